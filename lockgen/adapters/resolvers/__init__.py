@@ -1,0 +1,1 @@
+"""The resolvers behind the port, looked up in one table."""

@@ -1,0 +1,32 @@
+"""Which accelerator a build, an index or a base image is for: "cpu", "cu121", "rocm6.2", "xpu"."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from packaging.version import Version
+
+_LABEL = re.compile(r"cpu|cu\d{2,3}|rocm\d+(?:\.\d+)*|xpu")
+# nvidia/cuda:12.1.0-cudnn8-runtime-ubuntu22.04, pytorch/pytorch:2.5.1-cuda12.1-cudnn9-runtime, x:cu121
+_IMAGE_CUDA = re.compile(r"(?:^|[/:_-])cuda?[:_-]?v?(\d+)\.(\d+)")
+_IMAGE_LABEL = re.compile(r"(?:^|[/:_-])cu(\d{2})(\d)(?![\d.])")
+
+
+def of_index(url: str) -> str | None:
+    """The accelerator in the last part of an index's URL, None where it names none."""
+    last = urlsplit(url).path.rstrip("/").rsplit("/", 1)[-1]
+    return last if _LABEL.fullmatch(last) else None
+
+
+def of_version(version: Version) -> str | None:
+    """The accelerator in a local version ("2.5.1+cu121"); None where there is none, or it is something else."""
+    local = version.local or ""
+    return local if _LABEL.fullmatch(local) else None
+
+
+def of_image(reference: str) -> str | None:
+    """The CUDA of a base image's name and tag, as "cu121"; None where it names none."""
+    name = reference.split("@")[0]
+    found = _IMAGE_CUDA.search(name) or _IMAGE_LABEL.search(name)
+    return f"cu{found[1]}{found[2]}" if found else None

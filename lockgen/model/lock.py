@@ -1,0 +1,129 @@
+"""The lock: the resolved family as data. Everything lockgen writes is a pure function of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from packaging.version import Version
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class File:
+    """A distribution file usable on the target. ``sha256`` is the file's own, never its METADATA's.
+
+    ``size`` in bytes, None where the index does not say.
+    """
+
+    name: str
+    sha256: str
+    size: int | None = None
+
+    @property
+    def is_wheel(self) -> bool:
+        return self.name.endswith(".whl")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Dependency:
+    """What a package, or an image, asks for: a canonical name, extras, and the bounds as text ("" for any)."""
+
+    name: str
+    extras: tuple[str, ...] = ()
+    specifier: str = ""
+
+    def __str__(self) -> str:
+        extras = f"[{','.join(self.extras)}]" if self.extras else ""
+        return f"{self.name}{extras}{self.specifier}"
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """One version of one package from one index (None is the default index).
+
+    ``requires`` holds what the target's markers let through; ``extras`` the same for each extra that
+    somebody in the family asks for. ``variants`` are those whose images carry it.
+    """
+
+    name: str
+    version: str
+    index: str | None
+    variants: tuple[str, ...]
+    files: tuple[File, ...]
+    requires: tuple[Dependency, ...] = ()
+    extras: dict[str, tuple[Dependency, ...]] = field(default_factory=dict)
+
+    @property
+    def pin(self) -> str:
+        return f"{self.name}=={self.version}"
+
+    @property
+    def built(self) -> bool:
+        """Whether an image has to build it: it has no wheel for the target."""
+        return not any(file.is_wheel for file in self.files)
+
+    @property
+    def sort_key(self) -> tuple[str, Version, str]:
+        return self.name, Version(self.version), self.index or ""
+
+
+@dataclass(frozen=True, slots=True)
+class LockedImage:
+    """An image in one variant. ``base`` is the image below it in the same variant, None for a root base.
+
+    ``common`` is what docker/requirements-common.txt asks for where it is a root base, else empty.
+    """
+
+    name: str
+    variant: str
+    base: str | None
+    requires: tuple[Dependency, ...]
+    common: tuple[Dependency, ...] = ()
+
+    @property
+    def tag(self) -> str:
+        return f"{self.name}:{self.variant}"
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The family, resolved. ``inputs`` maps each input to its fingerprint ("sha256:...").
+
+    ``indexes`` maps an index's name to its URL without credentials.
+    """
+
+    family: str
+    target: dict[str, str]
+    inputs: dict[str, str]
+    indexes: dict[str, str]
+    images: tuple[LockedImage, ...]
+    packages: tuple[Package, ...]
+
+    @cached_property
+    def variants(self) -> tuple[str, ...]:
+        return tuple(sorted({image.variant for image in self.images}))
+
+    @cached_property
+    def by_variant(self) -> dict[str, dict[str, Package]]:
+        """Variant to package name to package: one version each (law 2)."""
+        table: dict[str, dict[str, Package]] = {variant: {} for variant in self.variants}
+        for package in self.packages:
+            for variant in package.variants:
+                table[variant][package.name] = package
+        return table
+
+    @cached_property
+    def by_tag(self) -> dict[tuple[str, str], LockedImage]:
+        return {(image.name, image.variant): image for image in self.images}
+
+    def chain(self, image: LockedImage) -> tuple[LockedImage, ...]:
+        """The images that ``image`` stands on, the root base first, ``image`` last."""
+        links = [image]
+        while (base := links[-1].base) is not None:
+            links.append(self.by_tag[base, image.variant])
+        return tuple(reversed(links))
+
+
+def names(packages: Iterable[Package]) -> list[str]:
+    return [package.name for package in packages]

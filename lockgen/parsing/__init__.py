@@ -1,0 +1,1 @@
+"""Text to model. Pure; collects every fault with its place."""

@@ -1,0 +1,1 @@
+"""Model to plan: requests, closures, layers, changes. Pure."""

@@ -1,0 +1,135 @@
+"""What the core asks of the outside world, as Protocols and the values that cross them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from lockgen.model.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class IndexFile:
+    """A file as an index page lists it.
+
+    ``url`` is absolute; ``sha256`` is the file's own or None; ``metadata_sha256`` is that of its METADATA, "" where
+    the index offers METADATA without saying its hash, None where it offers none (PEP 658, PEP 714).
+    ``yanked`` is the reason ("" if none was given), None where it is not yanked (PEP 592).
+    """
+
+    name: str
+    url: str
+    sha256: str | None
+    size: int | None = None
+    requires_python: str | None = None
+    upload_time: datetime | None = None
+    metadata_sha256: str | None = None
+    yanked: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CoreMetadata:
+    """The Core Metadata that a resolver needs. ``requires`` are Requires-Dist lines as written."""
+
+    name: str
+    version: str
+    requires_python: str | None = None
+    requires: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectPage:
+    """One project on one index."""
+
+    project: str
+    files: tuple[IndexFile, ...]
+
+
+@dataclass(frozen=True)
+class ExplicitIndex:
+    """An index that serves only the packages it is asked for, as data.
+
+    ``metadata`` maps a file's name to its Core Metadata; a file without one is not offered to a resolver.
+    ``withheld`` maps a file's name to the reason why it is not offered (no hash, no METADATA).
+    """
+
+    name: str
+    url: str
+    pages: Mapping[str, ProjectPage]
+    metadata: Mapping[str, CoreMetadata]
+    withheld: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One solve: what a resolver is asked. All texts are PEP 508; nothing in it depends on a resolver.
+
+    ``requirements`` and ``constraints`` (the pins) are sorted. ``routes`` maps a package to the index it comes
+    from, wherever it is asked for; everything else comes from the default index. ``preferences`` maps a name to the version to
+    keep if it still fits. ``build`` names what may be built from source; nothing else may.
+    """
+
+    family: str
+    target: Target
+    requirements: tuple[str, ...]
+    constraints: tuple[str, ...]
+    routes: Mapping[str, str]
+    indexes: Mapping[str, ExplicitIndex]
+    preferences: Mapping[str, str]
+    build: frozenset[str]
+    exclude_newer: datetime | None
+    offline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """One package of a solution: the files that the index offers for it and the target can use."""
+
+    name: str
+    version: str
+    index: str | None
+    files: tuple[IndexFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """What a resolver answers: every package that the request needs, by name."""
+
+    packages: Mapping[str, Resolved]
+
+
+class Resolver(Protocol):
+    """A resolver. Raises NoResolution with its own words as the reason, ToolFailed if it could not say."""
+
+    name: str
+
+    def solve(self, request: Request) -> Solution: ...
+
+
+class MetadataSource(Protocol):
+    """Core Metadata of files, many at once. Raises ToolFailed naming every file it could not read."""
+
+    def read(self, files: Sequence[IndexFile], request: Request) -> Mapping[str, CoreMetadata]:
+        """File name to metadata, for every file given. A source distribution may be built for it."""
+        ...
+
+
+class Workspace(Protocol):
+    """The project's folder. Paths are relative, with forward slashes."""
+
+    def read(self, path: str) -> bytes | None: ...
+
+    def replace(self, tree: Mapping[str, bytes | None]) -> list[str]:
+        """Writes (bytes) or removes (None) all of it or nothing; returns the paths that changed."""
+        ...
+
+
+class Progress(Protocol):
+    """Where long work says what it is doing."""
+
+    def step(self, text: str) -> None: ...
+
+    def note(self, text: str) -> None: ...

@@ -1,0 +1,1 @@
+"""Plan to text. Pure: data in, string out."""
