@@ -90,13 +90,15 @@ class LockedImage:
 class Lock:
     """The family, resolved. ``inputs`` maps each input to its fingerprint ("sha256:...").
 
-    ``indexes`` maps an index's name to its URL without credentials.
+    ``indexes`` maps an index's name to its URL without credentials; ``own_pins`` maps a variant to the packages that
+    it pins for itself (the reason why a version may differ from the other variants').
     """
 
     family: str
     target: dict[str, str]
     inputs: dict[str, str]
     indexes: dict[str, str]
+    own_pins: dict[str, tuple[str, ...]]
     images: tuple[LockedImage, ...]
     packages: tuple[Package, ...]
 
@@ -125,5 +127,3 @@ class Lock:
         return tuple(reversed(links))
 
 
-def names(packages: Iterable[Package]) -> list[str]:
-    return [package.name for package in packages]

@@ -11,15 +11,16 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from lockgen.model.accelerator import of_index
 from lockgen.model.target import Target
 
 
 @dataclass(frozen=True)
 class Ask:
-    """A requirement as written, and the dotted path where it stands."""
+    """A requirement as written, and the path of keys where it stands."""
 
     requirement: Requirement
-    dotted: str
+    path: tuple[str | int, ...]
 
     @property
     def name(self) -> str:
@@ -32,10 +33,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """The exact version of one package, and the dotted path where it stands."""
+    """The exact version of one package, and the path of keys where it stands."""
 
     version: Version
-    dotted: str
+    path: tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,6 @@ class Index:
     @property
     def accelerator(self) -> str | None:
         """"cu121" for https://download.pytorch.org/whl/cu121; None where the URL does not say."""
-        from lockgen.model.accelerator import of_index
-
         return of_index(self.url)
 
 

@@ -1,1 +1,18 @@
 """The resolvers behind the port, looked up in one table."""
+
+from __future__ import annotations
+
+from lockgen.ports import Resolver
+
+NAMES = ("uv", "pip-compile")
+
+
+def resolver(name: str) -> Resolver:
+    """The resolver called ``name`` (one of NAMES); only its own module is imported."""
+    if name == "pip-compile":
+        from lockgen.adapters.resolvers.pip_compile import PipCompile
+
+        return PipCompile()
+    from lockgen.adapters.resolvers.uv import Uv
+
+    return Uv()

@@ -1,0 +1,5 @@
+"""``python -m lockgen``."""
+
+from lockgen.cli import main
+
+main()

@@ -1,0 +1,87 @@
+"""The one door for processes: an argument list, no shell, a time limit, secrets hidden."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lockgen.errors import ToolFailed
+
+_USERINFO = re.compile(r"(?<=://)[^\s/@]*@")
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A process that ended. Its texts are decoded leniently, with URL credentials hidden in ``stderr``."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    def last_lines(self, count: int = 12) -> str:
+        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        return "\n".join(lines[-count:])
+
+
+def hide_credentials(text: str) -> str:
+    """``text`` with the user info of every URL in it replaced by ``***``."""
+    return _USERINFO.sub("***@", text)
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    timeout: float = 600,
+    stdin: str = "",
+) -> Finished:
+    """Runs ``argv`` to its end. ``env`` replaces the environment; ``timeout`` in seconds.
+
+    The child leads a process group of its own, so that a time-out or Ctrl-C ends what it started too.
+
+    Raises:
+        ToolFailed: it cannot be started, or was still running after ``timeout``.
+    """
+    name = os.path.basename(argv[0])
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            env=dict(env) if env is not None else None,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise ToolFailed(f"{name} was not found", hint=f"install {name}, or put it on PATH") from error
+    except OSError as error:
+        raise ToolFailed(f"{name} cannot be started: {error.strerror}") from error
+    try:
+        stdout, stderr = process.communicate(stdin, timeout=timeout)
+    except subprocess.TimeoutExpired as error:
+        _end(process)
+        raise ToolFailed(
+            f"{name} did not finish within {timeout:.0f} s", hint="is the index slow? run it again"
+        ) from error
+    except BaseException:
+        _end(process)
+        raise
+    return Finished(process.returncode, stdout, hide_credentials(stderr))
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.communicate()

@@ -1,0 +1,299 @@
+"""uv as a resolver: one ``uv pip compile`` to a pylock.toml (PEP 751), which holds files, sizes and hashes.
+
+An explicit index reaches uv as a folder of PEP 503 pages (a ``file:`` URL) with its metadata as static
+``dependency-metadata``: no wheel, no server, and it works with ``--offline``, which refuses loopback too.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from lockgen.adapters.process import Finished, run
+from lockgen.adapters.resolvers.usable import usable_files
+from lockgen.errors import LockgenError, NoResolution, ToolFailed
+from lockgen.ports import ExplicitIndex, IndexFile, Request, Resolved, Solution
+
+# The first with all of: pylock output of `pip compile`, cut-offs per index, --preview-features.
+OLDEST = Version("0.10.0")
+_PROJECT = "lockgen-family"
+
+# What may pass from the caller's environment: where uv caches, how it trusts and reaches the network.
+# Anything else could add an index, a constraint or another rule, and two machines would lock differently.
+_PASSES = re.compile(
+    r"UV_(CACHE_DIR|CONCURRENT_\w+|HTTP_\w+|KEYRING_PROVIDER|INSECURE_HOST|NATIVE_TLS|SYSTEM_CERTS|REQUEST_TIMEOUT)"
+    r"|UV_INDEX_\w+_(USERNAME|PASSWORD)|(?!UV_|PIP_).*"
+)
+
+
+def find_uv() -> str:
+    """The uv that was installed with lockgen, else the one on PATH.
+
+    Raises:
+        ToolFailed: there is none.
+    """
+    try:
+        from uv import find_uv_bin
+
+        return str(find_uv_bin())
+    except (ImportError, FileNotFoundError):
+        found = shutil.which("uv")
+    if found is None:
+        raise ToolFailed("uv was not found", hint="install it beside lockgen: pip install uv")
+    return found
+
+
+def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """``environ`` without the settings that could change what is resolved."""
+    kept = {name: value for name, value in environ.items() if _PASSES.fullmatch(name)}
+    return {**kept, "UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1"}
+
+
+def default_index(uv: str, cwd: Path) -> str:
+    """The address of the default index as the user's own uv settings have it, credentials included."""
+    done = run([uv, "pip", "compile", "-", "--emit-index-url", "--no-header"], cwd=cwd, timeout=60)
+    urls = [line.split(maxsplit=1)[1] for line in done.stdout.splitlines() if line.startswith("--index-url ")]
+    if done.code != 0 or not urls:
+        raise ToolFailed("uv does not say which default index it uses", reason=done.last_lines())
+    return urls[0]
+
+
+class Uv:
+    """The default resolver."""
+
+    name = "uv"
+
+    def solve(self, request: Request) -> Solution:
+        """See ports.Resolver. Solves again only where a routed package was reached without being asked for."""
+        uv = find_uv()
+        _check_version(uv)
+        with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
+            return _Solve(uv, Path(folder), request).run()
+
+
+def _check_version(uv: str) -> None:
+    done = run([uv, "--version"], cwd=Path.cwd(), timeout=60)
+    words = done.stdout.split()
+    if done.code != 0 or len(words) < 2:
+        raise ToolFailed("uv does not start", reason=done.last_lines(), hint="reinstall it: pip install -U uv")
+    if Version(words[1]) < OLDEST:
+        raise ToolFailed(f"uv {words[1]} is too old", hint=f"lockgen needs {OLDEST} or later: pip install -U uv")
+
+
+@dataclass
+class _Solve:
+    uv: str
+    folder: Path
+    request: Request
+
+    def run(self) -> Solution:
+        routed = set(self.request.routes)
+        pinned = {canonicalize_name(re.split(r"[=<>!~\[; ]", line)[0]) for line in self.request.constraints}
+        # A source routes only what the project itself asks for (uv#8253): so ask for every routed package
+        # that may be reached. Nothing unneeded enters an image by this: closures are cut from the images' asks.
+        asked = routed & pinned
+        environment = self._environment()
+        try:
+            solution, astray = self._once(asked, environment)
+        except NoResolution:
+            if not asked:
+                raise
+            # A pin of a routed package that nobody needs may be what does not fit.
+            first = sys.exception()
+            try:
+                solution, astray = self._once(set(), environment)
+            except LockgenError:
+                solution, astray = None, set()
+            if solution is None or astray:
+                assert isinstance(first, NoResolution)  # noqa: S101
+                raise first from None
+        while astray:
+            asked |= astray
+            solution, astray = self._once(asked, environment)
+        return solution
+
+    def _environment(self) -> dict[str, str]:
+        index = default_index(self.uv, self.folder)
+        return {**clean_environment(os.environ), "UV_DEFAULT_INDEX": index}
+
+    def _once(self, asked: set[str], environment: dict[str, str]) -> tuple[Solution, set[str]]:
+        """A solution, and the routed packages in it that did not come from their index."""
+        self._write(asked)
+        done = run(self._command(), cwd=self.folder, env=environment)
+        if done.code != 0:
+            raise _failure(done, self.request)
+        found = _read_pylock(self.folder / "pylock.toml", self.request)
+        astray = {name for name, index in self.request.routes.items() if name in found and found[name].index != index}
+        if stuck := astray & asked:
+            raise ToolFailed(
+                f"uv took {', '.join(sorted(stuck))} from the default index",
+                hint="this is a bug of lockgen or of this uv; nothing was written",
+            )
+        return Solution(found), astray
+
+    def _command(self) -> list[str]:
+        target = self.request.target
+        command = [self.uv, "pip", "compile", "pyproject.toml", "-o", "pylock.toml", "--quiet"]
+        command += ["--config-file", "uv.toml", "--preview-features", "index-exclude-newer,pylock"]
+        command += ["--python-version", target.python, "--python-platform", target.uv_platform]
+        command += ["--only-binary", ":all:"]
+        for name in sorted(self.request.build):
+            command += ["--no-binary", name]
+        if f"{sys.version_info[0]}.{sys.version_info[1]}" == target.python:
+            command += ["--python", sys.executable]
+        return command + (["--offline"] if self.request.offline else [])
+
+    def _write(self, asked: set[str]) -> None:
+        request = self.request
+        indexes = sorted(set(request.routes.values()))
+        requirements = sorted({*request.requirements, *(name for name in asked)})
+        tables = [f"[[tool.uv.index]]\n{_index_table(self.folder, name)}" for name in indexes]
+        sources = [f"{_text(name)} = {{ index = {_text(index)} }}" for name, index in sorted(request.routes.items())]
+        (self.folder / "pyproject.toml").write_text(
+            f'[project]\nname = "{_PROJECT}"\nversion = "0"\nrequires-python = "=={request.target.python}.*"\n'
+            f"dependencies = {_list(requirements)}\n"
+            "[tool.uv.sources]\n" + "\n".join(sources) + "\n" + "\n".join(tables)
+        )
+        (self.folder / "uv.toml").write_text(_configuration(request, self.folder, indexes))
+        for name in indexes:
+            _write_index(self.folder / name, request.indexes[name])
+        _write_preferences(self.folder / "pylock.toml", request)
+
+
+def _text(value: str) -> str:
+    return json.dumps(value, ensure_ascii=True)
+
+
+def _list(values: Iterable[str]) -> str:
+    return "[" + ", ".join(_text(value) for value in values) + "]"
+
+
+def _index_table(folder: Path, name: str) -> str:
+    # A recorded index has no upload times, and a cut-off hides what has none.
+    url = (folder / name).as_uri()
+    return f"name = {_text(name)}\nurl = {_text(url)}\nexplicit = true\nexclude-newer = false\n"
+
+
+def _configuration(request: Request, folder: Path, indexes: list[str]) -> str:
+    parts = [f"constraint-dependencies = {_list(request.constraints)}\n"]
+    if request.exclude_newer is not None:
+        parts.append(f"exclude-newer = {_text(request.exclude_newer.isoformat())}\n")
+    parts += [f"[[index]]\n{_index_table(folder, name)}" for name in indexes]
+    for index in indexes:
+        parts += _static_metadata(request.indexes[index], request)
+    return "".join(parts)
+
+
+def _static_metadata(index: ExplicitIndex, request: Request) -> list[str]:
+    tables: dict[tuple[str, str], str] = {}
+    for page in index.pages.values():
+        for file in usable_files(page.project, page.files, request.target, build=frozenset()):
+            metadata = index.metadata.get(file.name)
+            if metadata is None:
+                continue
+            lines = ["[[dependency-metadata]]", f"name = {_text(page.project)}", f"version = {_text(metadata.version)}"]
+            lines.append(f"requires-dist = {_list(metadata.requires)}")
+            lines.append(f"provides-extra = {_list(metadata.extras)}")
+            if metadata.requires_python:
+                lines.append(f"requires-python = {_text(metadata.requires_python)}")
+            # Wheels come best first, and uv knows one metadata for a version.
+            tables.setdefault((page.project, metadata.version), "\n".join(lines) + "\n")
+    return list(tables.values())
+
+
+def _write_index(folder: Path, index: ExplicitIndex) -> None:
+    for page in index.pages.values():
+        (folder / page.project).mkdir(parents=True, exist_ok=True)
+        links = []
+        for file in page.files:
+            if file.sha256 is None or file.name not in index.metadata:
+                continue
+            python = f' data-requires-python="{html.escape(file.requires_python)}"' if file.requires_python else ""
+            yanked = f' data-yanked="{html.escape(file.yanked)}"' if file.yanked is not None else ""
+            name = html.escape(file.name)
+            links.append(f'<a href="{name}#sha256={file.sha256}"{python}{yanked}>{name}</a>')
+        body = "\n".join(links)
+        (folder / page.project / "index.html").write_text(f"<!DOCTYPE html><html><body>\n{body}\n</body></html>\n")
+
+
+def _write_preferences(path: Path, request: Request) -> None:
+    path.unlink(missing_ok=True)
+    if request.preferences:
+        lines = ['lock-version = "1.0"', 'created-by = "lockgen"']
+        for name, version in sorted(request.preferences.items()):
+            lines += ["[[packages]]", f"name = {_text(name)}", f"version = {_text(version)}"]
+        path.write_text("\n".join(lines) + "\n")
+
+
+def _read_pylock(path: Path, request: Request) -> dict[str, Resolved]:
+    document = tomllib.loads(path.read_text(encoding="utf-8"))
+    found: dict[str, Resolved] = {}
+    for entry in document.get("packages", []):
+        name = canonicalize_name(entry["name"])
+        listed = [*entry.get("wheels", []), *([entry["sdist"]] if "sdist" in entry else [])]
+        files = tuple(_file(item) for item in listed)
+        folder = _index_folder(path.parent, files, request)
+        if folder is not None:
+            original = {file.name: file for page in request.indexes[folder].pages.values() for file in page.files}
+            files = tuple(original[file.name] for file in files)
+        usable = usable_files(name, files, request.target, build=request.build)
+        found[name] = Resolved(name, str(Version(entry["version"])), folder, usable)
+    return found
+
+
+def _index_folder(root: Path, files: tuple[IndexFile, ...], request: Request) -> str | None:
+    for name in set(request.routes.values()):
+        if any(file.url.startswith((root / name).as_uri() + "/") for file in files):
+            return name
+    return None
+
+
+def _file(item: dict[str, object]) -> IndexFile:
+    url = str(item.get("url") or Path(str(item["path"])).as_uri())
+    hashes, size = item.get("hashes"), item.get("size")
+    sha256 = hashes.get("sha256") if isinstance(hashes, dict) else None
+    name = item.get("name") or unquote(urlsplit(url).path.rsplit("/", 1)[-1])
+    return IndexFile(str(name), url, sha256, size if isinstance(size, int) else None)
+
+
+_WHEEL_NEEDED = re.compile(r"Wheels are required for `([^`]+)`|([\w.-]+?)(?:[=<>!~]+\S+)? has no usable wheels")
+
+
+def _failure(done: Finished, request: Request) -> LockgenError:
+    text = done.stderr.strip().replace(_PROJECT, "the family")
+    text = re.sub(r"^error: ", "", text)
+    if "network was disabled" in text or "not found in the cache" in text:
+        return ToolFailed(
+            "the cache does not hold all that this needs", reason=text, hint="run it once without --offline"
+        )
+    if "No solution found" in text:
+        names = sorted({canonicalize_name(a or b) for a, b in _WHEEL_NEEDED.findall(text)} - request.build)
+        reason = text.split("\n", 1)[-1]
+        reason = re.sub(r"\n*hint: Wheels are required.*", "", reason)
+        reason = re.sub(r"^\s*cause: ", "", reason).strip()
+        hint = None
+        if names:
+            listed = ", ".join(f'"{name}"' for name in names)
+            hint = f"no wheel of {', '.join(names)} runs on the target; to build it: [family] build = [{listed}]"
+        return NoResolution("no solution", reason=reason, hint=hint)
+    if "Failed to build" in text or "build backend" in text:
+        message = text.splitlines()[0]
+        return ToolFailed(f"{message[:1].lower()}{message[1:]}", reason=text, hint="nothing says that versions conflict")
+    if "Request failed" in text or "Failed to fetch" in text or "error sending request" in text:
+        return ToolFailed("the index could not be read", reason=text, hint="run it again, or --offline from the cache")
+    if "No space left" in text:
+        return ToolFailed("the disk is full", reason=text, hint="free some space; nothing was written")
+    return ToolFailed(f"uv stopped with exit code {done.code}", reason=text or None)

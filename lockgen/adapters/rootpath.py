@@ -1,0 +1,138 @@
+"""Paths of the project's folder: which names are allowed, and that no symlink leads out of it."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from lockgen.errors import BadInput, Place, ToolFailed
+
+STATE = ".lockgen"
+"""lockgen's own folder in the root: the lock file, and the journal while files are being replaced."""
+
+_RESERVED = frozenset({STATE, ".git"})
+_LONGEST = 255
+"""Bytes of one part of a path (NAME_MAX), checked before a write begins: a journal must not get stuck on it."""
+
+
+def _fault(path: str) -> str | None:
+    parts = path.split("/")
+    if any(not char.isprintable() for char in path):  # control characters, lone surrogates, line separators
+        return "holds a character that cannot be printed"
+    if "\\" in path:
+        return "holds a backslash"
+    if path.startswith("/"):
+        return "is absolute"
+    if any(part in ("", ".", "..") for part in parts):
+        return "has an empty, '.' or '..' part"
+    if any(part.casefold() in _RESERVED for part in parts):  # some file systems fold case: .GIT is .git
+        return f"is inside {STATE} or .git"
+    if any(len(part.encode()) > _LONGEST for part in parts):
+        return f"has a part longer than {_LONGEST} bytes"
+    return None
+
+
+def is_name(path: str) -> bool:
+    """Whether ``path`` can name a file that lockgen writes."""
+    return _fault(path) is None
+
+
+def within(root: str, real: str, path: str) -> str:
+    """``real`` if it lies in ``root``, both absolute with links resolved; BadInput about ``path`` if not."""
+    below = real.removeprefix(root.rstrip("/"))
+    if real != root and (below == real or not below.startswith("/")):
+        raise BadInput(
+            f"{path} leads out of the project's folder through a symlink",
+            place=Place(path),
+            hint="Replace the symlink by a folder or a file of the project's own.",
+        )
+    if any(part.casefold() in _RESERVED for part in below.split("/")):
+        raise BadInput(f"{path} leads into {STATE} or .git through a symlink", place=Place(path))
+    return real
+
+
+def located(root: str, path: str) -> str:
+    """The absolute path of ``path``, links in its folders resolved; a link in its last part is not followed.
+
+    BadInput where it is no relative path with forward slashes, or a folder's link leads out of ``root``.
+    """
+    _require_name(path)
+    folder, _, name = path.rpartition("/")
+    return os.path.join(located_folder(root, folder), name)
+
+
+def located_folder(root: str, path: str) -> str:
+    """The absolute path of a folder, links resolved; "" is ``root``. BadInput as for ``located``."""
+    if not path:
+        return root
+    _require_name(path)
+    return within(root, os.path.realpath(os.path.join(root, path)), path)
+
+
+def _require_name(path: str) -> None:
+    if fault := _fault(path):
+        raise BadInput(
+            f"the path {path!a} {fault}",
+            hint="Use a relative path with forward slashes that stays in the project's folder.",
+        )
+
+
+def status_of(target: str) -> os.stat_result | None:
+    """``lstat``; None if nothing is there. Any other failure is an OSError: unreadable is not missing."""
+    try:
+        return os.lstat(target)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def read_file(root: str, path: str) -> bytes | None:
+    """The bytes of a regular file, through a symlink if that stays in ``root``; None if nothing is there.
+
+    BadInput for a folder or a device, or a link that leads out; OSError if it cannot be read.
+    """
+    target = located(root, path)
+    if os.path.islink(target):
+        target = within(root, os.path.realpath(target), path)
+    try:
+        # O_NONBLOCK: opening a FIFO would wait for its writer for ever.
+        handle = os.open(target, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    with open(handle, "rb") as file:
+        require_file(os.fstat(handle), path)
+        return file.read()
+
+
+def require_file(status: os.stat_result, path: str) -> None:
+    """BadInput unless ``status`` is that of a regular file or a symlink."""
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISLNK(status.st_mode):
+        what = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
+        raise BadInput(
+            f"{path} is {what}; lockgen needs a file there",
+            place=Place(path),
+            hint=f"Move {path} away and run the command again.",
+        )
+
+
+def failure(error: OSError, root: str, message: str, *, needed: int = 0) -> ToolFailed:
+    """What a person is told about ``error``. ``needed``: bytes that were to be written."""
+    import errno
+
+    name = error.filename2 or error.filename
+    text = os.fsdecode(name) if isinstance(name, str | bytes) else root
+    place = os.path.relpath(text, root) if text.startswith(root.rstrip("/") + "/") else text
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            space = os.statvfs(root)
+            free = space.f_bavail * space.f_frsize
+            quota = " (and there may be a quota)" if error.errno == errno.EDQUOT else ""
+            hint = (
+                f"The new files need {needed} bytes, {free} are free here{quota}. "
+                "Make room and run the command again."
+            )
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            hint = "Make the project's folder writable for this user and run the command again."
+        case _:
+            hint = "Run the command again when the cause is gone."
+    reason = (error.strerror or type(error).__name__).lower()
+    return ToolFailed(f"{message}: {reason}", place=Place(place), hint=hint)

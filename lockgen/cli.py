@@ -1,0 +1,177 @@
+"""The command line. Every command is imported when it is called: `check` must be quick."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lockgen import __version__
+from lockgen.errors import Exit, LockgenError
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+RESOLVERS = ("uv", "pip-compile")
+
+
+@click.group(context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="lockgen")
+@click.option(
+    "--project",
+    "-C",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path(),
+    help="The folder that holds versions.toml (default: this one).",
+)
+@click.option("--quiet", "-q", is_flag=True, help="Say nothing but data and errors.")
+@click.pass_context
+def cli(context: click.Context, project: Path, quiet: bool) -> None:
+    """One versions.toml for a family of PyTorch images: hashed locks, requirement layers, no drift.
+
+    Exit codes: 0 done; 1 a check found something; 2 bad input; 3 no resolution; 4 a tool, an index or the disk failed;
+    70 a bug of lockgen; 130 interrupted.
+    """
+    context.obj = (project, quiet)
+
+
+def _talking(context: click.Context, work: Callable[..., int], *arguments: object) -> int:
+    from lockgen.adapters.terminal import Talk
+
+    project, quiet = context.obj
+    with Talk(quiet) as talk:
+        return work(project, *arguments, talk)
+
+
+@cli.command()
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 where something would be written.")
+@click.option("--offline", is_flag=True, help="Use the caches only.")
+@click.option("--live", is_flag=True, help="Ask the indexes themselves instead of their records.")
+@click.option("--upgrade", "-U", is_flag=True, help="Take the newest that fits of everything without a pin.")
+@click.option(
+    "--upgrade-package", "-P", "packages", multiple=True, metavar="NAME", help="The same for one package; repeatable."
+)
+@click.option("--resolver", type=click.Choice(RESOLVERS), default="uv", show_default=True, help="What resolves.")
+@click.option("--json", "as_json", is_flag=True, help="Print what changed as JSON.")
+@click.pass_context
+def resolve(context: click.Context, packages: tuple[str, ...], **flags: Any) -> int:
+    """Resolve versions.toml; write the lock, the requirement files and the layers."""
+    from lockgen.commands.resolve import Options, run
+
+    return _talking(context, lambda root, talk: run(root, Options(**flags, upgrade_packages=packages), talk))
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.pass_context
+def check(context: click.Context, as_json: bool) -> int:
+    """Check offline that every generated file is what versions.toml and the lock come to."""
+    from lockgen.commands.quickcheck import run
+
+    return run(context.obj[0], as_json=as_json)
+
+
+@cli.command()
+@click.argument("old", required=False)
+@click.argument("new", required=False)
+@click.option(
+    "--format", "style", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.pass_context
+def diff(context: click.Context, old: str | None, new: str | None, style: str, as_json: bool) -> int:
+    """Show what changed between two locks, per image.
+
+    OLD and NEW are git refs or paths of lock files; by default HEAD and the lock in the working tree.
+    """
+    from lockgen.commands.diff import run
+
+    return run(context.obj[0], old, new, "json" if as_json else style)  # type: ignore[arg-type]
+
+
+@cli.command()
+@click.argument("package")
+@click.argument("images", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print the paths as JSON.")
+@click.pass_context
+def why(context: click.Context, package: str, images: tuple[str, ...], as_json: bool) -> int:
+    """Show the paths from images to PACKAGE, with the versions asked for. IMAGES narrows them."""
+    from lockgen.commands.why import run
+
+    return run(context.obj[0], package, images, as_json=as_json)
+
+
+@cli.command()
+def schema() -> int:
+    """Print the JSON schema of versions.toml."""
+    from lockgen.commands.schema import run
+
+    return run()
+
+
+@cli.group()
+def index() -> None:
+    """Record an index, or serve a record."""
+
+
+@index.command("record")
+@click.argument("name")
+@click.option("--package", "packages", multiple=True, metavar="NAME", help="Refresh this package only; repeatable.")
+@click.pass_context
+def index_record(context: click.Context, name: str, packages: tuple[str, ...]) -> int:
+    """Make or refresh the record of index NAME from the live index."""
+    from lockgen.commands.indexes import record
+
+    return _talking(context, lambda root, talk: record(root, name, packages, talk))
+
+
+@index.command("serve")
+@click.argument("names", nargs=-1)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port (default: any free one).")
+@click.pass_context
+def index_serve(context: click.Context, names: tuple[str, ...], port: int) -> int:
+    """Serve the records of the indexes NAMES (default: all) on loopback until Ctrl-C."""
+    from lockgen.commands.indexes import serve
+
+    return _talking(context, lambda root, talk: serve(root, names, port, talk))
+
+
+def main() -> None:
+    """The `lockgen` command: runs it and exits with its code."""
+    sys.exit(_guarded(sys.argv[1:]))
+
+
+def _guarded(arguments: list[str]) -> int:
+    try:
+        return int(cli.main(arguments, prog_name="lockgen", standalone_mode=False) or 0)
+    except LockgenError as error:
+        from lockgen.adapters.terminal import show_error
+
+        show_error(error)
+        return error.exit_code
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return Exit.BAD_INPUT
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted: every file is as it was, or as the next command completes it", err=True)
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # The reader of stdout has gone (`lockgen diff | head`): no news for anybody.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.DONE
+    except Exception as error:  # noqa: BLE001
+        return _bug(error)
+
+
+def _bug(error: Exception) -> int:
+    import traceback
+
+    from lockgen.adapters.process import hide_credentials
+
+    click.echo(hide_credentials("".join(traceback.format_exception(error))), err=True)
+    click.echo(f"error: this is a bug of lockgen {__version__}: please report it with the lines above", err=True)
+    return Exit.BUG

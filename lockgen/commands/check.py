@@ -1,0 +1,115 @@
+"""`lockgen check`: offline, without a resolver and without a process: is everything as versions.toml says?"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from lockgen.adapters.workspace import Folder
+from lockgen.commands.drift import extra_files, generated_on_disk
+from lockgen.commands.inputs import VERSIONS, fingerprints, read_inputs
+from lockgen.commands.tree import LOCK_PATH, Tree, tree_of
+from lockgen.errors import Exit
+from lockgen.parsing.lock import is_intact, parse_lock
+
+RESOLVE = "lockgen resolve"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that drifted. ``diff`` leads from what is there to what should be."""
+
+    path: str
+    kind: str
+    message: str
+    mend: str
+    diff: str = ""
+
+
+def run(root: Path, *, as_json: bool) -> int:
+    """Prints what drifted to stdout; Exit.FOUND where anything did.
+
+    Raises:
+        LockgenError: an input or the lock cannot be read.
+    """
+    folder = Folder(root)
+    with folder.shared():
+        findings = check(folder)
+    if as_json:
+        _print_json(findings)
+    else:
+        for finding in findings:
+            click.echo(_text(finding))
+        if findings:
+            mends = dict.fromkeys(finding.mend for finding in findings)
+            click.echo(f"\n{len(findings)} found. To mend: {'; '.join(mends)}")
+    return Exit.FOUND if findings else Exit.DONE
+
+
+def check(folder: Folder) -> list[Finding]:
+    """Everything that drifted, the cause before what follows from it."""
+    inputs = read_inputs(folder)
+    data = folder.read(LOCK_PATH)
+    if data is None:
+        return [Finding(LOCK_PATH, "missing", f"{LOCK_PATH}: there is no lock yet", RESOLVE)]
+    lock = parse_lock(data, LOCK_PATH)
+    findings = _inputs(lock.inputs, fingerprints(inputs.manifest, folder))
+    tree = tree_of(lock)
+    if tree[LOCK_PATH] != data or not is_intact(data):
+        mend = f"git checkout {LOCK_PATH}, or {RESOLVE}"
+        diff = _diff(LOCK_PATH, data, tree[LOCK_PATH])
+        findings.append(Finding(LOCK_PATH, "edited", f"{LOCK_PATH}: edited by hand", mend, diff))
+    del tree[LOCK_PATH]
+    return findings + _files(folder, tree)
+
+
+def _inputs(locked: dict[str, str], now: dict[str, str]) -> list[Finding]:
+    findings = []
+    for name in sorted({*locked, *now}):
+        if locked.get(name) != now.get(name):
+            what = "changed since the lock was made" if name in locked and name in now else "came or went"
+            path = VERSIONS if name == VERSIONS else name
+            findings.append(Finding(path, "input", f"{name}: {what}", RESOLVE))
+    return findings
+
+
+def _files(folder: Folder, tree: Tree) -> list[Finding]:
+    findings = []
+    for path, expected in sorted(tree.items()):
+        found = folder.read(path)
+        if found is None:
+            findings.append(Finding(path, "missing", f"{path}: missing", RESOLVE))
+        elif found != expected:
+            diff = _diff(path, found, expected)
+            findings.append(Finding(path, "edited", f"{path}: not what the lock comes to", RESOLVE, diff))
+    for path in extra_files(folder, {**tree, LOCK_PATH: b""}):
+        findings.append(Finding(path, "extra", f"{path}: nothing in the lock comes to it", f"{RESOLVE}, or rm {path}"))
+    return findings
+
+
+def _diff(path: str, found: bytes, expected: bytes) -> str:
+    old, new = (data.decode("utf-8", "replace").splitlines() for data in (found, expected))
+    return "\n".join(difflib.unified_diff(old, new, f"{path} (found)", f"{path} (from the lock)", lineterm="", n=2))
+
+
+def _text(finding: Finding) -> str:
+    lines = finding.diff.splitlines()
+    shown = [f"    {line}" for line in lines[:40]]
+    if len(lines) > 40:
+        shown.append(f"    ... {len(lines) - 40} more lines")
+    return "\n".join([finding.message, *shown])
+
+
+def _print_json(findings: list[Finding]) -> None:
+    import json
+
+    rows = [
+        {"path": f.path, "kind": f.kind, "message": f.message, "mend": f.mend, "diff": f.diff} for f in findings
+    ]
+    click.echo(json.dumps({"format": 1, "findings": rows}, indent=2))
+
+
+__all__ = ["Finding", "check", "generated_on_disk", "run"]

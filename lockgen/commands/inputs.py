@@ -1,0 +1,86 @@
+"""What a lock is made from, read from the project's folder, and its fingerprints."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from lockgen.adapters.records import record_digest
+from lockgen.errors import BadInput, Place
+from lockgen.model.manifest import Image, Manifest
+from lockgen.model.urls import redacted
+from lockgen.parsing.manifest import parse_manifest
+from lockgen.parsing.places import Places
+from lockgen.ports import Workspace
+
+VERSIONS = "versions.toml"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """versions.toml as text and as values."""
+
+    text: str
+    manifest: Manifest
+
+    def place(self, path: tuple[str | int, ...]) -> Place:
+        position = Places(self.text).find(path)
+        return Place(VERSIONS, *(position or (None, None)))
+
+
+def read_inputs(workspace: Workspace) -> Inputs:
+    """Reads and checks versions.toml.
+
+    Raises:
+        BadInput: there is none, or it is at fault.
+    """
+    data = workspace.read(VERSIONS)
+    if data is None:
+        raise BadInput(
+            f"there is no {VERSIONS} here", hint="run lockgen in the folder that holds it, or name it with --project"
+        )
+    manifest = parse_manifest(data, VERSIONS)
+    return Inputs(data.decode("utf-8"), manifest)
+
+
+def fingerprints(manifest: Manifest, workspace: Workspace) -> dict[str, str]:
+    """Each input's fingerprint: the meaning of versions.toml (not its layout), and the recorded indexes."""
+    found = {VERSIONS: _digest(_meaning(manifest))}
+    for index in manifest.indexes.values():
+        if index.recorded is not None:
+            digest = record_digest(workspace.read, index.recorded)
+            if digest is not None:
+                found[f"index {index.name}"] = digest
+    return found
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def _meaning(manifest: Manifest) -> dict[str, Any]:
+    """The manifest as plain data: neither comments, nor the order of tables and packages, nor spelling counts."""
+    return {
+        "family": manifest.family,
+        "registry": manifest.registry,
+        "target": [manifest.target.python, manifest.target.platform, manifest.target.glibc],
+        "exclude-newer": manifest.exclude_newer.timestamp() if manifest.exclude_newer else None,
+        "build": sorted(manifest.build),
+        "indexes": {i.name: [redacted(i.url), sorted(i.packages), i.recorded] for i in manifest.indexes.values()},
+        "variants": {
+            v.name: [v.from_image, v.index, {name: str(pin.version) for name, pin in v.pins.items()}]
+            for v in manifest.variants.values()
+        },
+        "pins": {name: str(pin.version) for name, pin in manifest.pins.items()},
+        "common": sorted(ask.text for ask in manifest.common),
+        "images": {image.name: _image(image) for image in manifest.images.values()},
+    }
+
+
+def _image(image: Image) -> list[Any]:
+    asks = sorted(ask.text for ask in image.packages)
+    system = [list(image.apt), list(image.build_apt), list(image.copy), image.env]
+    return [image.kind, image.base, list(image.variants), asks, *system, image.entrypoint]

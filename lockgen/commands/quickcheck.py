@@ -1,0 +1,94 @@
+"""`lockgen check` in front of the real one: nothing is imported or parsed where nothing changed since it last passed.
+
+A pass is remembered under the sha256 of every byte that it looked at: versions.toml, the lock, every file where
+lockgen writes, the recorded indexes, and lockgen's own code. The memory lies in the user's cache, never in the
+project, so an edit can't bring its own pass along; any other byte is another key, and then the whole check runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+from lockgen import __version__
+from lockgen.errors import Exit, LockgenError
+
+_FOLDERS = ("docker", "locks")
+
+
+def run(root: Path, *, as_json: bool) -> int:
+    """As commands.check.run."""
+    memory = _memory()
+    if not as_json and memory is not None:
+        try:
+            key = _key(root)
+        except (OSError, LockgenError):
+            key = None  # the whole check says what is wrong
+        if key is not None and (memory / key).exists():
+            return Exit.DONE
+    from lockgen.commands.check import run as run_check
+
+    code = run_check(root, as_json=as_json)
+    if code == Exit.DONE and memory is not None:
+        _remember(memory, root)
+    return code
+
+
+def _memory() -> Path | None:
+    base = os.environ.get("LOCKGEN_CACHE_DIR")
+    if base is None:
+        from platformdirs import user_cache_dir
+
+        base = user_cache_dir("lockgen")
+    return Path(base) / "checked"
+
+
+def _key(root: Path) -> str:
+    """One digest of all that `check` reads, taken under the lock that keeps a writer from moving files meanwhile."""
+    from lockgen.adapters.workspace import Folder
+
+    digest = hashlib.sha256(f"{__version__} {sys.version}".encode())
+    with Folder(root).shared():
+        _add(digest, root / "versions.toml")
+        for folder in _FOLDERS:
+            _walk(digest, root / folder)
+    _walk(digest, Path(__file__).parent.parent)
+    return digest.hexdigest()
+
+
+def _walk(digest: hashlib._Hash, folder: Path) -> None:
+    pending = [str(folder)]
+    while pending:
+        here = pending.pop()
+        try:
+            entries = sorted(os.scandir(here), key=lambda entry: entry.name)
+        except FileNotFoundError:
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name != "__pycache__":
+                    pending.append(entry.path)
+            elif entry.is_file():
+                _add(digest, entry.path)
+            else:
+                digest.update(f"?{entry.name}".encode())
+
+
+def _add(digest: hashlib._Hash, path: str | Path) -> None:
+    with open(path, "rb") as file:
+        data = file.read()
+    # Lengths keep two neighbours from being read as one.
+    digest.update(f"{path}\0{len(data)}\0".encode())
+    digest.update(data)
+
+
+def _remember(memory: Path, root: Path) -> None:
+    try:
+        memory.mkdir(parents=True, exist_ok=True)
+        for old in sorted(memory.iterdir(), key=lambda entry: entry.stat().st_mtime)[:-200]:
+            old.unlink()
+        (memory / _key(root)).touch()
+    except OSError:
+        return  # a cache that cannot be written costs only time

@@ -1,0 +1,162 @@
+"""`lockgen resolve`: versions.toml to the lock and every file that follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from packaging.utils import canonicalize_name
+
+from lockgen.adapters.http import Http
+from lockgen.adapters.metadata import MetadataReader
+from lockgen.adapters.resolvers import resolver
+from lockgen.adapters.workspace import Folder
+from lockgen.commands.drift import extra_files, stale_files
+from lockgen.commands.inputs import Inputs, fingerprints, read_inputs
+from lockgen.commands.sources import explicit_indexes
+from lockgen.commands.tree import LOCK_PATH, Tree, tree_of
+from lockgen.engine import Engine, Unsolved
+from lockgen.errors import BadInput, Exit, Fault, NoResolution
+from lockgen.model.changes import Changes
+from lockgen.model.lock import Lock
+from lockgen.parsing.lock import is_intact, parse_lock
+from lockgen.parsing.manifest import close_match
+from lockgen.planning.blame import Blame, blame
+from lockgen.planning.changes import compare
+from lockgen.ports import Progress
+from lockgen.rendering import changes as rendering
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says. ``check`` writes nothing and exits with 1 where something would be written."""
+
+    resolver: str = "uv"
+    check: bool = False
+    offline: bool = False
+    live: bool = False
+    upgrade: bool = False
+    upgrade_packages: tuple[str, ...] = ()
+    as_json: bool = False
+
+
+def run(root: Path, options: Options, progress: Progress) -> int:
+    """Resolves and writes; everything, or nothing at all. Prints what changed to stdout.
+
+    Raises:
+        LockgenError: nothing was written.
+    """
+    if options.offline and options.live:
+        raise BadInput("--offline and --live exclude each other", hint="choose one")
+    folder = Folder(root, progress)
+    with folder.locked():
+        inputs = read_inputs(folder)
+        old = _old_lock(folder, progress)
+        lock = _resolve(folder, inputs, old, options, progress)
+        return _finish(folder, old, lock, options, progress)
+
+
+def _old_lock(folder: Folder, progress: Progress) -> Lock | None:
+    data = folder.read(LOCK_PATH)
+    if data is None:
+        return None
+    try:
+        lock = parse_lock(data, LOCK_PATH)
+    except BadInput as error:
+        progress.note(f"{LOCK_PATH} cannot be read ({error}); resolving from nothing")
+        return None
+    if not is_intact(data):
+        progress.note(f"{LOCK_PATH} was edited by hand; its versions are taken as wishes only")
+    return lock
+
+
+def _resolve(folder: Folder, inputs: Inputs, old: Lock | None, options: Options, progress: Progress) -> Lock:
+    manifest = inputs.manifest
+    http = Http()
+    engine = Engine(
+        resolver=resolver(options.resolver),
+        metadata=MetadataReader(http),
+        indexes=explicit_indexes(manifest, folder, http, progress, live=options.live, offline=options.offline),
+        progress=progress,
+        offline=options.offline,
+        upgrade=options.upgrade,
+        opened=_opened(options.upgrade_packages, inputs, old),
+    )
+    try:
+        return engine.resolve(manifest, fingerprints(manifest, folder), old)
+    except Unsolved as error:
+        raise NoResolution.of([_in_words(inputs, error, fault) for fault in error.faults]) from error
+
+
+def _opened(names: tuple[str, ...], inputs: Inputs, old: Lock | None) -> frozenset[str]:
+    opened = frozenset(canonicalize_name(name) for name in names)
+    known = {package.name for package in old.packages} if old else set()
+    asked = {ask.name for image in inputs.manifest.images.values() for ask in image.packages}
+    asked |= {ask.name for ask in inputs.manifest.common}
+    if old is not None and (unknown := sorted(opened - known - asked)):
+        raise BadInput(f"no package `{unknown[0]}` in the lock", hint=close_match(unknown[0], known))
+    return opened
+
+
+def _in_words(inputs: Inputs, error: Unsolved, fault: Fault) -> Fault:
+    """The resolver's reason, then each package in it with its pin and who asks for it."""
+    reason = fault.reason or ""
+    blamed = blame(inputs.manifest, error.variants, reason)
+    width = max((len(entry.name) for entry in blamed), default=0)
+    lines = [f"{entry.name:{width}}  {_who(inputs, entry)}" for entry in blamed]
+    pinned = next((entry.pin for entry in blamed if entry.pin is not None), None)
+    asked = next((entry.asks[0][2] for entry in blamed if entry.asks), None)
+    path = pinned.path if pinned is not None else asked
+    variants = ", ".join(error.variants)
+    return Fault(
+        f"{fault.message} for the images of {variants}",
+        place=inputs.place(path) if path is not None else None,
+        reason="\n".join([reason, "", *lines] if lines else [reason]),
+        hint=fault.hint or "move one of these pins, or give the image that disagrees a variant with pins of its own",
+    )
+
+
+def _who(inputs: Inputs, entry: Blame) -> str:
+    parts = []
+    if entry.pin is not None:
+        parts.append(f"pinned to {entry.pin.version} at line {inputs.place(entry.pin.path).line}")
+    if entry.asks:
+        askers = ", ".join(f"{who} (line {inputs.place(path).line}: {text})" for who, text, path in entry.asks[:6])
+        more = f" and {len(entry.asks) - 6} more" if len(entry.asks) > 6 else ""
+        parts.append(f"asked for by {askers}{more}")
+    return "; ".join(parts)
+
+
+def _finish(folder: Folder, old: Lock | None, lock: Lock, options: Options, progress: Progress) -> int:
+    tree = tree_of(lock)
+    changes = compare(old, lock)
+    wanted: dict[str, bytes | None] = {**tree, **dict.fromkeys(stale_files(folder, tree))}
+    pending = sorted(path for path, data in wanted.items() if folder.read(path) != data)
+    if options.check:
+        _report(changes, pending, options)
+        return Exit.FOUND if pending else Exit.DONE
+    progress.step("writing")
+    written = folder.replace(wanted)
+    _report(changes, written, options)
+    progress.note(_summary(lock, tree, written, extra_files(folder, tree)))
+    return Exit.DONE
+
+
+def _report(changes: Changes, paths: list[str], options: Options) -> None:
+    if options.as_json:
+        import json
+
+        data = {"format": 1, "changes": rendering.as_json(changes), "files": paths}
+        click.echo(json.dumps(data, indent=2))
+        return
+    click.echo(rendering.text(changes).rstrip("\n"))
+    verb = "would be written" if options.check else "written"
+    for path in paths:
+        click.echo(f"{path} {verb}")
+
+
+def _summary(lock: Lock, tree: Tree, written: list[str], extra: list[str]) -> str:
+    count = f"{len(lock.packages)} packages for {len(lock.images)} images in {len(tree)} files"
+    text = f"{count}: {len(written)} changed" if written else f"{count}: all up to date"
+    return "\n".join([text, *(f"not written by lockgen, remove it yourself: {path}" for path in extra)])

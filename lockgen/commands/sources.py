@@ -1,0 +1,78 @@
+"""The explicit indexes of a family as data: from their records, or live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from lockgen.adapters.http import Http
+from lockgen.adapters.live_index import read_live
+from lockgen.adapters.records import load_record
+from lockgen.adapters.resolvers.usable import wheel_rank
+from lockgen.errors import BadInput, ToolFailed
+from lockgen.model.manifest import Index, Manifest
+from lockgen.ports import ExplicitIndex, IndexFile, Progress, Workspace
+
+
+def explicit_indexes(
+    manifest: Manifest, workspace: Workspace, http: Http, progress: Progress, *, live: bool, offline: bool
+) -> dict[str, ExplicitIndex]:
+    """Every index that a variant with images names.
+
+    Raises:
+        BadInput: a record is missing or at fault.
+        ToolFailed: a live index cannot be read, or may not be (``offline``).
+    """
+    used = {v.index for v in manifest.variants.values() if v.index is not None and manifest.images_of(v.name)}
+    return {
+        name: _one(manifest, manifest.indexes[name], workspace, http, progress, live=live, offline=offline)
+        for name in sorted(used)
+    }
+
+
+def _one(
+    manifest: Manifest,
+    index: Index,
+    workspace: Workspace,
+    http: Http,
+    progress: Progress,
+    *,
+    live: bool,
+    offline: bool,
+) -> ExplicitIndex:
+    if index.recorded is not None and not live:
+        if workspace.read(f"{index.recorded}/index.json") is None:
+            raise BadInput(
+                f"index {index.name} has no record in {index.recorded}",
+                hint=f"make it with `lockgen index record {index.name}`, or resolve with --live",
+            )
+        return load_record(workspace.read, index.recorded, index.name)
+    if offline:
+        raise ToolFailed(
+            f"index {index.name} is not recorded, and --offline forbids to ask it",
+            hint=f'record it: [index.{index.name}] recorded = "locks/index/{index.name}", lockgen index record {index.name}',
+        )
+    progress.step(f"reading index {index.name}")
+    return read_live(http, index.name, index.url, sorted(index.packages), _wanted(manifest, index), progress)
+
+
+def _wanted(manifest: Manifest, index: Index) -> Callable[[IndexFile], bool]:
+    """Of a live index only what may be chosen: wheels that run on the target, of the pinned version if there is one."""
+    pins: dict[str, list[SpecifierSet]] = {}
+    for variant in manifest.variants.values():
+        if variant.index == index.name:
+            held = manifest.pins_of(variant.name)
+            for name in index.packages:
+                bound = f"=={held[name].version}" if name in held else ""
+                pins.setdefault(name, []).append(SpecifierSet(bound))
+
+    def usable(file: IndexFile) -> bool:
+        if wheel_rank(file.name, manifest.target) is None:
+            return False
+        name, version, _, _ = parse_wheel_filename(file.name)
+        bounds = pins.get(canonicalize_name(name), [])
+        return any(bound.contains(version, prereleases=True) for bound in bounds)
+
+    return usable

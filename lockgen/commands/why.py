@@ -1,0 +1,44 @@
+"""`lockgen why PACKAGE`: the paths from images to a package."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from lockgen.errors import BadInput, Exit, Place
+from lockgen.parsing.lock import parse_lock
+from lockgen.planning.paths import PATHS_SHOWN, why
+from lockgen.rendering import paths as rendering
+
+LOCK = "locks/lock.json"
+
+
+def run(
+    workspace_root: Path,
+    package: str,
+    images: Sequence[str] = (),
+    *,
+    as_json: bool = False,
+    limit: int = PATHS_SHOWN,
+) -> int:
+    """Prints why images carry ``package``. ``images`` (names or tags) narrows it; none means all of them.
+
+    Raises:
+        BadInput: there is no lock, or it holds no such package or image.
+    """
+    path = workspace_root / LOCK
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise BadInput("there is no lock yet", place=Place(LOCK), hint="run `lockgen resolve`") from error
+    except OSError as error:
+        raise BadInput(f"it cannot be read: {error.strerror}", place=Place(LOCK)) from error
+    answer = why(parse_lock(data, LOCK), package, images or None, limit=limit)
+    if as_json:
+        click.echo(json.dumps(rendering.as_json(answer), indent=2))
+    else:
+        click.echo(rendering.text(answer), nl=False)
+    return Exit.DONE

@@ -1,0 +1,194 @@
+"""From a manifest to a lock: one joint solve, cut, and a solve of its own for a variant whose pins reach it.
+
+Everything outside comes in through ports; this module reads and writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lockgen.errors import Fault, NoResolution
+from lockgen.model.lock import Lock
+from lockgen.model.manifest import Manifest
+from lockgen.planning.graph import Reader, asked_on, reach
+from lockgen.planning.lockmaking import check_hashes, make_lock
+from lockgen.planning.solve import (
+    asks_of,
+    differs,
+    kept_versions,
+    order_of_variants,
+    own_preferences,
+    request_for,
+    rules_of,
+    versions_of,
+)
+from lockgen.ports import CoreMetadata, ExplicitIndex, IndexFile, MetadataSource, Progress, Request, Resolver, Solution
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What a resolution works with. ``opened`` are the packages to take anew; ``upgrade`` opens all."""
+
+    resolver: Resolver
+    metadata: MetadataSource
+    indexes: Mapping[str, ExplicitIndex]
+    progress: Progress
+    offline: bool = False
+    upgrade: bool = False
+    opened: frozenset[str] = frozenset()
+
+    def resolve(self, manifest: Manifest, inputs: Mapping[str, str], old: Lock | None) -> Lock:
+        """The family's lock.
+
+        Raises:
+            NoResolution: there is none; its ``variants`` says which solve failed.
+            ToolFailed: a resolver or an index could not say, or a file changed its hash.
+        """
+        run = _Run(self, manifest, old)
+        solutions = run.solve()
+        lock = make_lock(manifest, inputs, solutions, {name: run.reader(solutions[name]) for name in solutions})
+        check_hashes(old, lock, None if self.upgrade else self.opened)
+        return lock
+
+
+class Unsolved(NoResolution):
+    """No solution for the images of ``variants``."""
+
+    variants: tuple[str, ...] = ()
+
+
+class _Run:
+    def __init__(self, engine: Engine, manifest: Manifest, old: Lock | None) -> None:
+        self.engine = engine
+        self.manifest = manifest
+        self.old = old
+        self.order = order_of_variants(manifest)
+        self.kept = kept_versions(old, self.order, engine.upgrade, engine.opened)
+        self._metadata: dict[str, CoreMetadata] = {}
+        self._readers: dict[int, tuple[Solution, Reader]] = {}
+
+    def solve(self) -> dict[str, Solution]:
+        """A solution for each variant that has images."""
+        solutions: dict[str, Solution] = {}
+        groups = self._groups()
+        for group, joint in groups:
+            for variant in group:
+                solutions[variant] = self._own(variant, group, joint)
+        lead = groups[0][0][0]
+        for group, _ in groups[1:]:
+            for variant in group:
+                self._check_agreement(lead, solutions[lead], variant, solutions[variant])
+        return solutions
+
+    def _own(self, variant: str, group: list[str], joint: Solution) -> Solution:
+        """The joint solution where it holds for ``variant`` as it is, else one with the variant's own pins."""
+        if not differs(self.manifest, variant, group, self._needed(variant, joint)):
+            return joint
+        preferences = own_preferences(self.old, variant, group[0], versions_of(joint), self.kept)
+        return self._ask([variant], preferences)
+
+    def _groups(self) -> list[tuple[list[str], Solution]]:
+        """All variants in one solve if they agree; else as few solves as a greedy walk finds, the lead's first."""
+        try:
+            return [(self.order, self._ask(self.order, self.kept))]
+        except Unsolved:
+            if len(self.order) == 1:
+                raise
+        self.engine.progress.note("the variants have no joint solution; solving them apart")
+        groups: list[tuple[list[str], Solution]] = []
+        for variant in self.order:
+            versions = {name: v for _, solution in groups for name, v in versions_of(solution).items()}
+            for position, (group, _) in enumerate(groups):
+                if (joined := self._try([*group, variant])) is not None:
+                    groups[position] = ([*group, variant], joined)
+                    break
+            else:
+                preferences = own_preferences(self.old, variant, self.order[0], {**self.kept, **versions}, self.kept)
+                groups.append(([variant], self._ask([variant], preferences)))
+        return groups
+
+    def _try(self, group: list[str]) -> Solution | None:
+        if len(group) == len(self.order):
+            return None
+        try:
+            return self._ask(group, self.kept)
+        except Unsolved:
+            return None
+
+    def _check_agreement(self, lead: str, first: Solution, variant: str, second: Solution) -> None:
+        """Law 2: two variants may differ in a package only where a pin of theirs makes them."""
+        shared = self._needed(lead, first) & self._needed(variant, second)
+        own = {*self.manifest.variants[lead].pins, *self.manifest.variants[variant].pins, *self.manifest.listed}
+        faults = []
+        for name in sorted(shared - own):
+            mine, theirs = first.packages[name].version, second.packages[name].version
+            if mine != theirs and not (
+                self._fits_without_pins(variant, f"{name}=={mine}") or self._fits_without_pins(lead, f"{name}=={theirs}")
+            ):
+                hint = f'to let them differ: [variants.{variant}] pins = {{ {name} = "{theirs}" }}'
+                faults.append(Fault(f"{lead} needs {name} {mine}, {variant} needs {name} {theirs}", hint=hint))
+        if faults:
+            raise NoResolution.of(faults)
+
+    def _fits_without_pins(self, variant: str, constraint: str) -> bool:
+        request = request_for(
+            self.manifest,
+            [variant],
+            self.engine.indexes,
+            {},
+            offline=self.engine.offline,
+            own_pins=False,
+            extra_constraints=[constraint],
+        )
+        try:
+            self.engine.resolver.solve(request)
+        except NoResolution:
+            return False
+        return True
+
+    def _ask(self, variants: list[str], preferences: Mapping[str, str]) -> Solution:
+        request = self._request(variants, preferences)
+        self.engine.progress.step(f"resolving {', '.join(variants)} with {self.engine.resolver.name}")
+        try:
+            return self.engine.resolver.solve(request)
+        except NoResolution as error:
+            unsolved = Unsolved.of(error.faults)
+            unsolved.variants = tuple(variants)
+            raise unsolved from error
+
+    def _request(self, variants: list[str], preferences: Mapping[str, str]) -> Request:
+        return request_for(self.manifest, variants, self.engine.indexes, preferences, offline=self.engine.offline)
+
+    def _needed(self, variant: str, solution: Solution) -> set[str]:
+        asks = asked_on(self.manifest.target, asks_of(self.manifest, [variant]))
+        return set(reach(self.reader(solution), versions_of(solution), asks))
+
+    def reader(self, solution: Solution) -> Reader:
+        """The needs of every package of ``solution``, from the metadata of its best file."""
+        known = self._readers.get(id(solution))
+        if known is None:
+            files = {name: package.files[0] for name, package in solution.packages.items() if package.files}
+            self._read(solution, files)
+            bare = {name: CoreMetadata(name, p.version) for name, p in solution.packages.items() if not p.files}
+            metadata = {name: self._metadata[file.name] for name, file in files.items()} | bare
+            known = (solution, Reader(self.manifest.target, metadata))
+            self._readers[id(solution)] = known
+        return known[1]
+
+    def _read(self, solution: Solution, files: Mapping[str, IndexFile]) -> None:
+        wanted = []
+        for name, file in files.items():
+            index = solution.packages[name].index
+            if index is not None:
+                self._metadata[file.name] = self.engine.indexes[index].metadata[file.name]
+            elif file.name not in self._metadata:
+                wanted.append(file)
+        if wanted:
+            self.engine.progress.step(f"reading the metadata of {len(wanted)} packages")
+            self._metadata |= self.engine.metadata.read(wanted, self._request(self.order, {}))
+
+
+def pinned_rules(manifest: Manifest) -> dict[str, str]:
+    """The pins of the joint solve: what an index must at least be able to answer."""
+    return rules_of(manifest, order_of_variants(manifest))[0]

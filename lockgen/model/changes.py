@@ -1,0 +1,94 @@
+"""What differs between two locks, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["added", "removed", "up", "down", "moved", "refreshed"]
+KINDS: tuple[Kind, ...] = ("added", "removed", "up", "down", "moved", "refreshed")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One package, before and after; None where there was or is none of it.
+
+    ``up`` and ``down`` compare public versions. ``moved`` has the same public version with another local part
+    or from another index; ``refreshed`` the same version from the same index with other files or hashes.
+    An index of None is the default one.
+    """
+
+    name: str
+    kind: Kind
+    old: str | None
+    new: str | None
+    old_index: str | None = None
+    new_index: str | None = None
+
+    @property
+    def sort_key(self) -> tuple[str, int, str, str]:
+        return self.name, KINDS.index(self.kind), self.old or "", self.new or ""
+
+
+@dataclass(frozen=True, slots=True)
+class PackageChange:
+    """A change, and the variants in which it is this same one."""
+
+    change: Change
+    variants: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageChange:
+    """An image whose own closure, or base, changed. ``changes`` are those within its closure.
+
+    A package can be new to an image though its variant had it all along. ``old_base`` and ``new_base`` are
+    the images it stands on, None for a root base.
+    """
+
+    name: str
+    variant: str
+    changes: tuple[Change, ...]
+    old_base: str | None = None
+    new_base: str | None = None
+
+    @property
+    def tag(self) -> str:
+        return f"{self.name}:{self.variant}"
+
+
+@dataclass(frozen=True, slots=True)
+class WholeImage:
+    """An image that is new or gone, with the number of packages in its closure."""
+
+    name: str
+    variant: str
+    packages: int
+
+    @property
+    def tag(self) -> str:
+        return f"{self.name}:{self.variant}"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Something of the lock itself: the target, or an index's URL, by its dotted name."""
+
+    name: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Everything that differs, sorted by name. ``first``: there was no lock before."""
+
+    packages: tuple[PackageChange, ...] = ()
+    images: tuple[ImageChange, ...] = ()
+    added: tuple[WholeImage, ...] = ()
+    removed: tuple[WholeImage, ...] = ()
+    settings: tuple[Setting, ...] = ()
+    first: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.packages or self.images or self.added or self.removed or self.settings)

@@ -1,0 +1,182 @@
+"""versions.toml, format 1, as one model: it reads the file and it makes the JSON schema.
+
+Only shapes live here; what needs more than one value (references, circles, names given twice) is checked in
+``parsing/manifest.py``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+SCHEMA_PATH = "lockgen/schema/versions.schema.json"
+
+# Patterns avoid look-around: they are published in the JSON schema, and pydantic's regex engine has none.
+_IMAGE = r"^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*$"
+_VARIANT = r"^[a-z0-9][a-z0-9_.-]*$"
+_INDEX = r"^[a-z0-9][a-z0-9_-]*$"
+_REGISTRY = r"^[a-z0-9]+([._-][a-z0-9]+)*(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
+_REFERENCE = (
+    r"^[A-Za-z0-9]+([._-]+[A-Za-z0-9]+)*(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
+    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?(@sha256:[0-9a-f]{64})?$"
+)
+_PYTHON = r"^3\.[0-9]{1,2}$"
+_GLIBC = r"^2\.[0-9]{1,2}$"
+_URL = r"^(https?|file)://[^\s\"'`\\$<>]+$"
+_FOLDER = r"^[A-Za-z0-9_.][A-Za-z0-9_./+-]*$"
+_APT = r"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?(=[A-Za-z0-9.+:~-]+)?$"
+_ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_ENV_VALUE = r"^[A-Za-z0-9 _./:=,@%+~-]*$"
+_PROGRAM = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
+
+MEANING = {
+    _IMAGE: ("an image name", "lower-case letters and digits, joined by single `.`, `_` or `-`"),
+    _VARIANT: ("a variant name", "lower-case letters, digits, `.`, `_` and `-`: it becomes an image tag"),
+    _INDEX: ("an index name", "lower-case letters, digits, `_` and `-`"),
+    _REGISTRY: ("a registry", 'HOST/PATH without a scheme, as in "registry.example/team"'),
+    _REFERENCE: ("an image reference", 'NAME:TAG or NAME:TAG@sha256:DIGEST, as in "python:3.11-slim"'),
+    _PYTHON: ("a Python version", 'two numbers, as in "3.11"'),
+    _GLIBC: ("a glibc version", 'two numbers, as in "2.35"'),
+    _URL: ("an index URL", "it begins with https://, and has no spaces, quotes or shell characters"),
+    _FOLDER: ("a path inside the project", "letters, digits and `._/+-`, relative to versions.toml"),
+    _APT: ("a Debian package", 'NAME or NAME=VERSION, as in "libsndfile1"'),
+    _ENV_NAME: ("the name of an environment variable", "letters, digits and `_`"),
+    _ENV_VALUE: ("a plain value", "letters, digits, spaces and `_./:=,@%+~-`; nothing a shell or Docker expands"),
+    _PROGRAM: ("a file name", "letters, digits and `._-`: a program beside the image's Dockerfile"),
+}
+
+
+
+ImageName = Annotated[str, StringConstraints(pattern=_IMAGE, max_length=100)]
+VariantName = Annotated[str, StringConstraints(pattern=_VARIANT, max_length=60)]
+IndexName = Annotated[str, StringConstraints(pattern=_INDEX, max_length=60)]
+Reference = Annotated[str, StringConstraints(pattern=_REFERENCE, max_length=400)]
+Folder = Annotated[str, StringConstraints(pattern=_FOLDER, max_length=200)]
+AptPackage = Annotated[str, StringConstraints(pattern=_APT, max_length=120)]
+EnvName = Annotated[str, StringConstraints(pattern=_ENV_NAME)]
+EnvValue = Annotated[str, StringConstraints(pattern=_ENV_VALUE)]
+Requirement = Annotated[str, Field(description='A PEP 508 requirement: "numpy", "numpy>=1.26", "fastapi[standard]"')]
+PinTable = dict[str, Annotated[str, Field(description='An exact version, as in "2.5.1+cu121"')]]
+
+
+class Table(BaseModel):
+    """A table of the file: unknown keys and loose types are errors."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        alias_generator=lambda name: name.rstrip("_").replace("_", "-"),
+    )
+
+
+class FamilyTable(Table):
+    """The family as a whole."""
+
+    name: ImageName = Field(description="Images are {registry}/{name}-{image}:{variant}")
+    registry: Annotated[str, StringConstraints(pattern=_REGISTRY)] | None = Field(
+        None, description="Where the images are pushed"
+    )
+    python: Annotated[str, StringConstraints(pattern=_PYTHON)] = Field(description='The images\' Python, as in "3.11"')
+    platform: Literal["linux/amd64", "linux/arm64"] = Field("linux/amd64", description="The images' platform")
+    glibc: Annotated[str, StringConstraints(pattern=_GLIBC)] = Field(
+        "2.28", description="The oldest glibc of the base images: wheels that ask for a newer one are not used"
+    )
+    exclude_newer: datetime | None = Field(
+        None, description="Nothing published later is seen: a date, a time and an offset"
+    )
+    build: list[str] = Field(
+        [], description="Packages that are built from their source distribution; for any other, a wheel is needed"
+    )
+
+
+class IndexTable(Table):
+    """An index besides the default one."""
+
+    url: Annotated[str, StringConstraints(pattern=_URL)] = Field(description="The index's address (PEP 503)")
+    packages: list[str] = Field(description="These come from here and from nowhere else", min_length=1)
+    recorded: Folder | None = Field(
+        None, description="The folder of the recorded index, used instead of the network unless --live is given"
+    )
+
+
+class VariantTable(Table):
+    """A flavour of images with its own solve."""
+
+    from_: Reference = Field(description="The image that root bases of this variant are FROM")
+    index: str | None = Field(None, description="The index whose packages this variant takes from there")
+    pins: PinTable = Field({}, description="Pins of this variant, over the family's")
+
+
+class CommonTable(Table):
+    """What every root base installs first, from docker/requirements-common.txt."""
+
+    packages: list[Requirement] = Field([], description="Requirements; their versions come from the pins")
+
+
+class BaseTable(Table):
+    """A base: an image that others are FROM."""
+
+    from_: str | None = Field(None, description="The base below; without one, the variant's image")
+    variants: list[str] | None = Field(None, description="The variants it comes in; by default those of its base")
+    packages: list[Requirement] = Field([], description="Requirements; their versions come from the pins")
+    apt: list[AptPackage] = Field([], description="System packages of the image")
+    build_apt: list[AptPackage] = Field([], description="System packages of its builder only")
+    copy_: list[Folder] = Field([], description="Folders of shared code to copy")
+    env: dict[EnvName, EnvValue] = Field({}, description="Environment variables")
+
+
+class StageTable(BaseTable):
+    """A stage: a leaf with an entrypoint."""
+
+    from_: str = Field(description="The base it stands on")
+    entrypoint: Annotated[str, StringConstraints(pattern=_PROGRAM)] | None = Field(
+        None, description="The stage's program, beside its Dockerfile"
+    )
+
+
+class VersionsFile(Table):
+    """versions.toml, format 1: one file for a family of images."""
+
+    format: Literal[1] = Field(1, description="The version of this format")
+    family: FamilyTable
+    index: dict[IndexName, IndexTable] = Field({}, description="Indexes besides the default one, by name")
+    variants: dict[VariantName, VariantTable] = Field(description="The flavours of images, by name", min_length=1)
+    pins: PinTable = Field({}, description="One version per package for the whole family, whoever asks for it")
+    common: CommonTable = CommonTable()
+    bases: dict[ImageName, BaseTable] = Field(description="Images that others are FROM, by name", min_length=1)
+    stages: dict[ImageName, StageTable] = Field({}, description="Images with an entrypoint, by name")
+
+
+def table_at(path: tuple[int | str, ...]) -> type[Table] | None:
+    """The model of the table at ``path`` in the file; None where that is no table of the format."""
+    match path:
+        case ():
+            return VersionsFile
+        case ("family",):
+            return FamilyTable
+        case ("common",):
+            return CommonTable
+        case ("index", _):
+            return IndexTable
+        case ("variants", _):
+            return VariantTable
+        case ("bases", _):
+            return BaseTable
+        case ("stages", _):
+            return StageTable
+        case _:
+            return None
+
+
+def keys_of(table: type[Table]) -> list[str]:
+    """The keys that ``table`` may hold, as they are written in the file."""
+    return [field.alias or name for name, field in table.model_fields.items()]
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema (draft 2020-12) of versions.toml."""
+    schema = VersionsFile.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

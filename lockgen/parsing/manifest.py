@@ -1,0 +1,408 @@
+"""versions.toml to Manifest: every fault at once, each with its dotted path, line and column."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidName, canonicalize_name
+from packaging.version import InvalidVersion, Version
+from pydantic import ValidationError
+
+from lockgen.errors import BadInput, Fault, Place
+from lockgen.model import accelerator
+from lockgen.model.manifest import Ask, Image, Index, Manifest, Pin, Variant
+from lockgen.model.target import Target
+from lockgen.parsing.format import MEANING, BaseTable, StageTable, VersionsFile, keys_of, table_at
+from lockgen.parsing.places import Places, dotted
+
+Path = tuple[str | int, ...]
+
+# Names that would collide with what lies beside the variants' folders under locks/.
+_RESERVED_VARIANTS = {"index"}
+
+
+@dataclass
+class _Faults:
+    """Collects faults; a path that the file does not hold is placed at its nearest parent that it does."""
+
+    file: str
+    text: str
+    found: list[Fault] = field(default_factory=list)
+
+    def add(self, path: Path, message: str, hint: str | None = None) -> None:
+        places, known = Places(self.text), path
+        while (position := places.find(known)) is None and known:
+            known = known[:-1]
+        line, column = position or (None, None)
+        self.found.append(Fault(message, Place(self.file, line, column, dotted(path) or None), hint))
+
+    def stop_if_any(self) -> None:
+        if self.found:
+            raise BadInput.of(sorted(self.found, key=lambda f: (f.place.line or 0) if f.place else 0))
+
+
+def close_match(word: str, known: Iterable[str]) -> str | None:
+    """A hint naming the one of ``known`` that ``word`` may have meant, or all of them where they are few."""
+    options = sorted(known)
+    if near := difflib.get_close_matches(word, options, n=1, cutoff=0.6):
+        return f"did you mean `{near[0]}`?"
+    return f"known here: {', '.join(options)}" if options else None
+
+
+def parse_manifest(data: bytes, file: str = "versions.toml") -> Manifest:
+    """Reads versions.toml.
+
+    Raises:
+        BadInput: with one fault for everything that is wrong with the file.
+    """
+    text = _decode(data, file)
+    document = _load(text, file)
+    faults = _Faults(file, text)
+    try:
+        versions = VersionsFile.model_validate(document)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            _explain(faults, document, detail["type"], detail["loc"], dict(detail.get("ctx") or {}), detail["input"])
+        faults.stop_if_any()
+        raise
+    manifest = _Builder(versions, faults).build()
+    faults.stop_if_any()
+    return manifest
+
+
+def _decode(data: bytes, file: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        place = Place(file, before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1)
+        raise BadInput(
+            f"not UTF-8: byte 0x{data[error.start]:02x}", place=place, hint="save the file as UTF-8 (TOML asks for it)"
+        ) from error
+
+
+def _load(text: str, file: str) -> dict[str, object]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        # "... (at line 3, column 7)": TOMLDecodeError has attributes for it only from Python 3.14 on.
+        message, _, where = str(error).partition(" (at ")
+        numbers = [int(word.strip(",)")) for word in where.split() if word.strip(",)").isdigit()]
+        if len(numbers) == 2:
+            place = Place(file, numbers[0], numbers[1])
+        else:
+            place = Place(file, text.count("\n") + 1, len(text) - text.rfind("\n"))
+        raise BadInput(f"broken TOML: {message[:1].lower()}{message[1:]}", place=place) from error
+
+
+_WANTED = {
+    "string_type": "a string",
+    "list_type": "an array",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "datetime_type": "a date-time with an offset",
+}
+_NAMES = {str: "a string", int: "an integer", float: "a float", bool: "a boolean", list: "an array", dict: "a table"}
+
+
+def _explain(
+    faults: _Faults, document: object, kind: str, loc: Path, context: dict[str, object], value: object
+) -> None:
+    path = tuple(part for part in loc if part != "[key]")
+    if kind == "extra_forbidden":
+        table = table_at(path[:-1])
+        hint = close_match(str(path[-1]), keys_of(table)) if table else None
+        faults.add(path, f"unknown key `{path[-1]}`", hint)
+    elif kind == "missing":
+        where = f"[{dotted(path[:-1])}]" if path[:-1] else "the file"
+        faults.add(path, f"{where} has no `{path[-1]}`", "add it: it has no default")
+    elif kind == "string_pattern_mismatch":
+        meaning, rule = MEANING[str(context["pattern"])]
+        shown = path[-1] if loc[-1] == "[key]" else value
+        faults.add(path, f"{shown!r} is not {meaning}", rule)
+    elif kind in _WANTED:
+        got = _NAMES.get(type(value), type(value).__name__)
+        hint = "a date, a time and an offset, as in 2025-11-04T00:00:00Z" if kind == "datetime_type" else None
+        faults.add(path, f"expected {_WANTED[kind]}, got {got}", hint)
+    elif kind == "literal_error":
+        faults.add(path, f"{value!r} is not one of {context['expected']}")
+    elif kind == "too_short":
+        faults.add(path, f"`{path[-1]}` is empty", "name at least one")
+    else:
+        faults.add(path, f"{value!r}: {kind.replace('_', ' ')}")
+
+
+class _Builder:
+    """The second pass: names, versions and references."""
+
+    def __init__(self, versions: VersionsFile, faults: _Faults) -> None:
+        self.file = versions
+        self.faults = faults
+
+    def build(self) -> Manifest:
+        family = self.file.family
+        if family.exclude_newer is not None and family.exclude_newer.tzinfo is None:
+            self.faults.add(
+                ("family", "exclude-newer"), "a cut-off without an offset", "write 2025-11-04T00:00:00Z: UTC, or +01:00"
+            )
+        indexes = self._indexes()
+        variants = self._variants(indexes)
+        pins = self._pins(self.file.pins, ("pins",))
+        images = self._images(variants)
+        manifest = Manifest(
+            family=family.name,
+            registry=family.registry,
+            target=Target(family.python, family.platform, family.glibc),
+            exclude_newer=family.exclude_newer,
+            build=frozenset(self._names(family.build, ("family", "build"))),
+            indexes=indexes,
+            variants=variants,
+            pins=pins,
+            common=self._asks(self.file.common.packages, ("common", "packages")),
+            images=images,
+        )
+        self._check_accelerators(manifest)
+        return manifest
+
+    # -- names and versions --------------------------------------------------
+
+    def _name(self, text: str, path: Path) -> str | None:
+        try:
+            return canonicalize_name(text, validate=True)
+        except InvalidName:
+            self.faults.add(path, f"{text!r} is no package name", "letters, digits and `._-` (PEP 508)")
+            return None
+
+    def _names(self, texts: list[str], path: Path) -> list[str]:
+        seen: dict[str, str] = {}
+        for position, text in enumerate(texts):
+            name = self._name(text, (*path, position))
+            if name is not None and name in seen:
+                self._twice((*path, position), text, seen[name])
+            elif name is not None:
+                seen[name] = text
+        return list(seen)
+
+    def _twice(self, path: Path, text: str, first: str) -> None:
+        also = "" if text == first else f", also written `{first}`"
+        self.faults.add(path, f"`{text}` is named twice{also}", "keep one of them")
+
+    def _pins(self, table: dict[str, str], path: Path) -> dict[str, Pin]:
+        pins: dict[str, Pin] = {}
+        spelled: dict[str, str] = {}
+        for text, version in table.items():
+            name = self._name(text, (*path, text))
+            parsed = self._version(text, version, (*path, text))
+            if name is None or parsed is None:
+                continue
+            if name in pins:
+                self._twice((*path, text), text, spelled[name])
+            pins[name] = Pin(parsed, (*path, text))
+            spelled[name] = text
+        return pins
+
+    def _version(self, name: str, text: str, path: Path) -> Version | None:
+        try:
+            return Version(text)
+        except InvalidVersion:
+            bare = text.lstrip("=~<>! ").rstrip(".*")
+            hint = f'write {name} = "{bare}"' if _is_version(bare) else 'write all of it, as in "2.5.1+cu121"'
+            self.faults.add(path, f"the pin {text!r} is not an exact version", f"{hint}; ranges belong in `packages`")
+            return None
+
+    def _asks(self, texts: list[str], path: Path) -> tuple[Ask, ...]:
+        asks: dict[str, Ask] = {}
+        for position, text in enumerate(texts):
+            here = (*path, position)
+            requirement = self._requirement(text, here)
+            if requirement is None:
+                continue
+            ask = Ask(requirement, here)
+            if ask.name in asks:
+                self._twice(here, text, str(asks[ask.name].requirement))
+            asks[ask.name] = ask
+        return tuple(asks.values())
+
+    def _requirement(self, text: str, path: Path) -> Requirement | None:
+        hint = "lockgen locks packages of an index by version and hash; publish it to an index of your own"
+        if "://" in text or " @" in text or text.startswith((".", "/", "git+", "-e", "file:")):
+            self.faults.add(path, f"{text!r}: a requirement by URL or path cannot be locked", hint)
+            return None
+        try:
+            requirement = Requirement(text)
+            canonicalize_name(requirement.name, validate=True)
+        except (InvalidRequirement, InvalidName) as error:
+            reason = str(error).splitlines()[0]
+            self.faults.add(path, f"{text!r} is no requirement: {reason}", 'as in "numpy", "numpy>=1.26", "x[extra]"')
+            return None
+        if requirement.url is not None:
+            self.faults.add(path, f"{text!r}: a requirement by URL or path cannot be locked", hint)
+            return None
+        return requirement
+
+    # -- tables --------------------------------------------------------------
+
+    def _indexes(self) -> dict[str, Index]:
+        indexes = {}
+        for name, table in self.file.index.items():
+            packages = self._names(table.packages, ("index", name, "packages"))
+            if table.recorded is not None:
+                self._folder(table.recorded, ("index", name, "recorded"))
+            indexes[name] = Index(name, table.url, frozenset(packages), table.recorded)
+        return indexes
+
+    def _variants(self, indexes: dict[str, Index]) -> dict[str, Variant]:
+        variants = {}
+        for name, table in self.file.variants.items():
+            path: Path = ("variants", name)
+            if name in _RESERVED_VARIANTS:
+                self.faults.add(path, f"a variant cannot be called `{name}`", "locks/ keeps that name for itself")
+            if table.index is not None and table.index not in indexes:
+                self.faults.add((*path, "index"), f"unknown index `{table.index}`", close_match(table.index, indexes))
+            index = table.index if table.index in indexes else None
+            variants[name] = Variant(name, table.from_, index, self._pins(table.pins, (*path, "pins")))
+        return variants
+
+    def _folder(self, text: str, path: Path) -> None:
+        if any(part in {"", ".", ".."} for part in text.rstrip("/").split("/")):
+            self.faults.add(path, f"{text!r} leaves the project or is no plain path", "no `..`, `.`, or `//` in it")
+
+    def _images(self, variants: dict[str, Variant]) -> dict[str, Image]:
+        tables: dict[str, tuple[str, BaseTable]] = {}
+        for kind, group in (("bases", self.file.bases), ("stages", self.file.stages)):
+            for name, table in group.items():
+                near = next((other for other in tables if canonicalize_name(other) == canonicalize_name(name)), None)
+                if near is not None:
+                    self._twice((kind, name), name, near)
+                else:
+                    tables[name] = (kind, table)
+        self._check_bases(tables)
+        self._check_circles(tables)
+        self.faults.stop_if_any()
+        images: dict[str, Image] = {}
+        for name in tables:
+            self._image(name, tables, variants, images)
+        return images
+
+    def _check_bases(self, tables: dict[str, tuple[str, BaseTable]]) -> None:
+        for name, (kind, table) in tables.items():
+            if table.from_ is None or table.from_ in self.file.bases:
+                continue
+            path: Path = (kind, name, "from")
+            if table.from_ in self.file.stages:
+                self.faults.add(path, f"`{table.from_}` is a stage, not a base", "move it to [bases.…]")
+            else:
+                hint = close_match(table.from_, (base for base in self.file.bases if base != name))
+                self.faults.add(path, f"there is no base `{table.from_}`", hint)
+
+    def _check_circles(self, tables: dict[str, tuple[str, BaseTable]]) -> None:
+        done: set[str] = set()
+        for name in tables:
+            trail: list[str] = []
+            here: str | None = name
+            while here is not None and here not in done and here not in trail:
+                trail.append(here)
+                here = tables[here][1].from_ if here in tables else None
+            if here in trail:
+                circle = " -> ".join([*trail[trail.index(here) :], here])
+                self.faults.add(("bases", here, "from"), f"a circle of bases: {circle}", "one of them needs no `from`")
+            done.update(trail)
+
+    def _image(
+        self,
+        name: str,
+        tables: dict[str, tuple[str, BaseTable]],
+        variants: dict[str, Variant],
+        images: dict[str, Image],
+    ) -> None:
+        pending = [name]
+        while pending:
+            kind, table = tables[pending[-1]]
+            if table.from_ is not None and table.from_ not in images:
+                pending.append(table.from_)
+                continue
+            here = pending.pop()
+            if here not in images:
+                offered = images[table.from_].variants if table.from_ else tuple(sorted(variants))
+                images[here] = self._made(here, kind, table, self._chosen(here, kind, table, offered, variants))
+
+    def _chosen(
+        self, name: str, kind: str, table: BaseTable, offered: tuple[str, ...], variants: dict[str, Variant]
+    ) -> tuple[str, ...]:
+        if table.variants is None:
+            return offered
+        chosen: list[str] = []
+        for position, variant in enumerate(table.variants):
+            path: Path = (kind, name, "variants", position)
+            if variant not in variants:
+                self.faults.add(path, f"unknown variant `{variant}`", close_match(variant, variants))
+            elif variant not in offered:
+                self.faults.add(path, f"its base `{table.from_}` does not come in `{variant}`", "add it to the base")
+            elif variant in chosen:
+                self._twice(path, variant, variant)
+            else:
+                chosen.append(variant)
+        if not table.variants:
+            self.faults.add((kind, name, "variants"), f"`{name}` comes in no variant", close_match("", variants))
+        return tuple(sorted(chosen))
+
+    def _made(self, name: str, kind: str, table: BaseTable, variants: tuple[str, ...]) -> Image:
+        path: Path = (kind, name)
+        for position, folder in enumerate(table.copy_):
+            self._folder(folder, (*path, "copy", position))
+        return Image(
+            name=name,
+            kind="base" if kind == "bases" else "stage",
+            base=table.from_,
+            variants=variants,
+            packages=self._asks(table.packages, (*path, "packages")),
+            apt=tuple(table.apt),
+            build_apt=tuple(table.build_apt),
+            copy=tuple(table.copy_),
+            env=dict(table.env),
+            entrypoint=table.entrypoint if isinstance(table, StageTable) else None,
+        )
+
+    # -- one accelerator per image (law 4) -----------------------------------
+
+    def _check_accelerators(self, manifest: Manifest) -> None:
+        for variant in manifest.variants.values():
+            if variant.index is None:
+                continue
+            index = manifest.indexes[variant.index]
+            self._check_pins(manifest, variant, index)
+            cuda = accelerator.of_image(variant.from_image)
+            if index.accelerator and cuda and cuda != index.accelerator:
+                self.faults.add(
+                    ("variants", variant.name, "from"),
+                    f"`{variant.from_image}` is for {cuda}, index `{index.name}` for {index.accelerator}",
+                    "one accelerator per image: choose a base image for the index, or an index for the image",
+                )
+
+    def _check_pins(self, manifest: Manifest, variant: Variant, index: Index) -> None:
+        builds: dict[str, str] = {}
+        for name, pin in sorted(manifest.pins_of(variant.name).items()):
+            build = accelerator.of_version(pin.version) if name in index.packages else None
+            if build is None:
+                continue
+            other = next(iter(builds.items()), None)
+            if index.accelerator and build != index.accelerator:
+                message = f"{name} {pin.version} is a {build} build, variant `{variant.name}` takes it from {index.name}"
+                hint = f"pin {name} to a +{index.accelerator} version, or give the variant an index for {build}"
+                self.faults.add(pin.path, f"{message} ({index.accelerator})", hint)
+            elif index.accelerator is None and other and other[1] != build:
+                self.faults.add(pin.path, f"{name} is a {build} build, {other[0]} a {other[1]} build", "make them agree")
+            builds[name] = build
+
+
+def _is_version(text: str) -> bool:
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
+
