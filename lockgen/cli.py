@@ -51,12 +51,17 @@ def _talking(context: click.Context, work: Callable[..., int], *arguments: objec
 @click.option("--live", is_flag=True, help="Ask the indexes themselves instead of their records.")
 @click.option("--upgrade", "-U", is_flag=True, help="Take the newest that fits of everything without a pin.")
 @click.option(
-    "--upgrade-package", "-P", "packages", multiple=True, metavar="NAME", help="The same for one package; repeatable."
+    "--upgrade-package",
+    "-P",
+    "packages",
+    multiple=True,
+    metavar="NAME",
+    help="The same for one package; repeatable.",
 )
 @click.option("--resolver", type=click.Choice(RESOLVERS), default="uv", show_default=True, help="What resolves.")
 @click.option("--json", "as_json", is_flag=True, help="Print what changed as JSON.")
 @click.pass_context
-def resolve(context: click.Context, packages: tuple[str, ...], **flags: Any) -> int:
+def resolve(context: click.Context, /, packages: tuple[str, ...], **flags: Any) -> int:
     """Resolve versions.toml; write the lock, the requirement files and the layers."""
     from lockgen.commands.resolve import Options, run
 
@@ -76,9 +81,7 @@ def check(context: click.Context, as_json: bool) -> int:
 @cli.command()
 @click.argument("old", required=False)
 @click.argument("new", required=False)
-@click.option(
-    "--format", "style", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True
-)
+@click.option("--format", "style", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.pass_context
 def diff(context: click.Context, old: str | None, new: str | None, style: str, as_json: bool) -> int:
@@ -163,7 +166,7 @@ def _guarded(arguments: list[str]) -> int:
         # The reader of stdout has gone (`lockgen diff | head`): no news for anybody.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         return _bug(error)
 
 

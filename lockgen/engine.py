@@ -20,10 +20,18 @@ from lockgen.planning.solve import (
     order_of_variants,
     own_preferences,
     request_for,
-    rules_of,
     versions_of,
 )
-from lockgen.ports import CoreMetadata, ExplicitIndex, IndexFile, MetadataSource, Progress, Request, Resolver, Solution
+from lockgen.ports import (
+    CoreMetadata,
+    ExplicitIndex,
+    IndexFile,
+    MetadataSource,
+    Progress,
+    Request,
+    Resolver,
+    Solution,
+)
 
 
 @dataclass(frozen=True)
@@ -95,7 +103,7 @@ class _Run:
         except Unsolved:
             if len(self.order) == 1:
                 raise
-        self.engine.progress.note("the variants have no joint solution; solving them apart")
+        self.engine.progress.step("the variants have no joint solution; solving them apart")
         groups: list[tuple[list[str], Solution]] = []
         for variant in self.order:
             versions = {name: v for _, solution in groups for name, v in versions_of(solution).items()}
@@ -119,12 +127,17 @@ class _Run:
     def _check_agreement(self, lead: str, first: Solution, variant: str, second: Solution) -> None:
         """Law 2: two variants may differ in a package only where a pin of theirs makes them."""
         shared = self._needed(lead, first) & self._needed(variant, second)
-        own = {*self.manifest.variants[lead].pins, *self.manifest.variants[variant].pins, *self.manifest.listed}
+        own = {
+            *self.manifest.variants[lead].pins,
+            *self.manifest.variants[variant].pins,
+            *self.manifest.listed,
+        }
         faults = []
         for name in sorted(shared - own):
             mine, theirs = first.packages[name].version, second.packages[name].version
             if mine != theirs and not (
-                self._fits_without_pins(variant, f"{name}=={mine}") or self._fits_without_pins(lead, f"{name}=={theirs}")
+                self._fits_without_pins(variant, f"{name}=={mine}")
+                or self._fits_without_pins(lead, f"{name}=={theirs}")
             ):
                 hint = f'to let them differ: [variants.{variant}] pins = {{ {name} = "{theirs}" }}'
                 faults.append(Fault(f"{lead} needs {name} {mine}, {variant} needs {name} {theirs}", hint=hint))
@@ -187,8 +200,3 @@ class _Run:
         if wanted:
             self.engine.progress.step(f"reading the metadata of {len(wanted)} packages")
             self._metadata |= self.engine.metadata.read(wanted, self._request(self.order, {}))
-
-
-def pinned_rules(manifest: Manifest) -> dict[str, str]:
-    """The pins of the joint solve: what an index must at least be able to answer."""
-    return rules_of(manifest, order_of_variants(manifest))[0]

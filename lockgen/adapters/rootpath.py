@@ -127,8 +127,7 @@ def failure(error: OSError, root: str, message: str, *, needed: int = 0) -> Tool
             free = space.f_bavail * space.f_frsize
             quota = " (and there may be a quota)" if error.errno == errno.EDQUOT else ""
             hint = (
-                f"The new files need {needed} bytes, {free} are free here{quota}. "
-                "Make room and run the command again."
+                f"The new files need {needed} bytes, {free} are free here{quota}. Make room and run the command again."
             )
         case errno.EACCES | errno.EPERM | errno.EROFS:
             hint = "Make the project's folder writable for this user and run the command again."

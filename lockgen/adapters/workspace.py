@@ -62,9 +62,7 @@ class Folder:
                 folders[:] = [name for name in folders if is_name(name)]
                 base = os.path.relpath(here, top)
                 prefix = "/".join(part for part in (folder, "" if base == "." else base) if part)
-                paths = (
-                    f"{prefix}/{name}" if prefix else name for name in names if fnmatchcase(name, pattern)
-                )
+                paths = (f"{prefix}/{name}" if prefix else name for name in names if fnmatchcase(name, pattern))
                 found.extend(path for path in paths if is_name(path))
         except OSError as error:
             raise failure(error, self.root, f"could not list {folder or 'the folder'}") from error
@@ -242,9 +240,7 @@ class Folder:
         try:
             return locking.lock_folder(self.root, shared=shared, busy=busy)
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise BadInput(
-                f"there is no folder {self.root}", hint="Check the path of the project."
-            ) from error
+            raise BadInput(f"there is no folder {self.root}", hint="Check the path of the project.") from error
         except OSError as error:
             raise failure(error, self.root, "could not lock the project's folder") from error
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 
 from lockgen.adapters.workspace import Folder
-from lockgen.commands.drift import extra_files, generated_on_disk
+from lockgen.commands.drift import extra_files
 from lockgen.commands.inputs import VERSIONS, fingerprints, read_inputs
-from lockgen.commands.tree import LOCK_PATH, Tree, tree_of
+from lockgen.commands.tree import Tree, tree_of
 from lockgen.errors import Exit
 from lockgen.parsing.lock import is_intact, parse_lock
+from lockgen.rendering.lock import LOCK_PATH
 
 RESOLVE = "lockgen resolve"
 
@@ -106,10 +107,5 @@ def _text(finding: Finding) -> str:
 def _print_json(findings: list[Finding]) -> None:
     import json
 
-    rows = [
-        {"path": f.path, "kind": f.kind, "message": f.message, "mend": f.mend, "diff": f.diff} for f in findings
-    ]
+    rows = [{"path": f.path, "kind": f.kind, "message": f.message, "mend": f.mend, "diff": f.diff} for f in findings]
     click.echo(json.dumps({"format": 1, "findings": rows}, indent=2))
-
-
-__all__ = ["Finding", "check", "generated_on_disk", "run"]

@@ -33,4 +33,3 @@ def extra_files(folder: Folder, tree: Tree) -> list[str]:
 def stale_files(folder: Folder, tree: Tree) -> list[str]:
     """The extra files that an earlier lockgen wrote, by their first line: `resolve` removes these."""
     return [path for path in extra_files(folder, tree) if (folder.read(path) or b"").startswith(_WRITTEN)]
-

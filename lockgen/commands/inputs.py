@@ -39,7 +39,8 @@ def read_inputs(workspace: Workspace) -> Inputs:
     data = workspace.read(VERSIONS)
     if data is None:
         raise BadInput(
-            f"there is no {VERSIONS} here", hint="run lockgen in the folder that holds it, or name it with --project"
+            f"there is no {VERSIONS} here",
+            hint="run lockgen in the folder that holds it, or name it with --project",
         )
     manifest = parse_manifest(data, VERSIONS)
     return Inputs(data.decode("utf-8"), manifest)

@@ -21,18 +21,15 @@ _FOLDERS = ("docker", "locks")
 def run(root: Path, *, as_json: bool) -> int:
     """As commands.check.run."""
     memory = _memory()
-    if not as_json and memory is not None:
-        try:
-            key = _key(root)
-        except (OSError, LockgenError):
-            key = None  # the whole check says what is wrong
-        if key is not None and (memory / key).exists():
-            return Exit.DONE
+    key = _key(root) if memory is not None else None
+    if key is not None and memory is not None and not as_json and (memory / key).exists():
+        return Exit.DONE
     from lockgen.commands.check import run as run_check
 
     code = run_check(root, as_json=as_json)
-    if code == Exit.DONE and memory is not None:
-        _remember(memory, root)
+    # Only what did not change under the check's hands is what it checked.
+    if code == Exit.DONE and memory is not None and key is not None and key == _key(root):
+        _remember(memory, key)
     return code
 
 
@@ -45,16 +42,19 @@ def _memory() -> Path | None:
     return Path(base) / "checked"
 
 
-def _key(root: Path) -> str:
-    """One digest of all that `check` reads, taken under the lock that keeps a writer from moving files meanwhile."""
+def _key(root: Path) -> str | None:
+    """One digest of all that `check` reads; None where something cannot be read, which the whole check tells best."""
     from lockgen.adapters.workspace import Folder
 
     digest = hashlib.sha256(f"{__version__} {sys.version}".encode())
-    with Folder(root).shared():
-        _add(digest, root / "versions.toml")
-        for folder in _FOLDERS:
-            _walk(digest, root / folder)
-    _walk(digest, Path(__file__).parent.parent)
+    try:
+        with Folder(root).shared():
+            _add(digest, root / "versions.toml")
+            for folder in _FOLDERS:
+                _walk(digest, root / folder)
+        _walk(digest, Path(__file__).parent.parent)
+    except (OSError, LockgenError):
+        return None
     return digest.hexdigest()
 
 
@@ -71,9 +71,10 @@ def _walk(digest: hashlib._Hash, folder: Path) -> None:
                 if entry.name != "__pycache__":
                     pending.append(entry.path)
             elif entry.is_file():
+                digest.update(b"l" if entry.is_symlink() else b"f")
                 _add(digest, entry.path)
             else:
-                digest.update(f"?{entry.name}".encode())
+                digest.update(f"?{entry.path}\0".encode())
 
 
 def _add(digest: hashlib._Hash, path: str | Path) -> None:
@@ -84,11 +85,11 @@ def _add(digest: hashlib._Hash, path: str | Path) -> None:
     digest.update(data)
 
 
-def _remember(memory: Path, root: Path) -> None:
+def _remember(memory: Path, key: str) -> None:
     try:
         memory.mkdir(parents=True, exist_ok=True)
         for old in sorted(memory.iterdir(), key=lambda entry: entry.stat().st_mtime)[:-200]:
             old.unlink()
-        (memory / _key(root)).touch()
+        (memory / key).touch()
     except OSError:
         return  # a cache that cannot be written costs only time

@@ -15,7 +15,7 @@ from lockgen.adapters.workspace import Folder
 from lockgen.commands.drift import extra_files, stale_files
 from lockgen.commands.inputs import Inputs, fingerprints, read_inputs
 from lockgen.commands.sources import explicit_indexes
-from lockgen.commands.tree import LOCK_PATH, Tree, tree_of
+from lockgen.commands.tree import Tree, tree_of
 from lockgen.engine import Engine, Unsolved
 from lockgen.errors import BadInput, Exit, Fault, NoResolution
 from lockgen.model.changes import Changes
@@ -26,6 +26,7 @@ from lockgen.planning.blame import Blame, blame
 from lockgen.planning.changes import compare
 from lockgen.ports import Progress
 from lockgen.rendering import changes as rendering
+from lockgen.rendering.lock import LOCK_PATH
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from lockgen.adapters.http import Http
 from lockgen.adapters.live_index import read_live
-from lockgen.adapters.records import load_record
+from lockgen.parsing.record import parse_record
 from lockgen.adapters.resolvers.usable import wheel_rank
 from lockgen.errors import BadInput, ToolFailed
 from lockgen.model.manifest import Index, Manifest
@@ -48,7 +48,7 @@ def _one(
                 f"index {index.name} has no record in {index.recorded}",
                 hint=f"make it with `lockgen index record {index.name}`, or resolve with --live",
             )
-        return load_record(workspace.read, index.recorded, index.name)
+        return parse_record(workspace.read, index.recorded, index.name)
     if offline:
         raise ToolFailed(
             f"index {index.name} is not recorded, and --offline forbids to ask it",

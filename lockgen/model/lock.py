@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -125,5 +124,3 @@ class Lock:
         while (base := links[-1].base) is not None:
             links.append(self.by_tag[base, image.variant])
         return tuple(reversed(links))
-
-

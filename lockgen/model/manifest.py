@@ -50,7 +50,7 @@ class Index:
 
     @property
     def accelerator(self) -> str | None:
-        """"cu121" for https://download.pytorch.org/whl/cu121; None where the URL does not say."""
+        """ "cu121" for https://download.pytorch.org/whl/cu121; None where the URL does not say."""
         return of_index(self.url)
 
 
@@ -128,7 +128,7 @@ class Manifest:
 
 def render_requirement(requirement: Requirement) -> str:
     """The requirement in one spelling: canonical name, sorted extras and bounds, marker."""
-    text = canonicalize_name(requirement.name)
+    text: str = canonicalize_name(requirement.name)
     if requirement.extras:
         text += "[" + ",".join(sorted(canonicalize_name(extra) for extra in requirement.extras)) + "]"
     text += ",".join(sorted(str(part) for part in requirement.specifier))

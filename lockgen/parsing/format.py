@@ -43,10 +43,12 @@ MEANING = {
     _FOLDER: ("a path inside the project", "letters, digits and `._/+-`, relative to versions.toml"),
     _APT: ("a Debian package", 'NAME or NAME=VERSION, as in "libsndfile1"'),
     _ENV_NAME: ("the name of an environment variable", "letters, digits and `_`"),
-    _ENV_VALUE: ("a plain value", "letters, digits, spaces and `_./:=,@%+~-`; nothing a shell or Docker expands"),
+    _ENV_VALUE: (
+        "a plain value",
+        "letters, digits, spaces and `_./:=,@%+~-`; nothing a shell or Docker expands",
+    ),
     _PROGRAM: ("a file name", "letters, digits and `._-`: a program beside the image's Dockerfile"),
 }
-
 
 
 ImageName = Annotated[str, StringConstraints(pattern=_IMAGE, max_length=100)]
@@ -82,13 +84,15 @@ class FamilyTable(Table):
     python: Annotated[str, StringConstraints(pattern=_PYTHON)] = Field(description='The images\' Python, as in "3.11"')
     platform: Literal["linux/amd64", "linux/arm64"] = Field("linux/amd64", description="The images' platform")
     glibc: Annotated[str, StringConstraints(pattern=_GLIBC)] = Field(
-        "2.28", description="The oldest glibc of the base images: wheels that ask for a newer one are not used"
+        "2.28",
+        description="The oldest glibc of the base images: wheels that ask for a newer one are not used",
     )
     exclude_newer: datetime | None = Field(
         None, description="Nothing published later is seen: a date, a time and an offset"
     )
     build: list[str] = Field(
-        [], description="Packages that are built from their source distribution; for any other, a wheel is needed"
+        [],
+        description="Packages that are built from their source distribution; for any other, a wheel is needed",
     )
 
 
@@ -98,7 +102,8 @@ class IndexTable(Table):
     url: Annotated[str, StringConstraints(pattern=_URL)] = Field(description="The index's address (PEP 503)")
     packages: list[str] = Field(description="These come from here and from nowhere else", min_length=1)
     recorded: Folder | None = Field(
-        None, description="The folder of the recorded index, used instead of the network unless --live is given"
+        None,
+        description="The folder of the recorded index, used instead of the network unless --live is given",
     )
 
 
@@ -145,7 +150,7 @@ class VersionsFile(Table):
     index: dict[IndexName, IndexTable] = Field({}, description="Indexes besides the default one, by name")
     variants: dict[VariantName, VariantTable] = Field(description="The flavours of images, by name", min_length=1)
     pins: PinTable = Field({}, description="One version per package for the whole family, whoever asks for it")
-    common: CommonTable = CommonTable()
+    common: CommonTable = CommonTable(packages=[])
     bases: dict[ImageName, BaseTable] = Field(description="Images that others are FROM, by name", min_length=1)
     stages: dict[ImageName, StageTable] = Field({}, description="Images with an entrypoint, by name")
 

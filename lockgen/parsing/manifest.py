@@ -66,7 +66,14 @@ def parse_manifest(data: bytes, file: str = "versions.toml") -> Manifest:
         versions = VersionsFile.model_validate(document)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
-            _explain(faults, document, detail["type"], detail["loc"], dict(detail.get("ctx") or {}), detail["input"])
+            _explain(
+                faults,
+                document,
+                detail["type"],
+                detail["loc"],
+                dict(detail.get("ctx") or {}),
+                detail["input"],
+            )
         faults.stop_if_any()
         raise
     manifest = _Builder(versions, faults).build()
@@ -81,7 +88,9 @@ def _decode(data: bytes, file: str) -> str:
         before = data[: error.start]
         place = Place(file, before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1)
         raise BadInput(
-            f"not UTF-8: byte 0x{data[error.start]:02x}", place=place, hint="save the file as UTF-8 (TOML asks for it)"
+            f"not UTF-8: byte 0x{data[error.start]:02x}",
+            place=place,
+            hint="save the file as UTF-8 (TOML asks for it)",
         ) from error
 
 
@@ -106,7 +115,14 @@ _WANTED = {
     "model_type": "a table",
     "datetime_type": "a date-time with an offset",
 }
-_NAMES = {str: "a string", int: "an integer", float: "a float", bool: "a boolean", list: "an array", dict: "a table"}
+_NAMES = {
+    str: "a string",
+    int: "an integer",
+    float: "a float",
+    bool: "a boolean",
+    list: "an array",
+    dict: "a table",
+}
 
 
 def _explain(
@@ -147,7 +163,9 @@ class _Builder:
         family = self.file.family
         if family.exclude_newer is not None and family.exclude_newer.tzinfo is None:
             self.faults.add(
-                ("family", "exclude-newer"), "a cut-off without an offset", "write 2025-11-04T00:00:00Z: UTC, or +01:00"
+                ("family", "exclude-newer"),
+                "a cut-off without an offset",
+                "write 2025-11-04T00:00:00Z: UTC, or +01:00",
             )
         indexes = self._indexes()
         variants = self._variants(indexes)
@@ -391,11 +409,15 @@ class _Builder:
                 continue
             other = next(iter(builds.items()), None)
             if index.accelerator and build != index.accelerator:
-                message = f"{name} {pin.version} is a {build} build, variant `{variant.name}` takes it from {index.name}"
+                message = (
+                    f"{name} {pin.version} is a {build} build, variant `{variant.name}` takes it from {index.name}"
+                )
                 hint = f"pin {name} to a +{index.accelerator} version, or give the variant an index for {build}"
                 self.faults.add(pin.path, f"{message} ({index.accelerator})", hint)
             elif index.accelerator is None and other and other[1] != build:
-                self.faults.add(pin.path, f"{name} is a {build} build, {other[0]} a {other[1]} build", "make them agree")
+                self.faults.add(
+                    pin.path, f"{name} is a {build} build, {other[0]} a {other[1]} build", "make them agree"
+                )
             builds[name] = build
 
 
@@ -405,4 +427,3 @@ def _is_version(text: str) -> bool:
     except InvalidVersion:
         return False
     return True
-

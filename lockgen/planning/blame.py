@@ -36,6 +36,4 @@ def blame(manifest: Manifest, variants: Iterable[str], reason: str) -> list[Blam
             for ask in image.packages:
                 asks.setdefault(ask.name, []).append((image.name, ask.text, ask.path))
     named = dict.fromkeys(canonicalize_name(word.rstrip("._-")) for word in _NAME.findall(reason))
-    return [
-        Blame(name, pins.get(name), tuple(asks.get(name, ()))) for name in named if name in pins or name in asks
-    ]
+    return [Blame(name, pins.get(name), tuple(asks.get(name, ()))) for name in named if name in pins or name in asks]

@@ -115,8 +115,7 @@ def _whole(lock: Lock, other: Lock) -> tuple[WholeImage, ...]:
     """The images that only ``lock`` has."""
     closures = Closures(lock)
     return tuple(
-        WholeImage(*key, len(closures.of(lock.by_tag[key])))
-        for key in sorted(lock.by_tag.keys() - other.by_tag.keys())
+        WholeImage(*key, len(closures.of(lock.by_tag[key]))) for key in sorted(lock.by_tag.keys() - other.by_tag.keys())
     )
 
 

@@ -69,11 +69,7 @@ class Reader:
         if key not in self._needs:
             plain = set(self.needs(name)) if extra else set()
             spelled = self._spelling(name, extra)
-            found = {
-                dependency(r)
-                for r in self._requirements(name, extra)
-                if self._target.holds(r.marker, spelled)
-            }
+            found = {dependency(r) for r in self._requirements(name, extra) if self._target.holds(r.marker, spelled)}
             self._needs[key] = tuple(sorted(found - plain))
         return self._needs[key]
 
@@ -88,9 +84,7 @@ class Reader:
             lines = [line for line in self._metadata[name].requires if not _ONLY_FOR_AN_EXTRA.search(line)]
             return [r for line in lines if (r := _parse(line)) is not None]
         if name not in self._parsed:
-            self._parsed[name] = [
-                r for line in self._metadata[name].requires if (r := _parse(line)) is not None
-            ]
+            self._parsed[name] = [r for line in self._metadata[name].requires if (r := _parse(line)) is not None]
         return self._parsed[name]
 
 
@@ -120,9 +114,7 @@ def reach(reader: Reader, versions: Mapping[str, str], asks: Iterable[Dependency
 
 def _check(asker: str, need: Dependency, versions: Mapping[str, str]) -> None:
     version = versions.get(need.name)
-    if version is not None and (
-        not need.specifier or SpecifierSet(need.specifier).contains(version, prereleases=True)
-    ):
+    if version is not None and (not need.specifier or SpecifierSet(need.specifier).contains(version, prereleases=True)):
         return
     has = f"has {need.name} {version}" if version is not None else f"has no {need.name}"
     raise ToolFailed(

@@ -9,7 +9,7 @@ from packaging.version import Version
 
 from lockgen.errors import Fault, NoResolution, ToolFailed
 from lockgen.model import accelerator
-from lockgen.model.lock import Dependency, File, Lock, LockedImage, Package
+from lockgen.model.lock import File, Lock, LockedImage, Package
 from lockgen.model.manifest import Manifest
 from lockgen.model.urls import redacted
 from lockgen.planning.graph import Node, Reader, asked_on, reach
@@ -17,7 +17,10 @@ from lockgen.ports import Resolved, Solution
 
 
 def make_lock(
-    manifest: Manifest, inputs: Mapping[str, str], solutions: Mapping[str, Solution], readers: Mapping[str, Reader]
+    manifest: Manifest,
+    inputs: Mapping[str, str],
+    solutions: Mapping[str, Solution],
+    readers: Mapping[str, Reader],
 ) -> Lock:
     """The lock of a family. ``solutions`` and ``readers`` are by variant; each may hold more than is needed.
 
@@ -145,4 +148,3 @@ def check_hashes(old: Lock | None, new: Lock, opened: frozenset[str] | None) -> 
     ]
     if faults:
         raise ToolFailed.of(faults)
-

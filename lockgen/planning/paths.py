@@ -118,9 +118,7 @@ def _reachable(graph: Graph, starts: set[Node]) -> set[Node]:
     return seen
 
 
-def _groups(
-    lock: Lock, name: str, chains: Iterable[tuple[LockedImage, ...]], limit: int
-) -> tuple[PathGroup, ...]:
+def _groups(lock: Lock, name: str, chains: Iterable[tuple[LockedImage, ...]], limit: int) -> tuple[PathGroup, ...]:
     answers = _Answers(lock, name, limit)
     images: dict[_Answer, list[tuple[int, str]]] = defaultdict(list)
     heirs: dict[_Answer, list[Heir]] = defaultdict(list)
@@ -224,9 +222,7 @@ class _Search:
 
     def _joined(self, state: _State) -> Iterable[Dependency]:
         own = {(state[0], extra) for extra in ("", *state[1])}
-        while own != (
-            wider := own | {n for node in own for n in nodes(self._graph.asks(node)) if n[0] == state[0]}
-        ):
+        while own != (wider := own | {n for node in own for n in nodes(self._graph.asks(node)) if n[0] == state[0]}):
             own = wider  # an extra that asks for others of the same package, as "all" does
         extras: dict[str, set[str]] = defaultdict(set)
         bounds: dict[str, set[str]] = defaultdict(set)

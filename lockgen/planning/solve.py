@@ -73,16 +73,10 @@ def differs(manifest: Manifest, variant: str, joint: list[str], names: Iterable[
     """Those of ``names`` that ``variant`` pins or takes otherwise than the joint solve of ``joint`` did."""
     pins, routes = rules_of(manifest, joint)
     own_pins, own_routes = rules_of(manifest, [variant])
-    return {
-        name
-        for name in names
-        if pins.get(name) != own_pins.get(name) or routes.get(name) != own_routes.get(name)
-    }
+    return {name for name in names if pins.get(name) != own_pins.get(name) or routes.get(name) != own_routes.get(name)}
 
 
-def kept_versions(
-    old: Lock | None, variants: list[str], upgrade: bool, opened: frozenset[str]
-) -> dict[str, str]:
+def kept_versions(old: Lock | None, variants: list[str], upgrade: bool, opened: frozenset[str]) -> dict[str, str]:
     """The versions to keep where they still fit: the old lock's, but for what an upgrade opens."""
     kept: dict[str, str] = {}
     if old is None or upgrade:

@@ -21,9 +21,7 @@ def text(why: Why) -> str:
         index = f" from {item.index}" if item.index else ""
         held.append(f"{why.package} {item.version}{index} ({', '.join(item.variants)})")
     blocks = [held]
-    askers = [
-        f"  {_who(asker)} {asker.version}: {asker.ask} ({', '.join(asker.variants)})" for asker in why.askers
-    ]
+    askers = [f"  {_who(asker)} {asker.version}: {asker.ask} ({', '.join(asker.variants)})" for asker in why.askers]
     askers += [f"  {_list(item.images)}: {item.ask}" for item in why.image_asks]
     if askers:
         blocks.append(["asked for by", *askers])

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -106,24 +106,26 @@ class _Solve:
         # that may be reached. Nothing unneeded enters an image by this: closures are cut from the images' asks.
         asked = routed & pinned
         environment = self._environment()
+        solution: Solution | None
         try:
             solution, astray = self._once(asked, environment)
         except NoResolution:
             if not asked:
                 raise
             # A pin of a routed package that nobody needs may be what does not fit.
-            first = sys.exception()
-            try:
-                solution, astray = self._once(set(), environment)
-            except LockgenError:
-                solution, astray = None, set()
+            solution, astray = self._once_without(environment)
             if solution is None or astray:
-                assert isinstance(first, NoResolution)  # noqa: S101
-                raise first from None
+                raise
         while astray:
             asked |= astray
             solution, astray = self._once(asked, environment)
         return solution
+
+    def _once_without(self, environment: dict[str, str]) -> tuple[Solution | None, set[str]]:
+        try:
+            return self._once(set(), environment)
+        except LockgenError:
+            return None, set()
 
     def _environment(self) -> dict[str, str]:
         index = default_index(self.uv, self.folder)
@@ -204,7 +206,11 @@ def _static_metadata(index: ExplicitIndex, request: Request) -> list[str]:
             metadata = index.metadata.get(file.name)
             if metadata is None:
                 continue
-            lines = ["[[dependency-metadata]]", f"name = {_text(page.project)}", f"version = {_text(metadata.version)}"]
+            lines = [
+                "[[dependency-metadata]]",
+                f"name = {_text(page.project)}",
+                f"version = {_text(metadata.version)}",
+            ]
             lines.append(f"requires-dist = {_list(metadata.requires)}")
             lines.append(f"provides-extra = {_list(metadata.extras)}")
             if metadata.requires_python:
@@ -283,7 +289,8 @@ def _failure(done: Finished, request: Request) -> LockgenError:
         names = sorted({canonicalize_name(a or b) for a, b in _WHEEL_NEEDED.findall(text)} - request.build)
         reason = text.split("\n", 1)[-1]
         reason = re.sub(r"\n*hint: Wheels are required.*", "", reason)
-        reason = re.sub(r"^\s*cause: ", "", reason).strip()
+        reason = re.sub(r"^\s*cause: ", "", reason)
+        reason = "\n".join(line.strip() for line in reason.strip().splitlines())
         hint = None
         if names:
             listed = ", ".join(f'"{name}"' for name in names)
@@ -291,7 +298,9 @@ def _failure(done: Finished, request: Request) -> LockgenError:
         return NoResolution("no solution", reason=reason, hint=hint)
     if "Failed to build" in text or "build backend" in text:
         message = text.splitlines()[0]
-        return ToolFailed(f"{message[:1].lower()}{message[1:]}", reason=text, hint="nothing says that versions conflict")
+        return ToolFailed(
+            f"{message[:1].lower()}{message[1:]}", reason=text, hint="nothing says that versions conflict"
+        )
     if "Request failed" in text or "Failed to fetch" in text or "error sending request" in text:
         return ToolFailed("the index could not be read", reason=text, hint="run it again, or --offline from the cache")
     if "No space left" in text:

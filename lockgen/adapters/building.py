@@ -1,0 +1,41 @@
+"""Building a source distribution to learn what it requires: only where it does not say so itself."""
+
+from __future__ import annotations
+
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+from lockgen.adapters.process import run
+from lockgen.adapters.resolvers.uv import clean_environment, default_index, find_uv
+from lockgen.errors import ToolFailed
+from lockgen.ports import Request
+
+
+def build_wheel(folder: Path, archive: str, request: Request) -> bytes:
+    """METADATA of the wheel that ``archive`` (in ``folder``) builds to, in an isolated environment (PEP 517).
+
+    Raises:
+        ToolFailed: it does not build.
+    """
+    uv = find_uv()
+    index = default_index(uv, folder)
+    environment = {**clean_environment(os.environ), "UV_DEFAULT_INDEX": index}
+    command = [uv, "build", "--wheel", "--no-config", "--quiet", "--out-dir", "built"]
+    if request.exclude_newer is not None:
+        command += ["--exclude-newer", request.exclude_newer.isoformat()]
+    done = run([*command, "--python", request.target.python, archive], cwd=folder, env=environment)
+    if done.code != 0 and "No interpreter found" in done.stderr:
+        # What a package requires seldom hangs on the Python that builds it, and there is no other here.
+        done = run([*command, "--python", sys.executable, archive], cwd=folder, env=environment)
+    wheels = sorted((folder / "built").glob("*.whl"))
+    if done.code != 0 or not wheels:
+        raise ToolFailed(
+            f"{archive} does not build, and only a build says what it requires",
+            reason=done.last_lines(30),
+            hint="install what it needs to build, or pin a version that has a wheel",
+        )
+    with zipfile.ZipFile(wheels[0]) as wheel:
+        name = next(member for member in wheel.namelist() if member.endswith(".dist-info/METADATA"))
+        return wheel.read(name)

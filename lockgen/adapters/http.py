@@ -1,0 +1,148 @@
+"""The one door for HTTP: time limits, bounded retries, credentials for their own host only."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import HTTPBasicAuth
+from urllib3.util.retry import Retry
+
+from lockgen import __version__
+from lockgen.errors import ToolFailed
+from lockgen.model.urls import origin, redacted
+
+CONNECT_SECONDS, READ_SECONDS, TOTAL_SECONDS = 10.0, 30.0, 300.0
+ATTEMPTS = 3
+LARGEST = 64 * 1024 * 1024
+_RETRIED = (429, 500, 502, 503, 504)
+_CERTIFICATES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "PIP_CERT")
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer with status 200, 206 or 404. ``headers`` have lower-case names; ``url`` is that after redirects."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("content-type", "")
+
+
+class Http:
+    """A client for many threads. User info in a URL is sent as basic authentication, to that URL's host only."""
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+        self._credentials: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def get(self, url: str, *, accept: str | None = None, span: str | None = None, largest: int = LARGEST) -> Response:
+        """The answer to GET. ``span`` is the value of a Range header; ``largest`` bounds the body, in bytes.
+
+        Raises:
+            ToolFailed: no connection, a body that was cut off or is too large, or any status but 200, 206 and 404.
+        """
+        headers = {"Accept": accept or "*/*"} | ({"Range": f"bytes={span}"} if span else {})
+        # An encoded body has another length than the file that a range or a hash speaks of.
+        headers["Accept-Encoding"] = "identity" if span else "gzip, deflate"
+        plain = self._remember(url)
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._once(plain, headers, largest)
+            except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+                if attempt == ATTEMPTS - 1:
+                    raise _unreachable(plain, error) from None
+                time.sleep(0.2 * 2**attempt)
+            except requests.RequestException as error:
+                raise _unreachable(plain, error) from None
+        raise AssertionError("unreachable")
+
+    def _remember(self, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.username:
+            self._credentials[origin(url)] = (unquote(parts.username), unquote(parts.password or ""))
+        return parts._replace(netloc=parts.netloc.rsplit("@", 1)[-1]).geturl()
+
+    def _once(self, url: str, headers: Mapping[str, str], largest: int) -> Response:
+        known = self._credentials.get(origin(url))
+        # None lets requests look into netrc; it drops either on a redirect to another host.
+        auth = HTTPBasicAuth(*known) if known else None
+        until = time.monotonic() + TOTAL_SECONDS
+        with self._session().get(
+            url, headers=headers, auth=auth, timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True
+        ) as answer:
+            if answer.status_code not in (200, 206, 404):
+                raise _refused(url, answer)
+            body = _body(answer, until, largest)
+            found = {name.lower(): value for name, value in answer.headers.items()}
+            return Response(self._remember(answer.url), answer.status_code, found, body)
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = requests.Session()
+            retries = Retry(
+                total=ATTEMPTS,
+                connect=0,
+                read=0,
+                redirect=10,
+                status_forcelist=_RETRIED,
+                backoff_factor=0.2,
+                backoff_max=5,
+                raise_on_status=False,
+                respect_retry_after_header=True,
+            )
+            adapter = HTTPAdapter(max_retries=retries)
+            session.mount("https://", adapter)
+            session.mount("http://", adapter)
+            session.headers["User-Agent"] = f"lockgen/{__version__}"
+            bundle = next((os.environ[name] for name in _CERTIFICATES if os.environ.get(name)), None)
+            if bundle:
+                session.verify = bundle
+            self._local.session = session
+        return session
+
+
+def _body(answer: requests.Response, until: float, largest: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    for chunk in answer.iter_content(65536):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > largest:
+            raise ToolFailed(f"{redacted(answer.url)} answers with more than {largest} bytes")
+        if time.monotonic() > until:
+            raise requests.Timeout("the whole answer took too long")
+    return b"".join(chunks)
+
+
+def _unreachable(url: str, error: Exception) -> ToolFailed:
+    kind = "did not answer in time" if isinstance(error, requests.Timeout) else "could not be read"
+    return ToolFailed(
+        f"{redacted(url)} {kind}", reason=_short(error), hint="is the network there? run it again; nothing was written"
+    )
+
+
+def _short(error: Exception) -> str:
+    # The text of urllib3's errors holds the whole URL, query and all.
+    inner: object = error.args[0] if error.args else error
+    inner = getattr(inner, "reason", inner)
+    return type(inner).__name__ if isinstance(inner, Exception) else type(error).__name__
+
+
+def _refused(url: str, answer: requests.Response) -> ToolFailed:
+    where = redacted(url)
+    if answer.status_code in (401, 403):
+        hint = "put the credentials for this host into ~/.netrc, or into the index's URL in the environment"
+        return ToolFailed(f"{where} refuses access: HTTP {answer.status_code}", hint=hint)
+    return ToolFailed(f"{where} answers HTTP {answer.status_code}", hint="run it again later; nothing was written")

@@ -1,0 +1,210 @@
+"""Core Metadata of files of an index, cached for good under the sha256 of the file that it belongs to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path
+from typing import TypeVar
+
+from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+
+from lockgen.adapters.building import build_wheel
+from lockgen.adapters.http import Http
+from lockgen.adapters.remote_wheel import read_metadata
+from lockgen.errors import Fault, LockgenError, ToolFailed
+from lockgen.model.urls import redacted
+from lockgen.parsing.coremetadata import is_static, parse_metadata
+from lockgen.ports import CoreMetadata, IndexFile, Request
+
+WORKERS = 16
+_LARGEST_SDIST = 500 * 1024 * 1024
+
+
+def cache_root() -> Path:
+    """Where lockgen caches: $LOCKGEN_CACHE_DIR, else the user's cache folder."""
+    if chosen := os.environ.get("LOCKGEN_CACHE_DIR"):
+        return Path(chosen)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("lockgen")
+
+
+class MetadataReader:
+    """See ports.MetadataSource."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+        self._cache = cache_root() / "metadata"
+
+    def read(self, files: Sequence[IndexFile], request: Request) -> Mapping[str, CoreMetadata]:
+        """The metadata of every file. Wheels are read in parts, only source distributions whole, and built if need be.
+
+        Raises:
+            ToolFailed: with one fault for each file that could not be read.
+        """
+        found: dict[str, CoreMetadata] = {}
+        missing: list[IndexFile] = []
+        for file in files:
+            known = self._known(file)
+            if known is not None:
+                found[file.name] = known
+            else:
+                missing.append(file)
+        if missing and request.offline:
+            names = ", ".join(sorted(file.name for file in missing))
+            raise ToolFailed(f"the cache has no metadata of {names}", hint="run it once without --offline")
+        found |= read_all(missing, lambda file: self._fresh(file, request))
+        return found
+
+    def wheel(self, file: IndexFile) -> CoreMetadata:
+        """The metadata of one wheel, from the cache or the index.
+
+        Raises:
+            ToolFailed: it could not be read.
+        """
+        known = self._known(file)
+        if known is not None:
+            return known
+        metadata = _checked(parse_metadata(self.wheel_text(file), file.name), file.name)
+        self._remember(file, metadata)
+        return metadata
+
+    def wheel_text(self, file: IndexFile) -> bytes:
+        """METADATA as it is: from beside the wheel (PEP 658) where the index offers it, else out of the wheel."""
+        if file.metadata_sha256 is not None:
+            answer = self._http.get(f"{file.url}.metadata")
+            if answer.status != 404:
+                got = hashlib.sha256(answer.body).hexdigest()
+                if file.metadata_sha256 and got != file.metadata_sha256:
+                    raise ToolFailed(f"the metadata of {file.name} is not what the index page says: sha256 {got}")
+                return answer.body
+        return read_metadata(self._http, file.url, file.name)
+
+    def _fresh(self, file: IndexFile, request: Request) -> CoreMetadata:
+        if file.name.endswith(".whl"):
+            return self.wheel(file)
+        metadata = _checked(parse_metadata(self._source_text(file, request), file.name), file.name)
+        self._remember(file, metadata)
+        return metadata
+
+    def _source_text(self, file: IndexFile, request: Request) -> bytes:
+        answer = self._http.get(file.url, largest=_LARGEST_SDIST)
+        if answer.status == 404:
+            raise ToolFailed(f"{file.name} is not at {redacted(file.url)} any more: HTTP 404")
+        got = hashlib.sha256(answer.body).hexdigest()
+        if got != file.sha256:
+            raise ToolFailed(f"{file.name} is not what the index page says: sha256 {got}")
+        info = _package_info(answer.body, file.name)
+        if info is not None and is_static(info):
+            return info
+        with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
+            (Path(folder) / file.name).write_bytes(answer.body)
+            return build_wheel(Path(folder), file.name, request)
+
+    # -- the cache -----------------------------------------------------------
+
+    def _entry(self, file: IndexFile) -> Path | None:
+        return self._cache / file.sha256[:2] / f"{file.sha256}.json" if file.sha256 else None
+
+    def _known(self, file: IndexFile) -> CoreMetadata | None:
+        entry = self._entry(file)
+        if entry is None:
+            return None
+        try:
+            data = json.loads(entry.read_bytes())
+            metadata = CoreMetadata(
+                str(data["name"]),
+                str(data["version"]),
+                data["requires-python"],
+                tuple(map(str, data["requires"])),
+                tuple(map(str, data["extras"])),
+            )
+            return _checked(metadata, file.name)
+        except (OSError, ValueError, KeyError, TypeError, ToolFailed):
+            return None
+
+    def _remember(self, file: IndexFile, metadata: CoreMetadata) -> None:
+        entry = self._entry(file)
+        if entry is None:
+            return
+        data = {
+            "name": metadata.name,
+            "version": metadata.version,
+            "requires-python": metadata.requires_python,
+            "requires": metadata.requires,
+            "extras": metadata.extras,
+        }
+        try:
+            entry.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", dir=entry.parent, suffix=".tmp", delete=False) as draft:
+                json.dump(data, draft)
+            os.replace(draft.name, entry)
+        except OSError:
+            return  # a cache that cannot be written costs only time
+
+
+T = TypeVar("T")
+
+
+def read_all(files: Sequence[IndexFile], read: Callable[[IndexFile], T]) -> dict[str, T]:
+    """``read`` of every file, many at once, by file name.
+
+    Raises:
+        ToolFailed: with one fault for each file that failed.
+    """
+    found: dict[str, T] = {}
+    faults: list[Fault] = []
+    pool = ThreadPoolExecutor(WORKERS)
+    try:
+        answers = {file.name: pool.submit(read, file) for file in files}
+        for name, answer in answers.items():
+            try:
+                found[name] = answer.result()
+            except LockgenError as error:
+                faults += error.faults
+    finally:
+        # After Ctrl-C nobody waits for requests that have not begun.
+        pool.shutdown(cancel_futures=True)
+    if faults:
+        raise ToolFailed.of(dict.fromkeys(faults))
+    return found
+
+
+def _checked(metadata: CoreMetadata, file: str) -> CoreMetadata:
+    name, version = parse_wheel_filename(file)[:2] if file.endswith(".whl") else parse_sdist_filename(file)
+    try:
+        agrees = canonicalize_name(metadata.name) == name and Version(metadata.version) == version
+    except InvalidVersion:
+        agrees = False
+    if not agrees:
+        raise ToolFailed(f"the metadata of {file} is that of {metadata.name} {metadata.version}")
+    return metadata
+
+
+_INFO = re.compile(r"[^/]+/PKG-INFO")
+
+
+def _package_info(archive: bytes, name: str) -> bytes | None:
+    """PKG-INFO at the top of a source distribution, None where there is none."""
+    try:
+        if name.endswith(".zip"):
+            with zipfile.ZipFile(BytesIO(archive)) as packed:
+                inside = [member for member in packed.namelist() if _INFO.fullmatch(member)]
+                return packed.read(inside[0]) if inside else None
+        with tarfile.open(fileobj=BytesIO(archive)) as tar:
+            for member in tar:
+                if member.isfile() and _INFO.fullmatch(member.name) and (opened := tar.extractfile(member)):
+                    return opened.read()
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+        raise ToolFailed(f"{name} is no source distribution", reason=str(error)) from error
+    return None

@@ -1,0 +1,203 @@
+"""`lockgen index record` and `lockgen index serve`: a metadata-only copy of an index, and the copy on loopback."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from lockgen.adapters.http import Http
+from lockgen.adapters.live_index import NO_HASH, read_page
+from lockgen.adapters.metadata import MetadataReader, read_all
+from lockgen.adapters.workspace import Folder
+from lockgen.commands.inputs import read_inputs
+from lockgen.errors import BadInput, Exit, LockgenError
+from lockgen.model.manifest import Index, Manifest
+from lockgen.model.urls import redacted
+from lockgen.parsing.manifest import close_match
+from lockgen.parsing.record import parse_record
+from lockgen.ports import IndexFile, Progress
+from lockgen.rendering.record import RecordedFile, headers_of, render_record
+
+_ELSEWHERE = re.compile(r"^(win|macosx|ios|android|emscripten)")
+
+
+@dataclass
+class _Found:
+    """What a recording came to. ``missing`` maps a file to the reason why it is not in the record."""
+
+    files: list[RecordedFile] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
+    elsewhere: int = 0
+
+
+def index_called(manifest: Manifest, name: str) -> Index:
+    """The index ``name`` of versions.toml.
+
+    Raises:
+        BadInput: there is none of that name.
+    """
+    if name not in manifest.indexes:
+        raise BadInput(f"there is no [index.{name}] in versions.toml", hint=close_match(name, manifest.indexes))
+    return manifest.indexes[name]
+
+
+def record(root: Path, name: str, packages: tuple[str, ...], progress: Progress) -> int:
+    """Makes or refreshes the record of index ``name``; a file that fails is left out and told.
+
+    Raises:
+        LockgenError: the index cannot be read at all; nothing was written.
+    """
+    folder = Folder(root, progress)
+    with folder.locked():
+        manifest = read_inputs(folder).manifest
+        index = index_called(manifest, name)
+        if index.recorded is None:
+            hint = f'add it: [index.{name}] recorded = "locks/index/{name}"'
+            raise BadInput(f"[index.{name}] does not say where its record lies", hint=hint)
+        wanted = _wanted(index, packages)
+        before = _recorded(folder, index)
+        found = _record(index, wanted, before, progress)
+        kept = [entry for entry in before.values() if entry.project not in wanted]
+        tree = render_record(name, redacted(index.url), [*kept, *found.files])
+        written = folder.replace(_whole(folder, index.recorded, tree))
+    _report(name, wanted, before, found, written, progress)
+    return Exit.TOOL if found.missing else Exit.DONE
+
+
+def _wanted(index: Index, packages: tuple[str, ...]) -> list[str]:
+    chosen = [canonicalize_name(package) for package in packages]
+    for package in chosen:
+        if package not in index.packages:
+            raise BadInput(f"index {index.name} does not list {package}", hint=close_match(package, index.packages))
+    return sorted(chosen or index.packages)
+
+
+def _recorded(folder: Folder, index: Index) -> dict[str, RecordedFile]:
+    """The files of the record that is there, by name; none where there is none or it is broken."""
+    where = str(index.recorded)
+    data = folder.read(f"{where}/index.json")
+    if data is None:
+        return {}
+    try:
+        known = parse_record(folder.read, where, index.name)
+    except BadInput:
+        return {}
+    paths = {
+        entry["name"]: entry["metadata"]["file"]
+        for entries in json.loads(data)["projects"].values()
+        for entry in entries
+    }
+    return {
+        file.name: RecordedFile(
+            page.project, file, (folder.read(f"{where}/metadata/{paths[file.name]}") or b"").decode()
+        )
+        for page in known.pages.values()
+        for file in page.files
+    }
+
+
+def _record(index: Index, wanted: list[str], before: Mapping[str, RecordedFile], progress: Progress) -> _Found:
+    http = Http()
+    found = _Found()
+    fresh: list[tuple[str, IndexFile]] = []
+    for project in wanted:
+        progress.step(f"reading {project} on {index.name}")
+        for file in read_page(http, index.url, project).files:
+            known = before.get(file.name)
+            if not file.name.endswith(".whl") or not _is_for_linux(file.name):
+                found.elsewhere += 1
+            elif file.sha256 is None:
+                found.missing[file.name] = NO_HASH
+            elif known is not None and known.file.sha256 == file.sha256:
+                found.files.append(RecordedFile(project, _with_size(file, known.file), known.headers))
+            else:
+                fresh.append((project, file))
+    _read_fresh(http, fresh, found, progress)
+    return found
+
+
+def _with_size(file: IndexFile, known: IndexFile) -> IndexFile:
+    from dataclasses import replace
+
+    return replace(file, size=file.size if file.size is not None else known.size)
+
+
+def _read_fresh(http: Http, fresh: list[tuple[str, IndexFile]], found: _Found, progress: Progress) -> None:
+    reader = MetadataReader(http)
+    progress.step(f"reading the metadata of {len(fresh)} files")
+
+    def read(file: IndexFile) -> str | LockgenError:
+        try:
+            reader.wheel(file)  # refuses what is another package's
+            return headers_of(reader.wheel_text(file))
+        except LockgenError as error:
+            return error
+
+    texts = read_all([file for _, file in fresh], read)
+    for project, file in fresh:
+        text = texts[file.name]
+        if isinstance(text, LockgenError):
+            found.missing[file.name] = str(text)
+        else:
+            found.files.append(RecordedFile(project, file, text))
+
+
+def _is_for_linux(name: str) -> bool:
+    return any(not _ELSEWHERE.match(tag.platform) for tag in parse_wheel_filename(name)[3])
+
+
+def _whole(folder: Folder, where: str, tree: Mapping[str, bytes]) -> dict[str, bytes | None]:
+    """The record as it shall be: metadata files that nothing names any more are removed."""
+    wanted: dict[str, bytes | None] = {f"{where}/{path}": data for path, data in tree.items()}
+    return {**dict.fromkeys(folder.listing(f"{where}/metadata", "*.txt")), **wanted}
+
+
+def _report(
+    name: str,
+    wanted: Iterable[str],
+    before: Mapping[str, RecordedFile],
+    found: _Found,
+    written: list[str],
+    progress: Progress,
+) -> None:
+    now = {entry.file.name: entry.file for entry in found.files}
+    old = {file: entry.file for file, entry in before.items() if entry.project in set(wanted)}
+    for file in sorted(old.keys() & now.keys()):
+        if old[file].sha256 != now[file].sha256:
+            progress.note(f"changed: {file} has another sha256 now: {old[file].sha256} -> {now[file].sha256}")
+    for file in sorted(old.keys() - now.keys()):
+        if file not in found.missing:
+            progress.note(f"gone: {file} is not on the index any more")
+    for file, reason in sorted(found.missing.items()):
+        progress.note(f"missing: {file}: {reason}")
+    added = len(now.keys() - old.keys())
+    click.echo(
+        f"index {name}: {len(now)} files recorded, {added} of them new, {len(found.missing)} missing, "
+        f"{found.elsewhere} left out (not for Linux, or no wheel); {len(written)} paths written"
+    )
+
+
+def serve(root: Path, names: tuple[str, ...], port: int, progress: Progress) -> int:
+    """Serves the records of ``names`` (all, if empty) on loopback until Ctrl-C; prints one address a line."""
+    from lockgen.adapters.index_server import Records, serving
+
+    folder = Folder(root, progress)
+    with folder.shared():
+        manifest = read_inputs(folder).manifest
+        chosen = [index_called(manifest, name) for name in names] or list(manifest.indexes.values())
+        recorded = [index for index in chosen if index.recorded is not None]
+        if not recorded:
+            raise BadInput("no index here has a record", hint="make one: lockgen index record NAME")
+        indexes = {index.name: parse_record(folder.read, str(index.recorded), index.name) for index in recorded}
+    with serving(Records(indexes), port=port) as (base, stopped):
+        for name in sorted(indexes):
+            click.echo(f"{base}/{name}/simple/")
+        progress.note("Ctrl-C stops it")
+        stopped.wait()
+    return Exit.DONE

@@ -1,0 +1,38 @@
+"""Core Metadata (METADATA, PKG-INFO) to the few fields that a resolver needs."""
+
+from __future__ import annotations
+
+from packaging.metadata import parse_email
+
+from lockgen.errors import ToolFailed
+from lockgen.ports import CoreMetadata
+
+
+def parse_metadata(text: bytes | str, file: str) -> CoreMetadata:
+    """Reads the metadata of ``file``. Fields that nobody needs here may be as odd as they like.
+
+    Raises:
+        ToolFailed: it names no package and version.
+    """
+    raw, _ = parse_email(text)
+    name, version = raw.get("name"), raw.get("version")
+    if not name or not version:
+        raise ToolFailed(f"the metadata of {file} names no package and version")
+    return CoreMetadata(
+        name=name,
+        version=version,
+        requires_python=raw.get("requires_python"),
+        requires=tuple(raw.get("requires_dist", ())),
+        extras=tuple(raw.get("provides_extra", ())),
+    )
+
+
+def is_static(text: bytes | str) -> bool:
+    """Whether a source distribution's PKG-INFO promises that a build has the same requirements (PEP 643)."""
+    raw, _ = parse_email(text)
+    try:
+        version = tuple(int(part) for part in raw.get("metadata_version", "0").split("."))
+    except ValueError:
+        return False
+    dynamic = {field.lower() for field in raw.get("dynamic", ())}
+    return version >= (2, 2) and not dynamic & {"requires-dist", "provides-extra"}
