@@ -11,7 +11,7 @@ from lockgen.adapters.metadata import WORKERS, MetadataReader
 from lockgen.errors import LockgenError, ToolFailed
 from lockgen.model.urls import redacted
 from lockgen.parsing.simple import ACCEPT, parse_page
-from lockgen.ports import CoreMetadata, ExplicitIndex, IndexFile, ProjectPage, Progress
+from lockgen.ports import CoreMetadata, ExplicitIndex, IndexFile, Progress, ProjectPage
 
 NO_HASH = "the index gives no sha256 for it"
 
@@ -55,8 +55,7 @@ def read_live(
     for file, reason in sorted(withheld.items()):
         progress.note(f"index {name}: {file} is left out: {reason}")
     kept = {
-        page.project: replace(page, files=tuple(file for file in page.files if file.name in metadata))
-        for page in pages
+        page.project: replace(page, files=tuple(file for file in page.files if file.name in metadata)) for page in pages
     }
     return ExplicitIndex(name, redacted(url), kept, metadata, withheld)
 

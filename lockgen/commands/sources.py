@@ -9,10 +9,10 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from lockgen.adapters.http import Http
 from lockgen.adapters.live_index import read_live
-from lockgen.parsing.record import parse_record
 from lockgen.adapters.resolvers.usable import wheel_rank
 from lockgen.errors import BadInput, ToolFailed
 from lockgen.model.manifest import Index, Manifest
+from lockgen.parsing.record import parse_record
 from lockgen.ports import ExplicitIndex, IndexFile, Progress, Workspace
 
 

@@ -1,0 +1,259 @@
+"""pip-compile as a resolver. pip mixes all indexes it is given, so it is given one: a loopback index that routes.
+
+Routed packages are answered from their index and nowhere else, everything else from the default index, cut to what the
+request allows. Hashes, sizes and files come from the pages that pass through; no wheel is downloaded to hash it
+(pip-tools#1470).
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
+from packaging.version import Version
+
+from lockgen.adapters.http import Http
+from lockgen.adapters.index_server import Served, metadata_text, serving
+from lockgen.adapters.live_index import read_page
+from lockgen.adapters.process import Finished, run
+from lockgen.adapters.resolvers.usable import usable_files
+from lockgen.adapters.resolvers.uv import default_index, find_uv
+from lockgen.errors import BadInput, LockgenError, NoResolution, ToolFailed
+from lockgen.ports import IndexFile, ProjectPage, Request, Resolved, Solution
+
+_INDEX = "lockgen"
+_TIMEOUT = 1800.0
+
+# What pip may take from the caller's settings: how it trusts, where it caches, how long it waits.
+_PASSES = re.compile(
+    r"PIP_(CERT|CLIENT_CERT|CACHE_DIR|NO_CACHE_DIR|TIMEOUT|DEFAULT_TIMEOUT|RETRIES)|(?!PIP_|UV_|PYTHONPATH).*"
+)
+_CONFIGURED = ("cert", "client-cert", "cache-dir", "timeout", "default-timeout", "retries")
+
+
+class PipCompile:
+    """The second resolver."""
+
+    name = "pip-compile"
+
+    def solve(self, request: Request) -> Solution:
+        """See ports.Resolver. It resolves for the Python and the machine that it runs on, and not offline.
+
+        Raises:
+            BadInput: the request is for another machine.
+        """
+        _check_machine(request)
+        with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
+            settings = _pip_settings(Path(folder))
+            router = _Router(request, _default_index(settings, Path(folder)))
+            router.prefetch()
+            with serving(router) as (address, _):
+                done = _compile(Path(folder), address, request, settings)
+            if done.code != 0:
+                raise _failure(done, router, request)
+            return _solution(Path(folder) / "out.txt", router)
+
+
+def _check_machine(request: Request) -> None:
+    here = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    hint = "resolve with --resolver uv: it resolves for any target"
+    if request.offline:
+        raise BadInput("pip-compile cannot work offline", hint="use --resolver uv with --offline")
+    if request.target.python != here:
+        raise BadInput(
+            f"pip-compile resolves for the Python it runs on: {here}, not {request.target.python}", hint=hint
+        )
+    if (sys.platform, platform.machine()) != ("linux", request.target.machine):
+        raise BadInput(f"pip-compile resolves for this machine, not for {request.target.platform}", hint=hint)
+
+
+def _pip_settings(folder: Path) -> dict[str, str]:
+    """pip's configuration as `pip config list` prints it, by option name; the environment's part included."""
+    done = run([sys.executable, "-m", "pip", "config", "list"], cwd=folder, timeout=120)
+    found: dict[str, str] = {}
+    for line in done.stdout.splitlines():
+        key, _, value = line.partition("=")
+        section, _, option = key.strip().rpartition(".")
+        if section in {"global", "install", ":env:"}:
+            found[option] = value.strip().strip("'\"")
+    return found
+
+
+def _default_index(settings: Mapping[str, str], folder: Path) -> str:
+    # The tools know their default; its name is not lockgen's to know.
+    return settings.get("index-url") or default_index(find_uv(), folder)
+
+
+def _compile(folder: Path, address: str, request: Request, settings: Mapping[str, str]) -> Finished:
+    (folder / "requirements.in").write_text("\n".join(request.requirements) + "\n")
+    (folder / "constraints.txt").write_text("\n".join(request.constraints) + "\n")
+    kept = "".join(f"{name}=={version}\n" for name, version in request.preferences.items())
+    (folder / "out.txt").write_text(kept)
+    command = [sys.executable, "-m", "piptools", "compile", "requirements.in", "--output-file", "out.txt"]
+    command += ["--constraint", "constraints.txt", "--index-url", f"{address}/{_INDEX}/simple/"]
+    command += ["--no-config", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-trusted-host"]
+    command += ["--no-emit-find-links", "--no-emit-options", "--allow-unsafe", "--strip-extras", "--quiet"]
+    command += ["--resolver", "backtracking", "--no-reuse-hashes"]
+    passed = {name: value for name, value in os.environ.items() if _PASSES.fullmatch(name)}
+    named = {f"PIP_{key.upper().replace('-', '_')}": settings[key] for key in _CONFIGURED if key in settings}
+    fixed = {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "NO_COLOR": "1", "PIP_NO_INPUT": "1"}
+    # The loopback index must not be looked for through somebody's proxy.
+    bypass = {name: f"{passed.get(name, '')},127.0.0.1".lstrip(",") for name in ("no_proxy", "NO_PROXY")}
+    return run(command, cwd=folder, env={**named, **passed, **fixed, **bypass}, timeout=_TIMEOUT)
+
+
+@dataclass(frozen=True, slots=True)
+class _Routed:
+    page: ProjectPage
+    index: str | None
+
+
+class _Router:
+    """The one index that pip sees. Remembers every page, since the solution's files are read from them."""
+
+    def __init__(self, request: Request, default: str) -> None:
+        self._request = request
+        self._default = default
+        self._http = Http()
+        self._pages: dict[str, _Routed] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+        self.failures: dict[str, LockgenError] = {}
+        self.only_sources: dict[str, str] = {}
+
+    def prefetch(self) -> None:
+        """Reads the pages that are sure to be asked for, many at once: pip asks for one after the other."""
+        lines = [*self._request.requirements, *self._request.constraints]
+        names = {str(canonicalize_name(Requirement(line).name)) for line in lines} | set(self._request.preferences)
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(self._quietly, sorted(names)))
+
+    def _quietly(self, project: str) -> None:
+        try:
+            self.routed(project)
+        except LockgenError:
+            return  # told if pip asks for it too
+
+    def page(self, index: str, project: str) -> Served | None:
+        routed = self.routed(project)
+        return Served(routed.page, own=routed.index is not None) if routed.page.files else None
+
+    def metadata(self, index: str, name: str) -> bytes | None:
+        for explicit in self._request.indexes.values():
+            if name in explicit.metadata:
+                return metadata_text(explicit.metadata[name])
+        return None
+
+    def routed(self, project: str) -> _Routed:
+        """The page of ``project`` from the index that it comes from.
+
+        Raises:
+            LockgenError: the default index cannot be read; kept in ``failures``.
+        """
+        with self._guard:
+            lock = self._locks.setdefault(project, threading.Lock())
+        with lock:
+            if project not in self._pages:
+                self._pages[project] = self._read(project)
+            return self._pages[project]
+
+    def _read(self, project: str) -> _Routed:
+        index = self._request.routes.get(project)
+        if index is not None:
+            explicit = self._request.indexes[index]
+            listed = explicit.pages.get(project, ProjectPage(project, ())).files
+            files = [replace(f, metadata_sha256="") for f in listed if f.sha256 and f.name in explicit.metadata]
+            kept = usable_files(project, files, self._request.target, build=frozenset())
+            return _Routed(ProjectPage(project, kept), index)
+        try:
+            page = read_page(self._http, self._default, project)
+        except LockgenError as error:
+            self.failures[project] = error
+            raise
+        allowed = [file for file in page.files if self._allows(file)]
+        usable = usable_files(project, allowed, self._request.target, self._request.build)
+        if allowed and not usable:
+            self.only_sources[project] = allowed[-1].name
+        return _Routed(ProjectPage(project, usable), None)
+
+    def _allows(self, file: IndexFile) -> bool:
+        cut_off = self._request.exclude_newer
+        # As uv does it: what has no upload time cannot be shown to be old enough.
+        if cut_off is not None and (file.upload_time is None or file.upload_time >= cut_off):
+            return False
+        if not file.requires_python:
+            return True
+        try:
+            return SpecifierSet(file.requires_python).contains(f"{self._request.target.python}.0")
+        except InvalidSpecifier:
+            return True
+
+
+def _solution(path: Path, router: _Router) -> Solution:
+    packages: dict[str, Resolved] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        text = line.partition("#")[0].strip()
+        if not text:
+            continue
+        requirement = Requirement(text)
+        name = str(canonicalize_name(requirement.name))
+        version = Version(next(iter(requirement.specifier)).version)
+        routed = router.routed(name)
+        files = tuple(file for file in routed.page.files if _version_of(file.name) == version)
+        packages[name] = Resolved(name, str(version), routed.index, files)
+    return Solution(packages)
+
+
+def _version_of(name: str) -> Version | None:
+    try:
+        return parse_wheel_filename(name)[1] if name.endswith(".whl") else parse_sdist_filename(name)[1]
+    except (InvalidWheelFilename, InvalidSdistFilename):
+        return None
+
+
+_NO_MATCH = re.compile(
+    r"(?:No matching distribution found for|Could not find a version that (?:matches|satisfies)[^\n]*?) ([A-Za-z0-9][\w.-]*)"
+)
+_KEPT = re.compile(
+    r"^(ERROR:|The conflict is|The user requested|\s{4}\S|Additionally, some|\s*No versions|There are incompatible|Tried:|Skipped|Could not find)"
+)
+
+
+def _failure(done: Finished, router: _Router, request: Request) -> LockgenError:
+    text = done.stderr.strip()
+    if router.failures:
+        return ToolFailed.of(fault for error in router.failures.values() for fault in error.faults)
+    if "No space left" in text:
+        return ToolFailed("the disk is full", reason=done.last_lines(), hint="free some space; nothing was written")
+    if "ResolutionImpossible" in text or "No matching distribution" in text or "Could not find a version" in text:
+        lines = [line for line in text.splitlines() if _KEPT.match(line)]
+        return NoResolution("no solution", reason="\n".join(dict.fromkeys(lines)) or text, hint=_hint(text, router))
+    if "metadata-generation-failed" in text or "subprocess-exited-with-error" in text:
+        return ToolFailed("a source distribution does not build", reason=done.last_lines(40))
+    return ToolFailed(f"pip-compile stopped with exit code {done.code}", reason=done.last_lines(30) or None)
+
+
+def _hint(text: str, router: _Router) -> str | None:
+    named = {str(canonicalize_name(name)) for name in _NO_MATCH.findall(text)}
+    names = sorted(named & router.only_sources.keys())
+    if not names:
+        return None
+    listed = ", ".join(f'"{name}"' for name in names)
+    return f"no wheel of {', '.join(names)} runs on the target; to build it: [family] build = [{listed}]"
