@@ -143,10 +143,11 @@ def index_serve(context: click.Context, names: tuple[str, ...], port: int) -> in
 
 def main() -> None:
     """The `lockgen` command: runs it and exits with its code."""
-    sys.exit(_guarded(sys.argv[1:]))
+    sys.exit(guarded(sys.argv[1:]))
 
 
-def _guarded(arguments: list[str]) -> int:
+def guarded(arguments: list[str]) -> int:
+    """Runs one command line; returns its exit code, with every failure told on stderr."""
     try:
         return int(cli.main(arguments, prog_name="lockgen", standalone_mode=False) or 0)
     except LockgenError as error:

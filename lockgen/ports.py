@@ -68,8 +68,8 @@ class Request:
     """One solve: what a resolver is asked. All texts are PEP 508; nothing in it depends on a resolver.
 
     ``requirements`` and ``constraints`` (the pins) are sorted. ``routes`` maps a package to the index it comes
-    from, wherever it is asked for; everything else comes from the default index. ``preferences`` maps a name to the version to
-    keep if it still fits. ``build`` names what may be built from source; nothing else may.
+    from, wherever it is asked for; everything else comes from the default index. ``preferences`` maps a name to
+    the version to keep if it still fits. ``build`` names what is built from source; nothing else may be.
     """
 
     family: str

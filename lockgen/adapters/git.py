@@ -23,7 +23,8 @@ def show(root: Path, ref: str, path: str) -> bytes | None:
     # ls-tree, since `git show` tells a missing file from a damaged repository only in words.
     listed = _git(root, "ls-tree", "-z", "--full-name", ref, "--", path)
     if listed.code:
-        return _unlisted(root, ref, listed)
+        _unlisted(root, ref, listed)
+        return None
     entry = listed.stdout.split("\t", 1)[0].split(" ")
     if len(entry) != 3 or entry[1] != "blob":
         return None

@@ -86,9 +86,10 @@ def _files(folder: Folder, tree: Tree) -> list[Finding]:
         elif found != expected:
             diff = _diff(path, found, expected)
             findings.append(Finding(path, "edited", f"{path}: not what the lock comes to", RESOLVE, diff))
-    for path in extra_files(folder, {**tree, LOCK_PATH: b""}):
-        findings.append(Finding(path, "extra", f"{path}: nothing in the lock comes to it", f"{RESOLVE}, or rm {path}"))
-    return findings
+    extra = extra_files(folder, {**tree, LOCK_PATH: b""})
+    return findings + [
+        Finding(path, "extra", f"{path}: nothing in the lock comes to it", f"{RESOLVE}, or rm {path}") for path in extra
+    ]
 
 
 def _diff(path: str, found: bytes, expected: bytes) -> str:

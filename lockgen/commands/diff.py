@@ -9,15 +9,15 @@ from typing import Literal
 import click
 
 from lockgen.adapters import git
+from lockgen.commands.locked import read_lock
 from lockgen.errors import BadInput, Exit, Place
 from lockgen.model.lock import Lock
 from lockgen.parsing.lock import parse_lock
 from lockgen.planning.changes import compare
 from lockgen.rendering import changes as rendering
+from lockgen.rendering.lock import LOCK_PATH
 
 Style = Literal["text", "markdown", "json"]
-
-LOCK = "locks/lock.json"
 
 
 def run(
@@ -37,9 +37,9 @@ def run(
         BadInput: no such file, ref or repository, or no lock to compare with.
         ToolFailed: there is no git.
     """
-    after = _working_tree(workspace_root) if new is None else _lock(workspace_root, new)
+    after = read_lock(workspace_root) if new is None else _lock(workspace_root, new)
     if after is None:
-        raise BadInput(f"there is no lock at {new!r}", hint=f"it has no {LOCK}")
+        raise BadInput(f"there is no lock at {new!r}", hint=f"it has no {LOCK_PATH}")
     before = _lock(workspace_root, "HEAD" if old is None else old)
     changes = compare(before, after)
     match style:
@@ -52,13 +52,6 @@ def run(
     return Exit.FOUND if exit_code and changes else Exit.DONE
 
 
-def _working_tree(root: Path) -> Lock:
-    path = root / LOCK
-    if not path.is_file():
-        raise BadInput("there is no lock yet", place=Place(LOCK), hint="run `lockgen resolve`")
-    return _parsed(path, LOCK)
-
-
 def _lock(root: Path, name: str) -> Lock | None:
     """The lock of a file or, from git, of a ref; None where the ref has none."""
     path = Path(name)
@@ -66,8 +59,8 @@ def _lock(root: Path, name: str) -> Lock | None:
         return _parsed(path, name)
     if name.endswith(".json") or name.startswith((".", "/")):
         raise BadInput("there is no such lock file", place=Place(name))
-    data = git.show(root, name, LOCK)
-    return parse_lock(data, f"{name}:{LOCK}") if data is not None else None
+    data = git.show(root, name, LOCK_PATH)
+    return parse_lock(data, f"{name}:{LOCK_PATH}") if data is not None else None
 
 
 def _parsed(path: Path, place: str) -> Lock:

@@ -52,7 +52,7 @@ def _one(
     if offline:
         raise ToolFailed(
             f"index {index.name} is not recorded, and --offline forbids to ask it",
-            hint=f'record it: [index.{index.name}] recorded = "locks/index/{index.name}", lockgen index record {index.name}',
+            hint=f"give [index.{index.name}] a `recorded` folder, then run lockgen index record {index.name}",
         )
     progress.step(f"reading index {index.name}")
     return read_live(http, index.name, index.url, sorted(index.packages), _wanted(manifest, index), progress)

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import click
 
-from lockgen.errors import BadInput, Exit, Place
-from lockgen.parsing.lock import parse_lock
+from lockgen.commands.locked import read_lock
+from lockgen.errors import Exit
 from lockgen.planning.paths import PATHS_SHOWN, why
 from lockgen.rendering import paths as rendering
-
-LOCK = "locks/lock.json"
 
 
 def run(
@@ -29,14 +27,7 @@ def run(
     Raises:
         BadInput: there is no lock, or it holds no such package or image.
     """
-    path = workspace_root / LOCK
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise BadInput("there is no lock yet", place=Place(LOCK), hint="run `lockgen resolve`") from error
-    except OSError as error:
-        raise BadInput(f"it cannot be read: {error.strerror}", place=Place(LOCK)) from error
-    answer = why(parse_lock(data, LOCK), package, images or None, limit=limit)
+    answer = why(read_lock(workspace_root), package, images or None, limit=limit)
     if as_json:
         click.echo(json.dumps(rendering.as_json(answer), indent=2))
     else:

@@ -298,13 +298,20 @@ class _Builder:
                     self._twice((kind, name), name, near)
                 else:
                     tables[name] = (kind, table)
+        asks = {name: self._contents(name, kind, table) for name, (kind, table) in tables.items()}
         self._check_bases(tables)
         self._check_circles(tables)
+        # A chain of images can be followed only where every base is there.
         self.faults.stop_if_any()
         images: dict[str, Image] = {}
         for name in tables:
-            self._image(name, tables, variants, images)
+            self._image(name, tables, variants, images, asks)
         return images
+
+    def _contents(self, name: str, kind: str, table: BaseTable) -> tuple[Ask, ...]:
+        for position, folder in enumerate(table.copy_):
+            self._folder(folder, (kind, name, "copy", position))
+        return self._asks(table.packages, (kind, name, "packages"))
 
     def _check_bases(self, tables: dict[str, tuple[str, BaseTable]]) -> None:
         for name, (kind, table) in tables.items():
@@ -336,6 +343,7 @@ class _Builder:
         tables: dict[str, tuple[str, BaseTable]],
         variants: dict[str, Variant],
         images: dict[str, Image],
+        asks: dict[str, tuple[Ask, ...]],
     ) -> None:
         pending = [name]
         while pending:
@@ -346,7 +354,8 @@ class _Builder:
             here = pending.pop()
             if here not in images:
                 offered = images[table.from_].variants if table.from_ else tuple(sorted(variants))
-                images[here] = self._made(here, kind, table, self._chosen(here, kind, table, offered, variants))
+                chosen = self._chosen(here, kind, table, offered, variants)
+                images[here] = _made(here, kind, table, chosen, asks[here])
 
     def _chosen(
         self, name: str, kind: str, table: BaseTable, offered: tuple[str, ...], variants: dict[str, Variant]
@@ -367,23 +376,6 @@ class _Builder:
         if not table.variants:
             self.faults.add((kind, name, "variants"), f"`{name}` comes in no variant", close_match("", variants))
         return tuple(sorted(chosen))
-
-    def _made(self, name: str, kind: str, table: BaseTable, variants: tuple[str, ...]) -> Image:
-        path: Path = (kind, name)
-        for position, folder in enumerate(table.copy_):
-            self._folder(folder, (*path, "copy", position))
-        return Image(
-            name=name,
-            kind="base" if kind == "bases" else "stage",
-            base=table.from_,
-            variants=variants,
-            packages=self._asks(table.packages, (*path, "packages")),
-            apt=tuple(table.apt),
-            build_apt=tuple(table.build_apt),
-            copy=tuple(table.copy_),
-            env=dict(table.env),
-            entrypoint=table.entrypoint if isinstance(table, StageTable) else None,
-        )
 
     # -- one accelerator per image (law 4) -----------------------------------
 
@@ -427,3 +419,18 @@ def _is_version(text: str) -> bool:
     except InvalidVersion:
         return False
     return True
+
+
+def _made(name: str, kind: str, table: BaseTable, variants: tuple[str, ...], asks: tuple[Ask, ...]) -> Image:
+    return Image(
+        name=name,
+        kind="base" if kind == "bases" else "stage",
+        base=table.from_,
+        variants=variants,
+        packages=asks,
+        apt=tuple(table.apt),
+        build_apt=tuple(table.build_apt),
+        copy=tuple(table.copy_),
+        env=dict(table.env),
+        entrypoint=table.entrypoint if isinstance(table, StageTable) else None,
+    )

@@ -47,7 +47,7 @@ class _Record:
             if document["format"] != 1:
                 raise self._bad(f"format {document['format']!r} is not known to this lockgen")
             url = str(document["url"])
-            projects = {canonicalize_name(key): list(value) for key, value in document["projects"].items()}
+            projects = {str(canonicalize_name(key)): list(value) for key, value in document["projects"].items()}
             return self._index(url, projects)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise self._bad(f"not as lockgen writes it: {error}") from error

@@ -115,7 +115,7 @@ def _index_faults(manifest: Manifest, variant: str, packages: Mapping[str, Resol
             faults.append(
                 Fault(
                     f"variant {variant} needs {name}, which comes only from {' or '.join(owners)}",
-                    hint=f'give [variants.{variant}] an index, as in index = "{owners[0]}", or a pin of {name} of its own',
+                    hint=f'give [variants.{variant}] index = "{owners[0]}", or a pin of {name} of its own',
                 )
             )
     if len(builds) > 1:

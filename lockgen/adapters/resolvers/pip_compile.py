@@ -229,10 +229,12 @@ def _version_of(name: str) -> Version | None:
 
 
 _NO_MATCH = re.compile(
-    r"(?:No matching distribution found for|Could not find a version that (?:matches|satisfies)[^\n]*?) ([A-Za-z0-9][\w.-]*)"
+    r"(?:No matching distribution found for|Could not find a version that (?:matches|satisfies)[^\n]*?)"
+    r" ([A-Za-z0-9][\w.-]*)"
 )
 _KEPT = re.compile(
-    r"^(ERROR:|The conflict is|The user requested|\s{4}\S|Additionally, some|\s*No versions|There are incompatible|Tried:|Skipped|Could not find)"
+    r"^(ERROR:|The conflict is|The user requested|\s{4}\S|Additionally, some|\s*No versions|There are incompatible"
+    r"|Tried:|Skipped|Could not find)"
 )
 
 

@@ -1,0 +1,33 @@
+"""Fixtures for all tests: an index and a project of their own, and caches that nobody else uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.index import LocalIndex, serving
+from support.project import Project
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LocalIndex]:
+    """The default index of both resolvers, empty at first."""
+    with serving(LocalIndex()) as local:
+        monkeypatch.setenv("UV_DEFAULT_INDEX", local.url)
+        monkeypatch.setenv("PIP_INDEX_URL", local.url)
+        for name in ("UV", "PIP", "LOCKGEN"):
+            monkeypatch.setenv(f"{name}_CACHE_DIR", str(tmp_path / f"cache-{name}"))
+        yield local
+
+
+@pytest.fixture
+def project(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Project:
+    """An empty project folder."""
+    monkeypatch.setenv("LOCKGEN_CACHE_DIR", str(tmp_path / "cache-LOCKGEN"))
+    monkeypatch.setenv("CI", "1")
+    root = tmp_path / "project"
+    root.mkdir()
+    return Project(root, capsys)

@@ -1,0 +1,1 @@
+"""What tests share: a package index of their own, projects, an independent reader of what lockgen writes."""

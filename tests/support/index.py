@@ -1,0 +1,170 @@
+"""A package index on loopback with real wheels of a few hundred bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+import threading
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
+
+from packaging.utils import canonicalize_name
+
+BACKEND = """
+import os, zipfile
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    name = "{stem}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(os.path.join(wheel_directory, name), "w") as wheel:
+        wheel.writestr("{stem}-{version}.dist-info/METADATA", open("METADATA").read())
+        wheel.writestr("{stem}-{version}.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr("{stem}-{version}.dist-info/RECORD", "")
+    return name
+def build_sdist(sdist_directory, config_settings=None):
+    raise NotImplementedError
+"""
+
+
+def metadata(name: str, version: str, requires: Sequence[str], extras: Sequence[str], python: str | None) -> str:
+    lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
+    lines += [f"Requires-Python: {python}"] if python else []
+    lines += [f"Provides-Extra: {extra}" for extra in extras]
+    lines += [f"Requires-Dist: {line}" for line in requires]
+    return "\n".join(lines) + "\n"
+
+
+def wheel(name: str, version: str, tag: str, text: str) -> tuple[str, bytes]:
+    stem = canonicalize_name(name).replace("-", "_")
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path, content in (
+            (f"{stem}/__init__.py", f"__version__ = {version!r}\n"),
+            (f"{stem}-{version}.dist-info/METADATA", text),
+            (f"{stem}-{version}.dist-info/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n"),
+            (f"{stem}-{version}.dist-info/RECORD", ""),
+        ):
+            # Without a date of its own each file would take the clock's, and every run other hashes.
+            archive.writestr(zipfile.ZipInfo(path, (2025, 1, 1, 0, 0, 0)), content)
+    return f"{stem}-{version}-{tag}.whl", buffer.getvalue()
+
+
+def sdist(name: str, version: str, text: str) -> tuple[str, bytes]:
+    stem = canonicalize_name(name).replace("-", "_")
+    buffer = io.BytesIO()
+    pyproject = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for path, content in (
+            ("pyproject.toml", pyproject),
+            ("backend.py", BACKEND.format(stem=stem, version=version)),
+            ("METADATA", text),
+            ("PKG-INFO", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"),
+        ):
+            info = tarfile.TarInfo(f"{stem}-{version}/{path}")
+            info.size = len(content.encode())
+            archive.addfile(info, io.BytesIO(content.encode()))
+    return f"{stem}-{version}.tar.gz", buffer.getvalue()
+
+
+@dataclass
+class LocalIndex:
+    """Add packages, change them, make it fail. ``url`` is set while it is served."""
+
+    url: str = ""
+    pages: dict[str, dict[str, dict[str, object]]] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+    metadata: dict[str, bytes] = field(default_factory=dict)
+    answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def add(
+        self,
+        name: str,
+        version: str,
+        requires: Sequence[str] = (),
+        *,
+        tag: str = "py3-none-any",
+        extras: Sequence[str] = (),
+        python: str | None = None,
+        source: bool = False,
+        hashed: bool = True,
+        uploaded: str = "2025-01-01T00:00:00Z",
+        yanked: bool = False,
+    ) -> str:
+        """Adds one file; returns its name."""
+        text = metadata(name, version, requires, extras, python)
+        filename, data = sdist(name, version, text) if source else wheel(name, version, tag, text)
+        digest = hashlib.sha256(data).hexdigest()
+        self.files[filename] = data
+        entry: dict[str, object] = {
+            "filename": filename,
+            "url": f"/files/{filename.replace('+', '%2B')}",
+            "hashes": {"sha256": digest} if hashed else {},
+            "size": len(data),
+            "upload-time": uploaded,
+            "yanked": yanked,
+        }
+        if python:
+            entry["requires-python"] = python
+        if not source:
+            self.metadata[filename] = text.encode()
+            entry["core-metadata"] = {"sha256": hashlib.sha256(text.encode()).hexdigest()}
+        self.pages.setdefault(canonicalize_name(name), {})[filename] = entry
+        return filename
+
+    def sha256(self, filename: str) -> str:
+        return hashlib.sha256(self.files[filename]).hexdigest()
+
+    def respond(self, path: str) -> tuple[int, dict[str, str], bytes]:
+        self.asked.append(path)
+        if path in self.answers:
+            return self.answers[path]
+        parts = [part for part in unquote(path).split("/") if part]
+        if len(parts) == 2 and parts[0] == "simple" and parts[1] in self.pages:
+            files = list(self.pages[parts[1]].values())
+            body = json.dumps({"meta": {"api-version": "1.1"}, "name": parts[1], "files": files}).encode()
+            return 200, {"Content-Type": "application/vnd.pypi.simple.v1+json"}, body
+        if len(parts) == 2 and parts[0] == "files":
+            name = parts[1].removesuffix(".metadata")
+            known = self.metadata if parts[1].endswith(".metadata") else self.files
+            if name in known:
+                return 200, {"Content-Type": "application/octet-stream"}, known[name]
+        return 404, {}, b"nothing here"
+
+
+@contextmanager
+def serving(index: LocalIndex) -> Iterator[LocalIndex]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+        def do_GET(self) -> None:
+            status, headers, body = index.respond(self.path)
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            if "Content-Length" not in headers:
+                self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+            if "Content-Length" in headers:
+                self.close_connection = True
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    index.url = f"http://127.0.0.1:{server.server_address[1]}/simple"
+    try:
+        yield index
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,83 @@
+"""An independent reader of what lockgen writes: it shares no code with lockgen."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_LINE = re.compile(r"([a-z0-9][a-z0-9-]*)==(\S+)((?: --hash=sha256:[0-9a-f]{64})+)")
+
+
+@dataclass(frozen=True)
+class Line:
+    name: str
+    version: str
+    hashes: tuple[str, ...]
+
+
+def read_requirements(text: str) -> dict[str, Line]:
+    """Every line of a requirement file; AssertionError for a line of any other shape."""
+    joined = text.replace(" \\\n    ", " ")
+    found: dict[str, Line] = {}
+    for line in joined.splitlines():
+        if line.startswith("#"):
+            continue
+        match = _LINE.fullmatch(line)
+        assert match, f"not name==version with hashes: {line!r}"
+        name, version, hashes = match.groups()
+        assert name not in found, f"{name} twice"
+        found[name] = Line(name, version, tuple(re.findall(r"sha256:([0-9a-f]{64})", hashes)))
+    return found
+
+
+@dataclass(frozen=True)
+class Written:
+    """A project's folder as it lies on disk."""
+
+    root: Path
+
+    @property
+    def lock(self) -> dict[str, Any]:
+        data: dict[str, Any] = json.loads((self.root / "locks/lock.json").read_text())
+        return data
+
+    def closure(self, image: str, variant: str) -> dict[str, Line]:
+        return read_requirements((self.root / f"locks/{variant}/{image}.txt").read_text())
+
+    def delta(self, image: str, variant: str) -> dict[str, Line]:
+        return self._either(f"docker/{image}/requirements-{image}", variant)
+
+    def common(self, variant: str) -> dict[str, Line]:
+        if not (self.root / "docker/requirements-common.txt").exists():
+            return {}
+        return self._either("docker/requirements-common", variant)
+
+    def _either(self, stem: str, variant: str) -> dict[str, Line]:
+        own = self.root / f"{stem}.{variant}.txt"
+        return read_requirements((own if own.exists() else self.root / f"{stem}.txt").read_text())
+
+    def chain(self, image: str, variant: str) -> list[str]:
+        images = {(entry["name"], entry["variant"]): entry for entry in self.lock["images"]}
+        links = [image]
+        while base := images[links[-1], variant].get("base"):
+            links.append(base)
+        return links[::-1]
+
+    def layers(self, image: str, variant: str) -> list[dict[str, Line]]:
+        """The common file, then each delta, from the bottom up."""
+        return [self.common(variant), *(self.delta(link, variant) for link in self.chain(image, variant))]
+
+    def tags(self) -> list[tuple[str, str]]:
+        return [(entry["name"], entry["variant"]) for entry in self.lock["images"]]
+
+
+def tree_of(root: Path) -> dict[str, bytes]:
+    """Every file under ``root`` but lockgen's own state and git's, by path."""
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and not {".lockgen", ".git"} & set(path.relative_to(root).parts)
+    }
