@@ -116,7 +116,8 @@ def roll_forward(root: str, journal: Journal) -> None:
         _remove(root, target)
         folders.update(_up_to(root, os.path.dirname(target)))
     for folder in sorted(folders):
-        _sync_folder(folder)
+        with contextlib.suppress(FileNotFoundError):  # a removal left it empty, and took it along
+            _sync_folder(folder)
     os.unlink(journal_path(root))
     with contextlib.suppress(OSError):  # the tree is whole: a failure from here on is not one of the write
         _sync_folder(os.path.join(root, STATE))
