@@ -16,7 +16,8 @@ class IndexFile:
 
     ``url`` is absolute; ``sha256`` is the file's own or None; ``metadata_sha256`` is that of its METADATA, "" where
     the index offers METADATA without saying its hash, None where it offers none (PEP 658, PEP 714).
-    ``yanked`` is the reason ("" if none was given), None where it is not yanked (PEP 592).
+    ``yanked`` is the reason ("" if none was given), None where it is not yanked (PEP 592). ``vouched`` is False where
+    the sha256 is a resolver's word: it may have hashed a file that the index itself gives no hash for.
     """
 
     name: str
@@ -27,6 +28,7 @@ class IndexFile:
     upload_time: datetime | None = None
     metadata_sha256: str | None = None
     yanked: str | None = None
+    vouched: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,25 +8,12 @@ from dataclasses import replace
 
 from lockgen.adapters.http import Http
 from lockgen.adapters.metadata import WORKERS, MetadataReader
+from lockgen.adapters.simple_index import read_page
 from lockgen.errors import LockgenError, ToolFailed
 from lockgen.model.urls import redacted
-from lockgen.parsing.simple import ACCEPT, parse_page
-from lockgen.ports import CoreMetadata, ExplicitIndex, IndexFile, Progress, ProjectPage
+from lockgen.ports import CoreMetadata, ExplicitIndex, IndexFile, Progress
 
 NO_HASH = "the index gives no sha256 for it"
-
-
-def read_page(http: Http, url: str, project: str) -> ProjectPage:
-    """The page of ``project`` on the index at ``url``; empty where the index does not know it.
-
-    Raises:
-        ToolFailed: the index cannot be read.
-    """
-    address = f"{url.rstrip('/')}/{project}/"
-    answer = http.get(address, accept=ACCEPT)
-    if answer.status == 404:
-        return ProjectPage(project, ())
-    return parse_page(answer.body, answer.content_type, answer.url, project)
 
 
 def read_live(

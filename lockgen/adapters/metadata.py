@@ -15,13 +15,15 @@ from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
 
-from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
+from packaging.utils import NormalizedName, canonicalize_name, parse_sdist_filename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from lockgen.adapters.building import build_wheel
 from lockgen.adapters.http import Http
 from lockgen.adapters.remote_wheel import read_metadata
-from lockgen.errors import Fault, LockgenError, ToolFailed
+from lockgen.adapters.resolvers.uv import default_index, find_uv
+from lockgen.adapters.simple_index import read_page
+from lockgen.errors import LockgenError, NoResolution, ToolFailed
 from lockgen.model.urls import redacted
 from lockgen.parsing.coremetadata import is_static, parse_metadata
 from lockgen.ports import CoreMetadata, IndexFile, Request
@@ -45,6 +47,7 @@ class MetadataReader:
     def __init__(self, http: Http) -> None:
         self._http = http
         self._cache = cache_root() / "metadata"
+        self._default = ""
 
     def read(self, files: Sequence[IndexFile], request: Request) -> Mapping[str, CoreMetadata]:
         """The metadata of every file. Wheels are read in parts, only source distributions whole, and built if need be.
@@ -63,8 +66,33 @@ class MetadataReader:
         if missing and request.offline:
             names = ", ".join(sorted(file.name for file in missing))
             raise ToolFailed(f"the cache has no metadata of {names}", hint="run it once without --offline")
-        found |= read_all(missing, lambda file: self._fresh(file, request))
+        if any(not file.vouched for file in missing):
+            self._default = default_index(find_uv(), Path.cwd())
+        found |= read_all(missing, lambda file: self._fresh(self._vouched(file), request))
         return found
+
+    def _vouched(self, file: IndexFile) -> IndexFile:
+        """``file`` as the default index's own page has it.
+
+        Raises:
+            NoResolution: the page gives no sha256 for it.
+            ToolFailed: it gives another one, or does not list the file.
+        """
+        if file.vouched:
+            return file
+        project = str(canonicalize_name(_identity(file.name)[0]))
+        page = read_page(self._http, self._default, project)
+        listed = next((entry for entry in page.files if entry.name == file.name), None)
+        if listed is None:
+            raise ToolFailed(f"the index does not list {file.name} any more", hint="run it again")
+        if listed.sha256 is None:
+            raise NoResolution(
+                f"{project} {_identity(file.name)[1]}: the index gives no sha256 for {file.name}",
+                hint="lockgen writes no line without a hash that the index stands for; use an index that has them",
+            )
+        if listed.sha256 != file.sha256:
+            raise ToolFailed(f"{file.name} changed on the index while resolving", hint="run it again")
+        return listed
 
     def wheel(self, file: IndexFile) -> CoreMetadata:
         """The metadata of one wheel, from the cache or the index.
@@ -160,10 +188,11 @@ def read_all(files: Sequence[IndexFile], read: Callable[[IndexFile], T]) -> dict
     """``read`` of every file, many at once, by file name.
 
     Raises:
+        NoResolution: with one fault for each file, where none has a hash.
         ToolFailed: with one fault for each file that failed.
     """
     found: dict[str, T] = {}
-    faults: list[Fault] = []
+    errors: list[LockgenError] = []
     pool = ThreadPoolExecutor(WORKERS)
     try:
         answers = {file.name: pool.submit(read, file) for file in files}
@@ -171,17 +200,22 @@ def read_all(files: Sequence[IndexFile], read: Callable[[IndexFile], T]) -> dict
             try:
                 found[name] = answer.result()
             except LockgenError as error:
-                faults += error.faults
+                errors.append(error)
     finally:
         # After Ctrl-C nobody waits for requests that have not begun.
         pool.shutdown(cancel_futures=True)
-    if faults:
-        raise ToolFailed.of(dict.fromkeys(faults))
+    if errors:
+        kind = NoResolution if all(isinstance(error, NoResolution) for error in errors) else ToolFailed
+        raise kind.of(dict.fromkeys(fault for error in errors for fault in error.faults))
     return found
 
 
+def _identity(file: str) -> tuple[NormalizedName, Version]:
+    return parse_wheel_filename(file)[:2] if file.endswith(".whl") else parse_sdist_filename(file)
+
+
 def _checked(metadata: CoreMetadata, file: str) -> CoreMetadata:
-    name, version = parse_wheel_filename(file)[:2] if file.endswith(".whl") else parse_sdist_filename(file)
+    name, version = _identity(file)
     try:
         agrees = canonicalize_name(metadata.name) == name and Version(metadata.version) == version
     except InvalidVersion:

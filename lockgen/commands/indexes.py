@@ -12,8 +12,9 @@ import click
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from lockgen.adapters.http import Http
-from lockgen.adapters.live_index import NO_HASH, read_page
+from lockgen.adapters.live_index import NO_HASH
 from lockgen.adapters.metadata import MetadataReader, read_all
+from lockgen.adapters.simple_index import read_page
 from lockgen.adapters.workspace import Folder
 from lockgen.commands.inputs import read_inputs
 from lockgen.errors import BadInput, Exit, LockgenError

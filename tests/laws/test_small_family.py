@@ -123,12 +123,15 @@ def test_somebodys_own_file_is_told_and_kept(small: Project) -> None:
     assert small.run("check").code == 1
 
 
-LEGACY = SMALL + """
+LEGACY = (
+    SMALL
+    + """
 [stages.old]
 from = "base"
 variants = ["legacy"]
 packages = ["vintage"]
 """
+)
 
 
 def legacy(small: Project, index: LocalIndex, pins: str) -> None:

@@ -80,6 +80,7 @@ class LocalIndex:
     metadata: dict[str, bytes] = field(default_factory=dict)
     answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    headers: list[str] = field(default_factory=list)
 
     def add(
         self,
@@ -146,6 +147,7 @@ def serving(index: LocalIndex) -> Iterator[LocalIndex]:
             pass
 
         def do_GET(self) -> None:
+            index.headers.append(str(self.headers))
             status, headers, body = index.respond(self.path)
             self.send_response(status)
             for name, value in headers.items():
@@ -157,7 +159,11 @@ def serving(index: LocalIndex) -> Iterator[LocalIndex]:
             if "Content-Length" in headers:
                 self.close_connection = True
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, request: object, client_address: object) -> None:
+            """A client that hung up is no news."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.reader import Written, tree_of
 
 from lockgen.cli import guarded
+from support.reader import Written, tree_of
 
 
 @dataclass(frozen=True)

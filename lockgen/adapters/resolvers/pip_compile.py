@@ -17,24 +17,19 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import unquote
 
 from packaging.requirements import Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
-    canonicalize_name,
-    parse_sdist_filename,
-    parse_wheel_filename,
-)
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from lockgen.adapters.http import Http
 from lockgen.adapters.index_server import Served, metadata_text, serving
-from lockgen.adapters.live_index import read_page
 from lockgen.adapters.process import Finished, run
-from lockgen.adapters.resolvers.usable import usable_files
+from lockgen.adapters.resolvers.usable import identity, usable_files
 from lockgen.adapters.resolvers.uv import default_index, find_uv
+from lockgen.adapters.simple_index import read_page
 from lockgen.errors import BadInput, LockgenError, NoResolution, ToolFailed
 from lockgen.ports import IndexFile, ProjectPage, Request, Resolved, Solution
 
@@ -109,7 +104,7 @@ def _compile(folder: Path, address: str, request: Request, settings: Mapping[str
     command = [sys.executable, "-m", "piptools", "compile", "requirements.in", "--output-file", "out.txt"]
     command += ["--constraint", "constraints.txt", "--index-url", f"{address}/{_INDEX}/simple/"]
     command += ["--no-config", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-trusted-host"]
-    command += ["--no-emit-find-links", "--no-emit-options", "--allow-unsafe", "--strip-extras", "--quiet"]
+    command += ["--no-emit-find-links", "--no-emit-options", "--allow-unsafe", "--strip-extras"]
     command += ["--resolver", "backtracking", "--no-reuse-hashes"]
     passed = {name: value for name, value in os.environ.items() if _PASSES.fullmatch(name)}
     named = {f"PIP_{key.upper().replace('-', '_')}": settings[key] for key in _CONFIGURED if key in settings}
@@ -216,26 +211,42 @@ def _solution(path: Path, router: _Router) -> Solution:
         name = str(canonicalize_name(requirement.name))
         version = Version(next(iter(requirement.specifier)).version)
         routed = router.routed(name)
-        files = tuple(file for file in routed.page.files if _version_of(file.name) == version)
+        files = tuple(file for file in routed.page.files if identity(file.name)[1] == version)
         packages[name] = Resolved(name, str(version), routed.index, files)
     return Solution(packages)
-
-
-def _version_of(name: str) -> Version | None:
-    try:
-        return parse_wheel_filename(name)[1] if name.endswith(".whl") else parse_sdist_filename(name)[1]
-    except (InvalidWheelFilename, InvalidSdistFilename):
-        return None
 
 
 _NO_MATCH = re.compile(
     r"(?:No matching distribution found for|Could not find a version that (?:matches|satisfies)[^\n]*?)"
     r" ([A-Za-z0-9][\w.-]*)"
 )
-_KEPT = re.compile(
-    r"^(ERROR:|The conflict is|The user requested|\s{4}\S|Additionally, some|\s*No versions|There are incompatible"
-    r"|Tried:|Skipped|Could not find)"
+_CHATTER = re.compile(
+    r"^\s*(Using |Looking in|Collecting |Obtaining|Downloading |Discarding|WARNING: |INFO: |Requirement already"
+    r"|Installing|To fix this|1\. loosen|2\. remove|.*pip is looking at|.*is still looking|Preparing metadata"
+    r"|Building wheel|Getting)"
 )
+
+
+def _said(text: str) -> str:
+    """What pip said for people: without its progress, and without pip-compile's own traceback (not a build's)."""
+    before = text.split("\nTraceback (most recent call last):", 1)[0]
+    lines = [line.rstrip() for line in before.splitlines() if not _CHATTER.match(line)]
+    return re.sub(r"\n{2,}", "\n", "\n".join(lines)).strip()
+
+
+# pip names what conflicts in its exception only: RequirementInformation(requirement=...('numpy>=2'), parent=...)
+_CAUSE = re.compile(r"RequirementInformation\(requirement=\w+\('([^']+)'\), parent=(?:None|\w+\('([^']*)'?)")
+_LINKED = re.compile(r"([^/ ]+\.(?:whl|tar\.gz|zip))(?: |$)")
+
+
+def _causes(text: str) -> str:
+    """The needs that cannot be met together, one a line."""
+    lines = []
+    for need, parent in _CAUSE.findall(text):
+        found = _LINKED.search(unquote(parent))
+        asker = " ".join(map(str, identity(found[1]))) if found else "the family"
+        lines.append(f"{asker} needs {need}")
+    return "\n".join(["these cannot hold together:", *dict.fromkeys(lines)]) if lines else ""
 
 
 def _failure(done: Finished, router: _Router, request: Request) -> LockgenError:
@@ -245,10 +256,10 @@ def _failure(done: Finished, router: _Router, request: Request) -> LockgenError:
     if "No space left" in text:
         return ToolFailed("the disk is full", reason=done.last_lines(), hint="free some space; nothing was written")
     if "ResolutionImpossible" in text or "No matching distribution" in text or "Could not find a version" in text:
-        lines = [line for line in text.splitlines() if _KEPT.match(line)]
-        return NoResolution("no solution", reason="\n".join(dict.fromkeys(lines)) or text, hint=_hint(text, router))
-    if "metadata-generation-failed" in text or "subprocess-exited-with-error" in text:
-        return ToolFailed("a source distribution does not build", reason=done.last_lines(40))
+        return NoResolution("no solution", reason=_causes(text) or _said(text), hint=_hint(text, router))
+    if "metadata-generation-failed" in text or "subprocess-exited-with-error" in text or "Failed to build" in text:
+        broken = re.search(r"Failed to build '([\w.-]+)'", text)
+        return ToolFailed(f"{broken[1] if broken else 'a source distribution'} does not build", reason=_said(text))
     return ToolFailed(f"pip-compile stopped with exit code {done.code}", reason=done.last_lines(30) or None)
 
 

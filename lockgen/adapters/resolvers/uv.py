@@ -272,7 +272,7 @@ def _file(item: dict[str, object]) -> IndexFile:
     hashes, size = item.get("hashes"), item.get("size")
     sha256 = hashes.get("sha256") if isinstance(hashes, dict) else None
     name = item.get("name") or unquote(urlsplit(url).path.rsplit("/", 1)[-1])
-    return IndexFile(str(name), url, sha256, size if isinstance(size, int) else None)
+    return IndexFile(str(name), url, sha256, size if isinstance(size, int) else None, vouched=False)
 
 
 _WHEEL_NEEDED = re.compile(r"Wheels are required for `([^`]+)`|([\w.-]+?)(?:[=<>!~]+\S+)? has no usable wheels")

@@ -1,0 +1,20 @@
+"""One page of an index, over HTTP."""
+
+from __future__ import annotations
+
+from lockgen.adapters.http import Http
+from lockgen.parsing.simple import ACCEPT, parse_page
+from lockgen.ports import ProjectPage
+
+
+def read_page(http: Http, url: str, project: str) -> ProjectPage:
+    """The page of ``project`` on the index at ``url``; empty where the index does not know it.
+
+    Raises:
+        ToolFailed: the index cannot be read.
+    """
+    address = f"{url.rstrip('/')}/{project}/"
+    answer = http.get(address, accept=ACCEPT)
+    if answer.status == 404:
+        return ProjectPage(project, ())
+    return parse_page(answer.body, answer.content_type, answer.url, project)
