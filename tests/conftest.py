@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.families import SMALL, add_small_packages, add_small_records
 from support.index import LocalIndex, serving
 from support.project import Project
 
@@ -31,3 +32,12 @@ def project(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     root = tmp_path / "project"
     root.mkdir()
     return Project(root, capsys)
+
+
+@pytest.fixture
+def small(index: LocalIndex, project: Project) -> Project:
+    """The family SMALL with all that it needs."""
+    add_small_packages(index)
+    add_small_records(project.root)
+    project.write(SMALL)
+    return project

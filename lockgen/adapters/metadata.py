@@ -15,12 +15,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
 
-from packaging.utils import NormalizedName, canonicalize_name, parse_sdist_filename, parse_wheel_filename
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from lockgen.adapters.building import build_wheel
 from lockgen.adapters.http import Http
 from lockgen.adapters.remote_wheel import read_metadata
+from lockgen.adapters.resolvers.usable import identity
 from lockgen.adapters.resolvers.uv import default_index, find_uv
 from lockgen.adapters.simple_index import read_page
 from lockgen.errors import LockgenError, NoResolution, ToolFailed
@@ -80,14 +81,14 @@ class MetadataReader:
         """
         if file.vouched:
             return file
-        project = str(canonicalize_name(_identity(file.name)[0]))
+        project = str(canonicalize_name(identity(file.name)[0]))
         page = read_page(self._http, self._default, project)
         listed = next((entry for entry in page.files if entry.name == file.name), None)
         if listed is None:
             raise ToolFailed(f"the index does not list {file.name} any more", hint="run it again")
         if listed.sha256 is None:
             raise NoResolution(
-                f"{project} {_identity(file.name)[1]}: the index gives no sha256 for {file.name}",
+                f"{project} {identity(file.name)[1]}: the index gives no sha256 for {file.name}",
                 hint="lockgen writes no line without a hash that the index stands for; use an index that has them",
             )
         if listed.sha256 != file.sha256:
@@ -210,12 +211,8 @@ def read_all(files: Sequence[IndexFile], read: Callable[[IndexFile], T]) -> dict
     return found
 
 
-def _identity(file: str) -> tuple[NormalizedName, Version]:
-    return parse_wheel_filename(file)[:2] if file.endswith(".whl") else parse_sdist_filename(file)
-
-
 def _checked(metadata: CoreMetadata, file: str) -> CoreMetadata:
-    name, version = _identity(file)
+    name, version = identity(file)
     try:
         agrees = canonicalize_name(metadata.name) == name and Version(metadata.version) == version
     except InvalidVersion:

@@ -9,10 +9,11 @@ import pytest
 from support.families import SMALL
 from support.index import LocalIndex
 from support.project import Project
+from support.reader import Line
 
 
-def versions(lines: dict[str, object]) -> dict[str, str]:
-    return {name: line.version for name, line in lines.items()}  # type: ignore[attr-defined]
+def versions(lines: dict[str, Line]) -> dict[str, str]:
+    return {name: line.version for name, line in lines.items()}
 
 
 def test_closures_are_exact(small: Project) -> None:

@@ -22,7 +22,8 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     name = "{stem}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(os.path.join(wheel_directory, name), "w") as wheel:
         wheel.writestr("{stem}-{version}.dist-info/METADATA", open("METADATA").read())
-        wheel.writestr("{stem}-{version}.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        tags = "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+        wheel.writestr("{stem}-{version}.dist-info/WHEEL", tags)
         wheel.writestr("{stem}-{version}.dist-info/RECORD", "")
     return name
 def build_sdist(sdist_directory, config_settings=None):

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from packaging.utils import (
     InvalidSdistFilename,
     InvalidWheelFilename,
+    NormalizedName,
     parse_sdist_filename,
     parse_wheel_filename,
 )
+from packaging.version import Version
 
 from lockgen.model.target import Target
 from lockgen.ports import IndexFile
@@ -22,6 +24,11 @@ def wheel_rank(name: str, target: Target) -> int | None:
     except InvalidWheelFilename:
         return None
     return min((target.ranks[tag] for tag in tags if tag in target.ranks), default=None)
+
+
+def identity(name: str) -> tuple[NormalizedName, Version]:
+    """Package and version that the file ``name`` (a wheel's or a source distribution's) is of."""
+    return parse_wheel_filename(name)[:2] if name.endswith(".whl") else parse_sdist_filename(name)
 
 
 def is_sdist(name: str) -> bool:
