@@ -22,7 +22,8 @@ def build_wheel(folder: Path, archive: str, request: Request) -> bytes:
     uv = find_uv()
     index = default_index(uv, folder)
     environment = {**clean_environment(os.environ), "UV_DEFAULT_INDEX": index}
-    command = [uv, "build", "--wheel", "--no-config", "--quiet", "--out-dir", "built"]
+    # Not --quiet: that would keep back what the build itself says.
+    command = [uv, "build", "--wheel", "--no-config", "--out-dir", "built"]
     if request.exclude_newer is not None:
         command += ["--exclude-newer", request.exclude_newer.isoformat()]
     done = run([*command, "--python", request.target.python, archive], cwd=folder, env=environment)
@@ -36,6 +37,8 @@ def build_wheel(folder: Path, archive: str, request: Request) -> bytes:
             reason=done.last_lines(30),
             hint="install what it needs to build, or pin a version that has a wheel",
         )
-    with zipfile.ZipFile(wheels[0]) as wheel:
-        name = next(member for member in wheel.namelist() if member.endswith(".dist-info/METADATA"))
-        return wheel.read(name)
+    try:
+        with zipfile.ZipFile(wheels[0]) as wheel:
+            return wheel.read(next(name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")))
+    except (zipfile.BadZipFile, StopIteration) as error:
+        raise ToolFailed(f"{archive} builds to {wheels[0].name}, which holds no METADATA") from error

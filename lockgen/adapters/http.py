@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
+from urllib3 import BaseHTTPResponse
+from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 from urllib3.util.retry import Retry
 
 from lockgen import __version__
@@ -20,6 +22,7 @@ from lockgen.model.urls import origin, redacted
 
 CONNECT_SECONDS, READ_SECONDS, TOTAL_SECONDS = 10.0, 30.0, 300.0
 ATTEMPTS = 3
+LONGEST_PAUSE = 5.0
 LARGEST = 64 * 1024 * 1024
 _RETRIED = (429, 500, 502, 503, 504)
 _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "PIP_CERT")
@@ -55,7 +58,10 @@ class Http:
         headers = {"Accept": accept or "*/*"} | ({"Range": f"bytes={span}"} if span else {})
         # An encoded body has another length than the file that a range or a hash speaks of.
         headers["Accept-Encoding"] = "identity" if span else "gzip, deflate"
-        plain = self._remember(url)
+        try:
+            plain = self._remember(url)
+        except ValueError:
+            raise ToolFailed(f"{redacted(url)} cannot be asked", hint="look at the addresses of the index") from None
         for attempt in range(ATTEMPTS):
             try:
                 return self._once(plain, headers, largest)
@@ -63,14 +69,16 @@ class Http:
                 if attempt == ATTEMPTS - 1:
                     raise _unreachable(plain, error) from None
                 time.sleep(0.2 * 2**attempt)
-            except requests.RequestException as error:
+            except (requests.RequestException, ValueError) as error:  # ValueError: a redirect to http://[
                 raise _unreachable(plain, error) from None
         raise AssertionError("unreachable")
 
     def _remember(self, url: str) -> str:
         parts = urlsplit(url)
         if parts.username:
-            self._credentials[origin(url)] = (unquote(parts.username), unquote(parts.password or ""))
+            # The first word counts: a page that names another user must not lock out the person's own.
+            known = unquote(parts.username), unquote(parts.password or "")
+            self._credentials.setdefault(origin(url), known)
         return parts._replace(netloc=parts.netloc.rsplit("@", 1)[-1]).geturl()
 
     def _once(self, url: str, headers: Mapping[str, str], largest: int) -> Response:
@@ -91,16 +99,15 @@ class Http:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = requests.Session()
-            retries = Retry(
+            retries = _Patience(
                 total=ATTEMPTS,
                 connect=0,
                 read=0,
                 redirect=10,
                 status_forcelist=_RETRIED,
                 backoff_factor=0.2,
-                backoff_max=5,
+                backoff_max=LONGEST_PAUSE,
                 raise_on_status=False,
-                respect_retry_after_header=True,
             )
             adapter = HTTPAdapter(max_retries=retries)
             session.mount("https://", adapter)
@@ -113,10 +120,29 @@ class Http:
         return session
 
 
+class _Patience(Retry):
+    """A server may ask for a pause (Retry-After), but not for hours."""
+
+    def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
+        pause = super().get_retry_after(response)
+        return None if pause is None else min(pause, LONGEST_PAUSE)
+
+
+def _chunks(answer: requests.Response) -> Iterator[bytes]:
+    # iter_content waits until a chunk is full: a server that drips would never meet the limit of the whole.
+    try:
+        while chunk := answer.raw.read1(65536, decode_content=True):
+            yield chunk
+    except DecodeError as error:
+        raise requests.exceptions.ContentDecodingError(error) from error
+    except HTTPError as error:
+        raise requests.exceptions.ChunkedEncodingError(error) from error
+
+
 def _body(answer: requests.Response, until: float, largest: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
-    for chunk in answer.iter_content(65536):
+    for chunk in _chunks(answer):
         chunks.append(chunk)
         size += len(chunk)
         if size > largest:
@@ -127,17 +153,15 @@ def _body(answer: requests.Response, until: float, largest: int) -> bytes:
 
 
 def _unreachable(url: str, error: Exception) -> ToolFailed:
-    kind = "did not answer in time" if isinstance(error, requests.Timeout) else "could not be read"
-    return ToolFailed(
-        f"{redacted(url)} {kind}", reason=_short(error), hint="is the network there? run it again; nothing was written"
-    )
-
-
-def _short(error: Exception) -> str:
-    # The text of urllib3's errors holds the whole URL, query and all.
+    # The text of urllib3's errors holds the whole URL, query and all: only the kind is told.
     inner: object = error.args[0] if error.args else error
     inner = getattr(inner, "reason", inner)
-    return type(inner).__name__ if isinstance(inner, Exception) else type(error).__name__
+    slow = isinstance(error, requests.Timeout) or isinstance(inner, ReadTimeoutError)
+    return ToolFailed(
+        f"{redacted(url)} {'did not answer in time' if slow else 'could not be read'}",
+        reason=type(inner if isinstance(inner, Exception) else error).__name__,
+        hint="is the network there? run it again; nothing was written",
+    )
 
 
 def _refused(url: str, answer: requests.Response) -> ToolFailed:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Protocol
 from urllib.parse import quote, unquote, urlsplit
@@ -96,8 +97,9 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             served = self.server.source.page(index, project)
         except LockgenError as error:
-            # Kept by the source for the one who asked; the client only learns that it failed.
-            self._send(502, "text/plain", str(error).encode("ascii", "replace"))
+            # Kept by the source for the one who asked; the client only learns that it failed. Not 500, 502 or 503:
+            # pip would ask five times more, and wait longer each time.
+            self._send(504, "text/plain", str(error).encode("ascii", "replace"))
             return
         if served is None:
             self._send(404, "text/plain", b"no such project\n")
@@ -106,10 +108,19 @@ class _Handler(BaseHTTPRequestHandler):
         def address(file: IndexFile) -> str:
             return f"/{quote(index)}/files/{quote(file.name)}" if served.own else file.url
 
+        page = self._with_own_hashes(index, served.page) if served.own else served.page
         if "json" in self.headers.get("Accept", ""):
-            self._send(200, JSON_TYPE, render_json(served.page, address))
+            self._send(200, JSON_TYPE, render_json(page, address))
         else:
-            self._send(200, HTML_TYPE, render_html(served.page, address))
+            self._send(200, HTML_TYPE, render_html(page, address))
+
+    def _with_own_hashes(self, index: str, page: ProjectPage) -> ProjectPage:
+        # pip checks the hash of a .metadata file, and what is served is not the text that was recorded.
+        files = []
+        for file in page.files:
+            text = self.server.source.metadata(index, file.name)
+            files.append(replace(file, metadata_sha256=hashlib.sha256(text).hexdigest() if text is not None else None))
+        return replace(page, files=tuple(files))
 
     def _metadata(self, index: str, name: str) -> None:
         text = self.server.source.metadata(index, name)

@@ -56,8 +56,11 @@ def _staged(root: str, number: int) -> str:
 
 
 def pending(root: str) -> bool:
-    """Whether a committed write is not complete."""
-    return status_of(journal_path(root)) is not None
+    """Whether a committed write is not complete. True where that cannot be seen: nothing is thrown away then."""
+    try:
+        return status_of(journal_path(root)) is not None
+    except OSError:
+        return True
 
 
 def prepare(root: str) -> None:

@@ -9,9 +9,11 @@ import re
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from lzma import LZMAError
 from pathlib import Path
 from typing import TypeVar
 
@@ -104,12 +106,20 @@ class MetadataReader:
         known = self._known(file)
         if known is not None:
             return known
-        metadata = _checked(parse_metadata(self.wheel_text(file), file.name), file.name)
-        self._remember(file, metadata)
-        return metadata
+        return self._remembered(file, self._wheel_text(file))
 
     def wheel_text(self, file: IndexFile) -> bytes:
-        """METADATA as it is: from beside the wheel (PEP 658) where the index offers it, else out of the wheel."""
+        """METADATA of one wheel as it is, never from the cache.
+
+        Raises:
+            ToolFailed: it could not be read, or is another package's.
+        """
+        text = self._wheel_text(file)
+        self._remembered(file, text)
+        return text
+
+    def _wheel_text(self, file: IndexFile) -> bytes:
+        """From beside the wheel (PEP 658) where the index offers it, else out of the wheel."""
         if file.metadata_sha256 is not None:
             answer = self._http.get(f"{file.url}.metadata")
             if answer.status != 404:
@@ -117,14 +127,12 @@ class MetadataReader:
                 if file.metadata_sha256 and got != file.metadata_sha256:
                     raise ToolFailed(f"the metadata of {file.name} is not what the index page says: sha256 {got}")
                 return answer.body
-        return read_metadata(self._http, file.url, file.name)
+        return read_metadata(self._http, file.url, file.name, file.sha256)
 
     def _fresh(self, file: IndexFile, request: Request) -> CoreMetadata:
         if file.name.endswith(".whl"):
             return self.wheel(file)
-        metadata = _checked(parse_metadata(self._source_text(file, request), file.name), file.name)
-        self._remember(file, metadata)
-        return metadata
+        return self._remembered(file, self._source_text(file, request))
 
     def _source_text(self, file: IndexFile, request: Request) -> bytes:
         answer = self._http.get(file.url, largest=_LARGEST_SDIST)
@@ -150,17 +158,14 @@ class MetadataReader:
         if entry is None:
             return None
         try:
-            data = json.loads(entry.read_bytes())
-            metadata = CoreMetadata(
-                str(data["name"]),
-                str(data["version"]),
-                data["requires-python"],
-                tuple(map(str, data["requires"])),
-                tuple(map(str, data["extras"])),
-            )
-            return _checked(metadata, file.name)
-        except (OSError, ValueError, KeyError, TypeError, ToolFailed):
+            return _checked(_from_cache(json.loads(entry.read_bytes())), file.name)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, ToolFailed):
             return None
+
+    def _remembered(self, file: IndexFile, text: bytes) -> CoreMetadata:
+        metadata = _checked(parse_metadata(text, file.name), file.name)
+        self._remember(file, metadata)
+        return metadata
 
     def _remember(self, file: IndexFile, metadata: CoreMetadata) -> None:
         entry = self._entry(file)
@@ -180,6 +185,19 @@ class MetadataReader:
             os.replace(draft.name, entry)
         except OSError:
             return  # a cache that cannot be written costs only time
+
+
+def _from_cache(data: dict[str, object]) -> CoreMetadata:
+    """Raises KeyError or TypeError where it is not as ``_remember`` wrote it."""
+    name, version, python = data["name"], data["version"], data["requires-python"]
+    requires, extras = data["requires"], data["extras"]
+    if not isinstance(name, str) or not isinstance(version, str) or not isinstance(python, str | None):
+        raise TypeError
+    if not isinstance(requires, list) or not isinstance(extras, list):
+        raise TypeError
+    if not all(isinstance(line, str) for line in (*requires, *extras)):
+        raise TypeError
+    return CoreMetadata(name, version, python, tuple(requires), tuple(extras))
 
 
 T = TypeVar("T")
@@ -236,6 +254,6 @@ def _package_info(archive: bytes, name: str) -> bytes | None:
             for member in tar:
                 if member.isfile() and _INFO.fullmatch(member.name) and (opened := tar.extractfile(member)):
                     return opened.read()
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError, RuntimeError) as error:
         raise ToolFailed(f"{name} is no source distribution", reason=str(error)) from error
     return None

@@ -1,4 +1,4 @@
-"""What a write would change, and whether it can be made: everything that can be known before a file is touched."""
+"""What a write would change, and whether it can be made: all that can be known before a file is touched."""
 
 from __future__ import annotations
 

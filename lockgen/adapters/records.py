@@ -31,6 +31,6 @@ def _metadata_files(data: bytes) -> set[str]:
     try:
         projects = json.loads(data)["projects"]
         names = {str(entry["metadata"]["file"]) for entries in projects.values() for entry in entries}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return set()
     return {name for name in names if _PART.fullmatch(name)}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
+import struct
 import zipfile
+import zlib
 
 from lockgen.adapters.http import Http
 from lockgen.errors import ToolFailed
@@ -15,19 +18,28 @@ _SMALL = 5 * 1024 * 1024
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
-def read_metadata(http: Http, url: str, name: str) -> bytes:
+def read_metadata(http: Http, url: str, name: str, sha256: str | None = None) -> bytes:
     """The METADATA of the wheel ``name`` at ``url``; at most a wheel of 5 MB is ever read whole.
 
+    ``sha256`` is checked where the wheel was read whole: of a part nobody can tell.
+
     Raises:
-        ToolFailed: the server knows no ranges, the file is not there, or it is no wheel.
+        ToolFailed: the server knows no ranges, the file is not there, it is no wheel, or not the one of ``sha256``.
     """
+    remote = _Remote(http, url, name)
+    got = remote.sha256
+    if sha256 is not None and got is not None and got != sha256:
+        raise ToolFailed(f"{name} is not what the index page says: sha256 {got}")
     try:
-        with zipfile.ZipFile(_Remote(http, url, name)) as archive:
-            members = [m for m in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", m)]
+        with zipfile.ZipFile(remote) as archive:
+            members = [m for m in archive.infolist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", m.filename)]
             if len(members) != 1:
                 raise ToolFailed(f"{name} at {redacted(url)} holds {len(members)} METADATA files, not one")
+            if members[0].file_size > _SMALL:
+                raise ToolFailed(f"{name} at {redacted(url)} has a METADATA of {members[0].file_size} bytes")
             return archive.read(members[0])
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError) as error:
+        # RuntimeError: a password, or a way of packing that zipfile does not know.
         raise ToolFailed(f"{name} at {redacted(url)} is no wheel", reason=str(error)) from error
 
 
@@ -46,6 +58,12 @@ class _Remote(io.RawIOBase):
         else:
             self._start, self._size = 0, len(tail.body)
         self._tail = tail.body
+
+    @property
+    def sha256(self) -> str | None:
+        """The file's, where all of it came at once."""
+        whole = self._start == 0 and len(self._tail) == self._size
+        return hashlib.sha256(self._tail).hexdigest() if whole else None
 
     def seekable(self) -> bool:
         return True

@@ -12,7 +12,7 @@ STATE = ".lockgen"
 
 _RESERVED = frozenset({STATE, ".git"})
 _LONGEST = 255
-"""Bytes of one part of a path (NAME_MAX), checked before a write begins: a journal must not get stuck on it."""
+"""Bytes of one part of a path (NAME_MAX), checked before a write begins: no journal may get stuck on it."""
 
 
 def _fault(path: str) -> str | None:

@@ -1,8 +1,8 @@
 """The project's folder on disk: files are read from it, and replaced all at once or not at all.
 
 Two locks. The *run* lock, the file ``.lockgen/lock``, is held by a command that writes, as long as it runs:
-two of them never interleave. The *tree* lock, on the root folder itself, is held alone while files are moved into
-place and shared while they are read: a reader never sees a part of a new tree, does not wait for a long
+two of them never interleave. The *tree* lock, on the root folder itself, is held alone while files are moved
+into place and shared while they are read: a reader never sees a part of a new tree, does not wait for a long
 resolve, and needs to write nothing. A writer takes the run lock first. A writer that was killed leaves a
 journal, which the next command completes before it looks at a file.
 """
@@ -110,8 +110,8 @@ class Folder:
 
         ``locked`` and ``shared`` do this themselves.
         """
-        completed = self._complete() if self._journal_exists() else []
-        if status_of(os.path.join(self.root, STATE, "stage")) is not None:
+        completed = self._complete() if self._has("journal.json") else []
+        if self._has("stage"):
             self._discard_leftovers()
         return completed
 
@@ -120,10 +120,14 @@ class Folder:
 
         Files that hold these bytes already are not touched. A file keeps its mode; a symlink is replaced by
         a file (what it points at stays), unless the whole tree, read through it, is there already. Folders
-        left empty by a removal go too. BadInput for a path that leads out of the root or where a folder is in the
-        way, ToolFailed for the disk; after either nothing has changed, except that a failure while files
-        are moved into place (the message says so) is made good by the next command.
+        left empty by a removal go too.
+
+        BadInput for a path that leads out of the root or where a folder is in the way, ToolFailed for the
+        disk. After either nothing has changed, but for a failure while files are moved into place: its
+        message says that the next command completes the write.
         """
+        from lockgen.adapters import preflight
+
         with self.locked():
             if self._run is not None and locking.is_removed(self._run):
                 raise ToolFailed(
@@ -131,8 +135,6 @@ class Folder:
                     hint="Run the command again.",
                 )
             self.recover()
-            from lockgen.adapters import preflight
-
             try:
                 changed = preflight.changes(self.root, tree)
             except OSError as error:
@@ -188,9 +190,9 @@ class Folder:
         self._note(f"Completed the write of a lockgen command that was cut off ({len(left.paths)} files).")
         return left.paths
 
-    def _journal_exists(self) -> bool:
+    def _has(self, name: str) -> bool:
         try:
-            return status_of(os.path.join(self.root, STATE, "journal.json")) is not None
+            return status_of(os.path.join(self.root, STATE, name)) is not None
         except OSError as error:
             raise failure(error, self.root, f"could not look into {STATE}") from error
 
@@ -215,7 +217,7 @@ class Folder:
         while True:
             handle = self._lock_tree(shared=True)
             try:
-                settled = not self._journal_exists()
+                settled = not self._has("journal.json")
             except BaseException:
                 os.close(handle)
                 raise

@@ -17,7 +17,7 @@ from lockgen.adapters.metadata import MetadataReader, read_all
 from lockgen.adapters.simple_index import read_page
 from lockgen.adapters.workspace import Folder
 from lockgen.commands.inputs import read_inputs
-from lockgen.errors import BadInput, Exit, LockgenError
+from lockgen.errors import BadInput, Exit, LockgenError, ToolFailed
 from lockgen.model.manifest import Index, Manifest
 from lockgen.model.urls import redacted
 from lockgen.parsing.manifest import close_match
@@ -62,7 +62,7 @@ def record(root: Path, name: str, packages: tuple[str, ...], progress: Progress)
             hint = f'add it: [index.{name}] recorded = "locks/index/{name}"'
             raise BadInput(f"[index.{name}] does not say where its record lies", hint=hint)
         wanted = _wanted(index, packages)
-        before = _recorded(folder, index)
+        before = _recorded(folder, index, progress, whole=wanted == sorted(index.packages))
         found = _record(index, wanted, before, progress)
         kept = [entry for entry in before.values() if entry.project not in wanted]
         tree = render_record(name, redacted(index.url), [*kept, *found.files])
@@ -79,15 +79,22 @@ def _wanted(index: Index, packages: tuple[str, ...]) -> list[str]:
     return sorted(chosen or index.packages)
 
 
-def _recorded(folder: Folder, index: Index) -> dict[str, RecordedFile]:
-    """The files of the record that is there, by name; none where there is none or it is broken."""
+def _recorded(folder: Folder, index: Index, progress: Progress, *, whole: bool) -> dict[str, RecordedFile]:
+    """The files of the record that is there, by name; none where there is none, or it is broken and made anew.
+
+    Raises:
+        BadInput: it is broken, and what it says of other packages would be lost (not ``whole``).
+    """
     where = str(index.recorded)
     data = folder.read(f"{where}/index.json")
     if data is None:
         return {}
     try:
         known = parse_record(folder.read, where, index.name)
-    except BadInput:
+    except BadInput as error:
+        if not whole:
+            raise
+        progress.note(f"the record that was there is made anew: {error.faults[0].place}: {error}")
         return {}
     paths = {
         entry["name"]: entry["metadata"]["file"]
@@ -119,6 +126,10 @@ def _record(index: Index, wanted: list[str], before: Mapping[str, RecordedFile],
                 found.files.append(RecordedFile(project, _with_size(file, known.file), known.headers))
             else:
                 fresh.append((project, file))
+    if not (found.files or found.missing or fresh or found.elsewhere):
+        raise ToolFailed(
+            f"{redacted(index.url)} has no file of {', '.join(wanted)}", hint=f"look at the url of [index.{index.name}]"
+        )
     _read_fresh(http, fresh, found, progress)
     return found
 
@@ -135,7 +146,6 @@ def _read_fresh(http: Http, fresh: list[tuple[str, IndexFile]], found: _Found, p
 
     def read(file: IndexFile) -> str | LockgenError:
         try:
-            reader.wheel(file)  # refuses what is another package's
             return headers_of(reader.wheel_text(file))
         except LockgenError as error:
             return error

@@ -6,8 +6,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 
 def redacted(url: str) -> str:
-    """``url`` without user info, query and fragment: each can hold a token."""
-    parts = urlsplit(url)
+    """``url`` without user info, query and fragment: each can hold a token. What is no URL is not shown at all."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(no URL)"
     host = parts.netloc.rsplit("@", 1)[-1]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 

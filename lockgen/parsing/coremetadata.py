@@ -19,12 +19,17 @@ def parse_metadata(text: bytes | str, file: str) -> CoreMetadata:
     if not name or not version:
         raise ToolFailed(f"the metadata of {file} names no package and version")
     return CoreMetadata(
-        name=name,
-        version=version,
-        requires_python=raw.get("requires_python"),
-        requires=tuple(raw.get("requires_dist", ())),
-        extras=tuple(raw.get("provides_extra", ())),
+        name=_unfolded(name),
+        version=_unfolded(version),
+        requires_python=_unfolded(raw.get("requires_python") or "") or None,
+        requires=tuple(_unfolded(line) for line in raw.get("requires_dist", ())),
+        extras=tuple(_unfolded(extra) for extra in raw.get("provides_extra", ())),
     )
+
+
+def _unfolded(value: str) -> str:
+    # A header may go on in the next line; what is made from it must not.
+    return " ".join("".join(char if char.isprintable() else " " for char in value).split())
 
 
 def is_static(text: bytes | str) -> bool:

@@ -49,7 +49,7 @@ class _Record:
             url = str(document["url"])
             projects = {str(canonicalize_name(key)): list(value) for key, value in document["projects"].items()}
             return self._index(url, projects)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise self._bad(f"not as lockgen writes it: {error}") from error
 
     def _index(self, url: str, projects: Mapping[str, list[Any]]) -> ExplicitIndex:
@@ -68,6 +68,9 @@ class _Record:
             raise self._bad(f"{name} has no sha256")
         if size is not None and not isinstance(size, int):
             raise self._bad(f"{size!r} is no size of {name}")
+        python, yanked = entry.get("requires-python"), entry.get("yanked")
+        if not isinstance(python, str | None) or not isinstance(yanked, str | None):
+            raise self._bad(f"requires-python and yanked of {name} must be text")
         metadata[name] = self._metadata(entry["metadata"], name)
         uploaded = entry.get("upload-time")
         return IndexFile(
@@ -75,10 +78,10 @@ class _Record:
             url=f"{url.rstrip('/')}/{quote(name)}",
             sha256=sha256,
             size=size,
-            requires_python=entry.get("requires-python"),
+            requires_python=python,
             upload_time=datetime.fromisoformat(uploaded) if uploaded is not None else None,
             metadata_sha256=entry["metadata"]["sha256"],
-            yanked=entry.get("yanked"),
+            yanked=yanked,
         )
 
     def _metadata(self, entry: Mapping[str, Any], name: str) -> CoreMetadata:

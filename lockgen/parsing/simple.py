@@ -79,7 +79,7 @@ def _from_json(body: bytes, url: str) -> list[IndexFile]:
         document = json.loads(body)
         version = str(document["meta"]["api-version"])
         entries = list(document["files"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ToolFailed(f"{redacted(url)} is no index page: not the JSON of PEP 691") from error
     if version.partition(".")[0] != "1":
         raise ToolFailed(f"{redacted(url)} speaks version {version[:20]!r} of the index API; lockgen knows 1")
@@ -88,20 +88,31 @@ def _from_json(body: bytes, url: str) -> list[IndexFile]:
 
 def _json_file(entry: Mapping[str, Any], url: str) -> IndexFile | None:
     name, link = entry.get("filename"), entry.get("url")
-    if not isinstance(name, str) or not isinstance(link, str):
+    if not isinstance(name, str) or not isinstance(link, str) or (address := _address(url, link)) is None:
         return None
     hashes, size, yanked = entry.get("hashes"), entry.get("size"), entry.get("yanked", False)
     python = entry.get("requires-python")
     return IndexFile(
         name=name,
-        url=urljoin(url, link),
+        url=address,
         sha256=_sha256(hashes.get("sha256")) if isinstance(hashes, dict) else None,
-        size=size if isinstance(size, int) and size >= 0 else None,
+        size=size if type(size) is int and size >= 0 else None,
         requires_python=_line(python),
         upload_time=_time(entry.get("upload-time")),
         metadata_sha256=_metadata_hash(entry.get("core-metadata", entry.get("dist-info-metadata"))),
         yanked=(_line(yanked) or "") if yanked is True or isinstance(yanked, str) else None,
     )
+
+
+def _address(base: str, link: str) -> str | None:
+    """The address that ``link`` means on a page at ``base``; None where that is none to fetch from."""
+    try:
+        address = urljoin(base, link)
+        fetchable = urlsplit(address).scheme in {"https", "http"} and bool(urlsplit(address).hostname)
+    except ValueError:  # urllib's answer to http://[
+        return None
+    # urljoin hands on an address of another scheme as it is, line breaks and all.
+    return address if fetchable and address.isprintable() else None
 
 
 def _line(value: object) -> str | None:
@@ -134,14 +145,21 @@ class _Links(HTMLParser):
 
 def _from_html(body: bytes, url: str) -> list[IndexFile]:
     parser = _Links()
-    parser.feed(body.decode("utf-8", "replace"))
-    parser.close()
-    base = urljoin(url, parser.base) if parser.base else url
-    return [_html_file(link, base) for link in parser.links]
+    try:
+        parser.feed(body.decode("utf-8", "replace"))
+        parser.close()
+    except AssertionError as error:  # older Pythons' answer to <![x
+        raise ToolFailed(f"{redacted(url)} is no index page: not HTML") from error
+    base = _address(url, parser.base) if parser.base else url
+    files = (_html_file(link, base or url) for link in parser.links)
+    return [file for file in files if file is not None]
 
 
-def _html_file(link: Mapping[str, str | None], base: str) -> IndexFile:
-    address, fragment = urldefrag(urljoin(base, link["href"] or ""))
+def _html_file(link: Mapping[str, str | None], base: str) -> IndexFile | None:
+    whole = _address(base, link["href"] or "")
+    if whole is None:
+        return None
+    address, fragment = urldefrag(whole)
     algorithm, _, digest = fragment.partition("=")
     offered = link.get("data-core-metadata", link.get("data-dist-info-metadata"))
     return IndexFile(

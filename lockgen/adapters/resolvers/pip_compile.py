@@ -165,9 +165,16 @@ class _Router:
         with self._guard:
             lock = self._locks.setdefault(project, threading.Lock())
         with lock:
+            if project in self.failures:
+                raise self.failures[project]  # pip asks again and again
             if project not in self._pages:
                 self._pages[project] = self._read(project)
             return self._pages[project]
+
+    def offers(self, requirement: Requirement) -> bool:
+        """Whether a usable file meets ``requirement``."""
+        listed = self.routed(str(canonicalize_name(requirement.name))).page.files
+        return any(requirement.specifier.contains(identity(file.name)[1], prereleases=True) for file in listed)
 
     def _read(self, project: str) -> _Routed:
         index = self._request.routes.get(project)
@@ -239,14 +246,17 @@ _CAUSE = re.compile(r"RequirementInformation\(requirement=\w+\('([^']+)'\), pare
 _LINKED = re.compile(r"([^/ ]+\.(?:whl|tar\.gz|zip))(?: |$)")
 
 
-def _causes(text: str) -> str:
-    """The needs that cannot be met together, one a line."""
-    lines = []
+def _causes(text: str, router: _Router, request: Request) -> str:
+    """The needs that cannot be met together, one a line; pip leaves out the pins among them."""
+    lines, named = [], set()
     for need, parent in _CAUSE.findall(text):
         found = _LINKED.search(unquote(parent))
         asker = " ".join(map(str, identity(found[1]))) if found else "the family"
         lines.append(f"{asker} needs {need}")
-    return "\n".join(["these cannot hold together:", *dict.fromkeys(lines)]) if lines else ""
+        named.add(canonicalize_name(Requirement(need).name))
+    pins = [pin for pin in map(Requirement, request.constraints) if canonicalize_name(pin.name) in named]
+    lines += [f"the family pins {pin}{'' if router.offers(pin) else ', which the target cannot get'}" for pin in pins]
+    return "\n".join(["these cannot hold together:", *dict.fromkeys(lines)]) if named else ""
 
 
 def _failure(done: Finished, router: _Router, request: Request) -> LockgenError:
@@ -256,7 +266,9 @@ def _failure(done: Finished, router: _Router, request: Request) -> LockgenError:
     if "No space left" in text:
         return ToolFailed("the disk is full", reason=done.last_lines(), hint="free some space; nothing was written")
     if "ResolutionImpossible" in text or "No matching distribution" in text or "Could not find a version" in text:
-        return NoResolution("no solution", reason=_causes(text) or _said(text), hint=_hint(text, router))
+        return NoResolution(
+            "no solution", reason=_causes(text, router, request) or _said(text), hint=_hint(text, router)
+        )
     if "metadata-generation-failed" in text or "subprocess-exited-with-error" in text or "Failed to build" in text:
         broken = re.search(r"Failed to build '([\w.-]+)'", text)
         return ToolFailed(f"{broken[1] if broken else 'a source distribution'} does not build", reason=_said(text))

@@ -86,11 +86,11 @@ class Uv:
 
 def _check_version(uv: str) -> None:
     done = run([uv, "--version"], cwd=Path.cwd(), timeout=60)
-    words = done.stdout.split()
-    if done.code != 0 or len(words) < 2:
+    told = re.match(r"uv (\d+(?:\.\d+)*)", done.stdout)
+    if done.code != 0 or told is None:
         raise ToolFailed("uv does not start", reason=done.last_lines(), hint="reinstall it: pip install -U uv")
-    if Version(words[1]) < OLDEST:
-        raise ToolFailed(f"uv {words[1]} is too old", hint=f"lockgen needs {OLDEST} or later: pip install -U uv")
+    if Version(told[1]) < OLDEST:
+        raise ToolFailed(f"uv {told[1]} is too old", hint=f"lockgen needs {OLDEST} or later: pip install -U uv")
 
 
 @dataclass
@@ -106,26 +106,44 @@ class _Solve:
         # that may be reached. Nothing unneeded enters an image by this: closures are cut from the images' asks.
         asked = routed & pinned
         environment = self._environment()
-        solution: Solution | None
         try:
-            solution, astray = self._once(asked, environment)
-        except NoResolution:
-            if not asked:
+            return self._closed(asked, environment)
+        except LockgenError as error:
+            # Offline, a page that the index does not have looks like one that was never asked for.
+            if not (isinstance(error, NoResolution) or self.request.offline):
                 raise
-            # A pin of a routed package that nobody needs may be what does not fit.
-            solution, astray = self._once_without(environment)
-            if solution is None or astray:
+            # Either a pin of a routed package that nobody needs does not fit, or one that is reached without a
+            # pin was looked for on the default index: so ask for those, and only those, that it takes.
+            found = self._grown(asked, error, environment)
+            if found is None:
                 raise
+            return found
+
+    def _closed(self, asked: set[str], environment: dict[str, str]) -> Solution:
+        """A solution in which every routed package comes from its index."""
+        solution, astray = self._once(asked, environment)
         while astray:
-            asked |= astray
+            asked = asked | astray
             solution, astray = self._once(asked, environment)
         return solution
 
-    def _once_without(self, environment: dict[str, str]) -> tuple[Solution | None, set[str]]:
-        try:
-            return self._once(set(), environment)
-        except LockgenError:
-            return None, set()
+    def _grown(self, tried: set[str], refusal: LockgenError, environment: dict[str, str]) -> Solution | None:
+        """A solution that asks only for the routed packages that uv's refusals name, from none on.
+
+        ``refusal`` is what uv said of asking for ``tried``.
+        """
+        asked: set[str] = set()
+        while True:
+            error = refusal
+            if asked != tried:
+                try:
+                    return self._closed(asked, environment)
+                except LockgenError as again:
+                    error = again
+            named = {name for name in self.request.routes if _names(error, name)} - asked
+            if not named:
+                return None
+            asked |= named
 
     def _environment(self) -> dict[str, str]:
         index = default_index(self.uv, self.folder)
@@ -173,6 +191,10 @@ class _Solve:
         for name in indexes:
             _write_index(self.folder / name, request.indexes[name])
         _write_preferences(self.folder / "pylock.toml", request)
+
+
+def _names(error: LockgenError, name: str) -> bool:
+    return re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", error.faults[0].reason or "") is not None
 
 
 def _text(value: str) -> str:

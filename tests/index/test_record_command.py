@@ -1,0 +1,488 @@
+"""`lockgen index record` and a live read, against real index servers and against ones that misbehave."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from index.hand_server import Answer, Asked, Shelf, hand, sha256, simple_wheel
+
+from lockgen.adapters.http import Http
+from lockgen.adapters.live_index import read_live
+from lockgen.commands.indexes import record
+from lockgen.errors import BadInput, ToolFailed
+from lockgen.parsing.record import parse_record
+from lockgen.ports import ExplicitIndex, IndexFile
+
+TORCH = [f"torch-2.5.1+cu121-{tag}-{tag}-linux_x86_64.whl" for tag in ("cp311", "cp312")]
+AUDIO = "torchaudio-2.5.1+cu121-cp311-cp311-linux_x86_64.whl"
+WINDOWS = "torch-2.5.1+cu121-cp311-cp311-win_amd64.whl"
+NUMPY = "numpy-1.26.3-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"
+MINE = {*TORCH, AUDIO}
+
+
+def wheels() -> dict[str, bytes]:
+    return {
+        **{name: simple_wheel(name, ["sympy==1.13.1", "filelock"], Requires_Python=">=3.8.0") for name in TORCH},
+        AUDIO: simple_wheel(AUDIO, ["torch==2.5.1"]),
+        WINDOWS: simple_wheel(WINDOWS),
+        NUMPY: simple_wheel(NUMPY),
+    }
+
+
+@dataclass
+class Heard:
+    notes: list[str] = field(default_factory=list)
+
+    def step(self, text: str) -> None:
+        assert text
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@dataclass
+class Recording:
+    """A project whose index is at ``url``; what the last run said."""
+
+    root: Path
+    capsys: pytest.CaptureFixture[str]
+    notes: list[str] = field(default_factory=list)
+    out: str = ""
+
+    def write(self, url: str, recorded: str = 'recorded = "locks/index/cu121"') -> None:
+        self.root.mkdir(exist_ok=True)
+        (self.root / "versions.toml").write_text(
+            f'[family]\nname = "small"\npython = "3.11"\n[index.cu121]\nurl = "{url}"\n'
+            f'packages = ["torch", "torchaudio"]\n{recorded}\n'
+            '[variants.cuda]\nindex = "cu121"\nfrom = "ubuntu:22.04"\npins = { torch = "2.5.1+cu121" }\n'
+            '[bases.base]\nvariants = ["cuda"]\npackages = ["torch"]\n'
+        )
+
+    def run(self, *packages: str) -> int:
+        heard = Heard()
+        self.capsys.readouterr()
+        code = record(self.root, "cu121", packages, heard)
+        self.notes, self.out = heard.notes, self.capsys.readouterr().out
+        return code
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "locks/index/cu121"
+
+    @property
+    def tree(self) -> dict[str, bytes]:
+        return {
+            str(path.relative_to(self.folder)): path.read_bytes() for path in self.folder.rglob("*") if path.is_file()
+        }
+
+    @property
+    def index(self) -> ExplicitIndex:
+        tree = self.tree
+        return parse_record(lambda path: tree.get(path.removeprefix("rec/")), "rec", "cu121")
+
+    @property
+    def files(self) -> dict[str, IndexFile]:
+        return {file.name: file for page in self.index.pages.values() for file in page.files}
+
+
+@pytest.fixture
+def recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Recording:
+    return Recording(tmp_path / "project", capsys)
+
+
+# -- real servers --------------------------------------------------------------------
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+@contextmanager
+def running(command: list[str], url: str, log: Path) -> Iterator[None]:
+    """The server ``command`` until the end, from when ``url`` answers."""
+    with log.open("wb") as out:
+        server = subprocess.Popen(
+            command, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONWARNINGS": "ignore"}
+        )
+        try:
+            for _ in range(400):
+                assert server.poll() is None, log.read_text()
+                try:
+                    with urllib.request.urlopen(url, timeout=5) as answer:
+                        answer.read()
+                    break
+                except (urllib.error.HTTPError, urllib.error.URLError, ConnectionError):
+                    try:
+                        server.wait(0.05)
+                    except subprocess.TimeoutExpired:
+                        continue
+            else:
+                raise AssertionError("it never answered: " + log.read_text())
+            yield
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+@contextmanager
+def pypiserver(folder: Path, algorithm: str = "sha256") -> Iterator[tuple[str, Path]]:
+    """HTML only, with relative links and without metadata."""
+    port, log = free_port(), folder.parent / "pypiserver.log"
+    command = [sys.executable, "-m", "pypiserver", "run", "--hash-algo", algorithm, "--log-stream", "stderr", "-vv"]
+    command += ["-i", "127.0.0.1", "-p", str(port), "--disable-fallback", "--server", "wsgiref", str(folder)]
+    with running(command, f"http://127.0.0.1:{port}/health", log):
+        yield f"http://127.0.0.1:{port}/simple", log
+
+
+@contextmanager
+def simple_repository(source: str, log: Path) -> Iterator[str]:
+    """JSON, and METADATA beside each wheel (PEP 658) without a hash, of a folder or of another index."""
+    port = free_port()
+    command = [sys.executable, "-m", "simple_repository_server", "--host", "127.0.0.1", "--port", str(port), source]
+    with running(command, f"http://127.0.0.1:{port}/simple/", log):
+        yield f"http://127.0.0.1:{port}/simple"
+
+
+@contextmanager
+def both(folder: Path) -> Iterator[tuple[str, Path]]:
+    with pypiserver(folder) as (behind, _):
+        log = folder.parent / "simple-repository.log"
+        with simple_repository(f"{behind}/", log) as url:
+            yield url, log
+
+
+def shelve(folder: Path) -> dict[str, bytes]:
+    known = wheels()
+    folder.mkdir()
+    for name, data in known.items():
+        (folder / name).write_bytes(data)
+    return known
+
+
+@pytest.mark.parametrize("server", [pypiserver, both], ids=["html", "json"])
+def test_a_real_server_is_recorded(
+    server: Callable[[Path], AbstractContextManager[tuple[str, Path]]], recording: Recording, tmp_path: Path
+) -> None:
+    known = shelve(tmp_path / "wheels")
+    with server(tmp_path / "wheels") as (url, log):
+        recording.write(url)
+        assert recording.run() == 0, recording.notes
+        first = recording.tree
+        live = read_live(
+            Http(), "cu121", url, ["torch", "torchaudio"], lambda file: "cp311-linux" in file.name, Heard()
+        )
+        assert recording.run() == 0
+        assert recording.out.rstrip().endswith("; 0 paths written")
+        told = log.read_text()
+    assert recording.tree == first
+    assert {name: file.sha256 for name, file in recording.files.items()} == {name: sha256(known[name]) for name in MINE}
+    assert recording.index.metadata[AUDIO].requires == ("torch==2.5.1",)
+    assert recording.index.metadata[TORCH[0]].requires_python == ">=3.8.0"
+    assert set(live.metadata) == {TORCH[0], AUDIO}
+    assert live.metadata == {name: recording.index.metadata[name] for name in live.metadata}
+    assert live.withheld == {}
+    assert "/torchaudio" in told
+    assert "numpy" not in told
+    assert (".whl.metadata" in told) is (server is both)
+
+
+def assert_nothing_hashed(url: str, recording: Recording) -> None:
+    heard = Heard()
+    recording.write(url)
+    assert recording.run() == 4
+    assert recording.files == {}
+    assert recording.notes == [f"missing: {name}: the index gives no sha256 for it" for name in sorted(MINE)]
+    live = read_live(Http(), "cu121", url, ["torch"], lambda file: True, heard)
+    assert (dict(live.metadata), live.pages["torch"].files) == ({}, ())
+    assert set(live.withheld) == {*TORCH, WINDOWS}
+    assert f"index cu121: {TORCH[0]} is left out: the index gives no sha256 for it" in heard.notes
+
+
+@pytest.mark.parametrize("algorithm", ["md5", "off"])
+def test_a_real_server_without_sha256_gives_nothing(algorithm: str, recording: Recording, tmp_path: Path) -> None:
+    shelve(tmp_path / "wheels")
+    with pypiserver(tmp_path / "wheels", algorithm) as (url, _):
+        assert_nothing_hashed(url, recording)
+
+
+def test_a_real_server_of_json_without_hashes_gives_nothing(recording: Recording, tmp_path: Path) -> None:
+    for project in ("torch", "torchaudio"):
+        (tmp_path / "wheels" / project).mkdir(parents=True)
+    for name in (*MINE, WINDOWS):
+        (tmp_path / "wheels" / name.split("-")[0] / name).write_bytes(wheels()[name])
+    with simple_repository(str(tmp_path / "wheels"), tmp_path / "simple-repository.log") as url:
+        assert_nothing_hashed(url, recording)
+
+
+# -- what changes upstream, and what fails ---------------------------------------------
+
+
+@pytest.fixture(params=["json", "html"])
+def shelf(request: pytest.FixtureRequest) -> Shelf:
+    return Shelf(wheels(), html=request.param == "html")
+
+
+def test_only_what_is_listed_is_asked_for_and_only_for_linux(shelf: Shelf, recording: Recording) -> None:
+    with hand(shelf.respond) as server:
+        recording.write(server.url.replace("http://", "http://user:s3cret@") + "/simple/")
+        assert recording.run() == 0
+    assert set(recording.files) == MINE
+    projects = {path for path in server.paths if path.startswith("/simple/")}
+    assert projects == {"/simple/torch/", "/simple/torchaudio/"}
+    assert {path for path in server.paths if path.startswith("/files/")} == {
+        f"/files/{name.replace('+', '%2B')}" for name in MINE
+    }
+    assert all(asked.headers["authorization"].startswith("Basic ") for asked in server.asked)
+    assert not any(b"s3cret" in data for data in recording.tree.values())
+    assert recording.out == (
+        "index cu121: 3 files recorded, 3 of them new, 0 missing, "
+        "1 left out (not for Linux, or no wheel); 3 paths written\n"
+    )
+
+
+def test_running_again_reads_only_the_pages_and_writes_nothing(shelf: Shelf, recording: Recording) -> None:
+    with hand(shelf.respond) as server:
+        recording.write(f"{server.url}/simple")
+        recording.run()
+        before = {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in recording.folder.rglob("*")}
+        server.asked.clear()
+        assert recording.run() == 0
+        assert server.paths == ["/simple/torch/", "/simple/torchaudio/"]
+    assert {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in recording.folder.rglob("*")} == before
+    assert recording.out.startswith("index cu121: 3 files recorded, 0 of them new, 0 missing")
+    assert recording.notes == []
+
+
+def test_one_file_that_fails_is_told_and_the_others_are_recorded(shelf: Shelf, recording: Recording) -> None:
+    shelf.files[TORCH[0]] = shelf.files[TORCH[0]][:-30]
+    with hand(shelf.respond) as server:
+        recording.write(f"{server.url}/simple")
+        assert recording.run() == 4
+        assert set(recording.files) == {TORCH[1], AUDIO}
+        (note,) = recording.notes
+        assert note.startswith(f"missing: {TORCH[0]}: ")
+        assert "is no wheel" in note
+        shelf.files = wheels()
+        assert recording.run() == 0
+    assert set(recording.files) == MINE
+    assert recording.out.startswith("index cu121: 3 files recorded, 1 of them new, 0 missing")
+
+
+def test_a_wheel_with_another_packages_metadata_is_missing(shelf: Shelf, recording: Recording) -> None:
+    shelf.files[AUDIO] = simple_wheel("evil-6.6.6-py3-none-any.whl")
+    with hand(shelf.respond) as server:
+        recording.write(f"{server.url}/simple")
+        assert recording.run() == 4
+    assert recording.notes == [f"missing: {AUDIO}: the metadata of {AUDIO} is that of evil 6.6.6"]
+    assert set(recording.files) == set(TORCH)
+
+
+def test_another_packages_metadata_is_refused_though_the_cache_knows_better(recording: Recording) -> None:
+    shelf = Shelf(wheels())
+    good = shelf.files[AUDIO]
+    with hand(shelf.respond) as server:
+        recording.write(f"{server.url}/simple")
+        recording.run()
+        (recording.folder / "index.json").unlink()
+        shelf.files[AUDIO] = simple_wheel("evil-6.6.6-py3-none-any.whl")
+        shelf.said[AUDIO] = {"hashes": {"sha256": sha256(good)}}
+        assert recording.run() == 4
+    assert set(recording.files) == set(TORCH)
+    assert b"evil" not in b"".join(recording.tree.values())
+
+
+def test_a_changed_hash_is_told(shelf: Shelf, recording: Recording) -> None:
+    with hand(shelf.respond) as server:
+        recording.write(f"{server.url}/simple")
+        recording.run()
+        old = sha256(shelf.files[AUDIO])
+        shelf.files[AUDIO] = simple_wheel(AUDIO, ["torch==2.5.1", "soundfile"])
+        new = sha256(shelf.files[AUDIO])
+        assert recording.run() == 0
+    assert recording.notes == [f"changed: {AUDIO} has another sha256 now: {old} -> {new}"]
+    assert recording.files[AUDIO].sha256 == new
+    assert recording.index.metadata[AUDIO].requires == ("torch==2.5.1", "soundfile")
+
+
+def test_a_file_that_is_gone_is_dropped_with_its_metadata(shelf: Shelf, recording: Recording) -> None:
+    with hand(shelf.respond) as server:
+        recording.write(f"{server.url}/simple")
+        recording.run()
+        del shelf.files[AUDIO]
+        assert recording.run() == 0
+    assert recording.notes == [f"gone: {AUDIO} is not on the index any more"]
+    assert sorted(recording.tree) == ["index.json", "metadata/torch-2.5.1+cu121.txt"]
+
+
+def test_a_yank_is_kept_and_a_later_one_noticed(shelf: Shelf, recording: Recording) -> None:
+    shelf.said[AUDIO] = {"yanked": "broken"}
+    with hand(shelf.respond) as server:
+        recording.write(f"{server.url}/simple")
+        recording.run()
+        assert recording.files[AUDIO].yanked == "broken"
+        shelf.said[TORCH[0]] = {"yanked": ""}
+        assert recording.run() == 0
+    assert {name: file.yanked for name, file in recording.files.items()} == {
+        AUDIO: "broken",
+        TORCH[0]: "",
+        TORCH[1]: None,
+    }
+
+
+def test_a_file_without_a_hash_is_missing_and_not_even_read(shelf: Shelf, recording: Recording) -> None:
+    shelf.said[AUDIO] = {"hashes": {}}
+    with hand(shelf.respond) as server:
+        recording.write(f"{server.url}/simple")
+        assert recording.run() == 4
+    assert recording.notes == [f"missing: {AUDIO}: the index gives no sha256 for it"]
+    assert not any("torchaudio" in path for path in server.paths if path.startswith("/files/"))
+
+
+def test_a_package_by_name_leaves_the_others_as_they_are(shelf: Shelf, recording: Recording) -> None:
+    with hand(shelf.respond) as server:
+        recording.write(f"{server.url}/simple")
+        recording.run()
+        before = recording.tree
+        shelf.files[AUDIO] = simple_wheel(AUDIO, ["changed"])
+        del shelf.files[TORCH[1]]
+        server.asked.clear()
+        assert recording.run("Torch") == 0
+        assert server.paths == ["/simple/torch/"]
+    assert recording.notes == [f"gone: {TORCH[1]} is not on the index any more"]
+    assert set(recording.files) == {TORCH[0], AUDIO}
+    kept = "metadata/torchaudio-2.5.1+cu121.txt"
+    assert recording.tree[kept] == before[kept]
+
+
+def test_a_package_that_the_index_does_not_list(shelf: Shelf, recording: Recording) -> None:
+    with hand(shelf.respond) as server:
+        recording.write(f"{server.url}/simple")
+        with pytest.raises(BadInput, match="index cu121 does not list numpy"):
+            recording.run("numpy")
+    assert server.asked == []
+
+
+def damage(recording: Recording) -> None:
+    (recording.folder / "metadata/torchaudio-2.5.1+cu121.txt").write_text("Name: evil\nVersion: 1\n")
+
+
+def test_a_broken_record_is_made_anew_and_told(shelf: Shelf, recording: Recording) -> None:
+    with hand(shelf.respond) as server:
+        recording.write(f"{server.url}/simple")
+        recording.run()
+        before = recording.tree
+        damage(recording)
+        assert recording.run() == 0
+    assert recording.tree == before
+    assert "made anew: locks/index/cu121/metadata/torchaudio-2.5.1+cu121.txt: this is not what" in recording.notes[0]
+
+
+def test_a_broken_record_is_not_halved(shelf: Shelf, recording: Recording) -> None:
+    with hand(shelf.respond) as server:
+        recording.write(f"{server.url}/simple")
+        recording.run()
+        damage(recording)
+        before = recording.tree
+        with pytest.raises(BadInput, match="this is not what was recorded"):
+            recording.run("torch")
+    assert recording.tree == before
+
+
+@pytest.mark.parametrize("status", [404, 403, 500])
+def test_an_index_that_cannot_be_read_changes_nothing(status: int, recording: Recording) -> None:
+    shelf = Shelf(wheels())
+    with hand(shelf.respond) as server:
+        recording.write(f"{server.url}/simple")
+        recording.run()
+        before = recording.tree
+        server.respond = lambda asked: Answer(status)
+        with pytest.raises(ToolFailed):
+            recording.run()
+    assert recording.tree == before
+
+
+def test_a_page_that_is_another_document_changes_nothing(recording: Recording) -> None:
+    with hand(lambda asked: Answer(200, b"%PDF", {"Content-Type": "application/pdf"})) as server:
+        recording.write(f"{server.url}/simple")
+        with pytest.raises(ToolFailed, match="is no index page but application/pdf"):
+            recording.run()
+    assert not recording.folder.exists()
+
+
+def test_an_index_without_a_place_for_its_record(recording: Recording) -> None:
+    recording.write("https://index.example/simple", recorded="")
+    with pytest.raises(BadInput, match="does not say where its record lies") as caught:
+        recording.run()
+    assert "recorded =" in str(caught.value.faults[0].hint)
+
+
+def test_a_hostile_page_writes_only_its_own_files(recording: Recording) -> None:
+    evil = f"{TORCH[0]}\nevil"
+    names = [
+        "../../../escape-1.0-py3-none-any.whl",
+        evil,
+        "evil-1.0-py3-none-any.whl",
+        "torch-1.0/../x-py3-none-any.whl",
+    ]
+    entries = [{"filename": name, "url": f"/files/{TORCH[0]}", "hashes": {"sha256": "a" * 64}} for name in names]
+    shelf = Shelf(wheels())
+
+    def respond(asked: Asked) -> Answer:
+        answer = shelf.respond(asked)
+        if not asked.path.startswith("/simple/"):
+            return answer
+        page = json.loads(answer.body)
+        page["files"] += entries
+        return Answer(200, json.dumps(page).encode(), answer.headers)
+
+    with hand(respond) as server:
+        recording.write(f"{server.url}/simple")
+        assert recording.run() == 0
+    assert set(recording.files) == MINE
+    outside = {path.name for path in recording.root.iterdir()} - {"versions.toml", "locks", ".lockgen"}
+    assert outside == set()
+    assert b"evil" not in b"".join(recording.tree.values())
+
+
+# -- live ------------------------------------------------------------------------------
+
+
+def test_a_live_read_withholds_what_fails_and_says_why(shelf: Shelf) -> None:
+    shelf.files[TORCH[0]] = b"no wheel"
+    shelf.said[AUDIO] = {"hashes": {}}
+    shelf.said[TORCH[1]] = {"yanked": "old"}
+    heard = Heard()
+    with hand(shelf.respond) as server:
+        base = server.url.replace("http://", "http://user:s3cret@") + "/simple/"
+        live = read_live(Http(), "cu121", base, ["torch", "torchaudio", "nothing"], lambda f: "linux" in f.name, heard)
+    assert live.url == f"{server.url}/simple/"
+    assert {project: [file.name for file in page.files] for project, page in live.pages.items()} == {
+        "torch": [TORCH[1]],
+        "torchaudio": [],
+        "nothing": [],
+    }
+    assert live.pages["torch"].files[0].yanked == "old"
+    assert set(live.withheld) == {TORCH[0], AUDIO}
+    assert live.withheld[AUDIO] == "the index gives no sha256 for it"
+    assert "is no wheel" in live.withheld[TORCH[0]]
+    assert len(heard.notes) == 2
+    assert not any("s3cret" in text for text in [*heard.notes, *live.withheld.values()])
+
+
+def test_a_live_read_of_which_nothing_is_left_fails(shelf: Shelf) -> None:
+    shelf.files = dict.fromkeys(TORCH, b"no wheel")
+    with hand(shelf.respond) as server, pytest.raises(ToolFailed) as caught:
+        read_live(Http(), "cu121", f"{server.url}/simple", ["torch"], lambda file: True, Heard())
+    assert len(caught.value.faults) == 2

@@ -1,0 +1,167 @@
+"""A record on loopback, and real clients that resolve from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from html import unescape
+
+import pytest
+from index.hand_server import metadata_of, sha256
+
+from lockgen.adapters.index_server import Records, metadata_text, serving
+from lockgen.adapters.resolvers.uv import clean_environment, find_uv
+from lockgen.parsing.coremetadata import parse_metadata
+from lockgen.parsing.record import parse_record
+from lockgen.ports import CoreMetadata, ExplicitIndex, IndexFile
+from lockgen.rendering.record import RecordedFile, headers_of, render_record
+
+TAG = f"cp{sys.version_info[0]}{sys.version_info[1]}"
+NAME = f"torch-2.5.1+cu121-{TAG}-{TAG}-linux_x86_64.whl"
+YANKED = f"torch-2.6.0+cu121-{TAG}-{TAG}-linux_x86_64.whl"
+HASH = sha256(b"the wheel itself")
+
+
+def index() -> ExplicitIndex:
+    text = metadata_of("torch", "2.5.1+cu121", ["sympy==1.13.1"], Requires_Python=">=3.8", Summary="Tensors & more")
+    files = [
+        RecordedFile("torch", IndexFile(NAME, "", HASH, 780_000_000, ">=3.8"), headers_of(text)),
+        RecordedFile(
+            "torch", IndexFile(YANKED, "", "b" * 64, yanked="<broken>"), headers_of(metadata_of("torch", "2.6.0+cu121"))
+        ),
+    ]
+    tree = render_record("cu121", "https://index.example/whl/cu121", files)
+    return parse_record(lambda path: tree.get(path.removeprefix("rec/")), "rec", "cu121")
+
+
+@pytest.fixture
+def base() -> Iterator[str]:
+    with serving(Records({"cu121": index()})) as (address, stopped):
+        assert not stopped.is_set()
+        yield address
+
+
+def get(url: str, accept: str = "*/*", method: str = "GET") -> tuple[str, bytes]:
+    with urllib.request.urlopen(urllib.request.Request(url, headers={"Accept": accept}, method=method)) as answer:
+        return answer.headers["Content-Type"], answer.read()
+
+
+def test_json_for_who_asks_for_it(base: str) -> None:
+    kind, body = get(f"{base}/cu121/simple/torch/", "application/vnd.pypi.simple.v1+json, text/html;q=0.1")
+    page = json.loads(body)
+    assert (kind, page["meta"], page["name"]) == (
+        "application/vnd.pypi.simple.v1+json",
+        {"api-version": "1.1"},
+        "torch",
+    )
+    first, second = page["files"]
+    assert (first["filename"], first["hashes"], first["size"]) == (NAME, {"sha256": HASH}, 780_000_000)
+    assert (first["requires-python"], "yanked" in first, second["yanked"]) == (">=3.8", False, "<broken>")
+
+
+def test_html_for_who_does_not(base: str) -> None:
+    kind, body = get(f"{base}/cu121/simple/Torch/", "text/html")
+    text = body.decode()
+    assert kind == "text/html; charset=utf-8"
+    assert f"#sha256={HASH}" in text
+    assert 'data-requires-python="&gt;=3.8"' in text
+    assert 'data-yanked="&lt;broken&gt;"' in text
+
+
+def test_metadata_is_beside_its_file_and_has_the_hash_that_the_page_says(base: str) -> None:
+    page = json.loads(get(f"{base}/cu121/simple/torch/", "application/json")[1])
+    html = get(f"{base}/cu121/simple/torch/")[1].decode()
+    for entry in page["files"]:
+        text = get(f"{base}{entry['url']}.metadata")[1]
+        assert hashlib.sha256(text).hexdigest() == entry["core-metadata"]["sha256"]
+        assert f'data-core-metadata="sha256={entry["core-metadata"]["sha256"]}"' in html
+        assert parse_metadata(text, entry["filename"]) == index().metadata[entry["filename"]]
+    links = [unescape(link) for link in re.findall(r'href="([^"]+)"', html)]
+    assert [link.partition("#")[0] for link in links] == [entry["url"] for entry in page["files"]]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/cu121/",
+        "/cu121/simple/",
+        "/cu121/simple/numpy/",
+        "/cpu/simple/torch/",
+        f"/cu121/files/{NAME}",
+        "/cu121/files/evil-1.0-py3-none-any.whl.metadata",
+        f"/cpu/files/{NAME}.metadata",
+        "/cu121/files/..%2f..%2fversions.toml.metadata",
+        "/cu121/simple/torch/more/",
+    ],
+)
+def test_nothing_else_is_there(path: str, base: str) -> None:
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        get(base + path)
+    assert caught.value.code == 404
+    caught.value.close()
+
+
+def test_head_has_no_body(base: str) -> None:
+    kind, body = get(f"{base}/cu121/simple/torch/", method="HEAD")
+    assert (kind, body) == ("text/html; charset=utf-8", b"")
+
+
+def test_it_is_on_loopback_only_and_gone_afterwards() -> None:
+    with serving(Records({"cu121": index()})) as (address, _):
+        assert address.startswith("http://127.0.0.1:")
+    with pytest.raises(urllib.error.URLError):
+        get(f"{address}/cu121/simple/torch/")
+
+
+def test_metadata_text_is_one_line_for_each_field() -> None:
+    odd = CoreMetadata("torch", "2.5.1", ">=3.8", ("a\nRequires-Dist: evil", "b ; extra == 'x'"), ("x",))
+    known = parse_metadata(metadata_text(odd), NAME)
+    assert known.requires == ("a Requires-Dist: evil", "b ; extra == 'x'")
+    assert (known.extras, known.requires_python) == (("x",), ">=3.8")
+
+
+def test_uv_resolves_from_it(base: str) -> None:
+    command = [find_uv(), "pip", "compile", "-", "--no-config", "--no-header", "--no-deps", "--generate-hashes"]
+    command += ["--default-index", f"{base}/cu121/simple/", "--python", sys.executable, "--python-platform", "linux"]
+    environment = clean_environment(os.environ)
+    done = subprocess.run(command, input="torch==2.5.1+cu121\n", capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["torch==2.5.1+cu121", "\\", f"--hash=sha256:{HASH}"] + (
+        ["#", "via", "-r", "-"] if "via" in done.stdout else []
+    )
+
+
+def test_uv_reads_the_requirements(base: str) -> None:
+    command = [find_uv(), "pip", "compile", "-", "--no-config", "--default-index", f"{base}/cu121/simple/"]
+    command += ["--python", sys.executable, "--python-platform", "linux"]
+    environment = clean_environment(os.environ)
+    done = subprocess.run(command, input="torch==2.5.1+cu121\n", capture_output=True, text=True, env=environment)
+    assert done.returncode != 0
+    assert "sympy was not found" in " ".join(done.stderr.split())
+
+
+def test_pip_takes_its_metadata_and_checks_its_hash(base: str) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--dry-run",
+        "--ignore-installed",
+        "--isolated",
+        "--no-cache-dir",
+    ]
+    command += ["--disable-pip-version-check", "--index-url", f"{base}/cu121/simple/", "--platform", "linux_x86_64"]
+    command += ["--only-binary", ":all:", "--target", "unused", "torch"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    # It chose the one that is not yanked, read its metadata, and then asked for what that requires.
+    assert "No matching distribution found for sympy==1.13.1" in done.stderr, done.stdout + done.stderr
+    assert "Obtaining dependency information for torch==2.5.1+cu121" in done.stdout or ".whl.metadata" in done.stdout

@@ -1,0 +1,36 @@
+"""Law 6: killed at any moment, the next command finds the whole old tree or the whole new one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from support import killing
+from support.families import SMALL
+from support.project import Project
+
+KILLS = 220
+
+
+def test_killed_while_writing_and_at_random_moments(small: Project) -> None:
+    small.ok("resolve")
+    other = SMALL.replace('numpy = "2.0.0"', 'numpy = "1.26.4"').replace("[stages.demux]", "[stages.remux]")
+    small.write(other)
+    small.ok("resolve")  # so that --offline knows both
+    program = Path(killing.__file__)
+    done = subprocess.run(
+        [sys.executable, str(program), str(small.root), json.dumps([SMALL, other]), str(KILLS)],
+        env={**os.environ, "PYTHONPATH": str(program.parent.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["kills"] >= KILLS
+    assert result["old"] > 20
+    assert result["new"] > 20
+    assert set(result["left"]) <= {".gitignore", "lock"}, "no staged file stays behind"
