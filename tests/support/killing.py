@@ -12,16 +12,14 @@ import os
 import random
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from support.reader import tree_of
-
 from lockgen.adapters.workspace import Folder
 from lockgen.cli import guarded
+from support.reader import tree_of
 
 CALLS = ("replace", "fsync", "unlink", "rmdir", "mkdir", "open", "close", "lstat")
 
@@ -57,8 +55,8 @@ def forked(work: Callable[[], int], after: float | None = None) -> int:
         os.dup2(silent, 2)
         os._exit(work())
     if after is not None:
-        threading.Timer(after, lambda: os.kill(child, signal.SIGKILL)).start()
-        time.sleep(after + 0.05)
+        time.sleep(after)
+        os.kill(child, signal.SIGKILL)  # not waited for yet, so the number is still its own
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
@@ -103,11 +101,11 @@ class Killing:
 
 def main(root: str, texts: str, enough: str) -> None:
     killing = Killing(Path(root), json.loads(texts))
+    chance = random.Random(6)
     for _ in range(2):
         number = 1
         while killing.attempt(number, None):
-            number += 1
-    chance = random.Random(6)
+            number += chance.randint(5, 20)  # every single call: applier.py
     while killing.kills < int(enough):
         killing.attempt(None, chance.uniform(0.0, 0.35))
     assert forked(killing.resolve) == 0

@@ -1,8 +1,8 @@
 """Applies trees to a folder and is killed for it; run as a program by test_kills.py and test_two_processes.py.
 
-    applier.py kill FOLDER KILLS     kills children at every call and at random moments, checks, prints counts
-    applier.py write FOLDER NAME N   N trees of its own, each checked while the lock is held
-    applier.py read FOLDER           reads whole trees until its input ends, prints how many it saw
+applier.py kill FOLDER KILLS     kills children at every call and at random moments, checks, prints counts
+applier.py write FOLDER NAME N   N trees of its own, each checked while the lock is held
+applier.py read FOLDER           reads whole trees until its input ends, prints how many it saw
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ def ended(child: int) -> bool:
 def die(name: str, arguments: tuple[Any, ...]) -> None:
     if name in ("write", "pwrite") and len(arguments[1]) > 1:  # torn: half of it reached the disk
         os.lseek(arguments[0], 0, os.SEEK_SET)
-        Path(f"/dev/fd/{arguments[0]}").open("wb").write(bytes(arguments[1])[: len(arguments[1]) // 2])
+        with open(f"/dev/fd/{arguments[0]}", "wb") as file:
+            file.write(bytes(arguments[1])[: len(arguments[1]) // 2])
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -195,4 +196,10 @@ def read(root: str) -> None:
 
 
 if __name__ == "__main__":
-    {"kill": kill, "write": write, "read": read}[sys.argv[1]](*sys.argv[2:])
+    match sys.argv[1:]:
+        case ["kill", root, strikes]:
+            kill(root, strikes)
+        case ["write", root, name, count]:
+            write(root, name, count)
+        case ["read", root]:
+            read(root)

@@ -12,7 +12,7 @@ from support import killing
 from support.families import SMALL
 from support.project import Project
 
-KILLS = 220
+KILLS = 60
 
 
 def test_killed_while_writing_and_at_random_moments(small: Project) -> None:
@@ -31,6 +31,6 @@ def test_killed_while_writing_and_at_random_moments(small: Project) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
     assert result["kills"] >= KILLS
-    assert result["old"] > 20
-    assert result["new"] > 20
+    assert result["old"] > 5
+    assert result["new"] > 5
     assert set(result["left"]) <= {".gitignore", "lock"}, "no staged file stays behind"

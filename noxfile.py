@@ -1,0 +1,42 @@
+"""Sessions: `nox -s tests lint types`; `nox -s bench` measures."""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2025.5"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["tests", "lint", "types"]
+nox.options.error_on_missing_interpreters = True
+
+GROUPS = nox.project.load_toml("pyproject.toml")
+
+
+def install(session: nox.Session, group: str) -> None:
+    session.install("-q", "-e", ".", *nox.project.dependency_groups(GROUPS, group))
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The tests, with coverage of commands and of the processes they start. Arguments go to pytest."""
+    install(session, "test")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", "-n", "auto", *session.posargs)
+    session.run("coverage", "combine", "-q")
+    # A part of the tests covers a part of the code: only the whole has a bound.
+    session.run("coverage", "report", *([] if session.posargs else ["--fail-under=90"]))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Formatting and lint."""
+    install(session, "lint")
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types, strict, of everything."""
+    install(session, "dev")
+    session.run("mypy")
