@@ -6,7 +6,7 @@ Everything outside comes in through ports; this module reads and writes nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lockgen.errors import Fault, NoResolution
 from lockgen.model.lock import Lock
@@ -75,6 +75,7 @@ class _Run:
         self.kept = kept_versions(old, self.order, engine.upgrade, engine.opened)
         self._metadata: dict[str, CoreMetadata] = {}
         self._readers: dict[int, tuple[Solution, Reader]] = {}
+        self._unfit: dict[str, str] = {}
 
     def solve(self) -> dict[str, Solution]:
         """A solution for each variant that has images."""
@@ -152,7 +153,7 @@ class _Run:
             {},
             offline=self.engine.offline,
             own_pins=False,
-            extra_constraints=[constraint],
+            extra_constraints=[constraint, *self._unfit],
         )
         try:
             self.engine.resolver.solve(request)
@@ -161,17 +162,48 @@ class _Run:
         return True
 
     def _ask(self, variants: list[str], preferences: Mapping[str, str]) -> Solution:
-        request = self._request(variants, preferences)
+        """A solution in which every package runs on the target's Python.
+
+        uv heeds only the lower bound of Requires-Python (uv#4022), pip the whole: what pip would refuse in the image
+        is left out, and the rest solved again.
+        """
         self.engine.progress.step(f"resolving {', '.join(variants)} with {self.engine.resolver.name}")
-        try:
-            return self.engine.resolver.solve(request)
-        except NoResolution as error:
-            unsolved = Unsolved.of(error.faults)
-            unsolved.variants = tuple(variants)
-            raise unsolved from error
+        while True:
+            try:
+                solution = self.engine.resolver.solve(self._request(variants, preferences))
+            except NoResolution as error:
+                raise self._unsolved(variants, error) from error
+            unfit = self._unfit_of(solution)
+            if not unfit:
+                return solution
+            self._unfit |= unfit
+
+    def _unfit_of(self, solution: Solution) -> dict[str, str]:
+        """The packages of ``solution`` that its Python may not install: a constraint against each, and why."""
+        python = self.manifest.target.python
+        reader = self.reader(solution)
+        return {
+            f"{name}!={package.version}": f"{name} {package.version} was left out: its Requires-Python is "
+            f"{reader.requires_python(name)}, and the family is for Python {python}"
+            for name, package in solution.packages.items()
+            if not self.manifest.target.admits(reader.requires_python(name))
+        }
+
+    def _unsolved(self, variants: list[str], error: NoResolution) -> Unsolved:
+        notes = "".join(f"\n{note}" for note in self._unfit.values())
+        unsolved = Unsolved.of([replace(f, reason=(f.reason or "") + notes) for f in error.faults])
+        unsolved.variants = tuple(variants)
+        return unsolved
 
     def _request(self, variants: list[str], preferences: Mapping[str, str]) -> Request:
-        return request_for(self.manifest, variants, self.engine.indexes, preferences, offline=self.engine.offline)
+        return request_for(
+            self.manifest,
+            variants,
+            self.engine.indexes,
+            preferences,
+            offline=self.engine.offline,
+            extra_constraints=self._unfit,
+        )
 
     def _needed(self, variant: str, solution: Solution) -> set[str]:
         asks = asked_on(self.manifest.target, asks_of(self.manifest, [variant]))

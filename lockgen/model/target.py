@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from packaging.markers import Marker
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag, compatible_tags, cpython_tags
 
 MACHINES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
@@ -77,6 +78,17 @@ class Target:
             "python_version": self.python,
             "sys_platform": "linux",
         }
+
+    def admits(self, requires_python: str | None) -> bool:
+        """Whether a file with this Requires-Python installs here: its lower bound is that of uv (the first release
+        of ``python``), the rest holds for some release. What is no specifier counts as none, as with pip.
+        """
+        try:
+            bounds = SpecifierSet(requires_python or "")
+        except InvalidSpecifier:
+            return True
+        lowest = all(b.contains(f"{self.python}.0") for b in bounds if b.operator in (">=", ">", "~="))
+        return lowest and any(bounds.contains(f"{self.python}.{release}") for release in range(100))
 
     def holds(self, marker: Marker | None, extra: str = "") -> bool:
         """Whether ``marker`` is true here, with ``extra`` asked for."""

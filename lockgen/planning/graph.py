@@ -73,6 +73,10 @@ class Reader:
             self._needs[key] = tuple(sorted(found - plain))
         return self._needs[key]
 
+    def requires_python(self, name: str) -> str | None:
+        """The Requires-Python of ``name`` as written."""
+        return self._metadata[name].requires_python
+
     def _spelling(self, name: str, extra: str) -> str:
         # Markers compare extras as they were written ("opt_einsum"), people ask for the canonical name (PEP 685).
         written = (text for text in self._metadata[name].extras if canonicalize_name(text) == extra)

@@ -246,3 +246,26 @@ def test_diff_and_why(small: Project) -> None:
     why = small.ok("why", "filelock").out
     assert "rapid>=2 (2.0) -> filelock<3.1 (3.0.0)" in why
     assert small.run("why", "filelok").code == 2
+
+
+def test_an_upper_bound_of_requires_python_counts(small: Project, index: LocalIndex) -> None:
+    # uv#4022: uv would take it, and pip refuse to install it in the image.
+    index.add("tqdm", "4.66.7", python=">=3.7,<3.11")
+    index.add("tqdm", "4.66.6", python=">=3.7,<3.11")
+    small.ok("resolve")
+    assert small.written.closure("demux", "cpu")["tqdm"].version == "4.66.0"
+    with_uv = small.tree
+    (small.root / "locks/lock.json").unlink()
+    small.ok("resolve", "--resolver", "pip-compile")
+    assert small.tree == with_uv
+
+
+def test_a_pin_above_an_upper_bound_of_requires_python(small: Project, index: LocalIndex) -> None:
+    index.add("numpy", "1.99", python="<3.11")
+    small.write(SMALL.replace('numpy = "2.0.0"', 'numpy = "1.99"'))
+    before = small.tree
+    ran = small.run("resolve")
+    assert ran.code == 3
+    assert "numpy 1.99 was left out: its Requires-Python is <3.11, and the family is for Python 3.11" in ran.err
+    assert "pinned to 1.99 at line" in ran.err
+    assert small.tree == before

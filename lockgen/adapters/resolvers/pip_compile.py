@@ -20,7 +20,6 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from packaging.requirements import Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -200,12 +199,7 @@ class _Router:
         # As uv does it: what has no upload time cannot be shown to be old enough.
         if cut_off is not None and (file.upload_time is None or file.upload_time >= cut_off):
             return False
-        if not file.requires_python:
-            return True
-        try:
-            return SpecifierSet(file.requires_python).contains(f"{self._request.target.python}.0")
-        except InvalidSpecifier:
-            return True
+        return self._request.target.admits(file.requires_python)
 
 
 def _solution(path: Path, router: _Router) -> Solution:
