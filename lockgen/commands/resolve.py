@@ -14,6 +14,7 @@ from lockgen.adapters.resolvers import resolver
 from lockgen.adapters.workspace import Folder
 from lockgen.commands.drift import extra_files, stale_files
 from lockgen.commands.inputs import Inputs, fingerprints, read_inputs
+from lockgen.commands.secondopinion import REFERENCE, second_opinion
 from lockgen.commands.sources import explicit_indexes
 from lockgen.commands.tree import Tree, tree_of
 from lockgen.engine import Engine, Unsolved
@@ -84,10 +85,14 @@ def _resolve(folder: Folder, inputs: Inputs, old: Lock | None, options: Options,
         upgrade=options.upgrade,
         opened=_opened(options.upgrade_packages, inputs, old),
     )
+    made_of = fingerprints(manifest, folder)
     try:
-        return engine.resolve(manifest, fingerprints(manifest, folder), old)
+        lock = engine.resolve(manifest, made_of, old)
     except Unsolved as error:
         raise NoResolution.of([_in_words(inputs, error, fault) for fault in error.faults]) from error
+    if engine.resolver.name != REFERENCE:
+        second_opinion(engine, manifest, made_of, old, lock, progress)
+    return lock
 
 
 def _opened(names: tuple[str, ...], inputs: Inputs, old: Lock | None) -> frozenset[str]:

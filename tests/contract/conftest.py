@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
+from support.backtracking import Backtracking
+from support.index import LocalIndex
 
 from lockgen.adapters.resolvers import NAMES
 from lockgen.adapters.resolvers import resolver as by_name
@@ -28,6 +30,17 @@ def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
-@pytest.fixture(params=NAMES)
-def resolver(request: pytest.FixtureRequest) -> Resolver:
-    return by_name(str(request.param))
+IN_MEMORY = {"test_choosing", "test_routes"}
+"""Where the resolver in memory stands beside the real ones, so that other tests may trust it. Nothing else can fail
+in it: it has no process and no network."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "resolver" in metafunc.fixturenames:
+        more = ["backtracking"] if metafunc.definition.path.stem in IN_MEMORY else []
+        metafunc.parametrize("resolver", [*NAMES, *more], indirect=True)
+
+
+@pytest.fixture
+def resolver(request: pytest.FixtureRequest, index: LocalIndex) -> Resolver:
+    return Backtracking(index) if request.param == "backtracking" else by_name(str(request.param))

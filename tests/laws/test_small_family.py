@@ -204,6 +204,32 @@ def test_both_resolvers_write_the_same_bytes(small: Project) -> None:
     assert small.tree == with_uv
 
 
+TWO_WAYS = """\
+[family]
+name = "two-ways"
+python = "3.11"
+[variants.cpu]
+from = "python:3.11-slim"
+[bases.base]
+packages = ["early", "late"]
+"""
+
+
+def test_where_the_resolvers_differ_it_is_said(project: Project, index: LocalIndex) -> None:
+    for version, requires in (("1.0", []), ("2.0", ["early<2"])):
+        index.add("early", version)
+        index.add("late", version, requires)
+    project.write(TWO_WAYS)
+    assert "differently" not in project.ok("resolve").err
+    assert versions(project.written.closure("base", "cpu")) == {"early": "2.0", "late": "1.0"}
+    (project.root / "locks/lock.json").unlink()
+    ran = project.ok("resolve", "--resolver", "pip-compile")
+    assert versions(project.written.closure("base", "cpu")) == {"early": "1.0", "late": "2.0"}
+    assert "early 1.0 by pip-compile, 2.0 by uv" in ran.err
+    assert "base: early, late 2.0: early<2" in ran.err
+    assert "differently" not in project.ok("resolve", "--resolver", "pip-compile").err, "the lock's versions are kept"
+
+
 def test_no_url_of_the_default_index_and_no_secret(
     small: Project, index: LocalIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:

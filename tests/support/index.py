@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -58,7 +59,7 @@ def sdist(name: str, version: str, text: str) -> tuple[str, bytes]:
     stem = canonicalize_name(name).replace("-", "_")
     buffer = io.BytesIO()
     pyproject = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
         for path, content in (
             ("pyproject.toml", pyproject),
             ("backend.py", BACKEND.format(stem=stem, version=version)),
@@ -68,7 +69,8 @@ def sdist(name: str, version: str, text: str) -> tuple[str, bytes]:
             info = tarfile.TarInfo(f"{stem}-{version}/{path}")
             info.size = len(content.encode())
             archive.addfile(info, io.BytesIO(content.encode()))
-    return f"{stem}-{version}.tar.gz", buffer.getvalue()
+    # Not compressed and without a date: the same bytes everywhere.
+    return f"{stem}-{version}.tar.gz", gzip.compress(buffer.getvalue(), compresslevel=0, mtime=0)
 
 
 @dataclass

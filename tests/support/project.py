@@ -43,7 +43,7 @@ class Project:
 
     @property
     def written(self) -> Written:
-        return Written(self.root)
+        return Written(self.tree)
 
     @property
     def tree(self) -> dict[str, bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,29 +36,32 @@ def read_requirements(text: str) -> dict[str, Line]:
 
 @dataclass(frozen=True)
 class Written:
-    """A project's folder as it lies on disk."""
+    """A project's files, by path."""
 
-    root: Path
+    tree: Mapping[str, bytes]
+
+    def text(self, path: str) -> str:
+        return self.tree[path].decode()
 
     @property
     def lock(self) -> dict[str, Any]:
-        data: dict[str, Any] = json.loads((self.root / "locks/lock.json").read_text())
+        data: dict[str, Any] = json.loads(self.text("locks/lock.json"))
         return data
 
     def closure(self, image: str, variant: str) -> dict[str, Line]:
-        return read_requirements((self.root / f"locks/{variant}/{image}.txt").read_text())
+        return read_requirements(self.text(f"locks/{variant}/{image}.txt"))
 
     def delta(self, image: str, variant: str) -> dict[str, Line]:
         return self._either(f"docker/{image}/requirements-{image}", variant)
 
     def common(self, variant: str) -> dict[str, Line]:
-        if not (self.root / "docker/requirements-common.txt").exists():
+        if not any(path.startswith("docker/requirements-common.") for path in self.tree):
             return {}
         return self._either("docker/requirements-common", variant)
 
     def _either(self, stem: str, variant: str) -> dict[str, Line]:
-        own = self.root / f"{stem}.{variant}.txt"
-        return read_requirements((own if own.exists() else self.root / f"{stem}.txt").read_text())
+        own = f"{stem}.{variant}.txt"
+        return read_requirements(self.text(own if own in self.tree else f"{stem}.txt"))
 
     def chain(self, image: str, variant: str) -> list[str]:
         images = {(entry["name"], entry["variant"]): entry for entry in self.lock["images"]}
