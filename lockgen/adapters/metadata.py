@@ -21,6 +21,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from lockgen.adapters.building import build_wheel
+from lockgen.adapters.caches import cache_root
 from lockgen.adapters.http import Http
 from lockgen.adapters.remote_wheel import read_metadata
 from lockgen.adapters.resolvers.usable import identity
@@ -33,15 +34,6 @@ from lockgen.ports import CoreMetadata, IndexFile, Request
 
 WORKERS = 16
 _LARGEST_SDIST = 500 * 1024 * 1024
-
-
-def cache_root() -> Path:
-    """Where lockgen caches: $LOCKGEN_CACHE_DIR, else the user's cache folder."""
-    if chosen := os.environ.get("LOCKGEN_CACHE_DIR"):
-        return Path(chosen)
-    from platformdirs import user_cache_path
-
-    return user_cache_path("lockgen")
 
 
 class MetadataReader:

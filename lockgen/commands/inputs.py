@@ -12,7 +12,7 @@ from lockgen.errors import BadInput, Place
 from lockgen.model.manifest import Image, Manifest
 from lockgen.model.urls import redacted
 from lockgen.parsing.manifest import parse_manifest
-from lockgen.parsing.places import Places
+from lockgen.parsing.places import Places, dotted
 from lockgen.ports import Workspace
 
 VERSIONS = "versions.toml"
@@ -27,7 +27,8 @@ class Inputs:
 
     def place(self, path: tuple[str | int, ...]) -> Place:
         position = Places(self.text).find(path)
-        return Place(VERSIONS, *(position or (None, None)))
+        line, column = position or (None, None)
+        return Place(VERSIONS, line, column, dotted(path) or None)
 
 
 def read_inputs(workspace: Workspace) -> Inputs:

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from lockgen import __version__
+from lockgen.adapters.caches import cache_root
 from lockgen.errors import Exit, LockgenError
 
 _FOLDERS = ("docker", "locks")
@@ -20,26 +21,17 @@ _FOLDERS = ("docker", "locks")
 
 def run(root: Path, *, as_json: bool) -> int:
     """As commands.check.run."""
-    memory = _memory()
-    key = _key(root) if memory is not None else None
-    if key is not None and memory is not None and not as_json and (memory / key).exists():
+    memory = cache_root() / "checked"
+    key = _key(root)
+    if key is not None and not as_json and (memory / key).exists():
         return Exit.DONE
     from lockgen.commands.check import run as run_check
 
     code = run_check(root, as_json=as_json)
     # Only what did not change under the check's hands is what it checked.
-    if code == Exit.DONE and memory is not None and key is not None and key == _key(root):
+    if code == Exit.DONE and key is not None and key == _key(root):
         _remember(memory, key)
     return code
-
-
-def _memory() -> Path | None:
-    base = os.environ.get("LOCKGEN_CACHE_DIR")
-    if base is None:
-        from platformdirs import user_cache_dir
-
-        base = user_cache_dir("lockgen")
-    return Path(base) / "checked"
 
 
 def _key(root: Path) -> str | None:
@@ -50,12 +42,23 @@ def _key(root: Path) -> str | None:
     try:
         with Folder(root).shared():
             _add(digest, root / "versions.toml")
-            for folder in _FOLDERS:
+            for folder in [*_FOLDERS, *_recorded(root / "versions.toml")]:
                 _walk(digest, root / folder)
         _walk(digest, Path(__file__).parent.parent)
     except (OSError, LockgenError):
         return None
     return digest.hexdigest()
+
+
+def _recorded(versions: Path) -> list[str]:
+    """Where the recorded indexes lie: anywhere in the project."""
+    import tomllib
+
+    try:
+        tables = tomllib.loads(versions.read_text(encoding="utf-8"))["index"].values()
+        return sorted(str(table["recorded"]) for table in tables if "recorded" in table)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return []  # no index, or a file that never passes
 
 
 def _walk(digest: hashlib._Hash, folder: Path) -> None:

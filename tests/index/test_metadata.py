@@ -16,8 +16,9 @@ from index.hand_server import Answer, Asked, Hand, hand, metadata_of, ranged, sh
 from support.index import sdist
 
 from lockgen.adapters import metadata as metadata_module
+from lockgen.adapters.caches import cache_root
 from lockgen.adapters.http import Http
-from lockgen.adapters.metadata import MetadataReader, cache_root
+from lockgen.adapters.metadata import MetadataReader
 from lockgen.errors import NoResolution, ToolFailed
 from lockgen.model.target import Target
 from lockgen.parsing.coremetadata import is_static, parse_metadata

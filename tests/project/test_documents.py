@@ -1,0 +1,67 @@
+"""What the documents say is so."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from lockgen.cli import cli
+from lockgen.parsing.manifest import parse_manifest
+
+ROOT = Path(__file__).parent.parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def test_ci_runs_the_commands_of_the_readme() -> None:
+    main_job, test_job = (block.strip() for block in blocks("sh")[:2])
+    script = (ROOT / ".ci/run").read_text()
+    assert main_job.endswith("lockgen resolve")
+    assert "nox -s tests" in test_job
+    assert main_job in script
+    assert test_job in script
+
+
+def test_every_sample_of_versions_toml_is_one() -> None:
+    samples = [text for text in blocks("toml") if "[family]" in text]
+    assert samples
+    for text in samples:
+        assert parse_manifest(text.encode()).images
+
+
+def test_the_commands_of_the_readme_are_those_there_are() -> None:
+    named = set(re.findall(r"^\| `lockgen ([a-z]+(?: [a-z]+)?)", README, re.MULTILINE))
+    there = {name for name in cli.commands if name != "index"} | {"index record", "index serve"}
+    assert named == there
+
+
+def test_the_help_in_the_readme_is_the_real_one() -> None:
+    shown = next(text for text in blocks("text") if text.startswith("$ lockgen resolve --help"))
+    real = CliRunner().invoke(cli, ["resolve", "--help"], prog_name="lockgen", terminal_width=100).output
+    assert shown == "$ lockgen resolve --help\n" + real
+
+
+@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_every_link_to_a_file_leads_somewhere(name: str) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / name).read_text()):
+        assert target.startswith("https://") or (ROOT / target).exists(), target
+
+
+def test_what_the_documents_name_in_the_code_exists() -> None:
+    for name in ("ARCHITECTURE.md", "CONTRIBUTING.md"):
+        for path in re.findall(r"`((?:lockgen|tests|bench)/[\w/.-]*)`", (ROOT / name).read_text()):
+            assert (ROOT / path).exists(), f"{name}: {path}"
+
+
+def test_the_changelog_has_the_version() -> None:
+    from lockgen import __version__
+
+    assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["name"] == "lockgen"
