@@ -40,3 +40,10 @@ def types(session: nox.Session) -> None:
     """Types, strict, of everything."""
     install(session, "dev")
     session.run("mypy")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measures lockgen beside uv, pip-compile and pip-compile-multi; writes bench/RESULTS.md (some ten minutes)."""
+    install(session, "test")
+    session.run("python", "bench/run.py", *session.posargs)

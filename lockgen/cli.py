@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -143,13 +144,25 @@ def index_serve(context: click.Context, names: tuple[str, ...], port: int) -> in
 
 def main() -> None:
     """The `lockgen` command: runs it and exits with its code."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
     sys.exit(guarded(sys.argv[1:]))
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    """As Ctrl-C: what was started is ended and what is temporary removed on the way out."""
+    click.echo("stopped: every file is as it was, or as the next command completes it", err=True)
+    sys.exit(128 + number)
 
 
 def guarded(arguments: list[str]) -> int:
     """Runs one command line; returns its exit code, with every failure told on stderr."""
     try:
-        return int(cli.main(arguments, prog_name="lockgen", standalone_mode=False) or 0)
+        if "_LOCKGEN_COMPLETE" in os.environ:  # a shell asks for completions
+            cli.main(arguments, prog_name="lockgen")
+        # Not main(): it would answer a closed pipe with exit code 1.
+        with cli.make_context("lockgen", arguments) as context:
+            return int(cli.invoke(context) or 0)
     except LockgenError as error:
         from lockgen.adapters.terminal import show_error
 

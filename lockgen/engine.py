@@ -55,6 +55,7 @@ class Engine:
         """
         run = _Run(self, manifest, old)
         solutions = run.solve()
+        run.note_unknown_extras(solutions)
         lock = make_lock(manifest, inputs, solutions, {name: run.reader(solutions[name]) for name in solutions})
         check_hashes(old, lock, None if self.upgrade else self.opened)
         return lock
@@ -89,6 +90,17 @@ class _Run:
             for variant in group:
                 self._check_agreement(lead, solutions[lead], variant, solutions[variant])
         return solutions
+
+    def note_unknown_extras(self, solutions: Mapping[str, Solution]) -> None:
+        """An extra that a package does not have asks for nothing, as with pip and uv; it is told as they tell it."""
+        notes = []
+        for variant, solution in solutions.items():
+            reader = self.reader(solution)
+            for ask in asked_on(self.manifest.target, asks_of(self.manifest, [variant])):
+                lacking = [extra for extra in ask.extras if not reader.has_extra(ask.name, extra)]
+                notes += [f"{ask.name} {solution.packages[ask.name].version} has no extra `{x}`" for x in lacking]
+        for note in dict.fromkeys(notes):
+            self.engine.progress.note(note)
 
     def _own(self, variant: str, group: list[str], joint: Solution) -> Solution:
         """The joint solution where it holds for ``variant`` as it is, else one with the variant's own pins."""
@@ -141,7 +153,8 @@ class _Run:
                 or self._fits_without_pins(lead, f"{name}=={theirs}")
             ):
                 hint = f'to let them differ: [variants.{variant}] pins = {{ {name} = "{theirs}" }}'
-                faults.append(Fault(f"{lead} needs {name} {mine}, {variant} needs {name} {theirs}", hint=hint))
+                message = f"{lead} needs {name} {mine}, {variant} needs {name} {theirs}"
+                faults.append(Fault(message, hint=hint, path=("variants", variant)))
         if faults:
             raise NoResolution.of(faults)
 

@@ -41,12 +41,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong. ``reason`` is somebody else's text (a resolver's), kept whole."""
+    """One thing that is wrong. ``reason`` is somebody else's text (a resolver's), kept whole.
+
+    ``path`` are the keys in versions.toml that it is about, for who knows no lines; whoever has the text makes a
+    place of it.
+    """
 
     message: str
     place: Place | None = None
     hint: str | None = None
     reason: str | None = None
+    path: tuple[str | int, ...] | None = None
 
 
 class LockgenError(Exception):
@@ -61,9 +66,10 @@ class LockgenError(Exception):
         place: Place | None = None,
         hint: str | None = None,
         reason: str | None = None,
+        path: tuple[str | int, ...] | None = None,
     ) -> None:
         super().__init__(message)
-        self.faults: tuple[Fault, ...] = (Fault(message, place, hint, reason),)
+        self.faults: tuple[Fault, ...] = (Fault(message, place, hint, reason, path),)
 
     @classmethod
     def of(cls, faults: Iterable[Fault]) -> Self:

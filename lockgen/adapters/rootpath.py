@@ -98,8 +98,12 @@ def read_file(root: str, path: str) -> bytes | None:
         handle = os.open(target, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    try:
+        require_file(os.fstat(handle), path)  # open() refuses a folder in words of its own
+    except BadInput:
+        os.close(handle)
+        raise
     with open(handle, "rb") as file:
-        require_file(os.fstat(handle), path)
         return file.read()
 
 

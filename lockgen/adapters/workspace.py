@@ -163,7 +163,7 @@ class Folder:
             try:
                 journal.commit(self.root, staged)
                 journal.roll_forward(self.root, staged)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, SystemExit):
                 if journal.pending(self.root):  # too late to go back: finish, then stop
                     journal.roll_forward(self.root, staged)
                 raise

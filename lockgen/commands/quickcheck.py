@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import sys
 from pathlib import Path
 
@@ -35,17 +36,19 @@ def run(root: Path, *, as_json: bool) -> int:
 
 
 def _key(root: Path) -> str | None:
-    """One digest of all that `check` reads; None where something cannot be read, which the whole check tells best."""
+    """One digest of all that `check` reads; None where something cannot be read or is no plain file, which the
+    whole check tells best.
+    """
     from lockgen.adapters.workspace import Folder
 
     digest = hashlib.sha256(f"{__version__} {sys.version}".encode())
     try:
         with Folder(root).shared():
-            _add(digest, root / "versions.toml")
+            _add(digest, str(root / "versions.toml"))
             for folder in [*_FOLDERS, *_recorded(root / "versions.toml")]:
-                _walk(digest, root / folder)
-        _walk(digest, Path(__file__).parent.parent)
-    except (OSError, LockgenError):
+                _walk(digest, str(root / folder))
+        _walk(digest, str(Path(__file__).parent.parent))
+    except (OSError, LockgenError, _Odd):
         return None
     return digest.hexdigest()
 
@@ -61,30 +64,33 @@ def _recorded(versions: Path) -> list[str]:
         return []  # no index, or a file that never passes
 
 
-def _walk(digest: hashlib._Hash, folder: Path) -> None:
-    pending = [str(folder)]
+class _Odd(Exception):
+    """A link, a FIFO, a device: what these lead to can change without a byte of theirs."""
+
+
+def _walk(digest: hashlib._Hash, top: str) -> None:
+    if not os.path.lexists(top):
+        return
+    if os.path.islink(top):
+        raise _Odd(top)
+    pending = [top]
     while pending:
-        here = pending.pop()
-        try:
-            entries = sorted(os.scandir(here), key=lambda entry: entry.name)
-        except FileNotFoundError:
-            continue
+        with os.scandir(pending.pop()) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
         for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                if entry.name != "__pycache__":
-                    pending.append(entry.path)
-            elif entry.is_file():
-                digest.update(b"l" if entry.is_symlink() else b"f")
+            if not entry.is_dir(follow_symlinks=False):
                 _add(digest, entry.path)
-            else:
-                digest.update(f"?{entry.path}\0".encode())
+            elif entry.name != "__pycache__":
+                pending.append(entry.path)
 
 
-def _add(digest: hashlib._Hash, path: str | Path) -> None:
+def _add(digest: hashlib._Hash, path: str) -> None:
+    if not stat.S_ISREG(os.lstat(path).st_mode):
+        raise _Odd(path)
     with open(path, "rb") as file:
         data = file.read()
     # Lengths keep two neighbours from being read as one.
-    digest.update(f"{path}\0{len(data)}\0".encode())
+    digest.update(os.fsencode(path) + b"\0%d\0" % len(data))
     digest.update(data)
 
 

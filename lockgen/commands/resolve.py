@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import difflib
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -18,9 +19,10 @@ from lockgen.commands.secondopinion import REFERENCE, second_opinion
 from lockgen.commands.sources import explicit_indexes
 from lockgen.commands.tree import Tree, tree_of
 from lockgen.engine import Engine, Unsolved
-from lockgen.errors import BadInput, Exit, Fault, NoResolution
+from lockgen.errors import BadInput, Exit, Fault, LockgenError, NoResolution
 from lockgen.model.changes import Changes
 from lockgen.model.lock import Lock
+from lockgen.model.manifest import Manifest
 from lockgen.parsing.lock import is_intact, parse_lock
 from lockgen.parsing.manifest import close_match
 from lockgen.planning.blame import Blame, blame
@@ -52,7 +54,8 @@ def run(root: Path, options: Options, progress: Progress) -> int:
     if options.offline and options.live:
         raise BadInput("--offline and --live exclude each other", hint="choose one")
     folder = Folder(root, progress)
-    with folder.locked():
+    # --check changes nothing, so it waits for nobody and works where nothing can be written.
+    with folder.shared() if options.check else folder.locked():
         inputs = read_inputs(folder)
         old = _old_lock(folder, progress)
         lock = _resolve(folder, inputs, old, options, progress)
@@ -74,8 +77,21 @@ def _old_lock(folder: Folder, progress: Progress) -> Lock | None:
 
 
 def _resolve(folder: Folder, inputs: Inputs, old: Lock | None, options: Options, progress: Progress) -> Lock:
-    manifest = inputs.manifest
     http = Http()
+    try:
+        return _locked(folder, inputs, old, options, progress, http)
+    except Unsolved as error:
+        raise NoResolution.of([_in_words(inputs, error, fault) for fault in error.faults]) from error
+    except LockgenError as error:
+        raise type(error).of([_placed(inputs, fault) for fault in error.faults]) from error
+
+
+def _placed(inputs: Inputs, fault: Fault) -> Fault:
+    return fault if fault.path is None or fault.place else replace(fault, place=inputs.place(fault.path))
+
+
+def _locked(folder: Folder, inputs: Inputs, old: Lock | None, options: Options, progress: Progress, http: Http) -> Lock:
+    manifest = inputs.manifest
     engine = Engine(
         resolver=resolver(options.resolver),
         metadata=MetadataReader(http),
@@ -86,13 +102,20 @@ def _resolve(folder: Folder, inputs: Inputs, old: Lock | None, options: Options,
         opened=_opened(options.upgrade_packages, inputs, old),
     )
     made_of = fingerprints(manifest, folder)
-    try:
-        lock = engine.resolve(manifest, made_of, old)
-    except Unsolved as error:
-        raise NoResolution.of([_in_words(inputs, error, fault) for fault in error.faults]) from error
+    lock = engine.resolve(manifest, made_of, old)
+    _note_idle_pins(manifest, lock, progress)
     if engine.resolver.name != REFERENCE:
         second_opinion(engine, manifest, made_of, old, lock, progress)
     return lock
+
+
+def _note_idle_pins(manifest: Manifest, lock: Lock, progress: Progress) -> None:
+    """A pin that nothing uses may be a misspelt one, and then what was meant is free."""
+    locked = {package.name for package in lock.packages}
+    pinned = set(manifest.pins).union(*(variant.pins for variant in manifest.variants.values()))
+    for name in sorted(pinned - locked):
+        near = difflib.get_close_matches(name, locked - pinned, n=1, cutoff=0.8)
+        progress.note(f"the pin of {name} holds nothing: no image needs it" + (f"; {near[0]}?" if near else ""))
 
 
 def _opened(names: tuple[str, ...], inputs: Inputs, old: Lock | None) -> frozenset[str]:
@@ -101,7 +124,7 @@ def _opened(names: tuple[str, ...], inputs: Inputs, old: Lock | None) -> frozens
     asked = {ask.name for image in inputs.manifest.images.values() for ask in image.packages}
     asked |= {ask.name for ask in inputs.manifest.common}
     if old is not None and (unknown := sorted(opened - known - asked)):
-        raise BadInput(f"no package `{unknown[0]}` in the lock", hint=close_match(unknown[0], known))
+        raise BadInput(f"no package {unknown[0]!r} in the lock", hint=close_match(unknown[0], known))
     return opened
 
 
@@ -115,12 +138,25 @@ def _in_words(inputs: Inputs, error: Unsolved, fault: Fault) -> Fault:
     asked = next((entry.asks[0][2] for entry in blamed if entry.asks), None)
     path = pinned.path if pinned is not None else asked
     variants = ", ".join(error.variants)
+    hint = fault.hint or "move one of these pins, or give the image that disagrees a variant with pins of its own"
     return Fault(
         f"{fault.message} for the images of {variants}",
         place=inputs.place(path) if path is not None else None,
         reason="\n".join([reason, "", *lines] if lines else [reason]),
-        hint=fault.hint or "move one of these pins, or give the image that disagrees a variant with pins of its own",
+        hint=_without_index(inputs.manifest, error, blamed) or hint,
     )
+
+
+def _without_index(manifest: Manifest, error: Unsolved, blamed: list[Blame]) -> str | None:
+    """A hint for a variant that asks the default index for what only another one has."""
+    for variant in error.variants:
+        for entry in blamed:
+            owners = sorted(index.name for index in manifest.indexes.values() if entry.name in index.packages)
+            if entry.pin is not None and owners and manifest.index_of(entry.name, variant) is None:
+                local = manifest.pins_of(variant).get(entry.name)
+                if local is not None and local.version.local is not None:
+                    return f'{entry.name} comes from {" or ".join(owners)}: [variants.{variant}] index = "{owners[0]}"'
+    return None
 
 
 def _who(inputs: Inputs, entry: Blame) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
 
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name, parse_wheel_filename
@@ -46,16 +48,30 @@ def _one(
         if workspace.read(f"{index.recorded}/index.json") is None:
             raise BadInput(
                 f"index {index.name} has no record in {index.recorded}",
+                path=("index", index.name, "recorded"),
                 hint=f"make it with `lockgen index record {index.name}`, or resolve with --live",
             )
-        return parse_record(workspace.read, index.recorded, index.name)
+        record = parse_record(workspace.read, index.recorded, index.name)
+        return _before(record, manifest.exclude_newer)
     if offline:
         raise ToolFailed(
             f"index {index.name} is not recorded, and --offline forbids to ask it",
+            path=("index", index.name),
             hint=f"give [index.{index.name}] a `recorded` folder, then run lockgen index record {index.name}",
         )
     progress.step(f"reading index {index.name}")
     return read_live(http, index.name, index.url, sorted(index.packages), _wanted(manifest, index), progress)
+
+
+def _before(record: ExplicitIndex, cut_off: datetime | None) -> ExplicitIndex:
+    """``record`` without what is known to be newer than the cut-off; the CUDA index has no dates, and loses nothing."""
+    if cut_off is None:
+        return record
+    pages = {
+        name: replace(page, files=tuple(f for f in page.files if f.upload_time is None or f.upload_time < cut_off))
+        for name, page in record.pages.items()
+    }
+    return replace(record, pages=pages)
 
 
 def _wanted(manifest: Manifest, index: Index) -> Callable[[IndexFile], bool]:

@@ -12,6 +12,9 @@ from packaging.tags import Tag, compatible_tags, cpython_tags
 
 MACHINES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
 
+GLIBC_MINORS = (17, 28, *range(31, 41))
+"""The glibc versions 2.x that uv has a platform for (`uv pip compile --python-platform`)."""
+
 # Names that a glibc version had before PEP 600: manylinux1, 2010 and 2014.
 _LEGACY = {"x86_64": {17: "2014", 12: "2010", 5: "1"}, "aarch64": {17: "2014"}}
 _OLDEST = {"x86_64": 5, "aarch64": 17}

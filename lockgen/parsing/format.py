@@ -22,7 +22,7 @@ _REFERENCE = (
     r"^[A-Za-z0-9]+([._-]+[A-Za-z0-9]+)*(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
     r"(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?(@sha256:[0-9a-f]{64})?$"
 )
-_PYTHON = r"^3\.[0-9]{1,2}$"
+_PYTHON = r"^3\.([89]|1[0-9])$"
 _GLIBC = r"^2\.[0-9]{1,2}$"
 _URL = r"^(https?|file)://[^\s\"'`\\$<>]+$"
 _FOLDER = r"^[A-Za-z0-9_.][A-Za-z0-9_./+-]*$"
@@ -37,7 +37,7 @@ MEANING = {
     _INDEX: ("an index name", "lower-case letters, digits, `_` and `-`"),
     _REGISTRY: ("a registry", 'HOST/PATH without a scheme, as in "registry.example/team"'),
     _REFERENCE: ("an image reference", 'NAME:TAG or NAME:TAG@sha256:DIGEST, as in "python:3.11-slim"'),
-    _PYTHON: ("a Python version", 'two numbers, as in "3.11"'),
+    _PYTHON: ("a Python version", 'two numbers, "3.8" or later, as in "3.11"'),
     _GLIBC: ("a glibc version", 'two numbers, as in "2.35"'),
     _URL: ("an index URL", "it begins with https://, and has no spaces, quotes or shell characters"),
     _FOLDER: ("a path inside the project", "letters, digits and `._/+-`, relative to versions.toml"),
@@ -59,7 +59,9 @@ Folder = Annotated[str, StringConstraints(pattern=_FOLDER, max_length=200)]
 AptPackage = Annotated[str, StringConstraints(pattern=_APT, max_length=120)]
 EnvName = Annotated[str, StringConstraints(pattern=_ENV_NAME)]
 EnvValue = Annotated[str, StringConstraints(pattern=_ENV_VALUE)]
-Requirement = Annotated[str, Field(description='A PEP 508 requirement: "numpy", "numpy>=1.26", "fastapi[standard]"')]
+Requirement = Annotated[
+    str, Field(max_length=500, description='A PEP 508 requirement: "numpy", "numpy>=1.26", "fastapi[standard]"')
+]
 PinTable = dict[str, Annotated[str, Field(description='An exact version, as in "2.5.1+cu121"')]]
 
 

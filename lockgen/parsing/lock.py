@@ -8,10 +8,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from packaging.version import Version
+
 from lockgen.errors import BadInput, Place
 from lockgen.model.lock import Dependency, File, Lock, LockedImage, Package
 
-_DEPENDENCY = re.compile(r"([a-z0-9][a-z0-9-]*)(?:\[([a-z0-9,-]+)\])?([^\[\];@ ]*)")
+_BOUND = r"(?:===?|~=|!=|<=?|>=?)[A-Za-z0-9.*+!_-]+"
+_DEPENDENCY = re.compile(rf"([a-z0-9][a-z0-9-]*)(?:\[([a-z0-9,-]+)\])?((?:{_BOUND}(?:,{_BOUND})*)?)")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _VERSION = re.compile(r"[A-Za-z0-9.!+_-]+")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
@@ -36,13 +39,13 @@ def parse_lock(data: bytes, place: str) -> Lock:
     """
     try:
         document = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", None)
         raise _bad(f"not JSON: {error}", place, line) from error
     if not isinstance(document, dict) or document.get("format") != 1:
         raise _bad("not a lock of format 1", place)
     try:
-        return Lock(
+        lock = Lock(
             family=_text(document["family"], _PART),
             target={str(key): str(value) for key, value in document["target"].items()},
             inputs={str(key): str(value) for key, value in document["inputs"].items()},
@@ -54,8 +57,48 @@ def parse_lock(data: bytes, place: str) -> Lock:
             images=tuple(_image(entry) for entry in document["images"]),
             packages=tuple(_package(entry) for entry in document["packages"]),
         )
+        _check_whole(lock)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise _bad(f"not as lockgen writes it: {error}", place) from error
+    return lock
+
+
+def _check_whole(lock: Lock) -> None:
+    """Everything that is named is there, once, and no image stands on itself: ValueError if not."""
+    tags = [(image.name, image.variant) for image in lock.images]
+    if not tags or len(set(tags)) < len(tags):
+        raise ValueError("no image, or one of them twice")
+    for image in lock.images:
+        trail = [image]
+        while (base := trail[-1].base) is not None:
+            if (base, image.variant) not in lock.by_tag or len(trail) > len(tags):
+                raise ValueError(f"{image.tag} stands on `{base}`, which is not there or in a circle")
+            trail.append(lock.by_tag[base, image.variant])
+    for package in lock.packages:
+        if not package.variants or set(package.variants) - set(lock.variants):
+            raise ValueError(f"{package.pin} is of no variant, or of one without images")
+        if package.index is not None and package.index not in lock.indexes:
+            raise ValueError(f"{package.pin} is of an unknown index `{package.index}`")
+    if sum(len(p.variants) for p in lock.packages) > sum(map(len, lock.by_variant.values())):
+        raise ValueError("a package twice in one variant")
+    _check_needs(lock)
+
+
+def _check_needs(lock: Lock) -> None:
+    for image in lock.images:
+        _require(image.tag, (*image.common, *image.requires), {image.variant}, lock)
+    for package in lock.packages:
+        for variant in package.variants:
+            _require(package.pin, package.requires, {variant}, lock)
+        # An extra may be asked for in one variant only, and is locked for all that carry the package.
+        for asks in package.extras.values():
+            _require(package.pin, asks, set(package.variants), lock)
+
+
+def _require(who: str, needs: tuple[Dependency, ...], variants: set[str], lock: Lock) -> None:
+    for need in needs:
+        if not any(need.name in lock.by_variant[variant] for variant in variants):
+            raise ValueError(f"{who} needs {need.name}, which is not there")
 
 
 def _bad(message: str, place: str, line: int | None = None) -> BadInput:
@@ -105,7 +148,7 @@ def _package(entry: Mapping[str, Any]) -> Package:
         raise ValueError(f"{entry['name']!r} has no file")
     return Package(
         name=_text(entry["name"], _NAME),
-        version=_text(entry["version"], _VERSION),
+        version=str(Version(_text(entry["version"], _VERSION))),
         index=_text(index, _PART) if index is not None else None,
         variants=tuple(_text(variant, _PART) for variant in entry["variants"]),
         files=files,
@@ -116,6 +159,6 @@ def _package(entry: Mapping[str, Any]) -> Package:
 
 def _file(entry: Mapping[str, Any]) -> File:
     size = entry.get("size")
-    if size is not None and not isinstance(size, int):
+    if size is not None and (type(size) is not int or size < 0):
         raise ValueError(f"{size!r} is no size")
     return File(_text(entry["name"], _FILE), _text(entry["sha256"], _SHA256), size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import tomllib
 from collections.abc import Iterable
@@ -15,14 +16,15 @@ from pydantic import ValidationError
 from lockgen.errors import BadInput, Fault, Place
 from lockgen.model import accelerator
 from lockgen.model.manifest import Ask, Image, Index, Manifest, Pin, Variant
-from lockgen.model.target import Target
+from lockgen.model.target import GLIBC_MINORS, Target
 from lockgen.parsing.format import MEANING, BaseTable, StageTable, VersionsFile, keys_of, table_at
 from lockgen.parsing.places import Places, dotted
 
 Path = tuple[str | int, ...]
 
 # Names that would collide with what lies beside the variants' folders under locks/.
-_RESERVED_VARIANTS = {"index"}
+_RESERVED_VARIANTS = {"index", "lock.json"}
+_RESERVED_FOLDERS = {".git", ".lockgen"}
 
 
 @dataclass
@@ -82,6 +84,10 @@ def parse_manifest(data: bytes, file: str = "versions.toml") -> Manifest:
 
 
 def _decode(data: bytes, file: str) -> str:
+    if data.startswith(codecs.BOM_UTF8):
+        raise BadInput(
+            "it begins with a byte order mark", place=Place(file, 1, 1), hint="save it as UTF-8 without one (TOML)"
+        )
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -105,7 +111,12 @@ def _load(text: str, file: str) -> dict[str, object]:
             place = Place(file, numbers[0], numbers[1])
         else:
             place = Place(file, text.count("\n") + 1, len(text) - text.rfind("\n"))
-        raise BadInput(f"broken TOML: {message[:1].lower()}{message[1:]}", place=place) from error
+        hint = 'strings in quotes, one `key = value` a line, tables in [brackets]: as in numpy = "2.0.0"'
+        raise BadInput(f"broken TOML: {message[:1].lower()}{message[1:]}", place=place, hint=hint) from error
+    except (RecursionError, ValueError) as error:
+        # Arrays thousands deep, integers of thousands of digits: Python's limits, not TOML's.
+        reason = "nested too deep" if isinstance(error, RecursionError) else str(error).partition(";")[0].lower()
+        raise BadInput(f"the file cannot be read: {reason}", place=Place(file), hint="no value needs that") from error
 
 
 _WANTED = {
@@ -143,9 +154,17 @@ def _explain(
     elif kind in _WANTED:
         got = _NAMES.get(type(value), type(value).__name__)
         hint = "a date, a time and an offset, as in 2025-11-04T00:00:00Z" if kind == "datetime_type" else None
+        if kind == "string_type":
+            hint = "in quotes"
+            if isinstance(value, dict) and "pins" in path:
+                hint = f'quote a name with dots: "{path[-1]}.{next(iter(value), "…")}" = "…"'
         faults.add(path, f"expected {_WANTED[kind]}, got {got}", hint)
     elif kind == "literal_error":
         faults.add(path, f"{value!r} is not one of {context['expected']}")
+    elif kind == "string_too_long":
+        shown = str(path[-1] if loc[-1] == "[key]" else value)
+        message = f"`{shown[:30]}…` has {len(shown)} characters, at most {context['max_length']} are allowed"
+        faults.add(path, message, "choose a shorter one")
     elif kind == "too_short":
         faults.add(path, f"`{path[-1]}` is empty", "name at least one")
     else:
@@ -166,6 +185,14 @@ class _Builder:
                 ("family", "exclude-newer"),
                 "a cut-off without an offset",
                 "write 2025-11-04T00:00:00Z: UTC, or +01:00",
+            )
+        elif family.exclude_newer is not None and not 1 < family.exclude_newer.year < 9999:
+            self.faults.add(("family", "exclude-newer"), "a cut-off out of reach", "a year between 2 and 9998")
+        if int(family.glibc.split(".")[1]) not in GLIBC_MINORS:
+            self.faults.add(
+                ("family", "glibc"),
+                f"{family.glibc!r} is no glibc that uv resolves for",
+                "2.17, 2.28, or 2.31 to 2.40: take the next lower one",
             )
         indexes = self._indexes()
         variants = self._variants(indexes)
@@ -225,6 +252,8 @@ class _Builder:
 
     def _version(self, name: str, text: str, path: Path) -> Version | None:
         try:
+            if text != text.strip():
+                raise InvalidVersion(text)
             return Version(text)
         except InvalidVersion:
             bare = text.lstrip("=~<>! ").rstrip(".*")
@@ -288,6 +317,8 @@ class _Builder:
     def _folder(self, text: str, path: Path) -> None:
         if any(part in {"", ".", ".."} for part in text.rstrip("/").split("/")):
             self.faults.add(path, f"{text!r} leaves the project or is no plain path", "no `..`, `.`, or `//` in it")
+        elif _RESERVED_FOLDERS & {part.casefold() for part in text.split("/")}:
+            self.faults.add(path, f"{text!r} is git's folder or lockgen's own", "keep what you need beside it")
 
     def _images(self, variants: dict[str, Variant]) -> dict[str, Image]:
         tables: dict[str, tuple[str, BaseTable]] = {}

@@ -64,9 +64,11 @@ class _Record:
         name, sha256, size = entry["name"], entry["sha256"], entry.get("size")
         if not isinstance(name, str) or not belongs_to(name, project):
             raise self._bad(f"{name!r} is no file of {project}")
+        if name in metadata:
+            raise self._bad(f"{name} is listed twice")
         if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
             raise self._bad(f"{name} has no sha256")
-        if size is not None and not isinstance(size, int):
+        if size is not None and (type(size) is not int or size < 0):
             raise self._bad(f"{size!r} is no size of {name}")
         python, yanked = entry.get("requires-python"), entry.get("yanked")
         if not isinstance(python, str | None) or not isinstance(yanked, str | None):

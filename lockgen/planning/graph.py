@@ -73,6 +73,9 @@ class Reader:
             self._needs[key] = tuple(sorted(found - plain))
         return self._needs[key]
 
+    def has_extra(self, name: str, extra: str) -> bool:
+        return extra in {canonicalize_name(text) for text in self._metadata[name].extras}
+
     def requires_python(self, name: str) -> str | None:
         """The Requires-Python of ``name`` as written."""
         return self._metadata[name].requires_python

@@ -77,7 +77,11 @@ def _add(packages: dict[tuple[str, str, str | None], Package], package: Package)
 
 
 def _faults_of(manifest: Manifest, variant: str, packages: Mapping[str, Resolved]) -> list[Fault]:
-    faults = [fault for package in packages.values() if (fault := _file_fault(manifest, package))]
+    pins = manifest.pins_of(variant)
+    faults = []
+    for name, package in packages.items():
+        if (fault := _file_fault(manifest, package)) is not None:
+            faults.append(replace(fault, path=pins[name].path if name in pins else None))
     faults += _index_faults(manifest, variant, packages)
     return faults
 
@@ -116,11 +120,13 @@ def _index_faults(manifest: Manifest, variant: str, packages: Mapping[str, Resol
                 Fault(
                     f"variant {variant} needs {name}, which comes only from {' or '.join(owners)}",
                     hint=f'give [variants.{variant}] index = "{owners[0]}", or a pin of {name} of its own',
+                    path=("variants", variant),
                 )
             )
     if len(builds) > 1:
         mixed = "; ".join(f"{build}: {', '.join(names)}" for build, names in sorted(builds.items()))
-        faults.append(Fault(f"variant {variant} mixes accelerators: {mixed}", hint="pin them to one"))
+        message = f"variant {variant} mixes accelerators: {mixed}"
+        faults.append(Fault(message, hint="pin them to one", path=("variants", variant)))
     return faults
 
 

@@ -252,7 +252,7 @@ def test_an_unknown_option(small: Project) -> None:
 def test_a_package_that_the_lock_does_not_hold(small: Project) -> None:
     small.ok("resolve")
     ran = fails(small, 2, "-P", "numppy")
-    assert "no package `numppy` in the lock" in ran.err
+    assert "no package 'numppy' in the lock" in ran.err
     assert "numpy" in ran.err
 
 

@@ -15,16 +15,17 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from lockgen.adapters.process import Finished, run
-from lockgen.adapters.resolvers.usable import usable_files
-from lockgen.errors import LockgenError, NoResolution, ToolFailed
+from lockgen.adapters.resolvers.usable import identity, usable_files
+from lockgen.errors import Fault, LockgenError, NoResolution, ToolFailed
 from lockgen.ports import ExplicitIndex, IndexFile, Request, Resolved, Solution
 
 # The first with all of: pylock output of `pip compile`, cut-offs per index, --preview-features.
@@ -62,9 +63,12 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1"}
 
 
-def default_index(uv: str, cwd: Path) -> str:
+def default_index(uv: str, cwd: Path, *, offline: bool = False) -> str:
     """The address of the default index as the user's own uv settings have it, credentials included."""
-    done = run([uv, "pip", "compile", "-", "--emit-index-url", "--no-header"], cwd=cwd, timeout=60)
+    # It needs some Python, and would download one rather than go without.
+    command = [uv, "pip", "compile", "-", "--emit-index-url", "--no-header", "--python", sys.executable]
+    environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
+    done = run(command + (["--offline"] if offline else []), cwd=cwd, env=environment, timeout=60)
     urls = [line.split(maxsplit=1)[1] for line in done.stdout.splitlines() if line.startswith("--index-url ")]
     if done.code != 0 or not urls:
         raise ToolFailed("uv does not say which default index it uses", reason=done.last_lines())
@@ -115,9 +119,26 @@ class _Solve:
             # Either a pin of a routed package that nobody needs does not fit, or one that is reached without a
             # pin was looked for on the default index: so ask for those, and only those, that it takes.
             found = self._grown(asked, error, environment)
-            if found is None:
-                raise
-            return found
+            if found is not None:
+                return found
+            raise type(error).of([self._explained(fault) for fault in error.faults]) from error
+
+    def _explained(self, fault: Fault) -> Fault:
+        """``fault`` with what the explicit indexes lack of the pins: uv says of it only that there is nothing."""
+        lacking = []
+        for pin in map(Requirement, self.request.constraints):
+            name = canonicalize_name(pin.name)
+            if (where := self.request.routes.get(name)) is not None and not self._offers(where, name, pin):
+                lacking.append(f"index {where} has no {pin.name} {pin.specifier} that runs on the target")
+        if not lacking:
+            return fault
+        hint = "choose a version that it has, or make its record anew: lockgen index record NAME"
+        return replace(fault, reason="\n".join([fault.reason or "", *lacking]).strip(), hint=hint)
+
+    def _offers(self, where: str, name: str, pin: Requirement) -> bool:
+        page = self.request.indexes[where].pages.get(name)
+        files = usable_files(name, page.files, self.request.target, build=frozenset()) if page else ()
+        return any(pin.specifier.contains(identity(file.name)[1], prereleases=True) for file in files)
 
     def _closed(self, asked: set[str], environment: dict[str, str]) -> Solution:
         """A solution in which every routed package comes from its index."""
@@ -146,7 +167,7 @@ class _Solve:
             asked |= named
 
     def _environment(self) -> dict[str, str]:
-        index = default_index(self.uv, self.folder)
+        index = default_index(self.uv, self.folder, offline=self.request.offline)
         return {**clean_environment(os.environ), "UV_DEFAULT_INDEX": index}
 
     def _once(self, asked: set[str], environment: dict[str, str]) -> tuple[Solution, set[str]]:
@@ -316,7 +337,10 @@ def _failure(done: Finished, request: Request) -> LockgenError:
         hint = None
         if names:
             listed = ", ".join(f'"{name}"' for name in names)
-            hint = f"no wheel of {', '.join(names)} runs on the target; to build it: [family] build = [{listed}]"
+            hint = (
+                f"no wheel of {', '.join(names)} runs on the target: choose another version, or, where its source"
+                f" builds there, [family] build = [{listed}]"
+            )
         return NoResolution("no solution", reason=reason, hint=hint)
     if "Failed to build" in text or "build backend" in text:
         message = text.splitlines()[0]

@@ -1,0 +1,197 @@
+"""Measures lockgen beside the bare tools on the reference family: `nox -s bench` writes bench/RESULTS.md."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from family import ROOT, Family
+from measuring import Command, Pairs, machine, pairs
+from uv import find_uv_bin
+
+from lockgen.adapters.index_server import Records, serving
+from lockgen.parsing.record import parse_record
+
+UV = str(find_uv_bin())
+LOCKGEN = [sys.executable, "-m", "lockgen", "--quiet"]
+Row = tuple[str, str, str]
+
+
+def said(measured: Pairs, name: str) -> str:
+    return f"{measured.first:.2f} s, {name} {measured.second:.2f} s ({measured.count} pairs)"
+
+
+class Bench:
+    def __init__(self, family: Family, scratch: Path) -> None:
+        self.family, self.scratch = family, scratch
+        family.write_uv_settings(scratch)
+        (scratch / "all.in").write_text("\n".join(family.joint()) + "\n")
+        (scratch / "pins.txt").write_text("\n".join(family.pins()) + "\n")
+
+    # -- the commands ----------------------------------------------------------
+
+    def resolve(self, *more: str) -> Command:
+        return Command([*LOCKGEN, "resolve", *more], self.family.folder, before=self.family.forget)
+
+    def bare(self, *more: str) -> Command:
+        def forget() -> None:
+            (self.scratch / "all.txt").unlink(missing_ok=True)
+
+        command = self.family.compile(UV, "all.in", "-c", "pins.txt", "--generate-hashes", "-o", "all.txt", *more)
+        return Command(command, self.scratch, before=forget)
+
+    def each(self) -> list[Command]:
+        """The joint compile as constraints, then one compile an image."""
+        commands = [self.bare()]
+        for image, variant in self.family.tags():
+            source, target = f"{image}.{variant}.in", f"{image}.{variant}.txt"
+            (self.scratch / source).write_text("\n".join(self.family.asks(image)) + "\n")
+            more = ["-c", "pins.txt", "-c", "all.txt", "--generate-hashes", "-o", target]
+
+            def forget(target: str = target) -> None:
+                (self.scratch / target).unlink(missing_ok=True)
+
+            commands.append(Command(self.family.compile(UV, source, *more), self.scratch, before=forget))
+        return commands
+
+    # -- the rows --------------------------------------------------------------
+
+    def rows(self) -> Iterator[Row]:
+        self.resolve().run()
+        self.bare().run()
+        cold = pairs([self.resolve()], [self.bare()], 9)
+        yield "resolve, no lock, warm cache, network", f"{cold.ratio:.2f} x bare uv", said(cold, "bare uv")
+        offline = pairs([self.resolve("--offline")], [self.bare("--offline")], 9)
+        yield "the same, offline", f"{offline.difference:.2f} s over bare uv", said(offline, "bare uv")
+        many = pairs(self.each(), [self.resolve()], 3)
+        yield "joint compile and one for each image", f"{many.ratio:.1f} x lockgen", said(many, "lockgen")
+        yield self.check()
+        yield from self.multi()
+        yield from self.pip_compile()
+        yield from self.synthetic()
+
+    def check(self) -> Row:
+        self.resolve().run()
+        check = Command([str(Path(sys.executable).with_name("lockgen")), "check"], self.family.folder)
+        bare = Command([sys.executable, "-c", "pass"], self.family.folder)
+        check.run()
+        found = pairs([check], [bare], 31)
+        text = f"{found.first * 1000:.0f} ms, python {found.second * 1000:.0f} ms ({found.count} pairs)"
+        return "check, nothing changed", f"{found.ratio:.1f} x `python -c pass`", text
+
+    def multi(self) -> Iterator[Row]:
+        """pip-compile-multi on the same family as layered files: a base's file is included by what stands on it."""
+        folder = self.scratch / "requirements"
+        folder.mkdir()
+        for image, variant in self.family.tags():
+            if image == "base" and variant == "cuda":
+                continue  # its file is base's
+            chain = self.family.chain(image)
+            below = [f"-r {chain[-2]}.in"] if len(chain) > 1 else self.family.file["common"]["packages"]
+            (folder / f"{image}.in").write_text("\n".join([*below, *self.family.own(image)]) + "\n")
+        pins = "\n".join(self.family.pins())
+        (folder / "constraints.txt").write_text(pins + "\n")
+        environment = {
+            "UV_CONFIG_FILE": str(self.scratch / "uv.toml"),
+            "UV_CONSTRAINT": str(folder / "constraints.txt"),
+            "UV_INDEX_STRATEGY": "unsafe-best-match",
+            "UV_PREVIEW_FEATURES": "index-exclude-newer",
+        }
+        command = [str(Path(sys.executable).with_name("pip-compile-multi")), "--uv", "--autoresolve"]
+        command += [word for image, _ in self.family.tags() for word in ("-g", image)]
+
+        def forget() -> None:
+            for path in folder.glob("*.txt"):
+                if path.name != "constraints.txt":
+                    path.unlink()
+
+        def free() -> None:
+            """Without the pins: what a family without versions.toml has."""
+            forget()
+            (folder / "constraints.txt").write_text("torch==2.5.1+cu121\ntorchaudio==2.5.1+cu121\n")
+
+        multi = Command(command, self.scratch, environment, before=forget)
+        try:
+            found = pairs([multi], [self.resolve()], 3)
+            value = f"{found.ratio:.1f} x lockgen; {len(drift(folder))} packages differ between its files"
+            yield "pip-compile-multi --uv --autoresolve, with the pins", value, said(found, "lockgen")
+            Command(command, self.scratch, environment, before=free).run()
+            names = drift(folder)
+            shown = ", ".join(f"{name} {' and '.join(v)}" for name, v in list(names.items())[:3])
+            yield "the same with only torch pinned", f"{len(names)} packages differ between its files", shown or "none"
+        except AssertionError as error:
+            yield "pip-compile-multi --uv --autoresolve", "fails", str(error).splitlines()[-1][:160]
+
+    def pip_compile(self) -> Iterator[Row]:
+        pip = [str(Path(sys.executable).with_name("pip-compile")), "-q", "all.in", "-c", "pins.txt", "-o", "pip.txt"]
+        pip += ["--extra-index-url", self.family.index, "--no-emit-index-url", "--strip-extras"]
+
+        def forget() -> None:
+            (self.scratch / "pip.txt").unlink(missing_ok=True)
+
+        bare = Command(pip, self.scratch, before=forget)
+        found = pairs([self.resolve("--resolver", "pip-compile")], [bare], 1)
+        value = f"{found.ratio:.2f} x bare pip-compile"
+        yield "resolve --resolver pip-compile, with hashes", value, said(found, "bare, without hashes,")
+
+    def synthetic(self) -> Iterator[Row]:
+        for stages in (10, 100, 1000):
+            (self.family.folder / "versions.toml").write_text(self.family.grown(stages))
+            self.resolve().run()
+            runs = [self.resolve("--offline").run() for _ in range(5)]
+            seconds = sorted(run.seconds for run in runs)[2]
+            peak = max(run.megabytes for run in runs)
+            yield f"{stages:,} stages, offline, no lock", f"{seconds:.2f} s", f"{peak:.0f} MB at most (5 runs)"
+        shutil.copy(ROOT / "versions.toml", self.family.folder)
+
+
+def drift(folder: Path) -> dict[str, list[str]]:
+    """Packages that pip-compile-multi's files hold in more than one version."""
+    versions: dict[str, set[str]] = {}
+    for path in folder.glob("*.txt"):
+        if path.name != "constraints.txt":
+            for line in path.read_text().splitlines():
+                name, found, rest = line.partition("==")
+                if found and not line.startswith((" ", "#")):
+                    versions.setdefault(name.partition("[")[0], set()).add(rest.split()[0])
+    return {name: sorted(found) for name, found in sorted(versions.items()) if len(found) > 1}
+
+
+def table(rows: list[Row]) -> str:
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout
+    tools = ", ".join(f"{name} {version(name)}" for name in ("uv", "pip-tools", "pip-compile-multi"))
+    lines = [
+        "# Measured",
+        "",
+        "Written by `nox -s bench`: medians of pairs, the two commands of a pair one after the other in one run.",
+        f"Machine: {machine()}; Python {sys.version.split()[0]}, {tools}; on top of commit {commit.strip()}.",
+        "",
+        "| what | result | medians |",
+        "|---|---|---|",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    record = parse_record(lambda path: (ROOT / path).read_bytes(), "locks/index/cu121", "cu121")
+    with tempfile.TemporaryDirectory() as scratch, serving(Records({"cu121": record})) as (base, _):
+        family = Family(Path(scratch, "family"), f"{base}/cu121/simple/")
+        family.folder.mkdir()
+        family.copy()
+        (Path(scratch) / "bare").mkdir()
+        rows = []
+        for row in Bench(family, Path(scratch) / "bare").rows():
+            print(json.dumps(row), flush=True)
+            rows.append(row)
+    (ROOT / "bench/RESULTS.md").write_text(table(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""The command line as a process: exit codes, streams, signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from support.families import SMALL
+from support.index import LocalIndex
+from support.project import Project
+
+COMMANDS = ["resolve", "check", "diff", "why", "schema", "index", "index record", "index serve"]
+
+
+def lockgen(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "lockgen", *arguments]
+    env = {**os.environ, **(environment or {})}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+
+
+def start(root: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "lockgen", "-C", str(root), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(project: Project, command: str) -> None:
+    for flag in ("--help", "-h"):
+        ran = project.run(*command.split(), flag)
+        assert ran.code == 0
+        assert ran.out.startswith("Usage: lockgen")
+        assert ran.err == ""
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["resolv"], ["resolve", "--nope"], ["why"], ["resolve", "--resolver", "poetry"], ["-C", "/nowhere", "check"],
+     ["index", "serve", "--port", "99999"], ["resolve", "--offline", "--live"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_wrong_use_is_bad_input(small: Project, wrong: list[str]) -> None:
+    before = small.tree
+    ran = small.run(*wrong)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err
+    assert small.tree == before
+
+
+def test_version_and_streams() -> None:
+    done = lockgen("--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("lockgen, version ")
+
+
+def test_quiet_says_nothing_but_data(small: Project) -> None:
+    ran = small.run("--quiet", "resolve", "--json")
+    assert (ran.code, ran.err) == (0, "")
+    assert json.loads(ran.out)["format"] == 1
+    assert json.loads(small.ok("resolve", "--json").out)["files"] == []
+    for command in (["check"], ["why", "numpy"]):
+        assert json.loads(small.ok(*command, "--json").out)["format"] == 1
+
+
+def test_the_schema_is_the_shipped_one(project: Project) -> None:
+    import lockgen as package
+
+    shipped = Path(package.__file__).parent / "schema/versions.schema.json"
+    assert project.ok("schema").out == shipped.read_text()
+
+
+def test_a_reader_that_hangs_up_is_no_failure(small: Project) -> None:
+    small.ok("resolve")
+    with start(small.root, "why", "numpy") as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.close()
+        assert child.stderr.read() == ""
+        assert child.wait(timeout=30) == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=lambda x: str(x)
+)
+def test_a_signal_ends_everything_and_leaves_the_tree(
+    small: Project, index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int
+) -> None:
+    """The index hangs, so uv is at work when the signal comes."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    asked, over = threading.Event(), threading.Event()
+
+    def hang(path: str) -> tuple[int, dict[str, str], bytes]:
+        asked.set()
+        over.wait(30)
+        return 500, {}, b""
+
+    monkeypatch.setattr(index, "respond", hang)
+    before = small.tree
+    child = start(small.root, "resolve")
+    assert asked.wait(30)
+    child.send_signal(number)
+    out, err = child.communicate(timeout=30)
+    over.set()
+    assert (child.returncode, out) == (code, ""), err
+    assert "every file is as it was" in err
+    assert "Traceback" not in err
+    assert small.tree == before
+    assert not list(temporary.glob("lockgen-*")), "nothing temporary stays"
+
+
+def test_a_bug_is_told_as_one(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> int:
+        raise RuntimeError("at https://robot:s3cr3t@index.example/simple")
+
+    monkeypatch.setattr("lockgen.commands.quickcheck.run", broken)
+    ran = small.run("check")
+    assert ran.code == 70
+    assert "RuntimeError" in ran.err
+    assert "this is a bug of lockgen" in ran.err
+    assert "s3cr3t" not in ran.err
+
+
+def on_a_terminal(root: Path, *arguments: str, environment: dict[str, str]) -> str:
+    """What lockgen writes where stderr is a terminal."""
+    ours, theirs = pty.openpty()
+    env = {k: v for k, v in os.environ.items() if k not in {"CI", "NO_COLOR"}}
+    command = [sys.executable, "-m", "lockgen", "-C", str(root), *arguments]
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, env={**env, **environment})
+    os.close(theirs)
+    told = b""
+    while True:
+        try:
+            told += os.read(ours, 4096)
+        except OSError:  # Linux: the other side is closed
+            break
+        if child.poll() is not None and not told:
+            break
+    os.close(ours)
+    child.wait(timeout=30)
+    return told.decode()
+
+
+def test_progress_is_for_a_terminal_only(small: Project) -> None:
+    shown = on_a_terminal(small.root, "resolve", environment={"TERM": "xterm-256color"})
+    assert "resolving" in shown
+    assert "\x1b[" in shown
+    plain = on_a_terminal(small.root, "resolve", environment={"TERM": "xterm-256color", "CI": "1"})
+    assert "\x1b[" not in plain
+    assert "resolving" not in plain
+
+
+def test_errors_have_no_colour_where_none_is_wanted(small: Project) -> None:
+    small.write(SMALL.replace("[pins]", "[pin]"))
+    terminal = {"TERM": "xterm-256color"}
+    assert "\x1b[" in on_a_terminal(small.root, "resolve", environment=terminal)
+    plain = on_a_terminal(small.root, "resolve", environment={**terminal, "NO_COLOR": "1"})
+    assert "unknown key `pin`" in plain
+    assert "\x1b[3" not in plain
