@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import Protocol
 from urllib.parse import quote, unquote, urlsplit
 
@@ -20,10 +21,14 @@ from lockgen.rendering.simple import HTML_TYPE, JSON_TYPE, render_html, render_j
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A page, and which of its files the server itself answers for: those get an address below it."""
+    """A page. ``own``: the server itself answers for its files, and they get addresses below it.
+
+    ``hashed``: the page says the hash of their metadata; without it that is read only when somebody asks for it.
+    """
 
     page: ProjectPage
     own: bool
+    hashed: bool = True
 
 
 class Source(Protocol):
@@ -32,6 +37,10 @@ class Source(Protocol):
     def page(self, index: str, project: str) -> Served | None: ...
 
     def metadata(self, index: str, name: str) -> bytes | None: ...
+
+    def location(self, index: str, name: str) -> str | None:
+        """Where the file itself is, None where only its metadata is known."""
+        ...
 
 
 def metadata_text(metadata: CoreMetadata) -> bytes:
@@ -60,6 +69,9 @@ class Records:
         known = found.metadata.get(name) if found else None
         return metadata_text(known) if known is not None else None
 
+    def location(self, index: str, name: str) -> str | None:
+        return None
+
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
@@ -85,8 +97,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._page(index, str(canonicalize_name(project)))
             case [index, "files", name] if name.endswith(".metadata"):
                 self._metadata(index, name.removesuffix(".metadata"))
-            case [_, "files", name]:
-                self._send(404, "text/plain", f"{name} is not here: this index holds metadata only\n".encode())
+            case [index, "files", name]:
+                self._file(index, name)
             case _:
                 self._send(404, "text/plain", b"there is nothing here\n")
 
@@ -108,7 +120,11 @@ class _Handler(BaseHTTPRequestHandler):
         def address(file: IndexFile) -> str:
             return f"/{quote(index)}/files/{quote(file.name)}" if served.own else file.url
 
-        page = self._with_own_hashes(index, served.page) if served.own else served.page
+        page = served.page
+        if served.own and served.hashed:
+            page = self._with_own_hashes(index, page)
+        elif served.own:
+            page = replace(page, files=tuple(replace(file, metadata_sha256="") for file in page.files))
         if "json" in self.headers.get("Accept", ""):
             self._send(200, JSON_TYPE, render_json(page, address))
         else:
@@ -129,8 +145,17 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(200, "application/octet-stream", text)
 
-    def _send(self, status: int, kind: str, body: bytes) -> None:
+    def _file(self, index: str, name: str) -> None:
+        elsewhere = self.server.source.location(index, name)
+        if elsewhere is None:
+            self._send(404, "text/plain", f"{name} is not here: this index holds metadata only\n".encode())
+        else:
+            self._send(302, "text/plain", b"elsewhere\n", {"Location": elsewhere})
+
+    def _send(self, status: int, kind: str, body: bytes, more: Mapping[str, str] = MappingProxyType({})) -> None:
         self.send_response(status)
+        for name, value in more.items():
+            self.send_header(name, value)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

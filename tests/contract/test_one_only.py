@@ -110,3 +110,16 @@ def test_uv_heeds_only_the_lower_bound_of_requires_python(index: LocalIndex) -> 
     index.add("pkg", "1.0")
     index.add("pkg", "2.0", python=f"<{HERE.python}")
     assert versions(Uv().solve(ask("pkg"))) == {"pkg": "2.0"}
+
+
+def test_pip_compile_works_where_metadata_can_only_be_had_with_the_wheel(index: LocalIndex) -> None:
+    # No METADATA beside the wheels, and a server that knows no ranges: pip fetches the wheels themselves.
+    index.add("pkg", "1.0", ["other<2"])
+    for version in ("1.0", "2.0"):
+        index.add("other", version)
+    index.metadata.clear()
+    for page in index.pages.values():
+        for entry in page.values():
+            del entry["core-metadata"]
+    assert versions(PipCompile().solve(ask("pkg"))) == {"other": "1.0", "pkg": "1.0"}
+    assert any(path.endswith("pkg-1.0-py3-none-any.whl") for path in index.asked)

@@ -2,7 +2,8 @@
 
 Routed packages are answered from their index and nowhere else, everything else from the default index, cut to what the
 request allows. Hashes, sizes and files come from the pages that pass through; no wheel is downloaded to hash it
-(pip-tools#1470).
+(pip-tools#1470), nor, where the default index offers no METADATA beside its wheels (PEP 658), to read that: the router
+reads it by range requests, and keeps it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from packaging.version import Version
 
 from lockgen.adapters.http import Http
 from lockgen.adapters.index_server import Served, metadata_text, serving
+from lockgen.adapters.metadata import MetadataReader
 from lockgen.adapters.process import Finished, run
 from lockgen.adapters.resolvers.usable import identity, usable_files
 from lockgen.adapters.resolvers.uv import default_index, find_uv
@@ -60,6 +62,10 @@ class PipCompile:
             router.prefetch()
             with serving(router) as (address, _):
                 done = _compile(Path(folder), address, request, settings)
+                if done.code != 0 and router.unreadable:
+                    # A server that knows no ranges: pip has to fetch whole wheels.
+                    router.reads_metadata = False
+                    done = _compile(Path(folder), address, request, settings)
             if done.code != 0:
                 raise _failure(done, router, request)
             return _solution(Path(folder) / "out.txt", router)
@@ -126,6 +132,10 @@ class _Router:
         self._request = request
         self._default = default
         self._http = Http()
+        self._reader = MetadataReader(self._http)
+        self._wheels: dict[str, IndexFile] = {}
+        self.reads_metadata = True
+        self.unreadable: dict[str, LockgenError] = {}
         self._pages: dict[str, _Routed] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
@@ -147,13 +157,30 @@ class _Router:
 
     def page(self, index: str, project: str) -> Served | None:
         routed = self.routed(project)
-        return Served(routed.page, own=routed.index is not None) if routed.page.files else None
+        if not routed.page.files:
+            return None
+        if routed.index is not None:
+            return Served(routed.page, own=True)
+        known = all(file.name in self._wheels for file in routed.page.files)
+        return Served(routed.page, own=known and self.reads_metadata, hashed=False)
 
     def metadata(self, index: str, name: str) -> bytes | None:
         for explicit in self._request.indexes.values():
             if name in explicit.metadata:
                 return metadata_text(explicit.metadata[name])
-        return None
+        wheel = self._wheels.get(name)
+        if wheel is None:
+            return None
+        try:
+            return metadata_text(self._reader.wheel(wheel))
+        except LockgenError as error:
+            self.unreadable[name] = error
+            return None
+
+    def location(self, index: str, name: str) -> str | None:
+        """A build needs its backend's wheel itself."""
+        wheel = self._wheels.get(name)
+        return wheel.url if wheel is not None else None
 
     def routed(self, project: str) -> _Routed:
         """The page of ``project`` from the index that it comes from.
@@ -192,6 +219,7 @@ class _Router:
         usable = usable_files(project, allowed, self._request.target, self._request.build)
         if allowed and not usable:
             self.only_sources[project] = allowed[-1].name
+        self._wheels |= {file.name: file for file in usable if file.name.endswith(".whl") and file.sha256}
         return _Routed(ProjectPage(project, usable), None)
 
     def _allows(self, file: IndexFile) -> bool:

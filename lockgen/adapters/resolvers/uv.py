@@ -60,6 +60,9 @@ def find_uv() -> str:
 def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """``environ`` without the settings that could change what is resolved."""
     kept = {name: value for name, value in environ.items() if _PASSES.fullmatch(name)}
+    # The pins tell uv at once what to ask for, and its 50 connections at once look up 50 addresses: a small DNS server
+    # drops some of them, and each costs its caller's time-out of 5 s. 16 are as quick where none is dropped.
+    kept.setdefault("UV_CONCURRENT_DOWNLOADS", "16")
     return {**kept, "UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1"}
 
 
