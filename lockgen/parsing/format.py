@@ -186,4 +186,17 @@ def keys_of(table: type[Table]) -> list[str]:
 def json_schema() -> dict[str, Any]:
     """The JSON schema (draft 2020-12) of versions.toml."""
     schema = VersionsFile.model_json_schema(by_alias=True)
+    _close(schema)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _close(part: object) -> None:
+    """Names that fit no pattern are wrong: pydantic leaves them open in the schema, and refuses them itself."""
+    if isinstance(part, dict):
+        if "patternProperties" in part:
+            part.setdefault("additionalProperties", False)
+        for inner in part.values():
+            _close(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            _close(inner)
