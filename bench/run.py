@@ -119,12 +119,10 @@ class Bench:
         multi = Command(command, self.scratch, environment, before=forget)
         try:
             found = pairs([multi], [self.resolve()], 3)
-            value = f"{found.ratio:.1f} x lockgen; {len(drift(folder))} packages differ between its files"
+            value = f"{found.ratio:.1f} x lockgen; {drifted(folder)}"
             yield "pip-compile-multi --uv --autoresolve, with the pins", value, said(found, "lockgen")
             Command(command, self.scratch, environment, before=free).run()
-            names = drift(folder)
-            shown = ", ".join(f"{name} {' and '.join(v)}" for name, v in list(names.items())[:3])
-            yield "the same with only torch pinned", f"{len(names)} packages differ between its files", shown or "none"
+            yield "the same with only torch pinned", drifted(folder), "-"
         except AssertionError as error:
             yield "pip-compile-multi --uv --autoresolve", "fails", str(error).splitlines()[-1][:160]
 
@@ -151,8 +149,8 @@ class Bench:
         shutil.copy(ROOT / "versions.toml", self.family.folder)
 
 
-def drift(folder: Path) -> dict[str, list[str]]:
-    """Packages that pip-compile-multi's files hold in more than one version."""
+def drifted(folder: Path) -> str:
+    """How many packages pip-compile-multi's files hold in more than one version, and some of them."""
     versions: dict[str, set[str]] = {}
     for path in folder.glob("*.txt"):
         if path.name != "constraints.txt":
@@ -160,7 +158,9 @@ def drift(folder: Path) -> dict[str, list[str]]:
                 name, found, rest = line.partition("==")
                 if found and not line.startswith((" ", "#")):
                     versions.setdefault(name.partition("[")[0], set()).add(rest.split()[0])
-    return {name: sorted(found) for name, found in sorted(versions.items()) if len(found) > 1}
+    apart = {name: sorted(found) for name, found in sorted(versions.items()) if len(found) > 1}
+    shown = ", ".join(f"{name} {' and '.join(found)}" for name, found in list(apart.items())[:3])
+    return f"{len(apart)} of {len(versions)} packages differ between its files" + (f" ({shown})" if shown else "")
 
 
 def table(rows: list[Row]) -> str:
