@@ -75,7 +75,8 @@ def prepare(root: str) -> None:
     if status is None or status.st_size == 0:  # 0: killed between open and write
         with contextlib.suppress(FileNotFoundError):
             os.unlink(ignore)
-        _write(ignore, b"*\n", 0o644)
+        with contextlib.suppress(FileExistsError):  # another command was quicker: nobody has a lock yet
+            _write(ignore, b"*\n", 0o644)
 
 
 def stage(root: str, contents: Mapping[str, bytes | None]) -> Journal:

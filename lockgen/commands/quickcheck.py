@@ -60,7 +60,7 @@ def _recorded(versions: Path) -> list[str]:
     try:
         tables = tomllib.loads(versions.read_text(encoding="utf-8"))["index"].values()
         return sorted(str(table["recorded"]) for table in tables if "recorded" in table)
-    except (KeyError, TypeError, AttributeError, ValueError):
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
         return []  # no index, or a file that never passes
 
 

@@ -148,14 +148,16 @@ def _in_words(inputs: Inputs, error: Unsolved, fault: Fault) -> Fault:
 
 
 def _without_index(manifest: Manifest, error: Unsolved, blamed: list[Blame]) -> str | None:
-    """A hint for a variant that asks the default index for what only another one has."""
+    """A hint for a variant that asks the default index for a build that only another one has."""
     for variant in error.variants:
-        for entry in blamed:
-            owners = sorted(index.name for index in manifest.indexes.values() if entry.name in index.packages)
-            if entry.pin is not None and owners and manifest.index_of(entry.name, variant) is None:
-                local = manifest.pins_of(variant).get(entry.name)
-                if local is not None and local.version.local is not None:
-                    return f'{entry.name} comes from {" or ".join(owners)}: [variants.{variant}] index = "{owners[0]}"'
+        for name in (entry.name for entry in blamed):
+            pin = manifest.pins_of(variant).get(name)
+            if pin is None or pin.version.local is None or manifest.index_of(name, variant) is not None:
+                continue
+            owners = [index for index in manifest.indexes.values() if name in index.packages]
+            owners.sort(key=lambda index: (index.accelerator != pin.version.local, index.name))
+            if owners:
+                return f'{name} {pin.version} is of {owners[0].name}: [variants.{variant}] index = "{owners[0].name}"'
     return None
 
 

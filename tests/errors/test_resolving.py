@@ -341,3 +341,47 @@ def test_disk_full_while_writing(small: Project, monkeypatch: pytest.MonkeyPatch
     ran = fails(small, 4)
     assert "no space left" in ran.err.lower()
     monkeypatch.undo()
+
+
+def test_a_live_index_without_a_hash_for_a_pin(small: Project, index: LocalIndex) -> None:
+    linux = "cp311-cp311-linux_x86_64"
+    index.add("torch", "2.5.1+cu121", ["filelock"], tag=linux, hashed=False)
+    index.add("torch", "2.5.1+cpu", ["filelock"], tag=linux)
+    index.add("torchaudio", "2.5.1+cpu", ["torch==2.5.1"], tag=linux)
+    text = SMALL.replace("https://index.example/whl/cu121", index.url).replace(
+        "https://index.example/whl/cpu", index.url
+    )
+    small.write(text)
+    ran = fails(small, 3, "--live")
+    assert "torch-2.5.1+cu121-cp311-cp311-linux_x86_64.whl was left out: the index gives no sha256 for it" in ran.err
+
+
+def test_a_record_that_lacks_a_pinned_version(small: Project) -> None:
+    small.write(SMALL.replace("2.5.1+cu121", "2.6.0+cu121"))
+    ran = fails(small, 3)
+    assert "index cu121 has no torch ==2.6.0+cu121 that runs on the target" in ran.err
+    assert "lockgen index record" in ran.err
+
+
+def test_a_variant_without_the_index_of_its_pin(small: Project) -> None:
+    small.write(SMALL.replace('[variants.cuda]\nindex = "cu121"\n', "[variants.cuda]\n"))
+    ran = fails(small, 3)
+    assert '[variants.cuda] index = "cu121"' in ran.err
+    assert "versions.toml:" in ran.err
+
+
+def test_a_pin_that_holds_nothing_and_an_extra_that_is_not_there_are_told(small: Project) -> None:
+    small.write(SMALL.replace('numpy = "2.0.0"', 'numpy = "2.0.0"\nfilelok = "3.0.0"').replace("[fast]", "[fst]"))
+    ran = small.ok("resolve")
+    assert "the pin of filelok holds nothing: no image needs it; filelock?" in ran.err
+    assert "speech 1.0 has no extra `fst`" in ran.err
+
+
+def test_check_in_a_folder_that_cannot_be_written(small: Project) -> None:
+    small.ok("resolve")
+    state = small.root / ".lockgen"
+    for path in sorted(state.rglob("*"), reverse=True):
+        path.unlink()
+    state.rmdir()
+    assert small.run("resolve", "--check", "--offline").code == 0
+    assert not state.exists(), "nothing was written, not even a lock file"

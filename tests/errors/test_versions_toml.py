@@ -46,6 +46,47 @@ entrypoint = "asr.py"
 
 # old text, new text, what the message says, where, what the hint says
 CASES = {
+    "pin-with-a-space": (
+        'numpy = "2.0.0"',
+        'numpy = " 2.0.0"',
+        "is not an exact version",
+        ":19:1 (pins.numpy)",
+        "2.0.0",
+    ),
+    "dots-without-quotes": (
+        'numpy = "2.0.0"',
+        'pyannote.audio = "3.4.0"',
+        "expected a string, got a table",
+        ":19:1 (pins.pyannote)",
+        'quote a name with dots: "pyannote.audio"',
+    ),
+    "glibc-nobody-has": (
+        'python = "3.11"',
+        'python = "3.11"\nglibc = "2.99"',
+        "no glibc that uv resolves for",
+        ":4:1 (family.glibc)",
+        "2.31 to 2.40",
+    ),
+    "python-of-the-past": ('python = "3.11"', 'python = "3.01"', "is not a Python version", ":3:1", "3.8"),
+    "cut-off-out-of-reach": (
+        'python = "3.11"',
+        'python = "3.11"\nexclude-newer = 0001-01-01T00:00:00+05:00',
+        "a cut-off out of reach",
+        ":4:1 (family.exclude-newer)",
+        "between 2 and 9998",
+    ),
+    "variant-called-as-the-lock": ("[variants.cpu]", '[variants."lock.json"]', "cannot be called", ":15:", "locks/"),
+    "copy-of-git": ('copy = ["shared"]', 'copy = [".git"]', "git's folder", ":33:9 (stages.asr.copy[0])", "beside it"),
+    "name-without-end": (
+        "[stages.asr]",
+        f"[stages.{'a' * 101}]",
+        "has 101 characters, at most 100",
+        ":30:9",
+        "a shorter one",
+    ),
+    "byte-order-mark": ("[family]", "\ufeff[family]", "byte order mark", ":1:1", "UTF-8 without one"),
+    "too-deep": ("[common]", f"x = {'[' * 5000}{']' * 5000}\n[common]", "nested too deep", "", "no value"),
+    "too-long-a-number": ("[common]", f"x = {'9' * 5000}\n[common]", "exceeds the limit", "", "no value"),
     "unknown-key": ('python = "3.11"', 'pyton = "3.11"', "unknown key `pyton`", ":3:1 (family.pyton)", "`python`?"),
     "unknown-table": ("[common]", "[comon]", "unknown key `comon`", ":21:2 (comon)", "`common`?"),
     "missing-key": ('name = "fam"\n', "", "[family] has no `name`", ":1:2 (family.name)", "add it"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from lockgen.adapters.resolvers.uv import OLDEST
 from lockgen.cli import cli
 from lockgen.parsing.manifest import parse_manifest
 
@@ -58,6 +59,11 @@ def test_what_the_documents_name_in_the_code_exists() -> None:
     for name in ("ARCHITECTURE.md", "CONTRIBUTING.md"):
         for path in re.findall(r"`((?:lockgen|tests|bench)/[\w/.-]*)`", (ROOT / name).read_text()):
             assert (ROOT / path).exists(), f"{name}: {path}"
+
+
+def test_the_oldest_uv_is_the_one_that_is_declared() -> None:
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert f"uv>={OLDEST}" in needed
 
 
 def test_the_changelog_has_the_version() -> None:

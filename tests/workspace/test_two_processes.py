@@ -23,6 +23,16 @@ def start(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
+def test_many_that_start_in_a_fresh_folder(tmp_path: Path) -> None:
+    for turn in range(5):
+        root = tmp_path / str(turn)
+        root.mkdir()
+        writers = [start("write", str(root), f"w{number}", "2") for number in range(6)]
+        for writer in writers:
+            _, errors = writer.communicate(timeout=120)
+            assert writer.returncode == 0, errors
+
+
 def test_writers_and_readers_at_once(tmp_path: Path) -> None:
     reader = start("read", str(tmp_path))
     assert reader.stdout is not None

@@ -28,8 +28,8 @@ from lockgen.adapters.resolvers.usable import identity, usable_files
 from lockgen.errors import Fault, LockgenError, NoResolution, ToolFailed
 from lockgen.ports import ExplicitIndex, IndexFile, Request, Resolved, Solution
 
-# The first with all of: pylock output of `pip compile`, cut-offs per index, --preview-features.
-OLDEST = Version("0.10.0")
+# The first that knows the preview feature index-exclude-newer; it and the newest lock the reference family alike.
+OLDEST = Version("0.11.5")
 _PROJECT = "lockgen-family"
 
 # What may pass from the caller's environment: where uv caches, how it trusts and reaches the network.
@@ -133,10 +133,20 @@ class _Solve:
             name = canonicalize_name(pin.name)
             if (where := self.request.routes.get(name)) is not None and not self._offers(where, name, pin):
                 lacking.append(f"index {where} has no {pin.name} {pin.specifier} that runs on the target")
+                lacking += self._withheld(where, name, pin)
         if not lacking:
             return fault
         hint = "choose a version that it has, or make its record anew: lockgen index record NAME"
         return replace(fault, reason="\n".join([fault.reason or "", *lacking]).strip(), hint=hint)
+
+    def _withheld(self, where: str, name: str, pin: Requirement) -> list[str]:
+        """The files that ``pin`` means and that are there, but could not be offered: no hash, no metadata."""
+        found = []
+        for file, reason in sorted(self.request.indexes[where].withheld.items()):
+            owner, version = identity(file)
+            if owner == name and pin.specifier.contains(version, prereleases=True):
+                found.append(f"{file} was left out: {reason}")
+        return found
 
     def _offers(self, where: str, name: str, pin: Requirement) -> bool:
         page = self.request.indexes[where].pages.get(name)
