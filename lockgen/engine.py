@@ -1,4 +1,4 @@
-"""From a manifest to a lock: one joint solve, cut, and a solve of its own for a variant whose pins reach it.
+"""From a manifest to a lock: one joint solve, cut, and a solve of its own for a variant that goes its own way.
 
 Everything outside comes in through ports; this module reads and writes nothing.
 """
@@ -14,6 +14,7 @@ from lockgen.model.manifest import Manifest
 from lockgen.planning.graph import Reader, asked_on, reach
 from lockgen.planning.lockmaking import check_hashes, make_lock
 from lockgen.planning.solve import (
+    apart,
     asks_of,
     differs,
     kept_versions,
@@ -72,8 +73,11 @@ class _Run:
         self.engine = engine
         self.manifest = manifest
         self.old = old
-        self.order = order_of_variants(manifest)
-        self.kept = kept_versions(old, self.order, engine.upgrade, engine.opened)
+        order = order_of_variants(manifest)
+        loners = apart(manifest, order)
+        self.apart = loners if len(loners) < len(order) else order[1:]
+        self.order = [name for name in order if name not in self.apart]
+        self.kept = kept_versions(old, [*self.order, *self.apart], engine.upgrade, engine.opened)
         self._metadata: dict[str, CoreMetadata] = {}
         self._readers: dict[int, tuple[Solution, Reader]] = {}
         self._unfit: dict[str, str] = {}
@@ -89,6 +93,10 @@ class _Run:
         for group, _ in groups[1:]:
             for variant in group:
                 self._check_agreement(lead, solutions[lead], variant, solutions[variant])
+        for variant in self.apart:
+            preferences = own_preferences(self.old, variant, lead, versions_of(solutions[lead]), self.kept)
+            solutions[variant] = self._ask([variant], preferences)
+            self._check_agreement(lead, solutions[lead], variant, solutions[variant])
         return solutions
 
     def note_unknown_extras(self, solutions: Mapping[str, Solution]) -> None:
@@ -145,12 +153,15 @@ class _Run:
             *self.manifest.variants[variant].pins,
             *self.manifest.listed,
         }
+        versions = {n: (first.packages[n].version, second.packages[n].version) for n in sorted(shared - own)}
+        differing = {name: pair for name, pair in versions.items() if pair[0] != pair[1]}
+        if not differing or self._fits_without_pins(variant, [f"{n}=={mine}" for n, (mine, _) in differing.items()]):
+            return
         faults = []
-        for name in sorted(shared - own):
-            mine, theirs = first.packages[name].version, second.packages[name].version
-            if mine != theirs and not (
-                self._fits_without_pins(variant, f"{name}=={mine}")
-                or self._fits_without_pins(lead, f"{name}=={theirs}")
+        for name, (mine, theirs) in differing.items():
+            if not (
+                self._fits_without_pins(variant, [f"{name}=={mine}"])
+                or self._fits_without_pins(lead, [f"{name}=={theirs}"])
             ):
                 hint = f'to let them differ: [variants.{variant}] pins = {{ {name} = "{theirs}" }}'
                 message = f"{lead} needs {name} {mine}, {variant} needs {name} {theirs}"
@@ -158,7 +169,7 @@ class _Run:
         if faults:
             raise NoResolution.of(faults)
 
-    def _fits_without_pins(self, variant: str, constraint: str) -> bool:
+    def _fits_without_pins(self, variant: str, constraints: list[str]) -> bool:
         request = request_for(
             self.manifest,
             [variant],
@@ -166,7 +177,7 @@ class _Run:
             {},
             offline=self.engine.offline,
             own_pins=False,
-            extra_constraints=[constraint, *self._unfit],
+            extra_constraints=[*constraints, *self._unfit],
         )
         try:
             self.engine.resolver.solve(request)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from support.families import SMALL, add_small_packages, add_small_records
 from support.index import LocalIndex, serving
 from support.project import Project
 
-ROOT = Path(__file__).parent.parent
+# What lands is judged by the same examples each time; EXPLORE=1 draws fresh ones.
+settings.register_profile("gate", derandomize="EXPLORE" not in os.environ, deadline=None)
+settings.load_profile("gate")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

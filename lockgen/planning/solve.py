@@ -26,6 +26,14 @@ def order_of_variants(manifest: Manifest) -> list[str]:
     return sorted((name for name in counts if counts[name]), key=lambda name: (-counts[name], name))
 
 
+def apart(manifest: Manifest, order: list[str]) -> list[str]:
+    """The variants that go their own way: those with pins of their own besides the listed packages' builds.
+
+    Another variant must not feel such a pin, nor that the variant is there at all (laws 2 and 7).
+    """
+    return [name for name in order if manifest.variants[name].pins.keys() - manifest.listed]
+
+
 def rules_of(manifest: Manifest, variants: list[str]) -> tuple[dict[str, str], dict[str, str]]:
     """The pins (name to version) and routes (name to index) for a joint solve: the first variant's win."""
     pins: dict[str, str] = {}
@@ -92,7 +100,7 @@ def own_preferences(
     old: Lock | None, variant: str, lead: str, joint: Mapping[str, str], kept: Mapping[str, str]
 ) -> dict[str, str]:
     """Preferences of a variant on its own: the joint versions, but for what already differed in the old lock."""
-    preferences = dict(joint)
+    preferences = {**kept, **joint}
     if old is not None:
         before = old.by_variant.get(variant, {})
         leading = old.by_variant.get(lead, {})

@@ -60,6 +60,26 @@ def test_a_second_resolve_changes_nothing_whatever_has_been_released(drawn: Draw
     assert resolve(Universe(releases, universe.torch), family.toml(), tree) == tree
 
 
+def test_another_variant_does_not_feel_a_pin_of_its_own_kind() -> None:
+    """Found by the property above: the legacy pin was a wish of every other variant, but not of its own next lock."""
+    one, two = (("gamma",), ("py3-none-any",)), ((), ("py3-none-any",))
+    releases = {name: {"1.0": two} for name in NAMES} | {"beta-lib": {"1.0": one, "2.0": two}}
+    universe = Universe(releases, {"torch": {"2.4": ()}, "torchaudio": {"2.4": ("torch==2.4",)}})
+    base = {"root": Image(None, ("cuda", "legacy"), ())}
+    family = Family(
+        {"cuda": ("cu121", {"torch": "2.4+cu121"}), "legacy": (None, {"beta-lib": "1.0"})}, {}, ("beta-lib",), base
+    )
+    tree = resolve(universe, family.toml())
+    written = Written(tree)
+    assert {n: line.version for n, line in written.closure("root", "cuda").items()} == {"beta-lib": "2.0"}
+    assert {n: line.version for n, line in written.closure("root", "legacy").items()} == {
+        "beta-lib": "1.0",
+        "gamma": "1.0",
+    }
+    later = Universe({**releases, "gamma": {"1.0": two, "3.0": two}}, universe.torch)
+    assert resolve(later, family.toml(), tree) == tree
+
+
 def related(universe: Universe, name: str) -> set[str]:
     """Everything that ``name`` could have a say in: its part of the graph of all needs, read without direction."""
     edges: dict[str, set[str]] = {}
