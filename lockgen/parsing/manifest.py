@@ -78,6 +78,9 @@ def parse_manifest(data: bytes, file: str = "versions.toml") -> Manifest:
             )
         faults.stop_if_any()
         raise
+    written = document.get("format", 1)
+    if type(written) is not int:  # true and 1.0 are equal to 1, and pass
+        faults.add(("format",), f"expected an integer, got {_NAMES[type(written)]}", "format = 1")
     manifest = _Builder(versions, faults).build()
     faults.stop_if_any()
     return manifest
@@ -159,6 +162,8 @@ def _explain(
             if isinstance(value, dict) and "pins" in path:
                 hint = f'quote a name with dots: "{path[-1]}.{next(iter(value), "…")}" = "…"'
         faults.add(path, f"expected {_WANTED[kind]}, got {got}", hint)
+    elif kind == "literal_error" and path == ("format",):
+        faults.add(path, f"format {value!r} is not one that this lockgen reads", "format = 1, or a newer lockgen")
     elif kind == "literal_error":
         faults.add(path, f"{value!r} is not one of {context['expected']}")
     elif kind == "string_too_long":

@@ -46,6 +46,14 @@ entrypoint = "asr.py"
 
 # old text, new text, what the message says, where, what the hint says
 CASES = {
+    "format-of-the-future": (
+        "[family]",
+        "format = 2\n[family]",
+        "format 2 is not one",
+        ":1:1 (format)",
+        "newer lockgen",
+    ),
+    "format-that-is-true": ("[family]", "format = true\n[family]", "got a boolean", ":1:1 (format)", "format = 1"),
     "pin-with-a-space": (
         'numpy = "2.0.0"',
         'numpy = " 2.0.0"',
