@@ -225,7 +225,6 @@ CASES = {
         ":12:1 (variants.cuda.from)",
         "one accelerator per image",
     ),
-    "format": ("[family]", "format = 2\n[family]", "2 is not one of 1", ":1:1 (format)", ""),
     "index-url": ("https://index.example/whl/cu121", "ftp://x", "'ftp://x' is not an index URL", ":6:1", "https://"),
 }
 REFUSED = {name: case for name, case in CASES.items() if case[3] is not None}
