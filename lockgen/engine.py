@@ -24,6 +24,7 @@ from lockgen.planning.solve import (
     versions_of,
 )
 from lockgen.ports import (
+    Artifacts,
     CoreMetadata,
     ExplicitIndex,
     IndexFile,
@@ -33,11 +34,15 @@ from lockgen.ports import (
     Resolver,
     Solution,
 )
+from lockgen.tooling import Tooling
 
 
 @dataclass(frozen=True)
 class Engine:
-    """What a resolution works with. ``opened`` are the packages to take anew; ``upgrade`` opens all."""
+    """What a resolution works with. ``opened`` are the packages to take anew; ``upgrade`` opens all.
+
+    Without ``artifacts`` a lock holds no tools and no installed sizes.
+    """
 
     resolver: Resolver
     metadata: MetadataSource
@@ -46,6 +51,7 @@ class Engine:
     offline: bool = False
     upgrade: bool = False
     opened: frozenset[str] = frozenset()
+    artifacts: Artifacts | None = None
 
     def resolve(self, manifest: Manifest, inputs: Mapping[str, str], old: Lock | None) -> Lock:
         """The family's lock.
@@ -59,7 +65,10 @@ class Engine:
         run.note_unknown_extras(solutions)
         lock = make_lock(manifest, inputs, solutions, {name: run.reader(solutions[name]) for name in solutions})
         check_hashes(old, lock, None if self.upgrade else self.opened)
-        return lock
+        if self.artifacts is None:
+            return lock
+        tooling = Tooling(self.resolver, self.artifacts, self.progress, self.offline, self.upgrade, self.opened)
+        return tooling.complete(manifest, lock, solutions, old)
 
 
 class Unsolved(NoResolution):

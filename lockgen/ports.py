@@ -119,6 +119,26 @@ class MetadataSource(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class BuildNeeds:
+    """What building a source distribution requires (PEP 508), and the bytes of its wheel once installed."""
+
+    requires: tuple[str, ...]
+    installed: int
+
+
+class Artifacts(Protocol):
+    """What files come to."""
+
+    def installed(self, files: Sequence[IndexFile], request: Request) -> Mapping[str, int]:
+        """Wheel to the bytes of its files once installed. What nobody can tell is left out; asks no network offline."""
+        ...
+
+    def build_needs(self, file: IndexFile, request: Request) -> BuildNeeds:
+        """Of one source distribution. Raises ToolFailed if it does not build."""
+        ...
+
+
 class Workspace(Protocol):
     """The project's folder. Paths are relative, with forward slashes."""
 

@@ -127,17 +127,12 @@ class MetadataReader:
         return self._remembered(file, self._source_text(file, request))
 
     def _source_text(self, file: IndexFile, request: Request) -> bytes:
-        answer = self._http.get(file.url, largest=_LARGEST_SDIST)
-        if answer.status == 404:
-            raise ToolFailed(f"{file.name} is not at {redacted(file.url)} any more: HTTP 404")
-        got = hashlib.sha256(answer.body).hexdigest()
-        if got != file.sha256:
-            raise ToolFailed(f"{file.name} is not what the index page says: sha256 {got}")
-        info = _package_info(answer.body, file.name)
+        archive = read_sdist(self._http, file)
+        info = _package_info(archive, file.name)
         if info is not None and is_static(info):
             return info
         with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
-            (Path(folder) / file.name).write_bytes(answer.body)
+            (Path(folder) / file.name).write_bytes(archive)
             return build_wheel(Path(folder), file.name, request)
 
     # -- the cache -----------------------------------------------------------
@@ -177,6 +172,21 @@ class MetadataReader:
             os.replace(draft.name, entry)
         except OSError:
             return  # a cache that cannot be written costs only time
+
+
+def read_sdist(http: Http, file: IndexFile) -> bytes:
+    """A source distribution, whole.
+
+    Raises:
+        ToolFailed: it is gone, or not the file that the index page lists.
+    """
+    answer = http.get(file.url, largest=_LARGEST_SDIST)
+    if answer.status == 404:
+        raise ToolFailed(f"{file.name} is not at {redacted(file.url)} any more: HTTP 404")
+    got = hashlib.sha256(answer.body).hexdigest()
+    if got != file.sha256:
+        raise ToolFailed(f"{file.name} is not what the index page says: sha256 {got}")
+    return answer.body
 
 
 def _from_cache(data: dict[str, object]) -> CoreMetadata:

@@ -43,6 +43,16 @@ def read_metadata(http: Http, url: str, name: str, sha256: str | None = None) ->
         raise ToolFailed(f"{name} at {redacted(url)} is no wheel", reason=str(error)) from error
 
 
+def open_wheel(http: Http, url: str, name: str) -> zipfile.ZipFile:
+    """The wheel ``name`` at ``url`` as an archive of which only what is looked at is fetched.
+
+    Raises:
+        ToolFailed: it is not there, or the server knows no ranges.
+        zipfile.BadZipFile: it is no wheel.
+    """
+    return zipfile.ZipFile(_Remote(http, url, name))
+
+
 class _Remote(io.RawIOBase):
     """A file on a server for zipfile: its end is read first, the rest where it is asked for."""
 

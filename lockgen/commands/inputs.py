@@ -73,16 +73,17 @@ def _meaning(manifest: Manifest) -> dict[str, Any]:
         "build": sorted(manifest.build),
         "indexes": {i.name: [redacted(i.url), sorted(i.packages), i.recorded] for i in manifest.indexes.values()},
         "variants": {
-            v.name: [v.from_image, v.index, {name: str(pin.version) for name, pin in v.pins.items()}]
+            v.name: [v.from_image, v.index, {name: str(pin.version) for name, pin in v.pins.items()}, v.ppa]
             for v in manifest.variants.values()
         },
         "pins": {name: str(pin.version) for name, pin in manifest.pins.items()},
         "common": sorted(ask.text for ask in manifest.common),
         "images": {image.name: _image(image) for image in manifest.images.values()},
+        "user": [manifest.user.name, manifest.user.uid],
     }
 
 
 def _image(image: Image) -> list[Any]:
     asks = sorted(ask.text for ask in image.packages)
-    system = [list(image.apt), list(image.build_apt), list(image.copy), image.env]
+    system = [list(image.apt), list(image.build_apt), list(image.copy), image.env, image.folders, image.preload]
     return [image.kind, image.base, list(image.variants), asks, *system, image.entrypoint]

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from packaging.utils import canonicalize_name
 
+from lockgen.adapters.artifacts import ArtifactReader
 from lockgen.adapters.http import Http
 from lockgen.adapters.metadata import MetadataReader
 from lockgen.adapters.resolvers import resolver
@@ -100,6 +101,7 @@ def _locked(folder: Folder, inputs: Inputs, old: Lock | None, options: Options, 
         offline=options.offline,
         upgrade=options.upgrade,
         opened=_opened(options.upgrade_packages, inputs, old),
+        artifacts=ArtifactReader(http),
     )
     made_of = fingerprints(manifest, folder)
     lock = engine.resolve(manifest, made_of, old)

@@ -12,12 +12,14 @@ from packaging.version import Version
 class File:
     """A distribution file usable on the target. ``sha256`` is the file's own, never its METADATA's.
 
-    ``size`` in bytes, None where the index does not say.
+    ``size`` in bytes, None where the index does not say. ``installed`` is what its files come to on disk, in bytes;
+    only the file that an image installs may have it, and None is unknown.
     """
 
     name: str
     sha256: str
     size: int | None = None
+    installed: int | None = None
 
     @property
     def is_wheel(self) -> bool:
@@ -63,6 +65,11 @@ class Package:
         return not any(file.is_wheel for file in self.files)
 
     @property
+    def chosen(self) -> File:
+        """The file that an image installs; where its size is unknown, the largest that it could be."""
+        return max(self.files, key=lambda file: (file.installed is not None, file.is_wheel, file.size or 0, file.name))
+
+    @property
     def sort_key(self) -> tuple[str, Version, str]:
         return self.name, Version(self.version), self.index or ""
 
@@ -89,7 +96,7 @@ class LockedImage:
 class Lock:
     """The family, resolved. ``inputs`` maps each input to its fingerprint ("sha256:...").
 
-    ``indexes`` maps an index's name to its URL without credentials; ``own_pins`` maps a variant to the packages that
+    ``tools`` are what installs and builds while an image is made; no image holds them. ``indexes`` maps an index's name to its URL without credentials; ``own_pins`` maps a variant to the packages that
     it pins for itself (the reason why a version may differ from the other variants').
     """
 
@@ -100,6 +107,7 @@ class Lock:
     own_pins: dict[str, tuple[str, ...]]
     images: tuple[LockedImage, ...]
     packages: tuple[Package, ...]
+    tools: tuple[Package, ...] = ()
 
     @cached_property
     def variants(self) -> tuple[str, ...]:

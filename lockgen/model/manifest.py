@@ -62,6 +62,23 @@ class Variant:
     from_image: str
     index: str | None
     pins: dict[str, Pin]
+    ppa: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """The one unprivileged user that every image runs as."""
+
+    name: str
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What may not be exceeded, in bytes installed; None is no bound."""
+
+    image: int | None = None
+    layer: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +86,8 @@ class Image:
     """A base or a stage, in the variants it comes in.
 
     ``base`` is the image of the family it is FROM, None for a root base. ``apt`` are runtime packages,
-    ``build_apt`` those of the builder only.
+    ``build_apt`` those of the builder only. ``folders`` are made under /app for the user to write to; ``preload`` are
+    the arguments of `python -m` that fetch models while the image is built.
     """
 
     name: str
@@ -82,11 +100,17 @@ class Image:
     copy: tuple[str, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
     entrypoint: str | None = None
+    folders: tuple[str, ...] = ()
+    preload: tuple[str, ...] = ()
+    budget: Budget = Budget()
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """One family. ``build`` names the packages that may be built from a source distribution."""
+    """One family. ``build`` names the packages that may be built from a source distribution.
+
+    ``budget`` holds for each image and layer that has no bound of its own.
+    """
 
     family: str
     registry: str | None
@@ -98,6 +122,8 @@ class Manifest:
     pins: dict[str, Pin]
     common: tuple[Ask, ...]
     images: dict[str, Image]
+    user: User = User("appuser", 1000)
+    budget: Budget = Budget()
 
     def chain(self, image: str) -> tuple[Image, ...]:
         """The images that ``image`` stands on, the root base first, ``image`` last."""

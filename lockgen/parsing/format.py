@@ -30,6 +30,10 @@ _APT = r"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?(=[A-Za-z0-9.+:~-]+)?$"
 _ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _ENV_VALUE = r"^[A-Za-z0-9 _./:=,@%+~-]*$"
 _PROGRAM = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
+_PPA = r"^[a-z0-9][a-z0-9.+-]*/[a-z0-9][a-z0-9.+-]*$"
+_USER = r"^[a-z_][a-z0-9_-]*$"
+_MODULE = r"^[A-Za-z_][A-Za-z0-9_.]*( [A-Za-z0-9_./:=@+,-]+)*$"
+_SIZE = r"^[0-9]+(\.[0-9]+)? ?(B|kB|MB|GB|KiB|MiB|GiB)$"
 
 MEANING = {
     _IMAGE: ("an image name", "lower-case letters and digits, joined by single `.`, `_` or `-`"),
@@ -48,6 +52,10 @@ MEANING = {
         "letters, digits, spaces and `_./:=,@%+~-`; nothing a shell or Docker expands",
     ),
     _PROGRAM: ("a file name", "letters, digits and `._-`: a program beside the image's Dockerfile"),
+    _PPA: ("a PPA", 'OWNER/NAME, as in "deadsnakes/ppa"'),
+    _USER: ("a user name", "lower-case letters, digits, `_` and `-`"),
+    _MODULE: ("a module with arguments", 'what `python -m` is given, as in "spacy download en_core_web_sm"'),
+    _SIZE: ("a size", 'a number and its unit, as in "8 GB" or "500 MiB"'),
 }
 
 
@@ -59,6 +67,8 @@ Folder = Annotated[str, StringConstraints(pattern=_FOLDER, max_length=200)]
 AptPackage = Annotated[str, StringConstraints(pattern=_APT, max_length=120)]
 EnvName = Annotated[str, StringConstraints(pattern=_ENV_NAME)]
 EnvValue = Annotated[str, StringConstraints(pattern=_ENV_VALUE)]
+Size = Annotated[str, StringConstraints(pattern=_SIZE, max_length=40)]
+Module = Annotated[str, StringConstraints(pattern=_MODULE, max_length=300)]
 Requirement = Annotated[
     str, Field(max_length=500, description='A PEP 508 requirement: "numpy", "numpy>=1.26", "fastapi[standard]"')
 ]
@@ -96,6 +106,10 @@ class FamilyTable(Table):
         [],
         description="Packages that are built from their source distribution; for any other, a wheel is needed",
     )
+    user: Annotated[str, StringConstraints(pattern=_USER, max_length=32)] = Field(
+        "appuser", description="The unprivileged user that every image runs as"
+    )
+    uid: int = Field(1000, description="That user's number", ge=1, le=60000)
 
 
 class IndexTable(Table):
@@ -115,12 +129,22 @@ class VariantTable(Table):
     from_: Reference = Field(description="The image that root bases of this variant are FROM")
     index: str | None = Field(None, description="The index whose packages this variant takes from there")
     pins: PinTable = Field({}, description="Pins of this variant, over the family's")
+    ppa: Annotated[str, StringConstraints(pattern=_PPA, max_length=100)] | None = Field(
+        None, description="Where an Ubuntu base that lacks the family's Python takes it from"
+    )
 
 
 class CommonTable(Table):
     """What every root base installs first, from docker/requirements-common.txt."""
 
     packages: list[Requirement] = Field([], description="Requirements; their versions come from the pins")
+
+
+class BudgetsTable(Table):
+    """How large images may be: bytes of Python packages, installed. `lockgen check` fails beyond."""
+
+    max_image: Size | None = Field(None, description="The most that all layers of an image may hold")
+    max_layer: Size | None = Field(None, description="The most that one layer may hold")
 
 
 class BaseTable(Table):
@@ -133,6 +157,12 @@ class BaseTable(Table):
     build_apt: list[AptPackage] = Field([], description="System packages of its builder only")
     copy_: list[Folder] = Field([], description="Folders of shared code to copy")
     env: dict[EnvName, EnvValue] = Field({}, description="Environment variables")
+    folders: list[Folder] = Field([], description="Folders under /app that the user may write to")
+    preload: list[Module] = Field(
+        [], description="What `python -m` runs while the image is built, to fetch models: not locked, and not hashed"
+    )
+    max_image: Size | None = Field(None, description="This image's budget, over [budgets]")
+    max_layer: Size | None = Field(None, description="The budget of this image's own layers, over [budgets]")
 
 
 class StageTable(BaseTable):
@@ -153,6 +183,7 @@ class VersionsFile(Table):
     variants: dict[VariantName, VariantTable] = Field(description="The flavours of images, by name", min_length=1)
     pins: PinTable = Field({}, description="One version per package for the whole family, whoever asks for it")
     common: CommonTable = CommonTable(packages=[])
+    budgets: BudgetsTable = BudgetsTable.model_validate({})
     bases: dict[ImageName, BaseTable] = Field(description="Images that others are FROM, by name", min_length=1)
     stages: dict[ImageName, StageTable] = Field({}, description="Images with an entrypoint, by name")
 
@@ -166,6 +197,8 @@ def table_at(path: tuple[int | str, ...]) -> type[Table] | None:
             return FamilyTable
         case ("common",):
             return CommonTable
+        case ("budgets",):
+            return BudgetsTable
         case ("index", _):
             return IndexTable
         case ("variants", _):

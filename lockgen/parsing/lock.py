@@ -56,6 +56,7 @@ def parse_lock(data: bytes, place: str) -> Lock:
             },
             images=tuple(_image(entry) for entry in document["images"]),
             packages=tuple(_package(entry) for entry in document["packages"]),
+            tools=tuple(_package(entry) for entry in document.get("tools", [])),
         )
         _check_whole(lock)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -158,7 +159,8 @@ def _package(entry: Mapping[str, Any]) -> Package:
 
 
 def _file(entry: Mapping[str, Any]) -> File:
-    size = entry.get("size")
-    if size is not None and (type(size) is not int or size < 0):
-        raise ValueError(f"{size!r} is no size")
-    return File(_text(entry["name"], _FILE), _text(entry["sha256"], _SHA256), size)
+    sizes = [entry.get(key) for key in ("size", "installed")]
+    for size in sizes:
+        if size is not None and (type(size) is not int or size < 0):
+            raise ValueError(f"{size!r} is no size")
+    return File(_text(entry["name"], _FILE), _text(entry["sha256"], _SHA256), *sizes)

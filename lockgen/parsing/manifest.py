@@ -15,9 +15,17 @@ from pydantic import ValidationError
 
 from lockgen.errors import BadInput, Fault, Place
 from lockgen.model import accelerator
-from lockgen.model.manifest import Ask, Image, Index, Manifest, Pin, Variant
+from lockgen.model.manifest import Ask, Budget, Image, Index, Manifest, Pin, User, Variant
 from lockgen.model.target import GLIBC_MINORS, Target
-from lockgen.parsing.format import MEANING, BaseTable, StageTable, VersionsFile, keys_of, table_at
+from lockgen.parsing.format import (
+    MEANING,
+    BaseTable,
+    BudgetsTable,
+    StageTable,
+    VersionsFile,
+    keys_of,
+    table_at,
+)
 from lockgen.parsing.places import Places, dotted
 
 Path = tuple[str | int, ...]
@@ -124,6 +132,7 @@ def _load(text: str, file: str) -> dict[str, object]:
 
 _WANTED = {
     "string_type": "a string",
+    "int_type": "an integer",
     "list_type": "an array",
     "dict_type": "a table",
     "model_type": "a table",
@@ -170,6 +179,9 @@ def _explain(
         shown = str(path[-1] if loc[-1] == "[key]" else value)
         message = f"`{shown[:30]}…` has {len(shown)} characters, at most {context['max_length']} are allowed"
         faults.add(path, message, "choose a shorter one")
+    elif kind in {"greater_than_equal", "less_than_equal"}:
+        bound = context.get("ge", context.get("le"))
+        faults.add(path, f"{value!r} is out of range", f"at {'least' if 'ge' in context else 'most'} {bound}")
     elif kind == "too_short":
         faults.add(path, f"`{path[-1]}` is empty", "name at least one")
     else:
@@ -214,6 +226,8 @@ class _Builder:
             pins=pins,
             common=self._asks(self.file.common.packages, ("common", "packages")),
             images=images,
+            user=User(family.user, family.uid),
+            budget=_budget(self.file.budgets),
         )
         self._check_accelerators(manifest)
         return manifest
@@ -316,7 +330,8 @@ class _Builder:
             if table.index is not None and table.index not in indexes:
                 self.faults.add((*path, "index"), f"unknown index `{table.index}`", close_match(table.index, indexes))
             index = table.index if table.index in indexes else None
-            variants[name] = Variant(name, table.from_, index, self._pins(table.pins, (*path, "pins")))
+            pins = self._pins(table.pins, (*path, "pins"))
+            variants[name] = Variant(name, table.from_, index, pins, table.ppa)
         return variants
 
     def _folder(self, text: str, path: Path) -> None:
@@ -347,6 +362,8 @@ class _Builder:
     def _contents(self, name: str, kind: str, table: BaseTable) -> tuple[Ask, ...]:
         for position, folder in enumerate(table.copy_):
             self._folder(folder, (kind, name, "copy", position))
+        for position, folder in enumerate(table.folders):
+            self._folder(folder, (kind, name, "folders", position))
         return self._asks(table.packages, (kind, name, "packages"))
 
     def _check_bases(self, tables: dict[str, tuple[str, BaseTable]]) -> None:
@@ -469,4 +486,22 @@ def _made(name: str, kind: str, table: BaseTable, variants: tuple[str, ...], ask
         copy=tuple(table.copy_),
         env=dict(table.env),
         entrypoint=table.entrypoint if isinstance(table, StageTable) else None,
+        folders=tuple(table.folders),
+        preload=tuple(table.preload),
+        budget=_budget(table),
     )
+
+
+_UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+def _budget(table: BaseTable | BudgetsTable) -> Budget:
+    return Budget(_bytes(table.max_image), _bytes(table.max_layer))
+
+
+def _bytes(text: str | None) -> int | None:
+    """ "1.5 GB" in bytes; the format has let nothing else through."""
+    if text is None:
+        return None
+    number = text.rstrip("BGKMikB ")
+    return round(float(number) * _UNITS[text[len(number) :].strip()])

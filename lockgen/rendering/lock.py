@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 
-from lockgen.model.lock import Dependency, Lock, LockedImage, Package
+from lockgen.model.lock import Dependency, File, Lock, LockedImage, Package
 
 LOCK_PATH = "locks/lock.json"
 FORMAT = 1
@@ -27,6 +27,9 @@ def render_lock(lock: Lock) -> str:
     lines += ['"images": [', *_rows(_image(image) for image in _sorted_images(lock)), "],"]
     blocks = [_package(package) for package in sorted(lock.packages, key=lambda package: package.sort_key)]
     lines += ['"packages": [', ",\n".join(blocks), "],"]
+    if lock.tools:
+        tools = [_package(package) for package in sorted(lock.tools, key=lambda package: package.sort_key)]
+        lines += ['"tools": [', ",\n".join(tools), "],"]
     body = "\n".join(lines) + "\n"
     return body + f'"digest": "{digest_of(body)}"\n}}\n'
 
@@ -74,7 +77,7 @@ def _package(package: Package) -> str:
     head["variants"] = list(package.variants)
     lines = ["  {" + ", ".join(f"{_quoted(key)}: {_compact(value)}" for key, value in head.items()) + ","]
     files = [
-        _compact({"name": file.name, "sha256": file.sha256} | ({"size": file.size} if file.size is not None else {}))
+        _compact({key: value for key, value in _file(file).items() if value is not None})
         for file in sorted(package.files, key=lambda file: file.name)
     ]
     tail = [(key, _compact(value)) for key, value in _needs(package).items()]
@@ -82,6 +85,10 @@ def _package(package: Package) -> str:
     for position, (key, value) in enumerate(tail):
         lines.append(f"   {_quoted(key)}: {value}" + ("," if position < len(tail) - 1 else "}"))
     return "\n".join(lines)
+
+
+def _file(file: File) -> dict[str, object]:
+    return {"name": file.name, "sha256": file.sha256, "size": file.size, "installed": file.installed}
 
 
 def _needs(package: Package) -> dict[str, object]:
