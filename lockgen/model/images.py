@@ -1,0 +1,83 @@
+"""Images as they are built: what a Dockerfile and a bake target say, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+WORKDIR = "/app"
+HELPERS = ("system", "tools")
+
+
+@dataclass(frozen=True, slots=True)
+class InstallLayer:
+    """A requirement file that an image installs as one layer: its path by variant."""
+
+    paths: tuple[tuple[str, str], ...]
+
+    def path(self, variant: str) -> str:
+        return dict(self.paths)[variant]
+
+    @property
+    def same(self) -> bool:
+        return len({path for _, path in self.paths}) == 1
+
+
+@dataclass(frozen=True, slots=True)
+class ImageVariant:
+    """One image in one variant. ``base_image`` is the reference it is FROM; ``fingerprint`` is that of its closure.
+
+    ``sources`` are the pages of listed packages that a layer of its own needs; ``root`` is the root base below it.
+    """
+
+    variant: str
+    target: str
+    reference: str
+    base_image: str
+    base: str | None
+    root: str
+    lock: str
+    fingerprint: str
+    sources: tuple[str, ...]
+    ppa: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePlan:
+    """One image of the family: one Dockerfile. ``layers`` install; ``built`` is what its builder builds, if anything."""
+
+    name: str
+    kind: str
+    python: str
+    variants: tuple[ImageVariant, ...]
+    layers: tuple[InstallLayer, ...]
+    built: InstallLayer | None
+    needs: tuple[str, ...]
+    apt: tuple[str, ...]
+    build_apt: tuple[str, ...]
+    copy: tuple[str, ...]
+    folders: tuple[str, ...]
+    env: tuple[tuple[str, str], ...]
+    python_path: str
+    preload: tuple[str, ...]
+    entrypoint: str | None
+    user: str
+    uid: int
+
+    @property
+    def root(self) -> bool:
+        return self.variants[0].base is None
+
+    @property
+    def folder(self) -> str:
+        return f"docker/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyPlan:
+    """All images, those below before those that stand on them. ``base_images`` is by variant."""
+
+    family: str
+    registry: str | None
+    platform: str
+    images: tuple[ImagePlan, ...]
+    base_images: tuple[tuple[str, str], ...]

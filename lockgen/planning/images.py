@@ -1,0 +1,104 @@
+"""The lock and versions.toml as images to build: what each Dockerfile and each bake target holds."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from lockgen.model.images import FamilyPlan, ImagePlan, ImageVariant, InstallLayer
+from lockgen.model.lock import Lock
+from lockgen.model.manifest import Image, Manifest
+from lockgen.planning.layers import Layers
+
+Key = tuple[str, str]
+
+
+def plan_family(
+    manifest: Manifest,
+    lock: Lock,
+    layers: Mapping[Key, Layers],
+    files: Mapping[Key, tuple[str, ...]],
+    builds: Mapping[Key, str],
+) -> FamilyPlan:
+    """``files`` are the requirement files of each (image, variant), one a layer; ``builds`` what its builder builds."""
+    order: list[str] = []
+    for name in sorted(manifest.images):
+        order += [link.name for link in manifest.chain(name) if link.name not in order]
+    images = [
+        _image(manifest, lock, manifest.images[name], layers, files, builds)
+        for name in order
+        if all((name, variant) in layers for variant in manifest.images[name].variants)
+    ]
+    bases = {name: variant.from_image for name, variant in sorted(manifest.variants.items()) if manifest.images_of(name)}
+    return FamilyPlan(manifest.family, manifest.registry, manifest.target.platform, tuple(images), tuple(bases.items()))
+
+
+def _image(
+    manifest: Manifest,
+    lock: Lock,
+    image: Image,
+    layers: Mapping[Key, Layers],
+    files: Mapping[Key, tuple[str, ...]],
+    builds: Mapping[Key, str],
+) -> ImagePlan:
+    chain = manifest.chain(image.name)
+    env = {key: value for link in chain for key, value in link.env.items()}
+    held = {variant: files[image.name, variant] for variant in image.variants}
+    slots = max(map(len, held.values()))
+    own = {variant: builds[image.name, variant] for variant in image.variants if (image.name, variant) in builds}
+    return ImagePlan(
+        name=image.name,
+        kind=image.kind,
+        python=manifest.target.python,
+        variants=tuple(_variant(manifest, lock, image, variant, layers) for variant in image.variants),
+        layers=tuple(
+            InstallLayer(tuple((variant, paths[slot]) for variant, paths in held.items())) for slot in range(slots)
+        ),
+        built=InstallLayer(tuple(own.items())) if own else None,
+        needs=tuple(sorted({ask.name for link in chain for ask in link.packages} | {a.name for a in manifest.common})),
+        apt=image.apt,
+        build_apt=image.build_apt,
+        copy=image.copy,
+        folders=tuple(f"/app/{folder}" for folder in image.folders),
+        env=tuple(sorted(image.env.items())),
+        python_path=env.get("PYTHONPATH", ""),
+        preload=image.preload,
+        entrypoint=image.entrypoint,
+        user=manifest.user.name,
+        uid=manifest.user.uid,
+    )
+
+
+def _variant(
+    manifest: Manifest, lock: Lock, image: Image, variant: str, layers: Mapping[Key, Layers]
+) -> ImageVariant:
+    layer = layers[image.name, variant]
+    table = lock.by_variant[variant]
+    own = layer.delta if image.base is not None else (*layer.common, *layer.delta)
+    listed = sorted((table[name].index or "", name) for name in own if table[name].index is not None)
+    held = [f"{table[name].pin} {sorted(f.sha256 for f in table[name].files)}" for name in layer.closure]
+    base_image = manifest.variants[variant].from_image
+    if image.base is not None:
+        base_image = reference(manifest.registry, manifest.family, image.base, variant)
+    return ImageVariant(
+        variant=variant,
+        target=target_name(image.name, variant),
+        reference=reference(manifest.registry, manifest.family, image.name, variant),
+        base_image=base_image,
+        base=target_name(image.base, variant) if image.base is not None else None,
+        root=target_name(manifest.chain(image.name)[0].name, variant),
+        lock=f"locks/{variant}/{image.name}.txt",
+        fingerprint="sha256:" + hashlib.sha256("\n".join(held).encode()).hexdigest(),
+        sources=tuple(f"{lock.indexes[index].rstrip('/')}/{name}/" for index, name in listed),
+        ppa=manifest.variants[variant].ppa,
+    )
+
+
+def reference(registry: str | None, family: str, image: str, variant: str) -> str:
+    """{registry}/{family}-{image}:{variant}, or without a registry."""
+    return f"{registry + '/' if registry else ''}{family}-{image}:{variant}"
+
+
+def target_name(image: str, variant: str) -> str:
+    """The name of a bake target, which may hold no dot. Two underscores part: no image's name holds them twice."""
+    return f"{image}-{variant}".replace(".", "_")

@@ -1,0 +1,150 @@
+"""Files under docker/ that images are built from: Dockerfiles, the bake file, what stages begin with."""
+
+from __future__ import annotations
+
+import re
+
+from lockgen.model.images import FamilyPlan, ImagePlan, InstallLayer
+from lockgen.model.lock import Lock
+from lockgen.rendering.templating import render
+
+BAKE = "docker/docker-bake.hcl"
+SCRIPT = "docker/build-all-images.sh"
+VERSIONS = "docker/versions.txt"
+IGNORE = ".dockerignore"
+
+
+def render_images(plan: FamilyPlan, lock: Lock) -> dict[str, str]:
+    """Path to text of everything under docker/ but the requirement files, and .dockerignore."""
+    tree = {
+        BAKE: _bake(plan),
+        SCRIPT: render("build-all-images.sh.j2"),
+        VERSIONS: _versions(lock),
+        IGNORE: render("dockerignore.j2", copied=sorted({folder for image in plan.images for folder in image.copy})),
+    }
+    for image in plan.images:
+        tree[f"{image.folder}/Dockerfile"] = dockerfile(image)
+        if image.entrypoint is not None:
+            tree[f"{image.folder}/self_check.py"] = render("self_check.py.j2", image=image)
+    return tree
+
+
+def starters(plan: FamilyPlan) -> dict[str, str]:
+    """Path to text of each stage's program, for where there is none: it is the team's from then on."""
+    return {
+        f"{image.folder}/{image.entrypoint}": render("entrypoint.py.j2", image=image)
+        for image in plan.images
+        if image.entrypoint is not None
+    }
+
+
+def dockerfile(image: ImagePlan) -> str:
+    """One Dockerfile for all variants of an image; what differs between them are build arguments."""
+    first = image.variants[0]
+    layers = [
+        {"path": layer.path(first.variant), "argument": None if layer.same else f"REQUIREMENTS_{number}"}
+        for number, layer in enumerate(image.layers, 1)
+    ]
+    folders = list(image.folders)
+    return render(
+        "Dockerfile.j2",
+        name=image.name,
+        tags=[f"{image.name}:{variant.variant}" for variant in image.variants],
+        root=image.root,
+        python=image.python,
+        variant=first.variant,
+        base_image=first.base_image,
+        ppa=any(variant.ppa for variant in image.variants),
+        apt=sorted(image.apt),
+        build_apt=sorted(image.build_apt),
+        user={"name": image.user, "uid": image.uid},
+        sources=find_links(first.sources),
+        built=_built(image),
+        layers=layers,
+        preload=image.preload,
+        python_path=image.python_path,
+        env=[(key, value) for key, value in image.env if not (image.preload and key == "PYTHONPATH")],
+        folders=folders,
+        copy=image.copy,
+        entrypoint=image.entrypoint,
+        lock=first.lock,
+    )
+
+
+def find_links(pages: tuple[str, ...]) -> str:
+    """Options that add the pages of listed packages; every other package comes from the default index."""
+    return " ".join(f"--find-links {page}" for page in pages)
+
+
+def _built(image: ImagePlan) -> str:
+    if image.built is None:
+        return ""
+    return image.built.paths[0][1] if image.built.same and _everywhere(image, image.built) else "${BUILT}"
+
+
+def _everywhere(image: ImagePlan, layer: InstallLayer) -> bool:
+    return len(layer.paths) == len(image.variants)
+
+
+def variable(variant: str) -> str:
+    """The bake variable that replaces a variant's base image."""
+    return "BASE_" + re.sub(r"[^A-Z0-9]", "_", variant.upper())
+
+
+def build_arguments(image: ImagePlan, number: int) -> dict[str, str]:
+    """What a variant's build is told beside its base image: where it is not what the Dockerfile says by itself."""
+    first, own = image.variants[0], image.variants[number]
+    found = {"VARIANT": own.variant} if own.variant != first.variant else {}
+    for position, layer in enumerate(image.layers, 1):
+        if not layer.same:
+            found[f"REQUIREMENTS_{position}"] = layer.path(own.variant)
+    if image.built is not None and _built(image) == "${BUILT}":
+        found["BUILT"] = dict(image.built.paths).get(own.variant, "docker/requirements-build.txt")
+    if own.lock != first.lock and image.entrypoint is not None:
+        found["LOCK"] = own.lock
+    if own.ppa:
+        found["PPA"] = own.ppa
+    return found
+
+
+def _bake(plan: FamilyPlan) -> str:
+    targets = [
+        (image, variant, build_arguments(image, number))
+        for image in plan.images
+        for number, variant in enumerate(image.variants)
+    ]
+    return render(
+        "docker-bake.hcl.j2",
+        plan=plan,
+        targets=targets,
+        bases=[(variable(variant), reference, variant) for variant, reference in plan.base_images],
+        variable=variable,
+        find_links=find_links,
+        groups=_groups(plan),
+    )
+
+
+def _groups(plan: FamilyPlan) -> dict[str, list[str]]:
+    targets = {variant.target for image in plan.images for variant in image.variants}
+    groups: dict[str, list[str]] = {"default": sorted(targets)}
+    for image in plan.images:
+        if len(image.variants) > 1 and image.name.replace(".", "_") not in targets | {"default"}:
+            groups[image.name.replace(".", "_")] = [variant.target for variant in image.variants]
+    for name, _ in plan.base_images:
+        own = [v.target for image in plan.images for v in image.variants if v.variant == name]
+        key = f"all-{name}".replace(".", "_")
+        if key not in targets and key not in groups:
+            groups[key] = sorted(own)
+    return groups
+
+
+def _versions(lock: Lock) -> str:
+    held: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
+    for package in lock.packages:
+        held.setdefault(package.name, []).append((package.version, package.variants))
+    rows = []
+    for name, versions in sorted(held.items()):
+        for version, variants in versions:
+            line = f"{name}=={version}"
+            rows.append(line if variants == lock.variants else f"{line:40} # {', '.join(variants)}")
+    return render("versions.txt.j2", rows=rows)

@@ -1,0 +1,34 @@
+"""The one door to jinja2: templates of this package, strict, and no HTML."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+MARK = "# Generated from versions.toml by `lockgen resolve`: edit that file, then run it again.\n"
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("lockgen.rendering", "templates"),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - no HTML comes out of it; what goes in passed the format's patterns
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["hcl"] = hcl
+    environment.filters["py"] = repr
+    return environment
+
+
+def render(template: str, **values: object) -> str:
+    return _environment().get_template(template).render(mark=MARK, **values)
+
+
+def hcl(value: object) -> str:
+    """A value as HCL writes it: JSON, with what would begin a template escaped."""
+    return json.dumps(value, ensure_ascii=True).replace("${", "$${").replace("%{", "%%{")
