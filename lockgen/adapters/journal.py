@@ -89,7 +89,7 @@ def stage(root: str, contents: Mapping[str, bytes | None]) -> Journal:
         if data is None:
             remove.append(path)
             continue
-        _write(_staged(root, len(write)), data, _mode_at(located(root, path)))
+        _write(_staged(root, len(write)), data, _mode_at(located(root, path)) or _new_mode(data))
         write.append((path, hashlib.sha256(data).hexdigest()))
     for number in range(len(write)):  # after all writes: then most of these find their bytes flushed
         _sync(_staged(root, number))
@@ -211,6 +211,11 @@ def _digest(path: str) -> str | None:
 def _mode_at(target: str) -> int | None:
     status = status_of(target)
     return stat.S_IMODE(status.st_mode) & 0o777 if status and stat.S_ISREG(status.st_mode) else None
+
+
+def _new_mode(data: bytes) -> int | None:
+    """A script can be run; any other file gets what the umask allows."""
+    return 0o755 if data.startswith(b"#!") else None
 
 
 def _write(path: str, data: bytes, mode: int | None) -> None:

@@ -11,7 +11,7 @@ import click
 from lockgen.adapters.workspace import Folder
 from lockgen.commands.drift import extra_files
 from lockgen.commands.inputs import VERSIONS, fingerprints, read_inputs
-from lockgen.commands.tree import Tree, tree_of
+from lockgen.commands.tree import Tree, Written
 from lockgen.errors import Exit
 from lockgen.parsing.lock import is_intact, parse_lock
 from lockgen.rendering.lock import LOCK_PATH
@@ -58,13 +58,23 @@ def check(folder: Folder) -> list[Finding]:
         return [Finding(LOCK_PATH, "missing", f"{LOCK_PATH}: there is no lock yet", RESOLVE)]
     lock = parse_lock(data, LOCK_PATH)
     findings = _inputs(lock.inputs, fingerprints(inputs.manifest, folder))
-    tree = tree_of(lock)
+    written = Written(inputs.manifest, lock)
+    tree = written.tree()
     if tree[LOCK_PATH] != data or not is_intact(data):
         mend = f"git checkout {LOCK_PATH}, or {RESOLVE}"
         diff = _diff(LOCK_PATH, data, tree[LOCK_PATH])
         findings.append(Finding(LOCK_PATH, "edited", f"{LOCK_PATH}: edited by hand", mend, diff))
     del tree[LOCK_PATH]
-    return findings + _files(folder, tree)
+    return findings + _files(folder, tree) + _programs(folder, written.starters())
+
+
+def _programs(folder: Folder, starters: Tree) -> list[Finding]:
+    """A stage's program is the team's; that there is one is what an image needs."""
+    return [
+        Finding(path, "missing", f"{path}: the stage has no program", RESOLVE)
+        for path in sorted(starters)
+        if folder.read(path) is None
+    ]
 
 
 def _inputs(locked: dict[str, str], now: dict[str, str]) -> list[Finding]:

@@ -45,6 +45,8 @@ def _key(root: Path) -> str | None:
     try:
         with Folder(root).shared():
             _add(digest, str(root / "versions.toml"))
+            if os.path.lexists(root / ".dockerignore"):
+                _add(digest, str(root / ".dockerignore"))
             for folder in [*_FOLDERS, *_recorded(root / "versions.toml")]:
                 _walk(digest, str(root / folder))
         _walk(digest, str(Path(__file__).parent.parent))

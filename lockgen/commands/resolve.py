@@ -14,11 +14,11 @@ from lockgen.adapters.http import Http
 from lockgen.adapters.metadata import MetadataReader
 from lockgen.adapters.resolvers import resolver
 from lockgen.adapters.workspace import Folder
-from lockgen.commands.drift import extra_files, stale_files
+from lockgen.commands.drift import extra_files, refuse_to_replace, stale_files
 from lockgen.commands.inputs import Inputs, fingerprints, read_inputs
 from lockgen.commands.secondopinion import REFERENCE, second_opinion
 from lockgen.commands.sources import explicit_indexes
-from lockgen.commands.tree import Tree, tree_of
+from lockgen.commands.tree import Tree, Written
 from lockgen.engine import Engine, Unsolved
 from lockgen.errors import BadInput, Exit, Fault, LockgenError, NoResolution
 from lockgen.model.changes import Changes
@@ -60,7 +60,7 @@ def run(root: Path, options: Options, progress: Progress) -> int:
         inputs = read_inputs(folder)
         old = _old_lock(folder, progress)
         lock = _resolve(folder, inputs, old, options, progress)
-        return _finish(folder, old, lock, options, progress)
+        return _finish(folder, inputs.manifest, old, lock, options, progress)
 
 
 def _old_lock(folder: Folder, progress: Progress) -> Lock | None:
@@ -174,10 +174,15 @@ def _who(inputs: Inputs, entry: Blame) -> str:
     return "; ".join(parts)
 
 
-def _finish(folder: Folder, old: Lock | None, lock: Lock, options: Options, progress: Progress) -> int:
-    tree = tree_of(lock)
+def _finish(
+    folder: Folder, manifest: Manifest, old: Lock | None, lock: Lock, options: Options, progress: Progress
+) -> int:
+    files = Written(manifest, lock)
+    tree = files.tree()
+    refuse_to_replace(folder, tree)
     changes = compare(old, lock)
-    wanted: dict[str, bytes | None] = {**tree, **dict.fromkeys(stale_files(folder, tree))}
+    programs = {path: data for path, data in files.starters().items() if folder.read(path) is None}
+    wanted: dict[str, bytes | None] = {**tree, **programs, **dict.fromkeys(stale_files(folder, tree))}
     pending = sorted(path for path, data in wanted.items() if folder.read(path) != data)
     if options.check:
         _report(changes, pending, options)

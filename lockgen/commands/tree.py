@@ -2,36 +2,98 @@
 
 from __future__ import annotations
 
+from lockgen.model.images import FamilyPlan
 from lockgen.model.lock import Lock, LockedImage
+from lockgen.model.manifest import Manifest
+from lockgen.planning.images import plan_family
 from lockgen.planning.layers import Layers, layers_of
+from lockgen.rendering.images import BAKE, IGNORE, SCRIPT, VERSIONS, render_images, starters
 from lockgen.rendering.lock import LOCK_PATH, render_lock
 from lockgen.rendering.requirements import Renderer
 
 Tree = dict[str, bytes]
 
 COMMON = "docker/requirements-common"
+BUILD = "docker/requirements-build.txt"
 
-GENERATED = ("docker/requirements-common*.txt", "docker/*/requirements-*.txt", "locks/*/*.txt", LOCK_PATH)
+GENERATED = (
+    "docker/requirements-common*.txt",
+    "docker/*/requirements-*.txt",
+    "docker/*/build-*.txt",
+    "docker/*/Dockerfile",
+    "docker/*/self_check.py",
+    "locks/*/*.txt",
+    BUILD,
+    BAKE,
+    SCRIPT,
+    VERSIONS,
+    IGNORE,
+    LOCK_PATH,
+)
 """Where generated files lie; anything there that the lock does not come to is extra."""
 
 KEPT_OUT = ("locks/index/",)
 
 
-def tree_of(lock: Lock) -> Tree:
-    """Path to bytes of every generated file, the lock itself included."""
-    layers = layers_of(lock)
-    renderer = Renderer(lock)
-    tree: dict[str, str] = {LOCK_PATH: render_lock(lock)}
-    tree |= _common(lock, layers, renderer)
-    for name in sorted({image.name for image in lock.images}):
-        variants = {layer.image.variant: layer for layer in layers.values() if layer.image.name == name}
+class Written:
+    """What a lock comes to: requirement files first, then what builds images from them."""
+
+    def __init__(self, manifest: Manifest, lock: Lock) -> None:
+        self._lock = lock
+        self._layers = layers_of(lock)
+        self._renderer = Renderer(lock)
+        self._texts: dict[str, str] = {LOCK_PATH: render_lock(lock)}
+        self._files: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._builds: dict[tuple[str, str], str] = {}
+        self._requirements()
+        self.plan: FamilyPlan = plan_family(manifest, lock, self._layers, self._files, self._builds)
+
+    def tree(self) -> Tree:
+        """Path to bytes of every generated file, the lock itself included."""
+        texts = self._texts | render_images(self.plan, self._lock)
+        return {path: text.encode() for path, text in texts.items()}
+
+    def starters(self) -> Tree:
+        """Path to bytes of the stages' programs, for where there is none."""
+        return {path: text.encode() for path, text in starters(self.plan).items()}
+
+    def _requirements(self) -> None:
+        commons = self._write(_common(self._lock, self._layers, self._renderer))
+        for name in sorted({image.name for image in self._lock.images}):
+            self._image(name, commons)
+        if self._lock.tools:
+            self._texts[BUILD] = self._renderer.tools()
+
+    def _image(self, name: str, commons: dict[str, str]) -> None:
+        variants = {layer.image.variant: layer for layer in self._layers.values() if layer.image.name == name}
         about = _about(next(iter(variants.values())).image)
-        texts = {variant: renderer.file(variant, layer.delta, about) for variant, layer in variants.items()}
-        tree |= _one_or_each(f"docker/{name}/requirements-{name}", texts)
+        deltas = {variant: self._renderer.file(variant, layer.delta, about) for variant, layer in variants.items()}
+        paths = self._write(_one_or_each(f"docker/{name}/requirements-{name}", deltas))
+        any_delta = any(layer.delta for layer in variants.values())
+        sources = {}
         for variant, layer in variants.items():
+            root = layer.image.base is None and bool(layer.common)
+            own = (*(layer.common if root else ()), *layer.delta)
+            self._files[name, variant] = (
+                *([commons[variant]] if root else []),
+                *([paths[variant]] if any_delta else []),
+            )
+            sources[variant] = self._renderer.sources(variant, sorted(own), name)
             whole = f"All of {name}:{variant}, layer by layer in docker/; this file installs it by itself."
-            tree[f"locks/{variant}/{name}.txt"] = renderer.file(variant, layer.closure, whole)
-    return {path: text.encode() for path, text in tree.items()}
+            self._texts[f"locks/{variant}/{name}.txt"] = self._renderer.file(variant, layer.closure, whole)
+        built = {variant: text for variant, text in sources.items() if text}
+        for variant, path in self._write(_one_or_each(f"docker/{name}/build-{name}", built)).items():
+            self._builds[name, variant] = path
+
+    def _write(self, paths: dict[str, tuple[str, str]]) -> dict[str, str]:
+        """Takes (path, text) by variant; answers path by variant."""
+        self._texts |= dict(paths.values())
+        return {variant: path for variant, (path, _) in paths.items()}
+
+
+def tree_of(manifest: Manifest, lock: Lock) -> Tree:
+    """Path to bytes of every generated file, the lock itself included."""
+    return Written(manifest, lock).tree()
 
 
 def _about(image: LockedImage) -> str:
@@ -40,13 +102,14 @@ def _about(image: LockedImage) -> str:
     return f"What {image.name} adds to {image.base}."
 
 
-def _one_or_each(stem: str, texts: dict[str, str]) -> dict[str, str]:
+def _one_or_each(stem: str, texts: dict[str, str]) -> dict[str, tuple[str, str]]:
+    """Path and text by variant: one file where all variants' texts agree."""
     if len(set(texts.values())) == 1:
-        return {f"{stem}.txt": next(iter(texts.values()))}
-    return {f"{stem}.{variant}.txt": text for variant, text in texts.items()}
+        return {variant: (f"{stem}.txt", text) for variant, text in texts.items()}
+    return {variant: (f"{stem}.{variant}.txt", text) for variant, text in texts.items()}
 
 
-def _common(lock: Lock, layers: dict[tuple[str, str], Layers], renderer: Renderer) -> dict[str, str]:
+def _common(lock: Lock, layers: dict[tuple[str, str], Layers], renderer: Renderer) -> dict[str, tuple[str, str]]:
     """The common layer: the same bytes for every variant, but for one that differs, which gets its own file."""
     roots = {layer.image.variant: layer for layer in layers.values() if layer.image.base is None}
     if not any(layer.image.common for layer in roots.values()):
@@ -54,8 +117,10 @@ def _common(lock: Lock, layers: dict[tuple[str, str], Layers], renderer: Rendere
     about = "What every base image installs first."
     texts = {variant: renderer.file(variant, layer.common, about) for variant, layer in sorted(roots.items())}
     shared = _shared(lock, {variant: layer.common for variant, layer in roots.items()}, texts)
-    own = {f"{COMMON}.{variant}.txt": text for variant, text in texts.items() if text != shared}
-    return {f"{COMMON}.txt": shared, **own}
+    return {
+        variant: (f"{COMMON}.txt" if text == shared else f"{COMMON}.{variant}.txt", text)
+        for variant, text in texts.items()
+    }
 
 
 def _shared(lock: Lock, commons: dict[str, tuple[str, ...]], texts: dict[str, str]) -> str:

@@ -503,5 +503,5 @@ def _bytes(text: str | None) -> int | None:
     """ "1.5 GB" in bytes; the format has let nothing else through."""
     if text is None:
         return None
-    number = text.rstrip("BGKMikB ")
-    return round(float(number) * _UNITS[text[len(number) :].strip()])
+    unit = next(unit for unit in sorted(_UNITS, key=len, reverse=True) if text.endswith(unit))
+    return round(float(text.removesuffix(unit)) * _UNITS[unit])

@@ -29,7 +29,9 @@ def plan_family(
         for name in order
         if all((name, variant) in layers for variant in manifest.images[name].variants)
     ]
-    bases = {name: variant.from_image for name, variant in sorted(manifest.variants.items()) if manifest.images_of(name)}
+    bases = {
+        name: variant.from_image for name, variant in sorted(manifest.variants.items()) if manifest.images_of(name)
+    }
     return FamilyPlan(manifest.family, manifest.registry, manifest.target.platform, tuple(images), tuple(bases.items()))
 
 
@@ -69,9 +71,7 @@ def _image(
     )
 
 
-def _variant(
-    manifest: Manifest, lock: Lock, image: Image, variant: str, layers: Mapping[Key, Layers]
-) -> ImageVariant:
+def _variant(manifest: Manifest, lock: Lock, image: Image, variant: str, layers: Mapping[Key, Layers]) -> ImageVariant:
     layer = layers[image.name, variant]
     table = lock.by_variant[variant]
     own = layer.delta if image.base is not None else (*layer.common, *layer.delta)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lockgen.model.lock import Lock, Package
-
-MARK = "# Generated from versions.toml by `lockgen resolve`: edit that file, then run it again.\n"
+from lockgen.rendering.templating import MARK
 
 
 class Renderer:
@@ -25,6 +24,19 @@ class Renderer:
             head.append("# Nothing: all it needs is in the layers below.\n")
         return "".join(head) + "".join(self._line(variant, table[name]) for name in names)
 
+    def sources(self, variant: str, names: Sequence[str], image: str) -> str:
+        """Those of ``names`` that ``variant`` has to build: what a builder builds, "" where it is nothing."""
+        built = [name for name in names if self._lock.by_variant[variant][name].built]
+        if not built:
+            return ""
+        head = f"{MARK}# What {image} builds from source, in its builder.\n"
+        return head + "".join(self._line(variant, self._lock.by_variant[variant][name]) for name in built)
+
+    def tools(self) -> str:
+        """What installs and builds; no image holds it."""
+        head = f"{MARK}# What installs and builds while images are made; no image holds it.\n"
+        return head + "".join(_lines(tool) for tool in self._lock.tools)
+
     def _notes(self, packages: list[Package]) -> list[str]:
         notes = []
         for index in sorted({package.index for package in packages if package.index is not None}):
@@ -36,7 +48,10 @@ class Renderer:
     def _line(self, variant: str, package: Package) -> str:
         key = (variant, package.name)
         if key not in self._lines:
-            hashes = sorted({file.sha256 for file in package.files})
-            lines = [package.pin, *(f"    --hash=sha256:{digest}" for digest in hashes)]
-            self._lines[key] = " \\\n".join(lines) + "\n"
+            self._lines[key] = _lines(package)
         return self._lines[key]
+
+
+def _lines(package: Package) -> str:
+    hashes = sorted({file.sha256 for file in package.files})
+    return " \\\n".join([package.pin, *(f"    --hash=sha256:{digest}" for digest in hashes)]) + "\n"

@@ -36,7 +36,7 @@ def resolved(universe: Universe, family: Family, name: str) -> dict[str, bytes] 
             patch.setenv(f"{tool}_CACHE_DIR", str(Path(caches, tool)))
         engine = Engine(resolver(name), MetadataReader(Http()), indexes, Silence())
         try:
-            return tree_of(engine.resolve(manifest, fingerprints(manifest, Nothing()), None))
+            return tree_of(manifest, engine.resolve(manifest, fingerprints(manifest, Nothing()), None))
         except NoResolution:
             return None
 

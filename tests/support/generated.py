@@ -240,4 +240,4 @@ def resolve(universe: Universe, text: str, old: Mapping[str, bytes] | None = Non
     indexes = {name: universe.explicit(name) for name in manifest.indexes}
     engine = Engine(fake, fake, indexes, Silence())
     known = parse_lock(old["locks/lock.json"], "locks/lock.json") if old is not None else None
-    return tree_of(engine.resolve(manifest, fingerprints(manifest, Nothing()), known))
+    return tree_of(manifest, engine.resolve(manifest, fingerprints(manifest, Nothing()), known))
