@@ -108,6 +108,32 @@ def why(context: click.Context, package: str, images: tuple[str, ...], as_json: 
 
 
 @cli.command()
+@click.argument("images", nargs=-1)
+@click.option("--push", is_flag=True, help="Push what was built.")
+@click.option("--affected", metavar="REF", help="Only images that changed since a git ref, and what stands on them.")
+@click.option("--base", "bases", multiple=True, metavar="NAME=OTHER", help="Another image for a variant's base image.")
+@click.option("--builder", metavar="NAME", help="A buildx builder or a Docker context.")
+@click.option("--registry", metavar="HOST/PATH", help="Another registry than versions.toml's.")
+@click.option(
+    "--wheelhouse", type=click.Path(path_type=Path), help="Install from what `lockgen fetch` filled; no network."
+)
+@click.option("--cache", metavar="REF", help="Where a registry keeps the build cache.")
+@click.option("--no-cache", is_flag=True, help="Run every step.")
+@click.option("--accept-drift", is_flag=True, help="Build what is there even where `check` finds something.")
+@click.option("--dry-run", is_flag=True, help="Only say which images would be built.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.pass_context
+def build(context: click.Context, /, images: tuple[str, ...], **flags: Any) -> int:
+    """Build images with docker buildx bake; all of the family, or those named.
+
+    IMAGES are names, or IMAGE:VARIANT.
+    """
+    from lockgen.commands.build import Options, run
+
+    return _talking(context, lambda root, talk: run(root, images, Options(**flags), talk))
+
+
+@cli.command()
 def schema() -> int:
     """Print the JSON schema of versions.toml."""
     from lockgen.commands.schema import run

@@ -66,3 +66,27 @@ def _unlisted(root: Path, ref: str, listed: Finished) -> None:
 
 def _git(root: Path, *arguments: str) -> Finished:
     return run(["git", "--literal-pathspecs", "--no-optional-locks", *arguments], cwd=root, timeout=_TIMEOUT)
+
+
+def changed_since(root: Path, ref: str) -> list[str]:
+    """Paths (relative to ``root``) that differ between ``ref`` and the working tree, new files included.
+
+    Raises:
+        BadInput: ``root`` is in no repository, or git knows no such commit.
+    """
+    check_ref(ref)
+    found = _git(root, "diff", "--name-only", "--no-renames", "--relative", "-z", f"{ref}^{{commit}}", "--")
+    if found.code:
+        _unlisted(root, ref, found)
+        raise BadInput(f"git cannot compare with {ref!r}", reason=found.last_lines())
+    new = _git(root, "ls-files", "--others", "--exclude-standard", "-z")
+    return sorted({*found.stdout.split("\0"), *new.stdout.split("\0")} - {""})
+
+
+def last_commit(root: Path, paths: list[str]) -> str | None:
+    """The commit that last touched one of ``paths``, with "-dirty" where the working tree differs; None without one."""
+    commit = _git(root, "log", "-1", "--format=%H", "--", *paths)
+    if commit.code or not commit.stdout.strip():
+        return None
+    dirty = _git(root, "status", "--porcelain", "--", *paths)
+    return commit.stdout.strip() + ("-dirty" if dirty.stdout.strip() else "")

@@ -7,9 +7,11 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from lockgen.errors import ToolFailed
 
@@ -49,9 +51,89 @@ def run(
     Raises:
         ToolFailed: it cannot be started, or was still running after ``timeout``.
     """
+    process = _started(argv, cwd, env)
     name = os.path.basename(argv[0])
     try:
-        process = subprocess.Popen(
+        stdout, stderr = process.communicate(stdin, timeout=timeout)
+    except subprocess.TimeoutExpired as error:
+        _end(process)
+        raise ToolFailed(
+            f"{name} did not finish within {timeout:.0f} s", hint="is the index slow? run it again"
+        ) from error
+    except BaseException:
+        _end(process)
+        raise
+    return Finished(process.returncode, stdout, hide_credentials(stderr))
+
+
+def stream(
+    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None, each: Callable[[str], None]
+) -> Finished:
+    """Runs ``argv`` to its end, as ``run`` without a time limit, and hands every line of its stderr to ``each``.
+
+    Raises:
+        ToolFailed: it cannot be started.
+    """
+    process = _started(argv, cwd, env)
+    lines: list[str] = []
+    try:
+        if process.stdin is not None:
+            process.stdin.close()
+        for line in process.stderr or ():
+            lines.append(line)
+            each(line)
+        stdout = process.stdout.read() if process.stdout is not None else ""
+        return Finished(process.wait(), stdout, hide_credentials("".join(lines)))
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        raise
+
+
+@contextlib.contextmanager
+def reading(argv: Sequence[str], *, cwd: Path) -> Iterator[IO[bytes]]:
+    """The standard output of ``argv`` as bytes to read; what it says on stderr is told if it fails.
+
+    Raises:
+        ToolFailed: it cannot be started, or failed.
+    """
+    name = os.path.basename(argv[0])
+    with tempfile.TemporaryFile() as said:
+        try:
+            process = subprocess.Popen(
+                list(argv),
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ToolFailed(f"{name} cannot be started: {error.strerror}") from error
+        with process:
+            if process.stdout is None:
+                raise ToolFailed(f"{name} gives nothing to read")
+            try:
+                yield process.stdout
+            except BaseException:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                raise
+            process.stdout.read()
+            if process.wait():
+                said.seek(0)
+                reason = hide_credentials(said.read().decode("utf-8", "replace")).strip()
+                raise ToolFailed(f"{name} {' '.join(argv[1:3])} failed", reason=reason)
+
+
+def _started(argv: Sequence[str], cwd: Path, env: Mapping[str, str] | None) -> subprocess.Popen[str]:
+    name = os.path.basename(argv[0])
+    try:
+        return subprocess.Popen(
             list(argv),
             cwd=cwd,
             env=dict(env) if env is not None else None,
@@ -67,17 +149,6 @@ def run(
         raise ToolFailed(f"{name} was not found", hint=f"install {name}, or put it on PATH") from error
     except OSError as error:
         raise ToolFailed(f"{name} cannot be started: {error.strerror}") from error
-    try:
-        stdout, stderr = process.communicate(stdin, timeout=timeout)
-    except subprocess.TimeoutExpired as error:
-        _end(process)
-        raise ToolFailed(
-            f"{name} did not finish within {timeout:.0f} s", hint="is the index slow? run it again"
-        ) from error
-    except BaseException:
-        _end(process)
-        raise
-    return Finished(process.returncode, stdout, hide_credentials(stderr))
 
 
 def _end(process: subprocess.Popen[str]) -> None:
