@@ -134,6 +134,32 @@ def build(context: click.Context, /, images: tuple[str, ...], **flags: Any) -> i
 
 
 @cli.command()
+@click.argument("images", nargs=-1)
+@click.option("--registry", metavar="HOST/PATH", help="Another registry than versions.toml's.")
+@click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
+@click.pass_context
+def verify(context: click.Context, images: tuple[str, ...], registry: str | None, as_json: bool) -> int:
+    """Verify that built images hold exactly what the lock says, in layers that hold."""
+    from lockgen.commands.verify import run
+
+    return _talking(context, lambda root, talk: run(root, images, registry, talk, as_json=as_json))
+
+
+@cli.command()
+@click.argument("image")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.pass_context
+def inspect(context: click.Context, image: str, as_json: bool) -> int:
+    """Find packages that an image's layers hold for nothing.
+
+    IMAGE is any image of the engine or a registry, a file of `docker save`, or a folder with an OCI layout.
+    """
+    from lockgen.commands.inspect import run
+
+    return _talking(context, lambda root, talk: run(root, image, talk, as_json=as_json))
+
+
+@cli.command()
 def schema() -> int:
     """Print the JSON schema of versions.toml."""
     from lockgen.commands.schema import run

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import IO, cast
 from urllib.parse import unquote, urlsplit
 
 import requests
@@ -42,6 +44,15 @@ class Response:
         return self.headers.get("content-type", "")
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An answer whose body is still to be read; any status. ``headers`` have lower-case names."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: IO[bytes]
+
+
 class Http:
     """A client for many threads. User info in a URL is sent as basic authentication, to that URL's host only."""
 
@@ -72,6 +83,26 @@ class Http:
             except (requests.RequestException, ValueError) as error:  # ValueError: a redirect to http://[
                 raise _unreachable(plain, error) from None
         raise AssertionError("unreachable")
+
+    @contextlib.contextmanager
+    def opened(self, url: str, headers: Mapping[str, str] | None = None) -> Iterator[Opened]:
+        """A body to read as it comes, whatever its size; redirects are followed, and lose what only one host may see.
+
+        Raises:
+            ToolFailed: no connection.
+        """
+        known = self._credentials.get(origin(self._remember(url)))
+        auth = HTTPBasicAuth(*known) if known else None
+        plain = self._remember(url)
+        sent = {"Accept-Encoding": "identity", **(headers or {})}
+        try:
+            with self._session().get(
+                plain, headers=sent, auth=auth, timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True
+            ) as answer:
+                found = {name.lower(): value for name, value in answer.headers.items()}
+                yield Opened(answer.status_code, found, cast(IO[bytes], answer.raw))
+        except (requests.RequestException, HTTPError, OSError) as error:
+            raise _unreachable(plain, error) from None
 
     def _remember(self, url: str) -> str:
         parts = urlsplit(url)

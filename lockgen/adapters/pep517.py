@@ -18,7 +18,7 @@ from build.env import DefaultIsolatedEnv
 
 
 def main(archive: str, out: str) -> None:
-    """Builds ``archive`` into the folder ``out``; what the build itself says goes to stderr and stdout's first lines."""
+    """Builds ``archive`` into the folder ``out``; what the build itself says comes first."""
     with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
         source = _unpacked(Path(archive), Path(folder))
         with DefaultIsolatedEnv(installer="uv") as environment:

@@ -117,7 +117,7 @@ def _require_copies(root: Path, pairs: list[Pair], family: Family) -> None:
 
 def _bases(plan: FamilyPlan, given: tuple[str, ...]) -> dict[str, str]:
     """NAME=OTHER as bake variables."""
-    found = {}
+    found: dict[str, str] = {}
     for text in given:
         name, equals, other = text.partition("=")
         if not equals or not other:

@@ -43,7 +43,7 @@ class ImageVariant:
 
 @dataclass(frozen=True, slots=True)
 class ImagePlan:
-    """One image of the family: one Dockerfile. ``layers`` install; ``built`` is what its builder builds, if anything."""
+    """One image of the family: one Dockerfile. ``layers`` install; ``built`` is what its builder builds, if any."""
 
     name: str
     kind: str

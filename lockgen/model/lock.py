@@ -96,7 +96,8 @@ class LockedImage:
 class Lock:
     """The family, resolved. ``inputs`` maps each input to its fingerprint ("sha256:...").
 
-    ``tools`` are what installs and builds while an image is made; no image holds them. ``indexes`` maps an index's name to its URL without credentials; ``own_pins`` maps a variant to the packages that
+    ``tools`` are what installs and builds while an image is made; no image holds them.
+    ``indexes`` maps an index's name to its URL without credentials; ``own_pins`` maps a variant to the packages that
     it pins for itself (the reason why a version may differ from the other variants').
     """
 

@@ -179,7 +179,12 @@ def _explain(
         shown = str(path[-1] if loc[-1] == "[key]" else value)
         message = f"`{shown[:30]}…` has {len(shown)} characters, at most {context['max_length']} are allowed"
         faults.add(path, message, "choose a shorter one")
-    elif kind in {"greater_than_equal", "less_than_equal"}:
+    else:
+        _explain_bounds(faults, path, kind, context, value)
+
+
+def _explain_bounds(faults: _Faults, path: Path, kind: str, context: dict[str, object], value: object) -> None:
+    if kind in {"greater_than_equal", "less_than_equal"}:
         bound = context.get("ge", context.get("le"))
         faults.add(path, f"{value!r} is out of range", f"at {'least' if 'ge' in context else 'most'} {bound}")
     elif kind == "too_short":

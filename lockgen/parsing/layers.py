@@ -1,0 +1,55 @@
+"""A layer's tar stream to a Layer. Nothing is unpacked; only RECORD files are read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import posixpath
+import tarfile
+from typing import IO
+
+from lockgen.errors import BadInput
+from lockgen.model.filesystem import Layer
+
+_WHITEOUT = ".wh."
+_OPAQUE = ".wh..wh..opq"
+_LARGEST_RECORD = 64 * 1024 * 1024
+
+
+def read_layer(stream: IO[bytes], digest: str) -> Layer:
+    """Reads a layer, packed or not, from the front to the end.
+
+    Raises:
+        BadInput: it is no tar file.
+    """
+    files: dict[str, int] = {}
+    removed: set[str] = set()
+    emptied: set[str] = set()
+    records: dict[str, frozenset[str]] = {}
+    try:
+        with tarfile.open(fileobj=stream, mode="r|*") as archive:
+            for member in archive:
+                path = posixpath.normpath("/" + member.name).lstrip("/")
+                folder, name = posixpath.split(path)
+                if name == _OPAQUE:
+                    emptied.add(folder)
+                elif name.startswith(_WHITEOUT):
+                    removed.add(posixpath.join(folder, name.removeprefix(_WHITEOUT)))
+                elif not member.isdir():
+                    # A hard link's content lies where it leads to.
+                    files[path] = member.size if member.isreg() else 0
+                if name == "RECORD" and folder.endswith(".dist-info") and member.isreg():
+                    opened = archive.extractfile(member)
+                    text = opened.read(_LARGEST_RECORD) if opened is not None else b""
+                    records[folder] = _recorded(text, posixpath.dirname(folder))
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise BadInput(f"layer {digest[:19]} is no tar file", reason=str(error)) from error
+    return Layer(digest, files, frozenset(removed), frozenset(emptied), records)
+
+
+def _recorded(text: bytes, site: str) -> frozenset[str]:
+    rows = csv.reader(io.StringIO(text.decode("utf-8", "replace"), newline=""))
+    try:
+        return frozenset(posixpath.normpath(posixpath.join("/", site, row[0])).lstrip("/") for row in rows if row)
+    except csv.Error:
+        return frozenset()
