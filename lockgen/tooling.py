@@ -57,7 +57,7 @@ class Tooling:
                 self.progress.step("building what has no wheel, to learn what that takes")
             needs = self.artifacts.build_needs(file, request)
             sizes[file.name] = needs.installed
-            for text in (*needs.requires, "setuptools", "wheel"):  # what pip adds where a package says nothing
+            for text in needs.requires:
                 asks.setdefault(_spelled(text, package), []).append(package.pin)
         return sizes, asks
 

@@ -23,8 +23,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LocalIndex]:
-    """The default index of both resolvers, empty at first."""
+    """The default index of both resolvers, at first with nothing but what installs in an image."""
     with serving(LocalIndex()) as local:
+        local.add("uv", "0.9.7")
         monkeypatch.setenv("UV_DEFAULT_INDEX", local.url)
         monkeypatch.setenv("PIP_INDEX_URL", local.url)
         for name in ("UV", "PIP", "LOCKGEN"):

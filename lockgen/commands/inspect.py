@@ -66,13 +66,9 @@ def _text(image: LayeredImage, found: list[Waste]) -> str:
 
 
 def _sentence(waste: Waste) -> str:
-    match waste.kind:
-        case "twice":
-            return f"{waste.package} {waste.version} in layer {waste.layer}: {waste.now} lies elsewhere too (layer {waste.by})"
-        case "deleted":
-            return f"{waste.package} {waste.version} in layer {waste.layer}: deleted in layer {waste.by}"
-        case _:
-            return f"{waste.package} {waste.version} in layer {waste.layer}: replaced by {waste.now or 'others'} in layer {waste.by}"
+    what = {"twice": f"{waste.now} lies elsewhere too, in", "deleted": "deleted in"}
+    end = what.get(waste.kind, f"replaced by {waste.now or 'others'} in")
+    return f"{waste.package} {waste.version} in layer {waste.layer}: {end} layer {waste.by}"
 
 
 def _said(created_by: str) -> str:

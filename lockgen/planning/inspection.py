@@ -77,7 +77,7 @@ def wasted(image: LayeredImage) -> list[Waste]:
     for number, layer in enumerate(image.layers, 1):
         owners = owners_of(layer)
         brought.append(dict(held_now for held_now in map(dist_of, layer.records) if held_now is not None))
-        for path in [path for path in _hidden_paths(held, layer)]:
+        for path in _hidden_paths(held, layer):
             _lose(lost, held.pop(path), number, "deleted")
         for path, size in layer.files.items():
             if path in held:

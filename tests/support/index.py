@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import io
@@ -25,7 +26,9 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
         wheel.writestr("{stem}-{version}.dist-info/METADATA", open("METADATA").read())
         tags = "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
         wheel.writestr("{stem}-{version}.dist-info/WHEEL", tags)
-        wheel.writestr("{stem}-{version}.dist-info/RECORD", "")
+        wheel.writestr("{stem}.py", "ANSWER = 42\\n")
+        names = ["{stem}.py", *("{stem}-{version}.dist-info/" + name for name in ("METADATA", "WHEEL", "RECORD"))]
+        wheel.writestr("{stem}-{version}.dist-info/RECORD", "".join(name + ",,\\n" for name in names))
     return name
 def build_sdist(sdist_directory, config_settings=None):
     raise NotImplementedError
@@ -40,16 +43,23 @@ def metadata(name: str, version: str, requires: Sequence[str], extras: Sequence[
     return "\n".join(lines) + "\n"
 
 
+def _hashed(content: str) -> str:
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content.encode()).digest()).decode()
+    return f"sha256={digest.rstrip('=')}"
+
+
 def wheel(name: str, version: str, tag: str, text: str) -> tuple[str, bytes]:
     stem = canonicalize_name(name).replace("-", "_")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for path, content in (
+        info = f"{stem}-{version}.dist-info"
+        contents = [
             (f"{stem}/__init__.py", f"__version__ = {version!r}\n"),
-            (f"{stem}-{version}.dist-info/METADATA", text),
-            (f"{stem}-{version}.dist-info/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n"),
-            (f"{stem}-{version}.dist-info/RECORD", ""),
-        ):
+            (f"{info}/METADATA", text),
+            (f"{info}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n"),
+        ]
+        record = "".join(f"{path},{_hashed(content)},{len(content.encode())}\n" for path, content in contents)
+        for path, content in [*contents, (f"{info}/RECORD", f"{record}{info}/RECORD,,\n")]:
             # Without a date of its own each file would take the clock's, and every run other hashes.
             archive.writestr(zipfile.ZipInfo(path, (2025, 1, 1, 0, 0, 0)), content)
     return f"{stem}-{version}-{tag}.whl", buffer.getvalue()
@@ -102,6 +112,13 @@ class LocalIndex:
         """Adds one file; returns its name."""
         text = metadata(name, version, requires, extras, python)
         filename, data = sdist(name, version, text) if source else wheel(name, version, tag, text)
+        self.add_file(name, filename, data, None if source else text, hashed=hashed)
+        entry = self.pages[canonicalize_name(name)][filename]
+        entry |= {"upload-time": uploaded, "yanked": yanked} | ({"requires-python": python} if python else {})
+        return filename
+
+    def add_file(self, name: str, filename: str, data: bytes, text: str | None, *, hashed: bool = True) -> None:
+        """Adds ``data`` as it is; ``text`` is its METADATA, of a wheel."""
         digest = hashlib.sha256(data).hexdigest()
         self.files[filename] = data
         entry: dict[str, object] = {
@@ -109,16 +126,13 @@ class LocalIndex:
             "url": f"/files/{filename.replace('+', '%2B')}",
             "hashes": {"sha256": digest} if hashed else {},
             "size": len(data),
-            "upload-time": uploaded,
-            "yanked": yanked,
+            "upload-time": "2025-01-01T00:00:00Z",
+            "yanked": False,
         }
-        if python:
-            entry["requires-python"] = python
-        if not source:
+        if text is not None:
             self.metadata[filename] = text.encode()
             entry["core-metadata"] = {"sha256": hashlib.sha256(text.encode()).hexdigest()}
         self.pages.setdefault(canonicalize_name(name), {})[filename] = entry
-        return filename
 
     def sha256(self, filename: str) -> str:
         return hashlib.sha256(self.files[filename]).hexdigest()

@@ -1,0 +1,140 @@
+"""The tiny family, from versions.toml to running images. Each test leaves the family as the next one needs it."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+
+from support.tiny import Tiny, add_torch, docker
+
+IMAGES = {"base:cpu", "base:cuda", "ml:cuda", "asr:cuda", "demux:cpu", "old:cpu"}
+
+
+def test_everything_builds_and_is_what_the_lock_says(tiny: Tiny) -> None:
+    built = tiny.build()
+    assert built.keys() == IMAGES
+    assert all(row["bytes"] > 1_000_000 for row in built.values())
+    verdicts = tiny.ok("verify", "--json").json["images"]
+    assert {row["image"]: row["faults"] for row in verdicts} == {image: [] for image in IMAGES}
+    said = docker("run", "--rm", tiny.reference("asr", "cuda"), "--self-check")
+    assert said == "3 packages as locked, 3 imported"
+
+
+def test_the_image_is_small_and_unprivileged(tiny: Tiny) -> None:
+    reference = tiny.reference("asr", "cuda")
+    assert docker("run", "--rm", "--entrypoint", "id", reference, "-u") == "1000"
+    gone = "for path in /tools /wheelhouse /wheels /tmp/requirements.txt /root/.cache/uv; do test ! -e $path; done"
+    docker("run", "--rm", "--user", "0", "--entrypoint", "sh", reference, "-euc", gone)
+    found = docker("run", "--rm", "--entrypoint", "find", reference, "/opt/venv", "-name", "*.pyc")
+    assert found == ""
+    labels = json.loads(docker("image", "inspect", "--format", "{{json .Config.Labels}}", reference))
+    assert labels["org.opencontainers.image.revision"] == tiny.git("rev-parse", "HEAD").strip()
+    assert labels["org.opencontainers.image.base.digest"].startswith("sha256:")
+    docker("run", "--rm", "--entrypoint", "sh", reference, "-euc", "touch /app/in/x; test ! -w /app/asr.py")
+
+
+def test_a_change_of_code_runs_no_install_step(tiny: Tiny) -> None:
+    tiny.edit("docker/asr/asr.py", "The asr stage.", "The asr stage, better.")
+    dry = tiny.ok("build", "--dry-run", "--affected", "HEAD").out.split()
+    assert dry == ["asr:cuda"]
+    built = tiny.build()
+    assert {image: row["installed"] for image, row in built.items()} == dict.fromkeys(built, 0)
+    assert built["asr:cuda"]["steps"] - built["asr:cuda"]["cached"] == 1
+    assert all(row["steps"] == row["cached"] for image, row in built.items() if image != "asr:cuda")
+    assert "better" in docker("run", "--rm", tiny.reference("asr", "cuda"), "--help")
+    tiny.git("commit", "-qam", "better")
+
+
+def test_a_pin_rebuilds_only_what_holds_it(tiny: Tiny) -> None:
+    before = {image: docker("image", "inspect", "--format", "{{.Id}}", _tagged(tiny, image)) for image in IMAGES}
+    tiny.edit("versions.toml", 'gamma = "1.0"', 'gamma = "2.0"')
+    tiny.ok("resolve")
+    assert tiny.ok("build", "--dry-run", "--affected", "HEAD").out.split() == ["demux:cpu"]
+    tiny.git("commit", "-qam", "gamma 2.0")
+    built = tiny.build()
+    assert {image for image, row in built.items() if row["installed"]} == {"demux:cpu"}
+    after = {image: docker("image", "inspect", "--format", "{{.Id}}", _tagged(tiny, image)) for image in IMAGES}
+    assert {image for image in IMAGES if before[image] != after[image]} == {"demux:cpu"}
+    tiny.ok("verify")
+
+
+def test_push_pull_and_inspect_wherever_it_lies(tiny: Tiny, tmp_path: Path) -> None:
+    reference = tiny.reference("demux", "cpu")
+    tiny.build("--push", "demux")
+    docker("rmi", "-f", reference)
+    from_registry = tiny.ok("inspect", "--json", reference).json
+    docker("pull", reference)
+    assert docker("run", "--rm", reference, "--self-check") == "2 packages as locked, 2 imported"
+    docker("save", "-o", str(tmp_path / "demux.tar"), reference)
+    from_file = tiny.ok("inspect", "--json", str(tmp_path / "demux.tar")).json
+    with tarfile.open(tmp_path / "demux.tar") as archive:
+        archive.extractall(tmp_path / "layout", filter="data")
+    from_layout = tiny.ok("inspect", "--json", str(tmp_path / "layout")).json
+    sizes = [[layer["bytes"] for layer in found["layers"]] for found in (from_registry, from_file, from_layout)]
+    assert sizes[0] == sizes[1] == sizes[2]
+    assert from_registry["wasted"] == []
+
+
+def test_another_torch_by_hand_is_noticed_three_times(tiny: Tiny) -> None:
+    add_torch(tiny.index, "2.6.0+cu121")
+    page = f"{tiny.index.url.removesuffix('/simple')}/whl/cu121/torch/"
+    by_hand = (
+        "RUN --mount=type=bind,from=tools,source=/tools,target=/tools "
+        f"/tools/bin/uv pip install --no-index --find-links {page} torch==2.6.0\nUSER 1000:1000\n"
+    )
+    tiny.edit("docker/asr/Dockerfile", "USER 1000:1000\n", by_hand)
+    found = tiny.run("check")
+    assert found.code == 1
+    assert "docker/asr/Dockerfile: not what the lock comes to" in found.out
+    refused = tiny.run("build", "asr")
+    assert refused.code == 2
+    assert "docker/asr/Dockerfile" in refused.err
+    tiny.build("--accept-drift", "asr")
+    verdict = tiny.run("verify", "asr")
+    assert verdict.code == 1
+    assert "torch 2.6.0+cu121 is installed, the lock says 2.5.1+cu121" in verdict.out
+    inspected = tiny.run("inspect", "--json", tiny.reference("asr", "cuda"))
+    assert inspected.code == 1
+    waste = inspected.json["wasted"]
+    assert [(w["package"], w["version"], w["now"], w["kind"]) for w in waste] == [
+        ("torch", "2.5.1+cu121", "2.6.0+cu121", "replaced")
+    ]
+    assert waste[0]["bytes"] > 0
+    tiny.git("checkout", "docker/asr/Dockerfile")
+
+
+def test_a_tampered_wheel_stops_the_build(tiny: Tiny) -> None:
+    name = tiny.index.add("gamma", "3.0")
+    tiny.edit("versions.toml", 'gamma = "2.0"', 'gamma = "3.0"')
+    tiny.ok("resolve")
+    honest = tiny.index.files[name]
+    tiny.index.files[name] = honest.replace(b"__version__", b"__VERSION__")
+    failed = tiny.run("build", "demux")
+    assert failed.code == 4
+    assert "hash mismatch of gamma" in failed.err
+    assert "docker/demux/requirements-demux.txt" in failed.err
+    tiny.index.files[name] = honest
+    assert tiny.build("demux")["demux:cpu"]["installed"] == 1
+
+
+def test_a_base_image_that_is_not_there(tiny: Tiny) -> None:
+    failed = tiny.run("build", "--base", "cpu=localhost:5000/nobody/nothing:1", "demux")
+    assert failed.code == 4
+    assert "base image localhost:5000/nobody/nothing:1 was not found" in failed.err
+    assert tiny.run("build", "--base", "gpu=x", "demux").code == 2
+
+
+def test_no_engine(tiny: Tiny, tmp_path: Path) -> None:
+    lost = Tiny(tiny.root, tiny.index, {**tiny.env, "DOCKER_HOST": f"unix://{tmp_path}/none.sock"}, tiny.registry)
+    failed = lost.run("build")
+    assert failed.code == 4
+    assert "the engine does not answer" in failed.err
+    bare = Tiny(tiny.root, tiny.index, {**tiny.env, "PATH": str(tmp_path)}, tiny.registry)
+    (tmp_path / "git").symlink_to("/usr/bin/git")
+    assert "docker was not found" in bare.run("build").err
+
+
+def _tagged(tiny: Tiny, image: str) -> str:
+    name, variant = image.split(":")
+    return tiny.reference(name, variant)

@@ -1,0 +1,365 @@
+# Generated from versions.toml by `lockgen resolve`: edit that file, then run it again.
+# All images: docker buildx bake -f docker/docker-bake.hcl, or `lockgen build`.
+
+variable "REGISTRY" {
+  default = ""
+}
+
+# A registry reference to keep the build cache under, as in "registry.example/cache"; none by default.
+variable "CACHE" {
+  default = ""
+}
+
+# A folder that `lockgen fetch` filled: nothing is installed from a network then.
+variable "WHEELHOUSE" {
+  default = ""
+}
+
+# The image that the bases of cpu stand on: a mirror of it, or a stand-in.
+variable "BASE_CPU" {
+  default = "python:3.11-slim"
+}
+
+# The image that the bases of cuda stand on: a mirror of it, or a stand-in.
+variable "BASE_CUDA" {
+  default = "nvidia/cuda:12.1.0-runtime-ubuntu22.04"
+}
+
+# The image that the bases of legacy stand on: a mirror of it, or a stand-in.
+variable "BASE_LEGACY" {
+  default = "python:3.11-slim"
+}
+
+function "tagged" {
+  params = [image, variant]
+  result = "${REGISTRY == "" ? "" : "${REGISTRY}/"}small-${image}:${variant}"
+}
+
+function "cache" {
+  params = [name, more]
+  result = CACHE == "" ? [] : ["type=registry,ref=${CACHE}/small:${name}${more}"]
+}
+
+function "filled" {
+  params = [name]
+  result = WHEELHOUSE == "" ? {} : { wheelhouse = "${WHEELHOUSE}/${name}" }
+}
+
+group "default" {
+  targets = ["asr-cpu", "asr-cuda", "base-cpu", "base-cuda", "base-legacy", "demux-cpu", "ml-cpu", "ml-cuda", "old-legacy"]
+}
+
+group "base" {
+  targets = ["base-cpu", "base-cuda", "base-legacy"]
+}
+
+group "ml" {
+  targets = ["ml-cpu", "ml-cuda"]
+}
+
+group "asr" {
+  targets = ["asr-cpu", "asr-cuda"]
+}
+
+group "all-cpu" {
+  targets = ["asr-cpu", "base-cpu", "demux-cpu", "ml-cpu"]
+}
+
+group "all-cuda" {
+  targets = ["asr-cuda", "base-cuda", "ml-cuda"]
+}
+
+group "all-legacy" {
+  targets = ["base-legacy", "old-legacy"]
+}
+
+target "_image" {
+  context   = "."
+  platforms = ["linux/amd64"]
+}
+
+target "_base-cpu-system" {
+  inherits   = ["_image"]
+  dockerfile = "docker/base/Dockerfile"
+  target     = "system"
+  output     = ["type=cacheonly"]
+  args = {
+    BASE_IMAGE = BASE_CPU
+  }
+}
+
+target "_base-cpu-tools" {
+  inherits   = ["_image"]
+  dockerfile = "docker/base/Dockerfile"
+  target     = "tools"
+  output     = ["type=cacheonly"]
+  contexts   = merge({ system = "target:_base-cpu-system" }, filled("tools"))
+  args = {
+    BASE_IMAGE = BASE_CPU
+    TOOL_SOURCES = WHEELHOUSE == "" ? "" : "--no-index --find-links /wheelhouse"
+  }
+}
+
+target "base-cpu" {
+  inherits   = ["_image"]
+  dockerfile = "docker/base/Dockerfile"
+  target     = "image"
+  tags       = [tagged("base", "cpu")]
+  contexts = merge({
+    system = "target:_base-cpu-system"
+    tools = "target:_base-cpu-tools"
+  }, filled("base-cpu"))
+  args = {
+    BASE_IMAGE = BASE_CPU
+    SOURCES    = WHEELHOUSE == "" ? "" : "--no-index --find-links /wheelhouse"
+    REQUIREMENTS_1 = "docker/requirements-common.txt"
+  }
+  labels = {
+    "org.opencontainers.image.title"     = "small-base"
+    "org.opencontainers.image.version"   = "cpu"
+    "org.opencontainers.image.base.name" = BASE_CPU
+    "dev.lockgen.lock"                   = "sha256:e050eec046a32d8cf06591f1b97700445d00a0f80e526c56890df2666105fd36"
+  }
+  cache-from = cache("base-cpu", "")
+  cache-to   = cache("base-cpu", ",mode=max")
+}
+
+target "_base-cuda-system" {
+  inherits   = ["_image"]
+  dockerfile = "docker/base/Dockerfile"
+  target     = "system"
+  output     = ["type=cacheonly"]
+  args = {
+    BASE_IMAGE = BASE_CUDA
+    VARIANT = "cuda"
+  }
+}
+
+target "_base-cuda-tools" {
+  inherits   = ["_image"]
+  dockerfile = "docker/base/Dockerfile"
+  target     = "tools"
+  output     = ["type=cacheonly"]
+  contexts   = merge({ system = "target:_base-cuda-system" }, filled("tools"))
+  args = {
+    BASE_IMAGE = BASE_CUDA
+    VARIANT = "cuda"
+    TOOL_SOURCES = WHEELHOUSE == "" ? "" : "--no-index --find-links /wheelhouse"
+  }
+}
+
+target "base-cuda" {
+  inherits   = ["_image"]
+  dockerfile = "docker/base/Dockerfile"
+  target     = "image"
+  tags       = [tagged("base", "cuda")]
+  contexts = merge({
+    system = "target:_base-cuda-system"
+    tools = "target:_base-cuda-tools"
+  }, filled("base-cuda"))
+  args = {
+    BASE_IMAGE = BASE_CUDA
+    SOURCES    = WHEELHOUSE == "" ? "" : "--no-index --find-links /wheelhouse"
+    VARIANT = "cuda"
+    REQUIREMENTS_1 = "docker/requirements-common.txt"
+  }
+  labels = {
+    "org.opencontainers.image.title"     = "small-base"
+    "org.opencontainers.image.version"   = "cuda"
+    "org.opencontainers.image.base.name" = BASE_CUDA
+    "dev.lockgen.lock"                   = "sha256:e050eec046a32d8cf06591f1b97700445d00a0f80e526c56890df2666105fd36"
+  }
+  cache-from = cache("base-cuda", "")
+  cache-to   = cache("base-cuda", ",mode=max")
+}
+
+target "_base-legacy-system" {
+  inherits   = ["_image"]
+  dockerfile = "docker/base/Dockerfile"
+  target     = "system"
+  output     = ["type=cacheonly"]
+  args = {
+    BASE_IMAGE = BASE_LEGACY
+    VARIANT = "legacy"
+  }
+}
+
+target "_base-legacy-tools" {
+  inherits   = ["_image"]
+  dockerfile = "docker/base/Dockerfile"
+  target     = "tools"
+  output     = ["type=cacheonly"]
+  contexts   = merge({ system = "target:_base-legacy-system" }, filled("tools"))
+  args = {
+    BASE_IMAGE = BASE_LEGACY
+    VARIANT = "legacy"
+    TOOL_SOURCES = WHEELHOUSE == "" ? "" : "--no-index --find-links /wheelhouse"
+  }
+}
+
+target "base-legacy" {
+  inherits   = ["_image"]
+  dockerfile = "docker/base/Dockerfile"
+  target     = "image"
+  tags       = [tagged("base", "legacy")]
+  contexts = merge({
+    system = "target:_base-legacy-system"
+    tools = "target:_base-legacy-tools"
+  }, filled("base-legacy"))
+  args = {
+    BASE_IMAGE = BASE_LEGACY
+    SOURCES    = WHEELHOUSE == "" ? "" : "--no-index --find-links /wheelhouse"
+    VARIANT = "legacy"
+    REQUIREMENTS_1 = "docker/requirements-common.legacy.txt"
+  }
+  labels = {
+    "org.opencontainers.image.title"     = "small-base"
+    "org.opencontainers.image.version"   = "legacy"
+    "org.opencontainers.image.base.name" = BASE_LEGACY
+    "dev.lockgen.lock"                   = "sha256:0cbb609b4a8daa3e2ef8cd8fcfa345433c104daa2d5c3288003d8d2db486a8a4"
+  }
+  cache-from = cache("base-legacy", "")
+  cache-to   = cache("base-legacy", ",mode=max")
+}
+
+target "ml-cpu" {
+  inherits   = ["_image"]
+  dockerfile = "docker/ml/Dockerfile"
+  target     = "image"
+  tags       = [tagged("ml", "cpu")]
+  contexts = merge({
+    below = "target:base-cpu"
+    tools = "target:_base-cpu-tools"
+  }, filled("ml-cpu"))
+  args = {
+    BASE_IMAGE = "small-base:cpu"
+    SOURCES    = WHEELHOUSE == "" ? "--find-links https://index.example/whl/cpu/torch/" : "--no-index --find-links /wheelhouse"
+    REQUIREMENTS_1 = "docker/ml/requirements-ml.cpu.txt"
+  }
+  labels = {
+    "org.opencontainers.image.title"     = "small-ml"
+    "org.opencontainers.image.version"   = "cpu"
+    "org.opencontainers.image.base.name" = BASE_CPU
+    "dev.lockgen.lock"                   = "sha256:582b267d5a0ebdadc7dc62d40b378093ad0bc1c651817f114b78d25dd5c15a63"
+  }
+  cache-from = cache("ml-cpu", "")
+  cache-to   = cache("ml-cpu", ",mode=max")
+}
+
+target "ml-cuda" {
+  inherits   = ["_image"]
+  dockerfile = "docker/ml/Dockerfile"
+  target     = "image"
+  tags       = [tagged("ml", "cuda")]
+  contexts = merge({
+    below = "target:base-cuda"
+    tools = "target:_base-cuda-tools"
+  }, filled("ml-cuda"))
+  args = {
+    BASE_IMAGE = "small-base:cuda"
+    SOURCES    = WHEELHOUSE == "" ? "--find-links https://index.example/whl/cu121/torch/" : "--no-index --find-links /wheelhouse"
+    VARIANT = "cuda"
+    REQUIREMENTS_1 = "docker/ml/requirements-ml.cuda.txt"
+  }
+  labels = {
+    "org.opencontainers.image.title"     = "small-ml"
+    "org.opencontainers.image.version"   = "cuda"
+    "org.opencontainers.image.base.name" = BASE_CUDA
+    "dev.lockgen.lock"                   = "sha256:1367f73f8ed6edbfd081205f290b274be7b98a52cb9511ad3991fedcb73cdf30"
+  }
+  cache-from = cache("ml-cuda", "")
+  cache-to   = cache("ml-cuda", ",mode=max")
+}
+
+target "asr-cpu" {
+  inherits   = ["_image"]
+  dockerfile = "docker/asr/Dockerfile"
+  target     = "image"
+  tags       = [tagged("asr", "cpu")]
+  contexts = merge({
+    below = "target:ml-cpu"
+    tools = "target:_base-cpu-tools"
+  }, filled("asr-cpu"))
+  args = {
+    BASE_IMAGE = "small-ml:cpu"
+    SOURCES    = WHEELHOUSE == "" ? "" : "--no-index --find-links /wheelhouse"
+  }
+  labels = {
+    "org.opencontainers.image.title"     = "small-asr"
+    "org.opencontainers.image.version"   = "cpu"
+    "org.opencontainers.image.base.name" = BASE_CPU
+    "dev.lockgen.lock"                   = "sha256:e0383c77955f6ad8a333c1c45734a07375bd85545216fcada91c046e91365577"
+  }
+  cache-from = cache("asr-cpu", "")
+  cache-to   = cache("asr-cpu", ",mode=max")
+}
+
+target "asr-cuda" {
+  inherits   = ["_image"]
+  dockerfile = "docker/asr/Dockerfile"
+  target     = "image"
+  tags       = [tagged("asr", "cuda")]
+  contexts = merge({
+    below = "target:ml-cuda"
+    tools = "target:_base-cuda-tools"
+  }, filled("asr-cuda"))
+  args = {
+    BASE_IMAGE = "small-ml:cuda"
+    SOURCES    = WHEELHOUSE == "" ? "" : "--no-index --find-links /wheelhouse"
+    VARIANT = "cuda"
+  }
+  labels = {
+    "org.opencontainers.image.title"     = "small-asr"
+    "org.opencontainers.image.version"   = "cuda"
+    "org.opencontainers.image.base.name" = BASE_CUDA
+    "dev.lockgen.lock"                   = "sha256:c68e144d37f876deeecece327332a92e46a062fbf6947360eae0ac2564f76cc9"
+  }
+  cache-from = cache("asr-cuda", "")
+  cache-to   = cache("asr-cuda", ",mode=max")
+}
+
+target "demux-cpu" {
+  inherits   = ["_image"]
+  dockerfile = "docker/demux/Dockerfile"
+  target     = "image"
+  tags       = [tagged("demux", "cpu")]
+  contexts = merge({
+    below = "target:base-cpu"
+    tools = "target:_base-cpu-tools"
+  }, filled("demux-cpu"))
+  args = {
+    BASE_IMAGE = "small-base:cpu"
+    SOURCES    = WHEELHOUSE == "" ? "" : "--no-index --find-links /wheelhouse"
+  }
+  labels = {
+    "org.opencontainers.image.title"     = "small-demux"
+    "org.opencontainers.image.version"   = "cpu"
+    "org.opencontainers.image.base.name" = BASE_CPU
+    "dev.lockgen.lock"                   = "sha256:e050eec046a32d8cf06591f1b97700445d00a0f80e526c56890df2666105fd36"
+  }
+  cache-from = cache("demux-cpu", "")
+  cache-to   = cache("demux-cpu", ",mode=max")
+}
+
+target "old-legacy" {
+  inherits   = ["_image"]
+  dockerfile = "docker/old/Dockerfile"
+  target     = "image"
+  tags       = [tagged("old", "legacy")]
+  contexts = merge({
+    below = "target:base-legacy"
+    tools = "target:_base-legacy-tools"
+  }, filled("old-legacy"))
+  args = {
+    BASE_IMAGE = "small-base:legacy"
+    SOURCES    = WHEELHOUSE == "" ? "" : "--no-index --find-links /wheelhouse"
+  }
+  labels = {
+    "org.opencontainers.image.title"     = "small-old"
+    "org.opencontainers.image.version"   = "legacy"
+    "org.opencontainers.image.base.name" = BASE_LEGACY
+    "dev.lockgen.lock"                   = "sha256:44f779519e217889e23c23e192700743e7c98eaaf5c17fa7443ef0ed1f9a3f74"
+  }
+  cache-from = cache("old-legacy", "")
+  cache-to   = cache("old-legacy", ",mode=max")
+}

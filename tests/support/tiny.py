@@ -1,0 +1,186 @@
+"""A tiny family on a real engine: wheels of a few kB, a torch with a `+cu121` version, a local index, a registry."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.index import LocalIndex, serving
+from support.tools import real_uv
+
+PYTHON = "python:3.11-slim"
+REGISTRY = "localhost:5000"
+
+VERSIONS = """\
+[family]
+name = "tiny"
+registry = "{registry}"
+python = "3.11"
+build = ["ancient"]
+
+[index.cu121]
+url = "{url}/whl/cu121"
+packages = ["torch"]
+
+[variants.cuda]
+index = "cu121"
+from = "python:3.11-slim"
+pins = {{ torch = "2.5.1+cu121" }}
+
+[variants.cpu]
+from = "python:3.11-slim"
+
+[pins]
+alpha = "1.0"
+gamma = "1.0"
+
+[common]
+packages = ["alpha"]
+
+[bases.base]
+folders = ["in", "out"]
+env = {{ PYTHONPATH = "/app:/app/shared" }}
+
+[bases.ml]
+from = "base"
+variants = ["cuda"]
+packages = ["torch"]
+
+[stages.asr]
+from = "ml"
+packages = ["speech"]
+copy = ["shared"]
+entrypoint = "asr.py"
+
+[stages.demux]
+from = "base"
+variants = ["cpu"]
+packages = ["gamma"]
+entrypoint = "demux.py"
+
+[stages.old]
+from = "base"
+variants = ["cpu"]
+packages = ["ancient"]
+entrypoint = "old.py"
+"""
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass
+class Tiny:
+    """The family's folder, its index, and lockgen run in it as a person would."""
+
+    root: Path
+    index: LocalIndex
+    env: Mapping[str, str]
+    registry: str
+
+    def run(self, *arguments: str) -> Done:
+        command = [sys.executable, "-m", "lockgen", *arguments]
+        done = subprocess.run(command, cwd=self.root, env=self.env, capture_output=True, text=True, timeout=600)
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def ok(self, *arguments: str) -> Done:
+        done = self.run(*arguments)
+        assert done.code == 0, done.err + done.out
+        return done
+
+    def build(self, *arguments: str) -> dict[str, dict[str, Any]]:
+        rows = self.ok("build", "--json", *arguments).json["images"]
+        return {row["image"]: row for row in rows}
+
+    def git(self, *arguments: str) -> str:
+        command = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments]
+        return subprocess.run(command, cwd=self.root, check=True, capture_output=True, text=True).stdout
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        text = (self.root / path).read_text()
+        assert text.count(old) == 1
+        (self.root / path).write_text(text.replace(old, new))
+
+    def reference(self, image: str, variant: str) -> str:
+        return f"{self.registry}/tiny-{image}:{variant}"
+
+
+def docker(*arguments: str, ok: bool = True) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0 or not ok, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def engine() -> None:
+    """A real engine with the base image; without one these tests say so, and `.ci/run` starts one."""
+    try:
+        found = subprocess.run(["docker", "image", "inspect", PYTHON], capture_output=True, text=True, timeout=60)
+    except FileNotFoundError:
+        pytest.skip("there is no docker here; .ci/engine-up starts an engine on Debian 12")
+    if found.returncode:
+        pytest.skip(f"no engine with {PYTHON} answers here ({found.stderr.strip()}); .ci/engine-up starts one")
+
+
+def add_torch(index: LocalIndex, version: str) -> None:
+    """torch on the CUDA index only: a page with its wheels, and nothing of it on the default index."""
+    name = index.add("torch", version, tag="cp311-cp311-linux_x86_64")
+    index.pages.pop("torch")
+    path = name.replace("+", "%2B")
+    link = f'<a href="/files/{path}#sha256={index.sha256(name)}">{name}</a><br>'
+    known = index.answers.get("/whl/cu121/torch/", (200, {}, b""))[2]
+    index.answers["/whl/cu121/torch/"] = (200, {"Content-Type": "text/html"}, known + link.encode())
+
+
+@pytest.fixture(scope="module")
+def tiny(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tiny]:
+    """The family, resolved and committed, in a folder and under a registry path of its own."""
+    with serving(LocalIndex()) as index:
+        version, name, data = real_uv()
+        index.add_file("uv", name, data, f"Metadata-Version: 2.1\nName: uv\nVersion: {version}\n")
+        index.add("alpha", "1.0")
+        index.add("gamma", "1.0")
+        index.add("gamma", "2.0")
+        index.add("speech", "1.0", ["alpha", "torch>=2"])
+        index.add("ancient", "0.9", source=True)
+        add_torch(index, "2.5.1+cu121")
+        folder = tmp_path_factory.mktemp("tiny")
+        root = folder / "project"
+        (root / "shared").mkdir(parents=True)
+        (root / "shared" / "tools.py").write_text("ANSWER = 42\n")
+        registry = f"{REGISTRY}/t{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
+        text = VERSIONS.format(url=index.url.removesuffix("/simple"), registry=registry)
+        (root / "versions.toml").write_text(text)
+        env = {
+            **os.environ,
+            "CI": "1",
+            "UV_DEFAULT_INDEX": index.url,
+            "PIP_INDEX_URL": index.url,
+            **{f"{name}_CACHE_DIR": str(folder / name) for name in ("UV", "PIP", "LOCKGEN")},
+        }
+        family = Tiny(root, index, env, registry)
+        family.ok("resolve")
+        family.git("init", "-q", "-b", "main")
+        (root / ".gitignore").write_text(".lockgen/\n")
+        family.git("add", "-A")
+        family.git("commit", "-qm", "the family")
+        yield family
+        held = docker("images", "--format", "{{.Repository}}:{{.Tag}}", f"{registry}/*").split()
+        docker("rmi", "-f", *held, ok=False)
