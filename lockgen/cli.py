@@ -134,6 +134,17 @@ def build(context: click.Context, /, images: tuple[str, ...], **flags: Any) -> i
 
 
 @cli.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("images", nargs=-1)
+@click.pass_context
+def fetch(context: click.Context, folder: Path, images: tuple[str, ...]) -> int:
+    """Fill FOLDER with the locked files, for `lockgen build --wheelhouse FOLDER` without a network."""
+    from lockgen.commands.fetch import run
+
+    return _talking(context, lambda root, talk: run(root, folder, images, talk))
+
+
+@cli.command()
 @click.argument("images", nargs=-1)
 @click.option("--registry", metavar="HOST/PATH", help="Another registry than versions.toml's.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")

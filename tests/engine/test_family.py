@@ -78,10 +78,11 @@ def test_push_pull_and_inspect_wherever_it_lies(tiny: Tiny, tmp_path: Path) -> N
 
 def test_another_torch_by_hand_is_noticed_three_times(tiny: Tiny) -> None:
     add_torch(tiny.index, "2.6.0+cu121")
-    page = f"{tiny.index.url.removesuffix('/simple')}/whl/cu121/torch/"
+    name = next(name for name in tiny.index.files if name.startswith("torch-2.6.0"))
+    (tiny.root / "shared" / name).write_bytes(tiny.index.files[name])
     by_hand = (
-        "RUN --mount=type=bind,from=tools,source=/tools,target=/tools "
-        f"/tools/bin/uv pip install --no-index --find-links {page} torch==2.6.0\nUSER 1000:1000\n"
+        "USER 0\nRUN --mount=type=bind,from=tools,source=/tools,target=/tools "
+        "/tools/bin/uv pip install --no-index --find-links /app/shared torch==2.6.0\nUSER 1000:1000\n"
     )
     tiny.edit("docker/asr/Dockerfile", "USER 1000:1000\n", by_hand)
     found = tiny.run("check")
@@ -102,24 +103,25 @@ def test_another_torch_by_hand_is_noticed_three_times(tiny: Tiny) -> None:
     ]
     assert waste[0]["bytes"] > 0
     tiny.git("checkout", "docker/asr/Dockerfile")
+    (tiny.root / "shared" / name).unlink()
 
 
 def test_a_tampered_wheel_stops_the_build(tiny: Tiny) -> None:
     name = tiny.index.add("gamma", "3.0")
     tiny.edit("versions.toml", 'gamma = "2.0"', 'gamma = "3.0"')
     tiny.ok("resolve")
-    honest = tiny.index.files[name]
-    tiny.index.files[name] = honest.replace(b"__version__", b"__VERSION__")
-    failed = tiny.run("build", "demux")
+    where = tiny.fetched()
+    (tiny.wheelhouse / "demux-cpu" / name).unlink()  # a link: the file itself stays as it is
+    (tiny.wheelhouse / "demux-cpu" / name).write_bytes(tiny.index.files[name].replace(b"__version__", b"__VERSION__"))
+    failed = tiny.run("build", *where, "demux")
     assert failed.code == 4
     assert "hash mismatch of gamma" in failed.err
     assert "docker/demux/requirements-demux.txt" in failed.err
-    tiny.index.files[name] = honest
     assert tiny.build("demux")["demux:cpu"]["installed"] == 1
 
 
 def test_a_base_image_that_is_not_there(tiny: Tiny) -> None:
-    failed = tiny.run("build", "--base", "cpu=localhost:5000/nobody/nothing:1", "demux")
+    failed = tiny.run("build", *tiny.fetched(), "--base", "cpu=localhost:5000/nobody/nothing:1", "demux")
     assert failed.code == 4
     assert "base image localhost:5000/nobody/nothing:1 was not found" in failed.err
     assert tiny.run("build", "--base", "gpu=x", "demux").code == 2

@@ -105,8 +105,17 @@ class Tiny:
         assert done.code == 0, done.err + done.out
         return done
 
+    @property
+    def wheelhouse(self) -> Path:
+        return self.root.parent / "wheelhouse"
+
+    def fetched(self) -> tuple[str, str]:
+        """A fresh wheelhouse: an engine's container cannot reach what listens on this machine's loopback."""
+        self.ok("fetch", str(self.wheelhouse))
+        return "--wheelhouse", str(self.wheelhouse)
+
     def build(self, *arguments: str) -> dict[str, dict[str, Any]]:
-        rows = self.ok("build", "--json", *arguments).json["images"]
+        rows = self.ok("build", "--json", *self.fetched(), *arguments).json["images"]
         return {row["image"]: row for row in rows}
 
     def git(self, *arguments: str) -> str:

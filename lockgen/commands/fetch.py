@@ -1,0 +1,106 @@
+"""`lockgen fetch`: the locked files into a wheelhouse, for builds without a network."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import click
+
+from lockgen.adapters.download import download, link
+from lockgen.adapters.http import Http
+from lockgen.adapters.resolvers.uv import default_index, find_uv
+from lockgen.adapters.simple_index import read_page
+from lockgen.commands.plan import chosen, read_family
+from lockgen.errors import Exit, LockgenError, ToolFailed
+from lockgen.model.lock import Package
+from lockgen.planning.layers import layers_of
+from lockgen.ports import Progress
+from lockgen.rendering.tables import megabytes
+
+WORKERS = 8
+INDEX = "wheelhouse.json"
+
+
+def run(root: Path, folder: Path, names: tuple[str, ...], progress: Progress) -> int:
+    """Fills ``folder``: `files/` holds each file once, and a folder for each bake target holds links to its own.
+
+    Raises:
+        LockgenError: a file could not be fetched, or is not what the lock says; those that are right stay.
+    """
+    family = read_family(root)
+    layers = layers_of(family.lock)
+    folders: dict[str, list[Package]] = {"tools": list(family.lock.tools)}
+    for image, variant in chosen(family.plan, names):
+        layer = layers[image.name, variant.variant]
+        own = {*layer.delta, *(layer.common if variant.base is None else ())}
+        folders[variant.target] = [family.lock.by_variant[variant.variant][name] for name in sorted(own)]
+    packages = {package.chosen.name: package for held in folders.values() for package in held}
+    (folder / "files").mkdir(parents=True, exist_ok=True)
+    fetched = _Fetcher(root, folder, family.lock.indexes, progress, packages.values()).run()
+    for name, held in folders.items():
+        _arrange(folder, name, held)
+    listed = {name: package.chosen.sha256 for name, package in sorted(packages.items())}
+    (folder / INDEX).write_text(json.dumps({"format": 1, "files": listed}, indent=1) + "\n")
+    progress.note(f"{len(packages)} files in {folder}: {fetched} fetched, the others were there")
+    click.echo(str(folder))
+    return Exit.DONE
+
+
+def _arrange(folder: Path, name: str, held: Iterable[Package]) -> None:
+    own = folder / name
+    own.mkdir(exist_ok=True)
+    wanted = {package.chosen.name for package in held}
+    for there in own.iterdir():
+        if there.name not in wanted:
+            there.unlink()
+    for file in wanted:
+        link(folder / "files" / file, own / file)
+
+
+class _Fetcher:
+    def __init__(
+        self, root: Path, folder: Path, indexes: Mapping[str, str], progress: Progress, packages: Iterable[Package]
+    ) -> None:
+        self._folder, self._indexes, self._progress = folder, indexes, progress
+        self._packages = list(packages)
+        self._http = Http()
+        self._default = default_index(find_uv(), root)
+        self._lock = threading.Lock()
+        self._bytes = 0
+        self._total = sum(package.chosen.size or 0 for package in self._packages)
+
+    def run(self) -> int:
+        """How many files came. Every fault is told, not only the first."""
+        errors: list[LockgenError] = []
+        fetched = 0
+        pool = ThreadPoolExecutor(WORKERS)
+        try:
+            for answer in [pool.submit(self._one, package) for package in self._packages]:
+                try:
+                    fetched += answer.result()
+                except LockgenError as error:
+                    errors.append(error)
+        finally:
+            pool.shutdown(cancel_futures=True)
+        if errors:
+            raise ToolFailed.of(dict.fromkeys(fault for error in errors for fault in error.faults))
+        return fetched
+
+    def _one(self, package: Package) -> bool:
+        file = package.chosen
+        target = self._folder / "files" / file.name
+        index = self._default if package.index is None else self._indexes[package.index]
+        page = read_page(self._http, index, package.name)
+        url = next((entry.url for entry in page.files if entry.name == file.name), None)
+        if url is None:
+            raise ToolFailed(f"the index does not list {file.name} any more", hint="resolve again")
+        return download(self._http, url, file.sha256, target, self._got)
+
+    def _got(self, count: int) -> None:
+        with self._lock:
+            self._bytes += count
+            self._progress.step(f"fetching: {megabytes(self._bytes)} of {megabytes(self._total)}")
