@@ -102,6 +102,11 @@ class Docker:
         found = self._docker("image", "inspect", reference)
         return dict(json.loads(found.stdout)[0]) if not found.code else None
 
+    def layers(self, reference: str) -> list[str]:
+        """The digests of an image's layers, from the bottom up; none where the engine has no such image."""
+        found = self._docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", reference)
+        return list(json.loads(found.stdout) or []) if not found.code else []
+
     def _docker(self, *arguments: str) -> Finished:
         return run(["docker", *arguments], cwd=self.root, timeout=_TIMEOUT)
 

@@ -189,8 +189,8 @@ def _is_loopback(url: str) -> bool:
 def _report(pairs: list[Pair], steps: list[Step], sizes: dict[str, int | None], options: Options, took: float) -> None:
     rows = []
     for image, variant in pairs:
-        own = [step for step in steps if step.target == variant.target and " internal]" not in step.text]
-        work = [step for step in own if "exporting" not in step.text]
+        own = [step for step in steps if step.target == variant.target]
+        work = [step for step in own if step.works]
         rows.append(
             {
                 "image": f"{image.name}:{variant.variant}",

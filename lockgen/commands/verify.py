@@ -81,7 +81,7 @@ def _verdict(
     faults = [
         *_distributions(built, closure),
         *_layers(built),
-        *_leftovers(built),
+        *_leftovers(built, _base_layers(docker, family, variant, reference)),
         *_config(image, built, variant),
         *_running(docker, image, reference),
     ]
@@ -129,16 +129,24 @@ def _layers(built: LayeredImage) -> list[str]:
     return faults
 
 
-def _leftovers(built: LayeredImage) -> list[str]:
-    """What a final image has no use for. Only what was there in the end counts; the base image's own files do too."""
+def _base_layers(docker: Docker, family: Family, variant: ImageVariant, reference: str) -> int:
+    """How many layers are those of the image that the family stands on; 0 where the engine does not have it."""
+    below = docker.layers(dict(family.plan.base_images)[variant.variant])
+    own = docker.layers(reference)
+    return len(below) if own[: len(below)] == below else 0
+
+
+def _leftovers(built: LayeredImage, base_layers: int) -> list[str]:
+    """What a final image has no use for. Compilers count wherever they come from, caches where the build left them."""
     files: set[str] = set()
     for layer in built.layers:
         hidden = layer.removed
         files = {path for path in files if path not in hidden} | set(layer.files)
     found = {f"a compiler: /{path}" for path in files if _COMPILER.match(path)}
     found |= {f"a -dev package: {match[1]}" for path in files if (match := _DEV.match(path))}
+    own = {path for layer in built.layers[base_layers:] for path in layer.files} & files
     for pattern, what in _CACHES:
-        if any(pattern.match(path) for path in files):
+        if any(pattern.match(path) for path in own):
             found.add(f"{what} left behind")
     return sorted(found)
 

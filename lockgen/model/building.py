@@ -16,5 +16,10 @@ class Step:
     error: str | None = None
 
     @property
+    def works(self) -> bool:
+        """Whether it is an instruction that makes something, not one that loads or exports."""
+        return self.text.partition("] ")[2].startswith(("RUN ", "COPY ", "ADD ", "WORKDIR "))
+
+    @property
     def installs(self) -> bool:
         return "uv pip install" in self.text or "pip wheel" in self.text

@@ -6,6 +6,7 @@ import json
 import tarfile
 from pathlib import Path
 
+from support.index import wheel
 from support.tiny import Tiny, add_torch, docker
 
 IMAGES = {"base:cpu", "base:cuda", "ml:cuda", "asr:cuda", "demux:cpu", "old:cpu"}
@@ -112,7 +113,7 @@ def test_a_tampered_wheel_stops_the_build(tiny: Tiny) -> None:
     tiny.ok("resolve")
     where = tiny.fetched()
     (tiny.wheelhouse / "demux-cpu" / name).unlink()  # a link: the file itself stays as it is
-    (tiny.wheelhouse / "demux-cpu" / name).write_bytes(tiny.index.files[name].replace(b"__version__", b"__VERSION__"))
+    (tiny.wheelhouse / "demux-cpu" / name).write_bytes(wheel("gamma", "3.0", "py3-none-any", "Name: gamma")[1])
     failed = tiny.run("build", *where, "demux")
     assert failed.code == 4
     assert "hash mismatch of gamma" in failed.err

@@ -28,5 +28,5 @@ def real_uv() -> tuple[str, str, bytes]:
 
 def _add(archive: zipfile.ZipFile, path: str, data: bytes) -> None:
     entry = zipfile.ZipInfo(path, (2025, 1, 1, 0, 0, 0))
-    entry.external_attr = 0o755 << 16
+    entry.external_attr = 0o100755 << 16  # pip asks whether it is a regular file
     archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
