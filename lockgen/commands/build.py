@@ -197,6 +197,7 @@ def _report(pairs: list[Pair], steps: list[Step], sizes: dict[str, int | None], 
                 "steps": len(work),
                 "cached": sum(step.cached for step in work),
                 "installed": sum(step.installs and not step.cached for step in work),
+                "ran": [step.text.partition("] ")[2].splitlines()[0] for step in work if not step.cached],
                 "seconds": round(sum(step.seconds for step in own if not step.cached), 1),
                 "bytes": sizes.get(variant.target),
             }

@@ -312,7 +312,7 @@ def test_disk_full(small: Project, tmp_path: Path) -> None:
     small.ok("resolve")
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", str(disk)], check=False).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=320k", "tmpfs", str(disk)], check=False).returncode:
         return
     try:
         subprocess.run(["cp", "-r", str(small.root), str(disk / "p")], check=True)
@@ -320,7 +320,7 @@ def test_disk_full(small: Project, tmp_path: Path) -> None:
         full.write(SMALL.replace('numpy = "2.0.0"', 'numpy = "1.26.4"'))
         (disk / "ballast").touch()
         with pytest.raises(OSError, match="No space"):
-            (disk / "ballast").write_bytes(b"x" * 400_000)
+            (disk / "ballast").write_bytes(b"x" * 600_000)
         assert "no space left" in fails(full, 4).err.lower()
         (disk / "ballast").unlink()
         full.ok("resolve")

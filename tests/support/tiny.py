@@ -48,7 +48,7 @@ packages = ["alpha"]
 
 [bases.base]
 folders = ["in", "out"]
-env = {{ PYTHONPATH = "/app:/app/shared" }}
+env = {{ PYTHONPATH = "/app:/app/shared", FAMILY = "{registry}" }}  # of its own: no earlier build is its cache
 
 [bases.ml]
 from = "base"

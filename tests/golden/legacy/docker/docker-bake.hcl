@@ -118,7 +118,7 @@ target "base-cpu" {
     "org.opencontainers.image.title"     = "small-base"
     "org.opencontainers.image.version"   = "cpu"
     "org.opencontainers.image.base.name" = BASE_CPU
-    "dev.lockgen.lock"                   = "sha256:e050eec046a32d8cf06591f1b97700445d00a0f80e526c56890df2666105fd36"
+    "dev.lockgen.lock"                   = "sha256:3c24d02be2ef58882b9401d876cd51fcdcf6b7b81cb87133a4b17d2ab88c3ade"
   }
   cache-from = cache("base-cpu", "")
   cache-to   = cache("base-cpu", ",mode=max")
@@ -167,7 +167,7 @@ target "base-cuda" {
     "org.opencontainers.image.title"     = "small-base"
     "org.opencontainers.image.version"   = "cuda"
     "org.opencontainers.image.base.name" = BASE_CUDA
-    "dev.lockgen.lock"                   = "sha256:e050eec046a32d8cf06591f1b97700445d00a0f80e526c56890df2666105fd36"
+    "dev.lockgen.lock"                   = "sha256:3c24d02be2ef58882b9401d876cd51fcdcf6b7b81cb87133a4b17d2ab88c3ade"
   }
   cache-from = cache("base-cuda", "")
   cache-to   = cache("base-cuda", ",mode=max")
@@ -216,7 +216,7 @@ target "base-legacy" {
     "org.opencontainers.image.title"     = "small-base"
     "org.opencontainers.image.version"   = "legacy"
     "org.opencontainers.image.base.name" = BASE_LEGACY
-    "dev.lockgen.lock"                   = "sha256:0cbb609b4a8daa3e2ef8cd8fcfa345433c104daa2d5c3288003d8d2db486a8a4"
+    "dev.lockgen.lock"                   = "sha256:7277eff56d905bc36e0cdb0947f96c401683d966f5a562200228b738bd557c20"
   }
   cache-from = cache("base-legacy", "")
   cache-to   = cache("base-legacy", ",mode=max")
@@ -240,7 +240,7 @@ target "ml-cpu" {
     "org.opencontainers.image.title"     = "small-ml"
     "org.opencontainers.image.version"   = "cpu"
     "org.opencontainers.image.base.name" = BASE_CPU
-    "dev.lockgen.lock"                   = "sha256:582b267d5a0ebdadc7dc62d40b378093ad0bc1c651817f114b78d25dd5c15a63"
+    "dev.lockgen.lock"                   = "sha256:35611ebbeaee0df32e1792b71260fe65469efdc475ac65d71d46886722137463"
   }
   cache-from = cache("ml-cpu", "")
   cache-to   = cache("ml-cpu", ",mode=max")
@@ -265,7 +265,7 @@ target "ml-cuda" {
     "org.opencontainers.image.title"     = "small-ml"
     "org.opencontainers.image.version"   = "cuda"
     "org.opencontainers.image.base.name" = BASE_CUDA
-    "dev.lockgen.lock"                   = "sha256:1367f73f8ed6edbfd081205f290b274be7b98a52cb9511ad3991fedcb73cdf30"
+    "dev.lockgen.lock"                   = "sha256:3b3408aaaf35c1ce5abb68f03925b5d37faa8a4293a9098f8808b70522f39e22"
   }
   cache-from = cache("ml-cuda", "")
   cache-to   = cache("ml-cuda", ",mode=max")
@@ -288,7 +288,7 @@ target "asr-cpu" {
     "org.opencontainers.image.title"     = "small-asr"
     "org.opencontainers.image.version"   = "cpu"
     "org.opencontainers.image.base.name" = BASE_CPU
-    "dev.lockgen.lock"                   = "sha256:e0383c77955f6ad8a333c1c45734a07375bd85545216fcada91c046e91365577"
+    "dev.lockgen.lock"                   = "sha256:d8912304cf0606befbfef1c946397806fda9e605a0f813f859e95d59ef5d113f"
   }
   cache-from = cache("asr-cpu", "")
   cache-to   = cache("asr-cpu", ",mode=max")
@@ -312,7 +312,7 @@ target "asr-cuda" {
     "org.opencontainers.image.title"     = "small-asr"
     "org.opencontainers.image.version"   = "cuda"
     "org.opencontainers.image.base.name" = BASE_CUDA
-    "dev.lockgen.lock"                   = "sha256:c68e144d37f876deeecece327332a92e46a062fbf6947360eae0ac2564f76cc9"
+    "dev.lockgen.lock"                   = "sha256:6f1a882fd71e34cee438e71701ffbafbffb25f103028079ac82058e3b29ebbb9"
   }
   cache-from = cache("asr-cuda", "")
   cache-to   = cache("asr-cuda", ",mode=max")
@@ -335,7 +335,7 @@ target "demux-cpu" {
     "org.opencontainers.image.title"     = "small-demux"
     "org.opencontainers.image.version"   = "cpu"
     "org.opencontainers.image.base.name" = BASE_CPU
-    "dev.lockgen.lock"                   = "sha256:e050eec046a32d8cf06591f1b97700445d00a0f80e526c56890df2666105fd36"
+    "dev.lockgen.lock"                   = "sha256:3c24d02be2ef58882b9401d876cd51fcdcf6b7b81cb87133a4b17d2ab88c3ade"
   }
   cache-from = cache("demux-cpu", "")
   cache-to   = cache("demux-cpu", ",mode=max")
@@ -358,7 +358,7 @@ target "old-legacy" {
     "org.opencontainers.image.title"     = "small-old"
     "org.opencontainers.image.version"   = "legacy"
     "org.opencontainers.image.base.name" = BASE_LEGACY
-    "dev.lockgen.lock"                   = "sha256:44f779519e217889e23c23e192700743e7c98eaaf5c17fa7443ef0ed1f9a3f74"
+    "dev.lockgen.lock"                   = "sha256:230ff3ef7d23b1b1599a8857489f78c1e75893e777b64b0069c394e10f40a575"
   }
   cache-from = cache("old-legacy", "")
   cache-to   = cache("old-legacy", ",mode=max")

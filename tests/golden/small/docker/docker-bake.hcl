@@ -108,7 +108,7 @@ target "base-cpu" {
     "org.opencontainers.image.title"     = "small-base"
     "org.opencontainers.image.version"   = "cpu"
     "org.opencontainers.image.base.name" = BASE_CPU
-    "dev.lockgen.lock"                   = "sha256:e050eec046a32d8cf06591f1b97700445d00a0f80e526c56890df2666105fd36"
+    "dev.lockgen.lock"                   = "sha256:3c24d02be2ef58882b9401d876cd51fcdcf6b7b81cb87133a4b17d2ab88c3ade"
   }
   cache-from = cache("base-cpu", "")
   cache-to   = cache("base-cpu", ",mode=max")
@@ -156,7 +156,7 @@ target "base-cuda" {
     "org.opencontainers.image.title"     = "small-base"
     "org.opencontainers.image.version"   = "cuda"
     "org.opencontainers.image.base.name" = BASE_CUDA
-    "dev.lockgen.lock"                   = "sha256:e050eec046a32d8cf06591f1b97700445d00a0f80e526c56890df2666105fd36"
+    "dev.lockgen.lock"                   = "sha256:3c24d02be2ef58882b9401d876cd51fcdcf6b7b81cb87133a4b17d2ab88c3ade"
   }
   cache-from = cache("base-cuda", "")
   cache-to   = cache("base-cuda", ",mode=max")
@@ -180,7 +180,7 @@ target "ml-cpu" {
     "org.opencontainers.image.title"     = "small-ml"
     "org.opencontainers.image.version"   = "cpu"
     "org.opencontainers.image.base.name" = BASE_CPU
-    "dev.lockgen.lock"                   = "sha256:582b267d5a0ebdadc7dc62d40b378093ad0bc1c651817f114b78d25dd5c15a63"
+    "dev.lockgen.lock"                   = "sha256:35611ebbeaee0df32e1792b71260fe65469efdc475ac65d71d46886722137463"
   }
   cache-from = cache("ml-cpu", "")
   cache-to   = cache("ml-cpu", ",mode=max")
@@ -205,7 +205,7 @@ target "ml-cuda" {
     "org.opencontainers.image.title"     = "small-ml"
     "org.opencontainers.image.version"   = "cuda"
     "org.opencontainers.image.base.name" = BASE_CUDA
-    "dev.lockgen.lock"                   = "sha256:1367f73f8ed6edbfd081205f290b274be7b98a52cb9511ad3991fedcb73cdf30"
+    "dev.lockgen.lock"                   = "sha256:3b3408aaaf35c1ce5abb68f03925b5d37faa8a4293a9098f8808b70522f39e22"
   }
   cache-from = cache("ml-cuda", "")
   cache-to   = cache("ml-cuda", ",mode=max")
@@ -228,7 +228,7 @@ target "asr-cpu" {
     "org.opencontainers.image.title"     = "small-asr"
     "org.opencontainers.image.version"   = "cpu"
     "org.opencontainers.image.base.name" = BASE_CPU
-    "dev.lockgen.lock"                   = "sha256:e0383c77955f6ad8a333c1c45734a07375bd85545216fcada91c046e91365577"
+    "dev.lockgen.lock"                   = "sha256:d8912304cf0606befbfef1c946397806fda9e605a0f813f859e95d59ef5d113f"
   }
   cache-from = cache("asr-cpu", "")
   cache-to   = cache("asr-cpu", ",mode=max")
@@ -252,7 +252,7 @@ target "asr-cuda" {
     "org.opencontainers.image.title"     = "small-asr"
     "org.opencontainers.image.version"   = "cuda"
     "org.opencontainers.image.base.name" = BASE_CUDA
-    "dev.lockgen.lock"                   = "sha256:c68e144d37f876deeecece327332a92e46a062fbf6947360eae0ac2564f76cc9"
+    "dev.lockgen.lock"                   = "sha256:6f1a882fd71e34cee438e71701ffbafbffb25f103028079ac82058e3b29ebbb9"
   }
   cache-from = cache("asr-cuda", "")
   cache-to   = cache("asr-cuda", ",mode=max")
@@ -275,7 +275,7 @@ target "demux-cpu" {
     "org.opencontainers.image.title"     = "small-demux"
     "org.opencontainers.image.version"   = "cpu"
     "org.opencontainers.image.base.name" = BASE_CPU
-    "dev.lockgen.lock"                   = "sha256:e050eec046a32d8cf06591f1b97700445d00a0f80e526c56890df2666105fd36"
+    "dev.lockgen.lock"                   = "sha256:3c24d02be2ef58882b9401d876cd51fcdcf6b7b81cb87133a4b17d2ab88c3ade"
   }
   cache-from = cache("demux-cpu", "")
   cache-to   = cache("demux-cpu", ",mode=max")

@@ -180,7 +180,7 @@ target "ml-cpu" {
     "org.opencontainers.image.title"     = "small-ml"
     "org.opencontainers.image.version"   = "cpu"
     "org.opencontainers.image.base.name" = BASE_CPU
-    "dev.lockgen.lock"                   = "sha256:244a439426e10c1183060027e1f77ec7f609bfda94ad1513791414d344857755"
+    "dev.lockgen.lock"                   = "sha256:aa5f01959fc251377e8f17dfdd7b8c5da014facba632de62f7e108188811a61a"
   }
   cache-from = cache("ml-cpu", "")
   cache-to   = cache("ml-cpu", ",mode=max")
@@ -205,7 +205,7 @@ target "ml-cuda" {
     "org.opencontainers.image.title"     = "small-ml"
     "org.opencontainers.image.version"   = "cuda"
     "org.opencontainers.image.base.name" = BASE_CUDA
-    "dev.lockgen.lock"                   = "sha256:752c4e762ea817a4bc3bb39f9f265b6f6cbfac5a3a852627e68a6ef6713ee1ed"
+    "dev.lockgen.lock"                   = "sha256:919c2f8dc034df2dfba4f54fc44524107bf8ff378c7e8b06afa0f0a672130cd1"
   }
   cache-from = cache("ml-cuda", "")
   cache-to   = cache("ml-cuda", ",mode=max")
@@ -228,7 +228,7 @@ target "asr-cpu" {
     "org.opencontainers.image.title"     = "small-asr"
     "org.opencontainers.image.version"   = "cpu"
     "org.opencontainers.image.base.name" = BASE_CPU
-    "dev.lockgen.lock"                   = "sha256:60928f7696822059fc7beabdbf66beb11a1fe0c515e0120bee8ed5e6de9c526a"
+    "dev.lockgen.lock"                   = "sha256:dc8b99fe15e1c52442ae57b053f946dc7d10701f7e97d6974c1e334f955c4170"
   }
   cache-from = cache("asr-cpu", "")
   cache-to   = cache("asr-cpu", ",mode=max")
@@ -252,7 +252,7 @@ target "asr-cuda" {
     "org.opencontainers.image.title"     = "small-asr"
     "org.opencontainers.image.version"   = "cuda"
     "org.opencontainers.image.base.name" = BASE_CUDA
-    "dev.lockgen.lock"                   = "sha256:f5b40d1b3cdd0c8002f471d5bb94ab864ec45a5cde31ff26f251b49db50c24ab"
+    "dev.lockgen.lock"                   = "sha256:c8f0d5ba5a27e9a15f0d12aa2ca2914d0a14a38b24e9529950f44d25eb0f527f"
   }
   cache-from = cache("asr-cuda", "")
   cache-to   = cache("asr-cuda", ",mode=max")
@@ -320,7 +320,7 @@ target "other-cpu" {
     "org.opencontainers.image.title"     = "small-other"
     "org.opencontainers.image.version"   = "cpu"
     "org.opencontainers.image.base.name" = BASE_CPU
-    "dev.lockgen.lock"                   = "sha256:6c30cbca75b0f885e5a916da9f07f788ff11b552d059497f9bf3967a0e8b4c48"
+    "dev.lockgen.lock"                   = "sha256:98cff5669d2232eff3100c27842f7ddb9db92b272129fec402b491c51d0c656b"
   }
   cache-from = cache("other-cpu", "")
   cache-to   = cache("other-cpu", ",mode=max")
