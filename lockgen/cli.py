@@ -171,6 +171,17 @@ def inspect(context: click.Context, image: str, as_json: bool) -> int:
 
 
 @cli.command()
+@click.argument("images", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print the sizes as JSON.")
+@click.pass_context
+def size(context: click.Context, images: tuple[str, ...], as_json: bool) -> int:
+    """Forecast from the lock what images weigh: download and installed bytes, per layer, in three layouts."""
+    from lockgen.commands.size import run
+
+    return run(context.obj[0], images, as_json=as_json)
+
+
+@cli.command()
 def schema() -> int:
     """Print the JSON schema of versions.toml."""
     from lockgen.commands.schema import run

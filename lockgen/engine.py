@@ -67,7 +67,10 @@ class Engine:
         check_hashes(old, lock, None if self.upgrade else self.opened)
         if self.artifacts is None:
             return lock
-        tooling = Tooling(self.resolver, self.artifacts, self.progress, self.offline, self.upgrade, self.opened)
+        recorded = frozenset(name for name, index in self.indexes.items() if index.recorded)
+        tooling = Tooling(
+            self.resolver, self.artifacts, self.progress, self.offline, self.upgrade, self.opened, recorded
+        )
         return tooling.complete(manifest, lock, solutions, old)
 
 

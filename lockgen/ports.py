@@ -55,7 +55,8 @@ class ExplicitIndex:
     """An index that serves only the packages it is asked for, as data.
 
     ``metadata`` maps a file's name to its Core Metadata; a file without one is not offered to a resolver.
-    ``withheld`` maps a file's name to the reason why it is not offered (no hash, no METADATA).
+    ``withheld`` maps a file's name to the reason why it is not offered (no hash, no METADATA). Of a ``recorded`` one
+    nothing is asked over the network.
     """
 
     name: str
@@ -63,6 +64,7 @@ class ExplicitIndex:
     pages: Mapping[str, ProjectPage]
     metadata: Mapping[str, CoreMetadata]
     withheld: Mapping[str, str] = field(default_factory=dict)
+    recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

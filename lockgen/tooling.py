@@ -28,6 +28,7 @@ class Tooling:
     offline: bool = False
     upgrade: bool = False
     opened: frozenset[str] = frozenset()
+    recorded: frozenset[str] = frozenset()
 
     def complete(self, manifest: Manifest, lock: Lock, solutions: Mapping[str, Solution], old: Lock | None) -> Lock:
         """``lock`` with its tools, and with the installed size of each file that an image installs.
@@ -40,10 +41,15 @@ class Tooling:
         request = self._request(manifest, (INSTALLER,), {})
         sizes, asks = self._built(lock, best, request)
         tools, tool_files = self._tools(manifest, asks, old)
-        wheels = [file for name, file in sorted({**best, **tool_files}.items()) if file.name.endswith(".whl")]
+        named = sorted({**best, **tool_files}.items())
+        wheels = [file for name, file in named if file.name.endswith(".whl") and not self._is_recorded(name)]
         sizes |= self._measured(wheels, old, request)
         packages = tuple(_sized(package, sizes) for package in lock.packages)
         return replace(lock, packages=packages, tools=tuple(_sized(tool, sizes) for tool in tools))
+
+    def _is_recorded(self, key: str) -> bool:
+        """Whether a file comes from a record, of which no network is asked: every machine must come to the same lock."""
+        return key.rpartition(" ")[2] in self.recorded
 
     def _built(
         self, lock: Lock, best: Mapping[str, IndexFile], request: Request
@@ -78,7 +84,7 @@ class Tooling:
                 ]
             ) from error
         tools = [_tool(resolved) for _, resolved in sorted(solution.packages.items())]
-        return tools, {f"tool {name}": r.files[0] for name, r in solution.packages.items() if r.files}
+        return tools, {f"{name} tool ": r.files[0] for name, r in solution.packages.items() if r.files}
 
     def _measured(self, files: list[IndexFile], old: Lock | None, request: Request) -> dict[str, int]:
         known = {file.sha256: file.installed for file in _files_of(old) if file.installed is not None}

@@ -13,8 +13,13 @@ from lockgen.commands.drift import extra_files
 from lockgen.commands.inputs import VERSIONS, fingerprints, read_inputs
 from lockgen.commands.tree import Tree, Written
 from lockgen.errors import Exit
+from lockgen.model.lock import Lock
+from lockgen.model.manifest import Manifest
 from lockgen.parsing.lock import is_intact, parse_lock
+from lockgen.parsing.places import dotted
+from lockgen.planning.sizes import excesses
 from lockgen.rendering.lock import LOCK_PATH
+from lockgen.rendering.tables import megabytes
 
 RESOLVE = "lockgen resolve"
 
@@ -65,7 +70,25 @@ def check(folder: Folder) -> list[Finding]:
         diff = _diff(LOCK_PATH, data, tree[LOCK_PATH])
         findings.append(Finding(LOCK_PATH, "edited", f"{LOCK_PATH}: edited by hand", mend, diff))
     del tree[LOCK_PATH]
-    return findings + _files(folder, tree) + _programs(folder, written.starters())
+    return [
+        *findings,
+        *_files(folder, tree),
+        *_programs(folder, written.starters()),
+        *_budgets(inputs.manifest, lock),
+    ]
+
+
+def _budgets(manifest: Manifest, lock: Lock) -> list[Finding]:
+    """What is larger than versions.toml allows; where a size is unknown, that is said: nobody can promise it."""
+    findings = []
+    for excess in excesses(manifest, lock):
+        size, bound = megabytes(excess.size.installed), megabytes(excess.budget)
+        text = f"{excess.what} comes to {size}, {dotted(excess.path)} allows {bound}"
+        if not excess.known:
+            names = ", ".join(sorted(excess.size.unknown))
+            text = f"{excess.what} comes to {size} and what {names} come to, which is unknown; the budget is {bound}"
+        findings.append(Finding(VERSIONS, "budget", text, f"a larger {dotted(excess.path)}, or fewer packages"))
+    return findings
 
 
 def _programs(folder: Folder, starters: Tree) -> list[Finding]:

@@ -47,7 +47,7 @@ def read_family(root: Path) -> Family:
 
 def refuse_drift(family: Family, *, accept: bool = False) -> None:
     """What is built must be what is locked: raises BadInput where `check` finds something."""
-    if family.drift and not accept:
+    if not accept and any(finding.kind != "budget" for finding in family.drift):
         raise BadInput.of(
             [
                 Fault(
@@ -56,6 +56,7 @@ def refuse_drift(family: Family, *, accept: bool = False) -> None:
                     hint=finding.mend,
                 )
                 for finding in family.drift
+                if finding.kind != "budget"
             ]
         )
 

@@ -66,12 +66,12 @@ def _one(
 def _before(record: ExplicitIndex, cut_off: datetime | None) -> ExplicitIndex:
     """``record`` without what is known to be newer than the cut-off; the CUDA index has no dates, and loses nothing."""
     if cut_off is None:
-        return record
+        return replace(record, recorded=True)
     pages = {
         name: replace(page, files=tuple(f for f in page.files if f.upload_time is None or f.upload_time < cut_off))
         for name, page in record.pages.items()
     }
-    return replace(record, pages=pages)
+    return replace(record, pages=pages, recorded=True)
 
 
 def _wanted(manifest: Manifest, index: Index) -> Callable[[IndexFile], bool]:

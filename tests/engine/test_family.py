@@ -35,6 +35,21 @@ def test_the_image_is_small_and_unprivileged(tiny: Tiny) -> None:
     docker("run", "--rm", "--entrypoint", "sh", reference, "-euc", "touch /app/in/x; test ! -w /app/asr.py")
 
 
+def test_the_forecast_is_what_the_engine_holds(tiny: Tiny) -> None:
+    """Every Python layer of every image: at most 2 % off, by what the engine's own layers hold."""
+    layouts = {row["layout"]: row for row in tiny.ok("size", "--json").json["layouts"]}
+    compared = 0
+    for image in layouts["layered"]["images"]:
+        name, variant = image["image"].split(":")
+        layers = tiny.ok("inspect", "--json", tiny.reference(name, variant)).json["layers"]
+        held = [layer["bytes"] for layer in layers if "uv pip install" in layer["created-by"]]
+        forecast = [layer["installed"] for layer in image["layers"]]
+        for expected, real in zip(reversed(forecast), reversed(held), strict=False):
+            assert abs(expected - real) <= 0.02 * real, (image["image"], forecast, held)
+            compared += 1
+    assert compared == 6
+
+
 def test_a_change_of_code_runs_no_install_step(tiny: Tiny) -> None:
     tiny.edit("docker/asr/asr.py", "The asr stage.", "The asr stage, better.")
     dry = tiny.ok("build", "--dry-run", "--affected", "HEAD").out.split()
