@@ -48,7 +48,7 @@ class Tooling:
         return replace(lock, packages=packages, tools=tuple(_sized(tool, sizes) for tool in tools))
 
     def _is_recorded(self, key: str) -> bool:
-        """Whether a file comes from a record, of which no network is asked: every machine must come to the same lock."""
+        """Whether it comes from a record, of which no network is asked: every machine must come to the same lock."""
         return key.rpartition(" ")[2] in self.recorded
 
     def _built(

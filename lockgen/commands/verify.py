@@ -16,7 +16,7 @@ from lockgen.errors import BadInput, Exit
 from lockgen.model.filesystem import LayeredImage
 from lockgen.model.images import ImagePlan, ImageVariant
 from lockgen.planning.closure import image_closure
-from lockgen.planning.inspection import installed, shared_files, wasted
+from lockgen.planning.inspection import broken, installed, shared_files, wasted
 from lockgen.ports import Progress
 
 SITE = "opt/venv/lib/"
@@ -80,6 +80,7 @@ def _verdict(
     closure = {name: table[name].version for name in image_closure(family.lock, locked)}
     faults = [
         *_distributions(built, closure),
+        *broken(built, family.manifest.target, SITE),
         *_layers(built),
         *_leftovers(built, _base_layers(docker, family, variant, reference)),
         *_config(image, built, variant),

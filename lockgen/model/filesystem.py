@@ -10,7 +10,8 @@ class Layer:
     """One layer. Paths have no leading slash; sizes are bytes of content.
 
     ``removed`` are paths that a whiteout hides (a folder hides all below it), ``emptied`` folders whose lower content
-    is hidden. ``records`` maps a `.dist-info` folder to the paths that its RECORD lists, resolved.
+    is hidden. ``records`` maps a `.dist-info` folder to the paths that its RECORD lists, resolved, and ``requires`` to
+    the Requires-Dist lines of its METADATA.
     """
 
     digest: str
@@ -19,6 +20,7 @@ class Layer:
     emptied: frozenset[str] = frozenset()
     records: dict[str, frozenset[str]] = field(default_factory=dict)
     created_by: str = ""
+    requires: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import email
 import io
 import posixpath
 import tarfile
@@ -26,6 +27,7 @@ def read_layer(stream: IO[bytes], digest: str) -> Layer:
     removed: set[str] = set()
     emptied: set[str] = set()
     records: dict[str, frozenset[str]] = {}
+    requires: dict[str, tuple[str, ...]] = {}
     try:
         with tarfile.open(fileobj=stream, mode="r|*") as archive:
             for member in archive:
@@ -38,13 +40,22 @@ def read_layer(stream: IO[bytes], digest: str) -> Layer:
                 elif not member.isdir():
                     # A hard link's content lies where it leads to.
                     files[path] = member.size if member.isreg() else 0
-                if name == "RECORD" and folder.endswith(".dist-info") and member.isreg():
+                if folder.endswith(".dist-info") and member.isreg() and name in {"RECORD", "METADATA"}:
                     opened = archive.extractfile(member)
                     text = opened.read(_LARGEST_RECORD) if opened is not None else b""
-                    records[folder] = _recorded(text, posixpath.dirname(folder))
+                    if name == "RECORD":
+                        records[folder] = _recorded(text, posixpath.dirname(folder))
+                    else:
+                        requires[folder] = _required(text)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise BadInput(f"layer {digest[:19]} is no tar file", reason=str(error)) from error
-    return Layer(digest, files, frozenset(removed), frozenset(emptied), records)
+    return Layer(digest, files, frozenset(removed), frozenset(emptied), records, requires=requires)
+
+
+def _required(text: bytes) -> tuple[str, ...]:
+    """Requires-Dist, of METADATA that may be old or odd: what an image holds is not to be judged here."""
+    message = email.message_from_bytes(text)
+    return tuple(" ".join(str(line).split()) for line in message.get_all("Requires-Dist") or ())
 
 
 def _recorded(text: bytes, site: str) -> frozenset[str]:

@@ -6,7 +6,12 @@ import posixpath
 import re
 from collections.abc import Iterable, Mapping
 
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion
+
 from lockgen.model.filesystem import Layer, LayeredImage, Waste
+from lockgen.model.target import Target
 
 Held = tuple[str, str]
 """A package's canonical name and its version."""
@@ -48,6 +53,40 @@ def installed(image: LayeredImage) -> dict[str, dict[str, str]]:
         if (held := dist_of(folder)) is not None:
             found.setdefault(posixpath.dirname(folder), {})[held[0]] = held[1]
     return found
+
+
+def broken(image: LayeredImage, target: Target, site: str) -> list[str]:
+    """What `pip check` would say of the environment under ``site``: a need that is missing, or not met."""
+    requires: dict[Held, tuple[str, ...]] = {}
+    for layer in image.layers:
+        for folder, lines in layer.requires.items():
+            held = dist_of(folder)
+            if held is not None and folder.startswith(site):
+                requires[held] = lines
+    there = {
+        name: v for folder, held in installed(image).items() if folder.startswith(site) for name, v in held.items()
+    }
+    found = []
+    for (name, version), lines in sorted(requires.items()):
+        if there.get(name) == version:
+            found += [
+                f"{name} {version} {fault}" for line in lines if (fault := _unmet(line, target, there)) is not None
+            ]
+    return found
+
+
+def _unmet(line: str, target: Target, there: Mapping[str, str]) -> str | None:
+    try:
+        need = Requirement(line)
+        if not target.holds(need.marker):
+            return None
+        have = there.get(canonicalize_name(need.name))
+        if have is None:
+            return f"requires {need.name}, which is not installed"
+        met = need.specifier.contains(have.replace("_", "+"), prereleases=True)
+        return None if met else f"requires {need.name}{need.specifier}, and {have} is installed"
+    except (InvalidRequirement, InvalidVersion):
+        return None
 
 
 def _final(image: LayeredImage) -> set[str]:
