@@ -21,7 +21,12 @@ def tests(session: nox.Session) -> None:
     """The tests, with coverage of commands and of the processes they start. Arguments go to pytest."""
     install(session, "test")
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", "-n", "auto", *session.posargs)
+    if session.posargs:
+        session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    else:
+        session.run("coverage", "run", "-m", "pytest", "-n", "auto", "--ignore=tests/engine")
+        # One engine, and one family that each test hands on to the next: not in parallel.
+        session.run("coverage", "run", "-m", "pytest", "tests/engine")
     session.run("coverage", "combine", "-q")
     # A part of the tests covers a part of the code: only the whole has a bound.
     session.run("coverage", "report", *([] if session.posargs else ["--fail-under=90"]))
