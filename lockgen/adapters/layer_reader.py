@@ -48,6 +48,8 @@ def read_image(root: Path, name: str) -> LayeredImage:
     if not found.code:
         with reading(["docker", "save", name], cwd=root) as stream:
             return replace(_read_archive(stream)[0], name=name)
+    if name.startswith((".", "/")):  # a path, and never the name of an image
+        raise BadInput(f"there is no file or folder {name}", hint="a file of `docker save`, or an OCI layout")
     return _remote(name)
 
 

@@ -100,5 +100,5 @@ def reference(registry: str | None, family: str, image: str, variant: str) -> st
 
 
 def target_name(image: str, variant: str) -> str:
-    """The name of a bake target, which may hold no dot. Two underscores part: no image's name holds them twice."""
+    """The name of a bake target, which may hold no dot."""
     return f"{image}-{variant}".replace(".", "_")

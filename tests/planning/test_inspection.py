@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import tarfile
+from pathlib import Path
 
 import pytest
 
+from lockgen.adapters.layer_reader import read_image
 from lockgen.errors import BadInput
 from lockgen.model.filesystem import Layer, LayeredImage, Waste
 from lockgen.model.target import Target
@@ -107,3 +109,12 @@ def test_what_pip_check_would_say() -> None:
 def test_a_layer_that_is_none() -> None:
     with pytest.raises(BadInput, match="no tar file"):
         read_layer(io.BytesIO(b"\1" * 2000), "sha256:1")
+
+
+@pytest.mark.parametrize("name", ["/nonexistent", "./image.tar"])
+def test_a_path_that_is_not_there_asks_no_registry(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "docker").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(BadInput, match="no file or folder"):
+        read_image(tmp_path, name)
