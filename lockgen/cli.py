@@ -182,6 +182,25 @@ def size(context: click.Context, images: tuple[str, ...], as_json: bool) -> int:
 
 
 @cli.command()
+@click.argument("variants", nargs=-1)
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Stop after N conflicts.")
+@click.option("--offline", is_flag=True, help="Use the caches only.")
+@click.option("--live", is_flag=True, help="Ask the indexes themselves instead of their records.")
+@click.option("--seconds", type=click.FloatRange(1), default=60, show_default=True, help="The most for one question.")
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Questions at once (default: one a core).")
+@click.option("--json", "as_json", is_flag=True, help="Print the conflicts as JSON.")
+@click.pass_context
+def explain(context: click.Context, /, variants: tuple[str, ...], **flags: Any) -> int:
+    """Explain why there is no resolution: every minimal set of pins and requirements that cannot hold together.
+
+    VARIANTS are those of versions.toml; all by default. Ctrl-C ends it with what it has.
+    """
+    from lockgen.commands.explain import Options, run
+
+    return _talking(context, lambda root, talk: run(root, variants, Options(**flags), talk))
+
+
+@cli.command()
 def schema() -> int:
     """Print the JSON schema of versions.toml."""
     from lockgen.commands.schema import run

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from lockgen.model.target import Target
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,3 +160,13 @@ class Progress(Protocol):
     def step(self, text: str) -> None: ...
 
     def note(self, text: str) -> None: ...
+
+
+class Parallel(Protocol):
+    """Work on several things at once. ``workers`` is how many."""
+
+    workers: int
+
+    def each(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+        """The results in the order of ``items``; raises what ``work`` raised first."""
+        ...

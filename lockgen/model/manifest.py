@@ -33,10 +33,11 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """The exact version of one package, and the path of keys where it stands."""
+    """The exact version of one package, and the path of keys where it stands. A ``held`` one is moved by people only."""
 
     version: Version
     path: tuple[str | int, ...]
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,13 +20,27 @@ INWARD = {
     "parsing": {"errors", "model", "parsing", "ports"},
     "tooling": {"errors", "model", "ports"},
     "engine": {"errors", "model", "planning", "ports", "tooling"},
+    "asking": {"errors", "model", "ports"},
+    "explaining": {"asking", "model", "planning", "ports"},
     "adapters": {"adapters", "errors", "model", "parsing", "ports", "rendering"},
-    "commands": {"adapters", "commands", "engine", "errors", "model", "parsing", "planning", "ports", "rendering"},
+    "commands": {
+        "adapters",
+        "asking",
+        "commands",
+        "engine",
+        "errors",
+        "explaining",
+        "model",
+        "parsing",
+        "planning",
+        "ports",
+        "rendering",
+    },
     "cli": {"adapters", "commands", "errors"},
     "__main__": {"cli"},
 }
 
-PURE = ("errors", "model", "ports", "planning", "rendering", "parsing", "tooling", "engine")
+PURE = ("errors", "model", "ports", "planning", "rendering", "parsing", "tooling", "engine", "asking", "explaining")
 OUTSIDE = {
     "http",
     "os",

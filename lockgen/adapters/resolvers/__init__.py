@@ -7,12 +7,12 @@ from lockgen.ports import Resolver
 NAMES = ("uv", "pip-compile")
 
 
-def resolver(name: str) -> Resolver:
-    """The resolver called ``name`` (one of NAMES); only its own module is imported."""
+def resolver(name: str, time_limit: float = 600) -> Resolver:
+    """The resolver called ``name`` (one of NAMES); only its own module is imported. uv heeds ``time_limit``, in seconds."""
     if name == "pip-compile":
         from lockgen.adapters.resolvers.pip_compile import PipCompile
 
         return PipCompile()
     from lockgen.adapters.resolvers.uv import Uv
 
-    return Uv()
+    return Uv(time_limit)

@@ -16,6 +16,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -79,16 +80,32 @@ def default_index(uv: str, cwd: Path, *, offline: bool = False) -> str:
 
 
 class Uv:
-    """The default resolver."""
+    """The default resolver. ``time_limit`` is the seconds that one solve may take.
+
+    Which uv there is and which default index it uses is asked once: a session of many questions has one answer to both.
+    """
 
     name = "uv"
 
-    def solve(self, request: Request) -> Solution:
-        """See ports.Resolver. Solves again only where a routed package was reached without being asked for."""
+    def __init__(self, time_limit: float = 600) -> None:
+        self._time_limit = time_limit
+
+    @cached_property
+    def _uv(self) -> str:
         uv = find_uv()
         _check_version(uv)
+        return uv
+
+    @cached_property
+    def _index(self) -> str:
         with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
-            return _Solve(uv, Path(folder), request).run()
+            # uv says it from its settings alone, with or without a network.
+            return default_index(self._uv, Path(folder), offline=True)
+
+    def solve(self, request: Request) -> Solution:
+        """See ports.Resolver. Solves again only where a routed package was reached without being asked for."""
+        with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
+            return _Solve(self._uv, Path(folder), request, self._index, self._time_limit).run()
 
 
 def _check_version(uv: str) -> None:
@@ -105,6 +122,8 @@ class _Solve:
     uv: str
     folder: Path
     request: Request
+    index: str
+    time_limit: float
 
     def run(self) -> Solution:
         routed = set(self.request.routes)
@@ -180,13 +199,12 @@ class _Solve:
             asked |= named
 
     def _environment(self) -> dict[str, str]:
-        index = default_index(self.uv, self.folder, offline=self.request.offline)
-        return {**clean_environment(os.environ), "UV_DEFAULT_INDEX": index}
+        return {**clean_environment(os.environ), "UV_DEFAULT_INDEX": self.index}
 
     def _once(self, asked: set[str], environment: dict[str, str]) -> tuple[Solution, set[str]]:
         """A solution, and the routed packages in it that did not come from their index."""
         self._write(asked)
-        done = run(self._command(), cwd=self.folder, env=environment)
+        done = run(self._command(), cwd=self.folder, env=environment, timeout=self.time_limit)
         if done.code != 0:
             raise _failure(done, self.request)
         found = _read_pylock(self.folder / "pylock.toml", self.request)

@@ -1,0 +1,118 @@
+"""A resolver as an oracle: yes, no or unknown to many questions, each asked once (DESIGN, law 10).
+
+"No" has three faces, and only one is a conflict: no solution. A source distribution that does not build, a file that the cache
+lacks, a time-out are unknown. "Yes" is a yes only with files that the target can use and that its Python may install.
+
+A resolver asks an index about every page again and again: ten times the time of its own work. So `warm` asks with the network,
+and every later question is put to the cache first, to the network only where the cache cannot tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from lockgen.errors import LockgenError, NoResolution
+from lockgen.model.conflicts import Answer, Verdict
+from lockgen.ports import CoreMetadata, IndexFile, MetadataSource, Request, Resolved, Resolver, Solution
+
+
+class Session:
+    """Questions to one resolver. Several threads may ask: what two ask at once is only asked twice."""
+
+    def __init__(self, resolver: Resolver, metadata: MetadataSource) -> None:
+        self.resolver = resolver
+        self.metadata = metadata
+        self.asked = 0
+        self._answers: dict[object, Verdict] = {}
+        self._requires_python: dict[str, str | None] = {}
+        self._unfit: dict[str, dict[str, str]] = {}
+        self._seen: dict[tuple[str, str], Resolved] = {}
+
+    def ask(self, request: Request, *, warm: bool = False) -> Verdict:
+        """Whether ``request`` has a solution whose every package runs on its target."""
+        key = _key(request)
+        known = self._answers.get(key)
+        if known is None:
+            cached = Verdict(Answer.UNKNOWN) if warm else self._ask(replace(request, offline=True))
+            unsaid = cached.answer is Answer.UNKNOWN and (warm or not request.offline)
+            known = self._answers[key] = self._ask(request) if unsaid else cached
+        return known
+
+    def seen(self, name: str, version: str) -> Resolved | None:
+        """A package of some solution so far, with its files."""
+        return self._seen.get((name, version))
+
+    def needs(self, name: str, version: str, request: Request) -> CoreMetadata | None:
+        """The metadata of a package of some solution so far; None where there was none, or it cannot be read."""
+        found = self.seen(name, version)
+        if found is None or not found.files:
+            return None
+        try:
+            return self._read([found], request).get(found.files[0].name)
+        except LockgenError:
+            return None
+
+    def _ask(self, request: Request) -> Verdict:
+        unfit = self._unfit.setdefault(request.target.python, {})
+        while True:
+            self.asked += 1
+            try:
+                bound = replace(request, constraints=tuple(sorted({*request.constraints, *unfit})))
+                solution = self.resolver.solve(bound)
+                fresh = self._unfit_of(solution, request)
+            except NoResolution as error:
+                notes = [note for pin, note in list(unfit.items()) if _is_named(pin, error)]
+                return Verdict(Answer.NO, "\n".join([_reason(error), *notes]))
+            except LockgenError as error:
+                return Verdict(Answer.UNKNOWN, _reason(error))
+            if not fresh:
+                self._seen.update({(name, found.version): found for name, found in solution.packages.items()})
+                return Verdict(Answer.YES, versions={name: p.version for name, p in solution.packages.items()})
+            unfit.update(fresh)
+
+    def _unfit_of(self, solution: Solution, request: Request) -> dict[str, str]:
+        """What pip would refuse in the image: uv heeds only the lower bound of Requires-Python (uv#4022)."""
+        found: dict[str, str] = {}
+        missing = [p for p in solution.packages.values() if p.files and p.files[0].name not in self._requires_python]
+        metadata = self._read(missing, request)
+        self._requires_python.update({name: entry.requires_python for name, entry in metadata.items()})
+        for name, package in solution.packages.items():
+            pin = f"{name}!={package.version}"
+            if not package.files:
+                found[pin] = f"{name} {package.version} was left out: no file of it runs on the target"
+            elif not request.target.admits(bound := self._requires_python[package.files[0].name]):
+                found[pin] = f"{name} {package.version} was left out: its Requires-Python is {bound}"
+        return found
+
+    def _read(self, packages: list[Resolved], request: Request) -> Mapping[str, CoreMetadata]:
+        known: dict[str, CoreMetadata] = {}
+        wanted: list[IndexFile] = []
+        for package in packages:
+            file = package.files[0]
+            if package.index is not None:
+                known[file.name] = request.indexes[package.index].metadata[file.name]
+            else:
+                wanted.append(file)
+        return {**known, **(self.metadata.read(wanted, request) if wanted else {})}
+
+
+def _key(request: Request) -> object:
+    """What makes two questions the same; preferences only choose between answers, and count."""
+    return (
+        request.target,
+        request.requirements,
+        request.constraints,
+        tuple(sorted(request.routes.items())),
+        tuple(sorted(request.preferences.items())),
+        request.build,
+        request.exclude_newer,
+    )
+
+
+def _is_named(pin: str, error: LockgenError) -> bool:
+    return pin.partition("!=")[0] in _reason(error)
+
+
+def _reason(error: LockgenError) -> str:
+    return "\n".join(fault.reason or fault.message for fault in error.faults)

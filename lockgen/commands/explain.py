@@ -1,0 +1,102 @@
+"""`lockgen explain`: every minimal conflict of a versions.toml that has no solution."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from lockgen.adapters.http import Http
+from lockgen.adapters.metadata import MetadataReader
+from lockgen.adapters.parallel import Threads
+from lockgen.adapters.resolvers import resolver
+from lockgen.adapters.workspace import Folder
+from lockgen.asking import Session
+from lockgen.commands.inputs import Inputs, read_inputs
+from lockgen.commands.sources import explicit_indexes
+from lockgen.errors import BadInput, Exit
+from lockgen.explaining import Explainer, merged
+from lockgen.model.conflicts import Diagnosis, Element
+from lockgen.parsing.manifest import close_match
+from lockgen.planning.solve import order_of_variants
+from lockgen.ports import Progress
+from lockgen.rendering import conflicts as rendering
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says. ``seconds`` bounds each question, ``jobs`` how many are asked at once."""
+
+    offline: bool = False
+    live: bool = False
+    limit: int | None = None
+    seconds: float = 60.0
+    jobs: int | None = None
+    as_json: bool = False
+
+
+def run(root: Path, names: tuple[str, ...], options: Options, progress: Progress) -> int:
+    """Prints the conflicts of ``names`` (variants; all by default). Exit.DONE where there is none.
+
+    Raises:
+        LockgenError: versions.toml or a record is at fault.
+    """
+    folder = Folder(root, progress)
+    with folder.shared():
+        inputs = read_inputs(folder)
+        explainer = prepared(folder, inputs, options, progress)
+    diagnoses = [explainer.diagnose([variant]) for variant in chosen(inputs, names)]
+    if options.as_json:
+        click.echo(json.dumps(rendering.as_json(merged(diagnoses), lines(inputs)), indent=2))
+    else:
+        click.echo(rendering.text(merged(diagnoses), lines(inputs)))
+    return exit_code(diagnoses)
+
+
+def prepared(folder: Folder, inputs: Inputs, options: Options, progress: Progress) -> Explainer:
+    """One session of questions about the family in ``folder``."""
+    http = Http()
+    return Explainer(
+        session=Session(resolver("uv", options.seconds), MetadataReader(http)),
+        manifest=inputs.manifest,
+        indexes=explicit_indexes(inputs.manifest, folder, http, progress, live=options.live, offline=options.offline),
+        parallel=Threads(options.jobs),
+        progress=progress,
+        offline=options.offline,
+        limit=options.limit,
+    )
+
+
+def chosen(inputs: Inputs, names: tuple[str, ...]) -> list[str]:
+    """The variants that ``names`` say, those with most images first.
+
+    Raises:
+        BadInput: there is none of that name, or it has no images.
+    """
+    known = order_of_variants(inputs.manifest)
+    for name in names:
+        if name not in known:
+            raise BadInput(f"there is no variant {name!r} with images", hint=close_match(name, known))
+    return [variant for variant in known if not names or variant in names]
+
+
+def lines(inputs: Inputs) -> rendering.Line:
+    """Where an element stands in versions.toml."""
+    return lambda element: _line(inputs, element)
+
+
+def _line(inputs: Inputs, element: Element) -> int | None:
+    return inputs.place(element.path).line
+
+
+def exit_code(diagnoses: Iterable[Diagnosis]) -> Exit:
+    """What is known decides: a conflict, else an answer that is missing, else an early end."""
+    found = list(diagnoses)
+    if any(diagnosis.conflicts for diagnosis in found):
+        return Exit.NO_RESOLUTION
+    if any(diagnosis.unknown for diagnosis in found):
+        return Exit.TOOL
+    return Exit.DONE if all(diagnosis.complete for diagnosis in found) else Exit.INTERRUPTED

@@ -1,0 +1,232 @@
+"""Why a family has no solution: every minimal conflict, and every smallest set of pins and bounds to let go of.
+
+The search is `planning/hitting.py`; here its questions are asked. What a resolver says of a no names the packages of its
+derivation: nearly always they are the conflict, which a question about them alone confirms in a fraction of the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from lockgen.asking import Session
+from lockgen.model.conflicts import Answer, Conflict, Correction, Diagnosis, Element, Link, Verdict
+from lockgen.model.manifest import Manifest
+from lockgen.planning.elements import Elements, named_in
+from lockgen.planning.hitting import Items, Search
+from lockgen.ports import ExplicitIndex, Parallel, Progress, Request
+
+Test = Callable[[Items], bool]
+"""Whether items fail to hold together."""
+
+
+@dataclass(frozen=True)
+class Explainer:
+    """What an explanation works with. ``limit`` ends the search after so many conflicts; None finds all."""
+
+    session: Session
+    manifest: Manifest
+    indexes: Mapping[str, ExplicitIndex]
+    parallel: Parallel
+    progress: Progress
+    offline: bool = False
+    limit: int | None = None
+
+    def diagnose(self, variants: list[str]) -> Diagnosis:
+        """The conflicts in the solve of ``variants``. Ctrl-C ends it with what it has: the answer is then not complete."""
+        return _Run(self, Elements(self.manifest, variants, self.indexes)).run()
+
+
+@dataclass
+class _Run:
+    about: Explainer
+    elements: Elements
+    interrupted: bool = False
+    unknown: list[str] = field(default_factory=list)
+    versions: dict[Items, Mapping[str, str]] = field(default_factory=dict)
+    reasons: dict[Items, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.all = self.elements.all
+        self.search = Search(len(self.all))
+
+    def run(self) -> Diagnosis:
+        first = self.about.session.asked
+        try:
+            self._warm()
+            self._seek()
+            conflicts = self._conflicts()
+        except KeyboardInterrupt:
+            self.interrupted = True
+            conflicts = self._conflicts()
+        corrections = [
+            Correction(tuple(self.all[item] for item in sorted(items)), self.versions.get(items, {}))
+            for items in self.search.corrections
+        ]
+        return Diagnosis(
+            variants=tuple(self.elements.variants),
+            conflicts=tuple(conflicts),
+            corrections=tuple(corrections),
+            unknown=tuple(dict.fromkeys(self.unknown)),
+            complete=not self.interrupted and self.search.complete,
+            asked=self.about.session.asked - first,
+        )
+
+    def _ask(self, items: Items) -> Verdict:
+        return self.about.session.ask(self._request(items))
+
+    def _request(self, items: Items) -> Request:
+        return self.elements.request([self.all[item] for item in items], offline=self.about.offline)
+
+    def _warm(self) -> None:
+        """Asks for everything with the network, so that the many questions after it need none."""
+        if not self.about.offline:
+            self.about.session.ask(self._request(frozenset(range(len(self.all)))), warm=True)
+
+    def _seek(self) -> None:
+        while batch := self.search.open(2 * self.about.parallel.workers):
+            if self.about.limit is not None and len(self.search.cores) >= self.about.limit:
+                self.interrupted = True
+                return
+            for items, (verdict, core) in zip(batch, self.about.parallel.each(self._examine, batch), strict=True):
+                self._learn(items, verdict, core)
+            found, ways = len(self.search.cores), len(self.search.corrections)
+            self.about.progress.step(
+                f"{found} conflicts and {ways} ways out so far, {self.about.session.asked} questions asked"
+            )
+
+    def _learn(self, items: Items, verdict: Verdict, core: Items | None) -> None:
+        if verdict.answer is Answer.YES:
+            self.search.holds(items)
+            self.versions[frozenset(range(len(self.all))) - items] = verdict.versions
+        elif core is not None:
+            if core not in self.search.cores:
+                named = ", ".join(self.all[item].text for item in sorted(core))
+                self.about.progress.note(f"found: {named}")
+            self.search.fails(core)
+        else:
+            self.search.unknown(items)
+            self.unknown.append(verdict.reason)
+
+    # -- from a no to a conflict ----------------------------------------------
+
+    def _examine(self, items: Items) -> tuple[Verdict, Items | None]:
+        """The answer for ``items``, and for a no a conflict in them as small as cheap questions make it."""
+        verdict = self._ask(items)
+        if verdict.answer is not Answer.NO:
+            return verdict, None
+        named = named_in(verdict.reason)
+        near = frozenset(item for item in items if self.all[item].name in named)
+        core = shrink(near, self._fails) if self._fails(near) else smallest(items, self._fails)
+        self.reasons.setdefault(core, self._ask(core).reason)
+        return verdict, core
+
+    def _fails(self, items: Items) -> bool:
+        return self._ask(items).answer is Answer.NO
+
+    # -- in words --------------------------------------------------------------
+
+    def _conflicts(self) -> list[Conflict]:
+        found = self.search.conflicts()
+        if self.about.limit is not None:
+            found = found[: self.about.limit]
+        asked = [items for items, _ in found if items not in self.reasons] if not self.interrupted else []
+        for items, verdict in zip(asked, self.about.parallel.each(self._ask, asked), strict=True):
+            self.reasons[items] = verdict.reason
+        return [self._conflict(items, proved, self.reasons.get(items, "")) for items, proved in found]
+
+    def _conflict(self, items: Items, proved: bool, reason: str) -> Conflict:
+        elements = tuple(self.all[item] for item in sorted(items))
+        return Conflict(
+            elements=elements,
+            variants=tuple(self.elements.variants),
+            reason=reason,
+            links=tuple(self._links(elements)),
+            never=tuple(self._never(elements, reason)),
+            proved=proved,
+        )
+
+    def _links(self, elements: tuple[Element, ...]) -> Iterable[Link]:
+        """The needs of one exact version that another one of ``elements`` does not meet."""
+        exact = {element.name: version for element in elements if (version := element.version) is not None}
+        for name, version in exact.items():
+            metadata = self.about.session.needs(name, version, self.elements.request((), offline=True))
+            for line in metadata.requires if metadata is not None else ():
+                need = _parsed(line)
+                if need is None or not self.about.manifest.target.holds(need.marker):
+                    continue
+                other = str(canonicalize_name(need.name))
+                if other in exact and not need.specifier.contains(exact[other], prereleases=True):
+                    yield Link(name, version, other, str(need.specifier))
+
+    def _never(self, elements: tuple[Element, ...], reason: str) -> Iterable[str]:
+        """What an explicit index does not have of the packages that this is about."""
+        named = named_in(reason) | {element.name for element in elements}
+        request = self.elements.request(())
+        for name, index in request.routes.items():
+            page = request.indexes[index].pages.get(name)
+            if name not in named:
+                continue
+            versions = {Version(request.indexes[index].metadata[f.name].version) for f in page.files} if page else set()
+            if not versions:
+                yield f"index {index} has no {name}"
+            elif len(elements) == 1:
+                yield f"the newest {name} on index {index} is {max(versions)}"
+
+
+def _parsed(line: str) -> Requirement | None:
+    try:
+        return Requirement(line)
+    except InvalidRequirement:
+        return None
+
+
+def shrink(items: Items, fails: Test) -> Items:
+    """``items`` without what its failing does not need: one question for each."""
+    kept = items
+    for item in sorted(items):
+        if fails(kept - {item}):
+            kept -= {item}
+    return kept
+
+
+def smallest(items: Items, fails: Test) -> Items:
+    """A minimal part of ``items`` that fails, in about k log n questions (QuickXplain, Junker 2004)."""
+
+    def within(background: Items, added: bool, rest: list[int]) -> Items:
+        if added and fails(background):
+            return frozenset()
+        if len(rest) == 1:
+            return frozenset(rest)
+        left, right = rest[: len(rest) // 2], rest[len(rest) // 2 :]
+        second = within(background | set(left), bool(left), right)
+        first = within(background | second, bool(second), left)
+        return first | second
+
+    ordered = sorted(items)
+    return within(frozenset(), False, ordered) if ordered else frozenset()
+
+
+def merged(diagnoses: Iterable[Diagnosis]) -> list[Diagnosis]:
+    """Diagnoses of which two that found the same conflicts are one, felt by the variants of both."""
+    found: list[Diagnosis] = []
+    for one in diagnoses:
+        same = next((n for n, other in enumerate(found) if _alike(one, other)), None)
+        if same is None:
+            found.append(one)
+        else:
+            variants = (*found[same].variants, *one.variants)
+            conflicts = tuple(replace(conflict, variants=variants) for conflict in found[same].conflicts)
+            found[same] = replace(found[same], variants=variants, conflicts=conflicts)
+    return found
+
+
+def _alike(one: Diagnosis, other: Diagnosis) -> bool:
+    def texts(diagnosis: Diagnosis) -> list[list[str]]:
+        return [[element.text for element in conflict.elements] for conflict in diagnosis.conflicts]
+
+    return texts(one) == texts(other) and one.complete == other.complete

@@ -1,0 +1,100 @@
+"""What a resolver said of a question, and what of versions.toml cannot hold together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+Path = tuple[str | int, ...]
+
+
+class Answer(StrEnum):
+    """Yes, no or unknown (law 10): unknown is a time-out, a build that failed, a file that the cache lacks."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A resolver's answer. ``reason`` is its own words for a no, or why nobody can tell; ``versions`` are those of a yes."""
+
+    answer: Answer
+    reason: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Element:
+    """One thing that versions.toml says and could say otherwise.
+
+    A pin ("numpy==1.24.3"), a requirement with a bound ("numpy>=2"), or one of what nobody pins ("numpy"). ``path`` are its
+    keys in the file; ``askers`` the images that ask for the package by name.
+    """
+
+    name: str
+    kind: Literal["pin", "bound", "ask"]
+    text: str
+    path: Path
+    askers: tuple[str, ...] = ()
+    held: bool = False
+
+    @property
+    def version(self) -> str | None:
+        """The one version that it allows; None where there may be more."""
+        name, equals, version = self.text.partition("==")
+        exact = bool(equals) and version[:1] != "=" and not any(sign in name + version for sign in ",;*<>!~")
+        return version if exact else None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A need of one exact version that another element does not meet: whisperx 3.7.2 needs torch>=2.7.1."""
+
+    name: str
+    version: str
+    needs: str
+    bound: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Elements that cannot hold together, while any of them may be left out and the rest can. ``variants`` feel it.
+
+    ``links`` are the needs that make it so, as far as metadata says it in one step; ``reason`` is the resolver's own
+    derivation of just these elements; ``never`` says what an index does not have at all. ``proved`` is False where a search
+    that ended early has not shown that it is minimal.
+    """
+
+    elements: tuple[Element, ...]
+    variants: tuple[str, ...]
+    reason: str
+    links: tuple[Link, ...] = ()
+    never: tuple[str, ...] = ()
+    proved: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """The smallest sets of elements to let go of: without them the rest holds, with any one of them kept it does not."""
+
+    elements: tuple[Element, ...]
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What is known of a variant (or of several that are alike). ``unknown`` are questions that had no answer, and why.
+
+    ``complete`` says that there is no other conflict; else it ended early, or some answer is missing.
+    """
+
+    variants: tuple[str, ...]
+    conflicts: tuple[Conflict, ...]
+    corrections: tuple[Correction, ...]
+    unknown: tuple[str, ...]
+    complete: bool
+    asked: int
