@@ -267,6 +267,12 @@ def _configuration(request: Request, folder: Path, indexes: list[str]) -> str:
     parts = [f"constraint-dependencies = {_list(request.constraints)}\n"]
     if request.exclude_newer is not None:
         parts.append(f"exclude-newer = {_text(request.exclude_newer.isoformat())}\n")
+    if request.overrides:
+        scoped = [
+            f"{{ package = {{ name = {_text(name)} }}, dependencies = {_list(needs)} }}"
+            for name, needs in sorted(request.overrides.items())
+        ]
+        parts.append(f"override-dependencies = [{', '.join(scoped)}]\n")
     parts += [f"[[index]]\n{_index_table(folder, name)}" for name in indexes]
     for index in indexes:
         parts += _static_metadata(request.indexes[index], request)
