@@ -44,6 +44,7 @@ class Tooling:
         named = sorted({**best, **tool_files}.items())
         wheels = [file for name, file in named if file.name.endswith(".whl") and not self._is_recorded(name)]
         sizes |= self._measured(wheels, old, request)
+        sizes |= {file.name: file.installed for _, file in named if file.installed is not None}
         packages = tuple(_sized(package, sizes) for package in lock.packages)
         return replace(lock, packages=packages, tools=tuple(_sized(tool, sizes) for tool in tools))
 
