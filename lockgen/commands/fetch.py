@@ -38,6 +38,8 @@ def run(root: Path, folder: Path, names: tuple[str, ...], progress: Progress) ->
         layer = layers[image.name, variant.variant]
         own = {*layer.delta, *(layer.common if variant.base is None else ())}
         folders[variant.target] = [family.lock.by_variant[variant.variant][name] for name in sorted(own)]
+        for built in (built for built in image.built if built.number > 1):
+            folders[variant.target] += family.lock.more_tools[built.number - 2].packages
     packages = {package.chosen.name: package for held in folders.values() for package in held}
     with alone_in(folder, lambda: progress.note(f"another lockgen fetches into {folder}: waiting for it")):
         with on_disk(folder):

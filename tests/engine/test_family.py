@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import tarfile
 from pathlib import Path
 
@@ -136,6 +137,20 @@ def test_a_tampered_wheel_stops_the_build(tiny: Tiny) -> None:
     assert "hash mismatch of gamma" in failed.err
     assert "docker/demux/requirements-demux.txt" in failed.err
     assert tiny.build("demux")["demux:cpu"]["installed"] == 1
+
+
+def test_a_wheelhouse_needs_no_index(tiny: Tiny) -> None:
+    """Every step anew, wheels, torch and what is built from source, with nothing listening where the index was."""
+    where = tiny.fetched()
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        closed = f"http://127.0.0.1:{found.getsockname()[1]}/simple"
+    lost = Tiny(tiny.root, tiny.index, {**tiny.env, "UV_DEFAULT_INDEX": closed, "PIP_INDEX_URL": closed}, tiny.registry)
+    tiny.index.asked.clear()
+    built = lost.ok("build", "--json", "--no-cache", *where, "asr", "old").json["images"]
+    assert {row["image"] for row in built if row["installed"]} == {"asr:cuda", "old:cpu"}
+    assert tiny.index.asked == []
+    assert lost.run("build", "--no-cache", "old").code == 4
+    tiny.ok("verify", "asr", "old")
 
 
 def test_a_base_image_that_is_not_there(tiny: Tiny) -> None:
