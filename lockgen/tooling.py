@@ -79,25 +79,36 @@ class Tooling:
     def _sets(self, manifest: Manifest, asks: Asks, old: Lock | None) -> list[_Set]:
         """One set that installs and builds everything, else as few as a greedy walk in the order of names finds.
 
-        The installer is in the first alone.
+        The installer is in the first alone. What the old lock builds with one set stays with it where it fits: a new
+        release of a backend moves nothing.
 
         Raises:
             NoResolution: a package cannot be built whatever it is built with, or there is no installer.
         """
         self.progress.step(f"resolving what installs and builds with {self.resolver.name}")
-        joint = _Set((INSTALLER,), tuple(asks))
-        if (solved := self._try(manifest, joint, asks, old)) is not None:
-            return [solved]
+        homes = {} if old is None or self.upgrade else _homes(asks, old)
+        apart = bool(homes) and old is not None and {p.pin for p in old.packages if p.built} == asks.keys()
+        if not apart or set(homes.values()) == {1}:
+            joint = _Set((INSTALLER,), tuple(asks))
+            if (solved := self._try(manifest, joint, asks, old)) is not None:
+                return [solved]
         self.progress.step("the builds require what does not go together; resolving them apart")
-        sets = [self._solved(manifest, _Set((INSTALLER,), ()), asks, old)]
-        for pin in asks:
-            for position, found in enumerate(sets):
-                if (solved := self._try(manifest, found.with_build(pin), asks, old)) is not None:
-                    sets[position] = solved
-                    break
-            else:
-                sets.append(self._solved(manifest, _Set((), (pin,)), asks, old))
-        return sets
+        sets = {1: self._solved(manifest, _Set((INSTALLER,), ()), asks, old)}
+        for pin in sorted(asks, key=lambda pin: homes.get(pin, len(asks) + 2)):
+            self._place(pin, homes.get(pin), sets, manifest, asks, old)
+        return list(sets.values())
+
+    def _place(
+        self, pin: str, home: int | None, sets: dict[int, _Set], manifest: Manifest, asks: Asks, old: Lock | None
+    ) -> None:
+        """Adds ``pin`` to the set that it is at home in, else to the first that it goes together with, else to none."""
+        tried = sorted(sets, key=lambda number: (number != home, number)) if home is None or home in sets else []
+        for number in tried:
+            if (solved := self._try(manifest, sets[number].with_build(pin), asks, old)) is not None:
+                sets[number] = solved
+                return
+        number = home if home is not None and home not in sets else max(sets) + 1
+        sets[number] = self._solved(manifest, _Set((), (pin,)), asks, old)
 
     def _try(self, manifest: Manifest, wanted: _Set, asks: Asks, old: Lock | None) -> _Set | None:
         try:
@@ -156,6 +167,13 @@ class _Set:
     @property
     def files(self) -> list[IndexFile]:
         return [resolved.files[0] for resolved in self.resolved if resolved.files]
+
+
+def _homes(asks: Asks, old: Lock) -> dict[str, int]:
+    """The number of the set that the old lock builds each package with, whatever its version was."""
+    numbers = {package.name: old.tools_for(package) for package in old.packages if package.built}
+    names = {pin: pin.partition("==")[0] for pin in asks}
+    return {pin: numbers[name] for pin, name in names.items() if name in numbers}
 
 
 def _kept(wanted: _Set, old: Lock | None) -> dict[str, str]:

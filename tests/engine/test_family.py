@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import tarfile
 from pathlib import Path
 
@@ -142,9 +141,7 @@ def test_a_tampered_wheel_stops_the_build(tiny: Tiny) -> None:
 def test_a_wheelhouse_needs_no_index(tiny: Tiny) -> None:
     """Every step anew, wheels, torch and what is built from source, with nothing listening where the index was."""
     where = tiny.fetched()
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        closed = f"http://127.0.0.1:{found.getsockname()[1]}/simple"
-    lost = Tiny(tiny.root, tiny.index, {**tiny.env, "UV_DEFAULT_INDEX": closed, "PIP_INDEX_URL": closed}, tiny.registry)
+    lost = tiny.lost()
     tiny.index.asked.clear()
     built = lost.ok("build", "--json", "--no-cache", *where, "asr", "old").json["images"]
     assert {row["image"] for row in built if row["installed"]} == {"asr:cuda", "old:cpu"}

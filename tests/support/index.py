@@ -85,8 +85,11 @@ def wheel(name: str, version: str, tag: str, text: str, code: str = "") -> tuple
     return f"{stem}-{version}-{tag}.whl", buffer.getvalue()
 
 
-def sdist(name: str, version: str, text: str, builds: Sequence[str] = ()) -> tuple[str, bytes]:
-    """With a backend of its own inside; with ``builds`` the backend is `tinybackend`, which that must ask for."""
+def sdist(name: str, version: str, text: str, builds: Sequence[str] = (), *, static: bool = False) -> tuple[str, bytes]:
+    """With a backend of its own inside; with ``builds`` the backend is `tinybackend`, which that must ask for.
+
+    A ``static`` one says itself what it requires (PEP 643).
+    """
     stem = canonicalize_name(name).replace("-", "_")
     buffer = io.BytesIO()
     pyproject = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
@@ -97,7 +100,7 @@ def sdist(name: str, version: str, text: str, builds: Sequence[str] = ()) -> tup
             ("pyproject.toml", pyproject),
             ("backend.py", BACKEND.format(stem=stem, version=version)),
             ("METADATA", text),
-            ("PKG-INFO", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"),
+            ("PKG-INFO", f"Metadata-Version: {'2.2' if static else '2.1'}\nName: {name}\nVersion: {version}\n"),
         ):
             info = tarfile.TarInfo(f"{stem}-{version}/{path}")
             info.size = len(content.encode())
@@ -129,13 +132,16 @@ class LocalIndex:
         python: str | None = None,
         source: bool = False,
         builds: Sequence[str] = (),
+        static: bool = False,
         hashed: bool = True,
         uploaded: str = "2025-01-01T00:00:00Z",
         yanked: bool = False,
     ) -> str:
         """Adds one file; returns its name."""
         text = metadata(name, version, requires, extras, python)
-        filename, data = sdist(name, version, text, builds) if source else wheel(name, version, tag, text)
+        filename, data = (
+            sdist(name, version, text, builds, static=static) if source else wheel(name, version, tag, text)
+        )
         self.add_file(name, filename, data, None if source else text, hashed=hashed)
         entry = self.pages[canonicalize_name(name)][filename]
         entry |= {"upload-time": uploaded, "yanked": yanked} | ({"requires-python": python} if python else {})
