@@ -224,6 +224,20 @@ def index_record(context: click.Context, name: str, packages: tuple[str, ...]) -
     return _talking(context, lambda root, talk: record(root, name, packages, talk))
 
 
+@index.command("measure")
+@click.argument("name")
+@click.argument("wheels", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.pass_context
+def index_measure(context: click.Context, name: str, wheels: tuple[Path, ...]) -> int:
+    """Write the sizes of recorded wheels into the record of index NAME, from copies that are here.
+
+    WHEELS are files whose sha256 the record holds; no other bytes count.
+    """
+    from lockgen.commands.measure import run
+
+    return _talking(context, lambda root, talk: run(root, name, wheels, talk))
+
+
 @index.command("serve")
 @click.argument("names", nargs=-1)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port (default: any free one).")

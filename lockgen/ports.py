@@ -19,6 +19,7 @@ class IndexFile:
 
     ``url`` is absolute; ``sha256`` is the file's own or None; ``metadata_sha256`` is that of its METADATA, "" where
     the index offers METADATA without saying its hash, None where it offers none (PEP 658, PEP 714).
+    ``installed`` are the bytes of a wheel's files once installed, where a record says it.
     ``yanked`` is the reason ("" if none was given), None where it is not yanked (PEP 592). ``vouched`` is False where
     the sha256 is a resolver's word: it may have hashed a file that the index itself gives no hash for.
     """
@@ -32,6 +33,7 @@ class IndexFile:
     metadata_sha256: str | None = None
     yanked: str | None = None
     vouched: bool = True
+    installed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def read_family(root: Path) -> Family:
 
 def refuse_drift(family: Family, *, accept: bool = False) -> None:
     """What is built must be what is locked: raises BadInput where `check` finds something."""
-    if not accept and any(finding.kind != "budget" for finding in family.drift):
+    if not accept and any(finding.is_drift for finding in family.drift):
         raise BadInput.of(
             [
                 Fault(
@@ -56,7 +56,7 @@ def refuse_drift(family: Family, *, accept: bool = False) -> None:
                     hint=finding.mend,
                 )
                 for finding in family.drift
-                if finding.kind != "budget"
+                if finding.is_drift
             ]
         )
 

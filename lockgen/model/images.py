@@ -23,6 +23,15 @@ class InstallLayer:
 
 
 @dataclass(frozen=True, slots=True)
+class BuildLayer:
+    """What a builder builds with one set of tools: its number and its requirement file, and what is to be built."""
+
+    number: int
+    tools: str
+    sources: InstallLayer
+
+
+@dataclass(frozen=True, slots=True)
 class ImageVariant:
     """One image in one variant. ``base_image`` is the reference it is FROM; ``fingerprint`` is that of its closure.
 
@@ -43,14 +52,14 @@ class ImageVariant:
 
 @dataclass(frozen=True, slots=True)
 class ImagePlan:
-    """One image of the family: one Dockerfile. ``layers`` install; ``built`` is what its builder builds, if any."""
+    """One image of the family: one Dockerfile. ``layers`` install; ``built`` is what its builder builds."""
 
     name: str
     kind: str
     python: str
     variants: tuple[ImageVariant, ...]
     layers: tuple[InstallLayer, ...]
-    built: InstallLayer | None
+    built: tuple[BuildLayer, ...]
     needs: tuple[str, ...]
     apt: tuple[str, ...]
     build_apt: tuple[str, ...]

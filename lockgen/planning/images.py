@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from lockgen.model.images import FamilyPlan, ImagePlan, ImageVariant, InstallLayer
+from lockgen.model.images import BuildLayer, FamilyPlan, ImagePlan, ImageVariant, InstallLayer
 from lockgen.model.lock import Lock
 from lockgen.model.manifest import Image, Manifest
 from lockgen.planning.layers import Layers
@@ -18,9 +18,9 @@ def plan_family(
     lock: Lock,
     layers: Mapping[Key, Layers],
     files: Mapping[Key, tuple[str, ...]],
-    builds: Mapping[Key, str],
+    builds: Mapping[str, tuple[BuildLayer, ...]],
 ) -> FamilyPlan:
-    """``files`` are the requirement files of each (image, variant), one a layer; ``builds`` what its builder builds."""
+    """``files`` are the requirement files of each (image, variant), one a layer; ``builds`` what each image builds."""
     order: list[str] = []
     for name in sorted(manifest.images):
         order += [link.name for link in manifest.chain(name) if link.name not in order]
@@ -41,13 +41,12 @@ def _image(
     image: Image,
     layers: Mapping[Key, Layers],
     files: Mapping[Key, tuple[str, ...]],
-    builds: Mapping[Key, str],
+    builds: Mapping[str, tuple[BuildLayer, ...]],
 ) -> ImagePlan:
     chain = manifest.chain(image.name)
     env = {key: value for link in chain for key, value in link.env.items()}
     held = {variant: files[image.name, variant] for variant in image.variants}
     slots = max(map(len, held.values()))
-    own = {variant: builds[image.name, variant] for variant in image.variants if (image.name, variant) in builds}
     return ImagePlan(
         name=image.name,
         kind=image.kind,
@@ -56,7 +55,7 @@ def _image(
         layers=tuple(
             InstallLayer(tuple((variant, paths[slot]) for variant, paths in held.items())) for slot in range(slots)
         ),
-        built=InstallLayer(tuple(own.items())) if own else None,
+        built=builds.get(image.name, ()),
         needs=tuple(sorted({ask.name for link in chain for ask in link.packages} | {a.name for a in manifest.common})),
         apt=image.apt,
         build_apt=image.build_apt,

@@ -35,7 +35,19 @@ def sources(project: Project, index: LocalIndex) -> None:
     project.write(text + '\n[bases.other]\nvariants = ["cpu"]\npackages = ["ancient"]\n')
 
 
-@pytest.mark.parametrize("family", [small, legacy, sources], ids=lambda family: str(family.__name__))
+def backends(project: Project, index: LocalIndex) -> None:
+    """Sources whose builds require what does not go together, one of them in one variant only."""
+    for version in ("1.0", "2.0"):
+        index.add_backend(version)
+    index.add("ancient", "0.9", source=True, builds=["tinybackend<2"])
+    index.add("modern", "1.0", source=True, builds=["tinybackend>=2"])
+    index.add("plain", "1.0", source=True)
+    text = SMALL.replace('python = "3.11"\n', 'python = "3.11"\nbuild = ["ancient", "modern", "plain"]\n')
+    text = text.replace('packages = ["speech[fast]"]', 'packages = ["speech[fast]", "modern", "plain"]')
+    project.write(text + '\n[stages.old]\nfrom = "base"\nvariants = ["cpu"]\npackages = ["ancient", "modern"]\n')
+
+
+@pytest.mark.parametrize("family", [small, legacy, sources, backends], ids=lambda family: str(family.__name__))
 def test_the_tree_is_the_golden_one(
     family: Callable[[Project, LocalIndex], None], project: Project, index: LocalIndex, pytestconfig: pytest.Config
 ) -> None:

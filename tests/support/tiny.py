@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,6 +107,13 @@ class Tiny:
         assert done.code == 0, done.err + done.out
         return done
 
+    def lost(self) -> Tiny:
+        """The same family where nothing listens at the index's address."""
+        with socket.create_server(("127.0.0.1", 0)) as found:
+            closed = f"http://127.0.0.1:{found.getsockname()[1]}/simple"
+        env = {**self.env, "UV_DEFAULT_INDEX": closed, "PIP_INDEX_URL": closed}
+        return Tiny(self.root, self.index, env, self.registry)
+
     @property
     def wheelhouse(self) -> Path:
         return self.root.parent / "wheelhouse"
@@ -158,24 +167,18 @@ def add_torch(index: LocalIndex, version: str) -> None:
     index.answers["/whl/cu121/torch/"] = (200, {"Content-Type": "text/html"}, known + link.encode())
 
 
-@pytest.fixture(scope="module")
-def tiny(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tiny]:
-    """The family, resolved and committed, in a folder and under a registry path of its own."""
+@contextmanager
+def living(folder: Path, versions: str, add: Callable[[LocalIndex], None]) -> Iterator[Tiny]:
+    """The family of ``versions``, resolved and committed, in a folder and under a registry path of its own."""
     with serving(LocalIndex()) as index:
         version, name, data = real_uv()
         index.add_file("uv", name, data, f"Metadata-Version: 2.1\nName: uv\nVersion: {version}\n")
-        index.add("alpha", "1.0")
-        index.add("gamma", "1.0")
-        index.add("gamma", "2.0")
-        index.add("speech", "1.0", ["alpha", "torch>=2"])
-        index.add("ancient", "0.9", source=True)
-        add_torch(index, "2.5.1+cu121")
-        folder = tmp_path_factory.mktemp("tiny")
+        add(index)
         root = folder / "project"
         (root / "shared").mkdir(parents=True)
         (root / "shared" / "tools.py").write_text("ANSWER = 42\n")
         registry = f"{REGISTRY}/t{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
-        text = VERSIONS.format(url=index.url.removesuffix("/simple"), registry=registry)
+        text = versions.format(url=index.url.removesuffix("/simple"), registry=registry)
         (root / "versions.toml").write_text(text)
         env = {
             **os.environ,
@@ -193,3 +196,19 @@ def tiny(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tin
         yield family
         held = docker("images", "--format", "{{.Repository}}:{{.Tag}}", f"{registry}/*").split()
         docker("rmi", "-f", *held, ok=False)
+
+
+def add_tiny_packages(index: LocalIndex) -> None:
+    index.add("alpha", "1.0")
+    index.add("gamma", "1.0")
+    index.add("gamma", "2.0")
+    index.add("speech", "1.0", ["alpha", "torch>=2"])
+    index.add("ancient", "0.9", source=True)
+    add_torch(index, "2.5.1+cu121")
+
+
+@pytest.fixture(scope="module")
+def tiny(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tiny]:
+    """The family of all tests but few."""
+    with living(tmp_path_factory.mktemp("tiny"), VERSIONS, add_tiny_packages) as family:
+        yield family
