@@ -201,6 +201,27 @@ def explain(context: click.Context, /, variants: tuple[str, ...], **flags: Any) 
 
 
 @cli.command()
+@click.option(
+    "--apply", type=click.IntRange(1), is_flag=False, flag_value=1, metavar="[N]", help="Write proposal N (1)."
+)
+@click.option("--count", type=click.IntRange(1), default=3, show_default=True, help="How many proposals to look for.")
+@click.option("--offline", is_flag=True, help="Use the caches only.")
+@click.option("--live", is_flag=True, help="Ask the indexes themselves instead of their records.")
+@click.option("--seconds", type=click.FloatRange(1), default=60, show_default=True, help="The most for one question.")
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Questions at once (default: one a core).")
+@click.option("--json", "as_json", is_flag=True, help="Print the proposals as JSON.")
+@click.pass_context
+def repair(context: click.Context, /, **flags: Any) -> int:
+    """Propose the smallest changes to versions.toml after which it resolves; each was resolved before it is shown.
+
+    Fewest pins first, then nearest versions; never a pin that is held, another accelerator or another index.
+    """
+    from lockgen.commands.repair import Options, run
+
+    return _talking(context, lambda root, talk: run(root, Options(**flags), talk))
+
+
+@cli.command()
 def schema() -> int:
     """Print the JSON schema of versions.toml."""
     from lockgen.commands.schema import run

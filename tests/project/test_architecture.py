@@ -22,6 +22,7 @@ INWARD = {
     "engine": {"errors", "model", "planning", "ports", "tooling"},
     "asking": {"errors", "model", "ports"},
     "explaining": {"asking", "model", "planning", "ports"},
+    "repairing": {"asking", "explaining", "model", "planning", "ports"},
     "adapters": {"adapters", "errors", "model", "parsing", "ports", "rendering"},
     "commands": {
         "adapters",
@@ -35,12 +36,25 @@ INWARD = {
         "planning",
         "ports",
         "rendering",
+        "repairing",
     },
     "cli": {"adapters", "commands", "errors"},
     "__main__": {"cli"},
 }
 
-PURE = ("errors", "model", "ports", "planning", "rendering", "parsing", "tooling", "engine", "asking", "explaining")
+PURE = (
+    "errors",
+    "model",
+    "ports",
+    "planning",
+    "rendering",
+    "parsing",
+    "tooling",
+    "engine",
+    "asking",
+    "explaining",
+    "repairing",
+)
 OUTSIDE = {
     "http",
     "os",
