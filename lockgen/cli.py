@@ -222,6 +222,18 @@ def repair(context: click.Context, /, **flags: Any) -> int:
 
 
 @cli.command()
+@click.option("--refresh", is_flag=True, help="Read it off the default index and the records, and write it.")
+@click.option("--output", default="locks/pairs.json", show_default=True, metavar="PATH", help="Where --refresh writes.")
+@click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
+@click.pass_context
+def pairs(context: click.Context, /, **flags: Any) -> int:
+    """Show which torch, torchaudio and torchvision belong together, as far as metadata says it."""
+    from lockgen.commands.pairs import Options, run
+
+    return _talking(context, lambda root, talk: run(root, Options(**flags), talk))
+
+
+@cli.command()
 def schema() -> int:
     """Print the JSON schema of versions.toml."""
     from lockgen.commands.schema import run

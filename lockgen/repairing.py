@@ -17,6 +17,7 @@ from packaging.version import Version
 from lockgen.asking import Session
 from lockgen.explaining import Explainer, smallest
 from lockgen.model.accelerator import FAMILY
+from lockgen.model.compat import Pairs
 from lockgen.model.conflicts import Answer, Conflict, Element, Move, Override, Proposal, Repairs, Verdict
 from lockgen.planning.elements import Elements, named_in
 from lockgen.planning.hitting import Items, hitting_sets, minimal
@@ -39,6 +40,7 @@ class Repairer:
 
     explainer: Explainer
     releases: Releases
+    pairs: Pairs
     variants: Sequence[str]
     count: int = 3
     unknown: list[str] = field(default_factory=list)
@@ -148,7 +150,32 @@ class Repairer:
         solve = self.solves[variant]
         wanted = self.fixed.union(*(self.units[n].elements for n in kept))
         elements = [element for element in solve.all if element in wanted]
-        return solve.request(elements, whole=True, offline=self.explainer.offline)
+        request = solve.request(elements, whole=True, offline=self.explainer.offline)
+        freed = [element for element in solve.all if element.name in FAMILY and element not in wanted]
+        if not freed:
+            return request
+        bounds = self._family(request, next((e for e in freed if e.name == FAMILY[0] and e.version), None))
+        return replace(request, constraints=tuple(sorted({*request.constraints, *bounds})))
+
+    def _family(self, request: Request, torch: Element | None) -> Iterable[str]:
+        """What keeps torch's family together, and on its accelerator, where its pins are let go of.
+
+        An explicit index has one accelerator; of the default index's torch the pair table says which release is built for
+        what. Only partners of such a torch are let through: newer ones ask for no torch at all, and fit none.
+        """
+        builds = {version: release for version, release in self.pairs.items() if release.members}
+        if torch is not None and FAMILY[0] not in request.routes:
+            known = self.pairs.get(Version(str(torch.version)).public)
+            if known is not None and known.accelerator is not None:
+                builds = {v: release for v, release in builds.items() if release.accelerator == known.accelerator}
+        for name in FAMILY:
+            members = (release.members.get(name) for release in builds.values())
+            partners = {Version(member.version) for member in members if member is not None and member.version}
+            if partners:
+                yield f"{name}>={min(partners)},<={max(partners)}"
+                listed = {Version(Version(text).public) for text in self.releases.usable(name, request)}
+                strange = (v for v in listed - partners if min(partners) < v < max(partners))
+                yield from (f"{name}!={version}" for version in strange)
 
     # -- which versions --------------------------------------------------------
 
@@ -169,7 +196,7 @@ class Repairer:
             bound = f"{element.name}=={move.to}"
             for variant in mine:
                 requests[variant] = _bound(requests[variant], bound)
-        moved = [move for move in moves if move.to != move.element.version]
+        moved = [move for move in moves if move.to is None or move.to != move.element.version]
         images = sorted({image for move in moved for image in self._images(move.element)})
         return Proposal(tuple(moved), tuple(images), {name: verdict.versions for name, verdict in verdicts.items()})
 

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from lockgen.adapters.http import Http
+from lockgen.adapters.pairtable import known_pairs
 from lockgen.adapters.releases import IndexReleases
 from lockgen.adapters.workspace import Folder
 from lockgen.commands import explain
@@ -56,7 +57,10 @@ def run(root: Path, options: Options, progress: Progress) -> int:
         asking = explain.Options(offline=options.offline, live=options.live, seconds=options.seconds, jobs=options.jobs)
         explainer = explain.prepared(folder, inputs, asking, progress)
         count = max(options.count, options.apply or 0)
-        found = Repairer(explainer, IndexReleases(Http()), order_of_variants(inputs.manifest), count).run()
+        compat = inputs.manifest.compat
+        pairs = known_pairs(folder, compat.pairs if compat is not None else {})
+        variants = order_of_variants(inputs.manifest)
+        found = Repairer(explainer, IndexReleases(Http()), pairs, variants, count).run()
         if not found.conflicts:
             return _nothing(found, options)
         if not found.proposals:

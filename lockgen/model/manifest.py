@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from lockgen.model.accelerator import of_index
+from lockgen.model.compat import Compat
 from lockgen.model.target import Target
 
 
@@ -125,6 +126,7 @@ class Manifest:
     images: dict[str, Image]
     user: User = User("appuser", 1000)
     budget: Budget = Budget()
+    compat: Compat | None = None
 
     def chain(self, image: str) -> tuple[Image, ...]:
         """The images that ``image`` stands on, the root base first, ``image`` last."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
 SCHEMA_PATH = "lockgen/schema/versions.schema.json"
 
@@ -67,12 +67,21 @@ Folder = Annotated[str, StringConstraints(pattern=_FOLDER, max_length=200)]
 AptPackage = Annotated[str, StringConstraints(pattern=_APT, max_length=120)]
 EnvName = Annotated[str, StringConstraints(pattern=_ENV_NAME)]
 EnvValue = Annotated[str, StringConstraints(pattern=_ENV_VALUE)]
+PythonVersion = Annotated[str, StringConstraints(pattern=_PYTHON)]
 Size = Annotated[str, StringConstraints(pattern=_SIZE, max_length=40)]
 Module = Annotated[str, StringConstraints(pattern=_MODULE, max_length=300)]
 Requirement = Annotated[
     str, Field(max_length=500, description='A PEP 508 requirement: "numpy", "numpy>=1.26", "fastapi[standard]"')
 ]
-PinTable = dict[str, Annotated[str, Field(description='An exact version, as in "2.5.1+cu121"')]]
+
+
+def _pin_shape(value: object) -> str:
+    # A table of anything else is a name with dots that was not quoted, and is told as such.
+    return "=table" if isinstance(value, dict) and value.keys() & {"version", "held"} else "=text"
+
+
+def _axis_shape(value: object) -> str:
+    return "=text" if isinstance(value, str) else "=list"
 
 
 class Table(BaseModel):
@@ -86,6 +95,21 @@ class Table(BaseModel):
     )
 
 
+class PinEntry(Table):
+    """A pin with more to say than its version."""
+
+    version: str = Field(description='An exact version, as in "2.5.1+cu121"')
+    held: bool = Field(False, description="Only people move it: no repair, and no cell of the matrix, proposes another")
+
+
+PinValue = Annotated[
+    Annotated[str, Field(description='An exact version, as in "2.5.1+cu121"'), Tag("=text")]
+    | Annotated[PinEntry, Tag("=table")],
+    Discriminator(_pin_shape),
+]
+PinTable = dict[str, PinValue]
+
+
 class FamilyTable(Table):
     """The family as a whole."""
 
@@ -93,7 +117,7 @@ class FamilyTable(Table):
     registry: Annotated[str, StringConstraints(pattern=_REGISTRY)] | None = Field(
         None, description="Where the images are pushed"
     )
-    python: Annotated[str, StringConstraints(pattern=_PYTHON)] = Field(description='The images\' Python, as in "3.11"')
+    python: PythonVersion = Field(description='The images\' Python, as in "3.11"')
     platform: Literal["linux/amd64", "linux/arm64"] = Field("linux/amd64", description="The images' platform")
     glibc: Annotated[str, StringConstraints(pattern=_GLIBC)] = Field(
         "2.28",
@@ -174,6 +198,39 @@ class StageTable(BaseTable):
     )
 
 
+class PairEntry(Table):
+    """What belongs to one torch release."""
+
+    torchaudio: str | None = Field(None, description="The torchaudio that goes with it")
+    torchvision: str | None = Field(None, description="The torchvision that goes with it")
+    accelerator: str | None = Field(None, description='What the default index\'s build of it is for, as in "cu121"')
+    python: list[PythonVersion] | None = Field(None, description="The Pythons that it has wheels for")
+
+
+AxisValue = Annotated[
+    Annotated[str, Field(description="A bound on the versions that the index has"), Tag("=text")]
+    | Annotated[list[str], Field(min_length=1), Tag("=list")],
+    Discriminator(_axis_shape),
+]
+
+
+class CompatTable(Table):
+    """The compatibility matrix that `lockgen compat` makes. Any pinned package may be an axis, by its name."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, AxisValue] = Field(init=False)
+
+    python: list[PythonVersion] | None = Field(
+        None, description="The Pythons to try; by default the family's", min_length=1
+    )
+    variants: list[str] | None = Field(None, description="The variants to try; by default all", min_length=1)
+    exclude: list[dict[str, str]] = Field(
+        [], description='Cells to leave out, each by bounds on axes: { python = "3.12", torch = "2.1.*" }'
+    )
+    held: list[str] = Field([], description="Pins that must not move")
+    pairs: dict[str, PairEntry] = Field({}, description="What belongs to a torch release, over what lockgen knows")
+
+
 class VersionsFile(Table):
     """versions.toml, format 1: one file for a family of images."""
 
@@ -186,6 +243,7 @@ class VersionsFile(Table):
     budgets: BudgetsTable = BudgetsTable.model_validate({})
     bases: dict[ImageName, BaseTable] = Field(description="Images that others are FROM, by name", min_length=1)
     stages: dict[ImageName, StageTable] = Field({}, description="Images with an entrypoint, by name")
+    compat: CompatTable | None = Field(None, description="The compatibility matrix")
 
 
 def table_at(path: tuple[int | str, ...]) -> type[Table] | None:
@@ -199,6 +257,10 @@ def table_at(path: tuple[int | str, ...]) -> type[Table] | None:
             return CommonTable
         case ("budgets",):
             return BudgetsTable
+        case ("compat", "pairs", _):
+            return PairEntry
+        case ("pins", _) | ("variants", _, "pins", _):
+            return PinEntry
         case ("index", _):
             return IndexTable
         case ("variants", _):

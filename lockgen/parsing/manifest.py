@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import codecs
-import difflib
 import tomllib
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidName, canonicalize_name
@@ -17,15 +15,18 @@ from lockgen.errors import BadInput, Fault, Place
 from lockgen.model import accelerator
 from lockgen.model.manifest import Ask, Budget, Image, Index, Manifest, Pin, User, Variant
 from lockgen.model.target import GLIBC_MINORS, Target
+from lockgen.parsing.compat import Declaration
 from lockgen.parsing.format import (
     MEANING,
     BaseTable,
     BudgetsTable,
+    PinValue,
     StageTable,
     VersionsFile,
     keys_of,
     table_at,
 )
+from lockgen.parsing.hints import close_match as close_match
 from lockgen.parsing.places import Places, dotted
 
 Path = tuple[str | int, ...]
@@ -53,14 +54,6 @@ class _Faults:
     def stop_if_any(self) -> None:
         if self.found:
             raise BadInput.of(sorted(self.found, key=lambda f: (f.place.line or 0) if f.place else 0))
-
-
-def close_match(word: str, known: Iterable[str]) -> str | None:
-    """A hint naming the one of ``known`` that ``word`` may have meant, or all of them where they are few."""
-    options = sorted(known)
-    if near := difflib.get_close_matches(word, options, n=1, cutoff=0.6):
-        return f"did you mean `{near[0]}`?"
-    return f"known here: {', '.join(options)}" if options else None
 
 
 def parse_manifest(data: bytes, file: str = "versions.toml") -> Manifest:
@@ -151,7 +144,8 @@ _NAMES = {
 def _explain(
     faults: _Faults, document: object, kind: str, loc: Path, context: dict[str, object], value: object
 ) -> None:
-    path = tuple(part for part in loc if part != "[key]")
+    # "[key]" and "=text" are pydantic's: the key itself, and which of two shapes a value has.
+    path = tuple(part for part in loc if part != "[key]" and not str(part).startswith("="))
     if kind == "extra_forbidden":
         table = table_at(path[:-1])
         hint = close_match(str(path[-1]), keys_of(table)) if table else None
@@ -235,7 +229,9 @@ class _Builder:
             budget=_budget(self.file.budgets),
         )
         self._check_accelerators(manifest)
-        return manifest
+        if self.file.compat is None:
+            return manifest
+        return replace(manifest, compat=Declaration(self.file.compat, manifest, self.faults.add).read())
 
     # -- names and versions --------------------------------------------------
 
@@ -260,17 +256,18 @@ class _Builder:
         also = "" if text == first else f", also written `{first}`"
         self.faults.add(path, f"`{text}` is named twice{also}", "keep one of them")
 
-    def _pins(self, table: dict[str, str], path: Path) -> dict[str, Pin]:
+    def _pins(self, table: dict[str, PinValue], path: Path) -> dict[str, Pin]:
         pins: dict[str, Pin] = {}
         spelled: dict[str, str] = {}
-        for text, version in table.items():
+        for text, value in table.items():
             name = self._name(text, (*path, text))
+            version, held = (value, False) if isinstance(value, str) else (value.version, value.held)
             parsed = self._version(text, version, (*path, text))
             if name is None or parsed is None:
                 continue
             if name in pins:
                 self._twice((*path, text), text, spelled[name])
-            pins[name] = Pin(parsed, (*path, text))
+            pins[name] = Pin(parsed, (*path, text), held)
             spelled[name] = text
         return pins
 

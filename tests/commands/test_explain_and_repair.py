@@ -64,9 +64,9 @@ def conflicts(project: Project, *arguments: str) -> list[list[str]]:
 
 def test_every_minimal_conflict(voices: Project) -> None:
     assert conflicts(voices) == [
-        ["loud[fast]>=2", "speech-kit==2.0"],
         ["numpy==1.0", "speech-kit==2.0"],
         ["scipy==1.0", "speech-kit==2.0"],
+        ["speech-kit==2.0", "loud[fast]>=2"],
     ]
 
 
@@ -103,10 +103,10 @@ def test_what_does_not_build_is_no_conflict(voices: Project, index: LocalIndex) 
     voices.write(text.replace('"scipy", ', '"scipy", "broken",'))
     ran = voices.run("explain", "--json")
     (solve,) = json.loads(ran.out)["solves"]
-    if ran.code != 0:
-        assert ran.code == 4
-        assert solve["conflicts"] == []
-        assert solve["unknown"]
+    print(solve)
+    assert ran.code == 4
+    assert solve["conflicts"] == []
+    assert solve["unknown"]
 
 
 def test_offline_without_a_cache_is_unknown(voices: Project) -> None:

@@ -1,0 +1,27 @@
+"""The pair table: the one that lockgen brings, and the project's own over it."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from lockgen.model.compat import Pairs, merged
+from lockgen.parsing.pairs import parse_pairs
+from lockgen.ports import Workspace
+
+OWN = "locks/pairs.json"
+
+
+def shipped() -> Pairs:
+    """The table in the wheel."""
+    return parse_pairs(files("lockgen").joinpath("data/torch.json").read_bytes(), "lockgen/data/torch.json")
+
+
+def known_pairs(workspace: Workspace, declared: Pairs) -> Pairs:
+    """All that is known: ``declared`` in versions.toml, else in the project's own table, else in lockgen's.
+
+    Raises:
+        BadInput: the project's own table cannot be read.
+    """
+    data = workspace.read(OWN)
+    own = parse_pairs(data, OWN) if data is not None else {}
+    return merged(merged(shipped(), own), declared)

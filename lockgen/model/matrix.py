@@ -1,0 +1,95 @@
+"""The compatibility matrix: which combinations of Python, torch and variant work, and what each takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Of one group of images in one cell."""
+
+    YES = "yes"
+    CHANGES = "changes"
+    """It resolves once free pins move."""
+    NO = "no"
+    UNKNOWN = "unknown"
+    """The index, the record or the resolver does not say; never guessed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    name: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Images of one variant that stand on one base, and so are solved together. ``name`` is that base's tag."""
+
+    name: str
+    variant: str
+    images: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What installing a cell for real came to; ``native`` are libraries that nobody provides."""
+
+    status: Status
+    reason: str = ""
+    native: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is known of one group in one cell.
+
+    ``changes`` are the pins that have to move, as (old, new). ``reason`` is one line, ``detail`` the resolver's words.
+    ``settled`` is False where asking again may bring another answer: after a time-out, without a network.
+    """
+
+    status: Status
+    changes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    reason: str = ""
+    detail: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    settled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An outcome as it is shown: its versions are those that versions.toml speaks of."""
+
+    group: Group
+    status: Status
+    changes: Mapping[str, tuple[str, str]]
+    reason: str
+    detail: str
+    versions: Mapping[str, str]
+    installed: Installed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One combination. ``at`` maps each axis to its value, in the order of the axes."""
+
+    at: Mapping[str, str]
+    excluded: bool = False
+    results: tuple[Result, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return " ".join(f"{axis}={value}" for axis, value in self.at.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """``inputs`` is the fingerprint of all that the results depend on; of a shard, ``cells`` are only its own."""
+
+    family: str
+    inputs: str
+    axes: tuple[Axis, ...]
+    groups: tuple[Group, ...]
+    cells: tuple[Cell, ...]
