@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from lockgen.errors import BadInput, Fault, Place
 from lockgen.model import accelerator
+from lockgen.model.images import CACHES, MODELS, target_name, variable
 from lockgen.model.manifest import Ask, Budget, Image, Index, Manifest, Pin, User, Variant
 from lockgen.model.target import GLIBC_MINORS, Target
 from lockgen.parsing.format import (
@@ -327,7 +328,7 @@ class _Builder:
         return indexes
 
     def _variants(self, indexes: dict[str, Index]) -> dict[str, Variant]:
-        variants = {}
+        variants: dict[str, Variant] = {}
         for name, table in self.file.variants.items():
             path: Path = ("variants", name)
             if name in _RESERVED_VARIANTS:
@@ -336,6 +337,10 @@ class _Builder:
                 self.faults.add((*path, "index"), f"unknown index `{table.index}`", close_match(table.index, indexes))
             index = table.index if table.index in indexes else None
             pins = self._pins(table.pins, (*path, "pins"))
+            near = next((other for other in variants if variable(other) == variable(name)), None)
+            if near is not None:
+                message = f"variants `{near}` and `{name}` would share the bake variable {variable(name)}"
+                self.faults.add(path, message, "rename one: it has to differ by more than `.`, `_` and `-`")
             variants[name] = Variant(name, table.from_, index, pins, table.ppa)
         return variants
 
@@ -362,7 +367,33 @@ class _Builder:
         images: dict[str, Image] = {}
         for name in tables:
             self._image(name, tables, variants, images, asks)
+        self._check_targets(tables, images)
+        self._check_preloads(tables, images)
         return images
+
+    def _check_preloads(self, tables: dict[str, tuple[str, BaseTable]], images: dict[str, Image]) -> None:
+        """A program would look elsewhere than where the models of its image lie."""
+        for name, image in images.items():
+            below: str | None = name
+            while below is not None and not images[below].preload:
+                below = images[below].base
+            for key in sorted(CACHES.keys() & image.env.keys()) if below is not None else ():
+                message = f"{key} would hide what `preload` of `{below}` puts under {MODELS}"
+                self.faults.add((tables[name][0], name, "env", key), message, "leave it out: the image sets it")
+
+    def _check_targets(self, tables: dict[str, tuple[str, BaseTable]], images: dict[str, Image]) -> None:
+        """`a` in variant `b-c` and `a-b` in variant `c` are both `a-b-c` to bake: it would build one of them."""
+        first: dict[str, tuple[str, str]] = {}
+        for name, image in images.items():
+            for variant in image.variants:
+                target = target_name(name, variant)
+                if target in first:
+                    other, flavour = first[target]
+                    one = f"`{other}` ([{tables[other][0]}.{other}]) in variant `{flavour}`"
+                    message = f"{one} and `{name}` in variant `{variant}` are both `{target}` to bake"
+                    self.faults.add((tables[name][0], name), message, "rename one of the two images")
+                else:
+                    first[target] = name, variant
 
     def _contents(self, name: str, kind: str, table: BaseTable) -> tuple[Ask, ...]:
         for position, folder in enumerate(table.copy_):

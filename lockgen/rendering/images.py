@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
-from lockgen.model.images import FamilyPlan, ImagePlan, InstallLayer
+from lockgen.model.images import CACHES, MODELS, MODULES, FamilyPlan, ImagePlan, InstallLayer, variable
 from lockgen.model.lock import Lock
 from lockgen.rendering.templating import render
 
@@ -62,8 +60,10 @@ def dockerfile(image: ImagePlan) -> str:
         built=_built(image),
         layers=layers,
         preload=image.preload,
-        python_path=image.python_path,
-        env=[(key, value) for key, value in image.env if not (image.preload and key == "PYTHONPATH")],
+        models=MODELS,
+        modules=MODULES,
+        caches=[f"{name}=/models/{folder}" for name, folder in CACHES.items()],
+        env=image.env,
         folders=folders,
         copy=image.copy,
         entrypoint=image.entrypoint,
@@ -84,11 +84,6 @@ def _built(image: ImagePlan) -> str:
 
 def _everywhere(image: ImagePlan, layer: InstallLayer) -> bool:
     return len(layer.paths) == len(image.variants)
-
-
-def variable(variant: str) -> str:
-    """The bake variable that replaces a variant's base image."""
-    return "BASE_" + re.sub(r"[^A-Z0-9]", "_", variant.upper())
 
 
 def build_arguments(image: ImagePlan, number: int) -> dict[str, str]:
