@@ -34,6 +34,8 @@ Path = tuple[str | int, ...]
 # Names that would collide with what lies beside the variants' folders under locks/.
 _RESERVED_VARIANTS = {"index", "lock.json"}
 _RESERVED_FOLDERS = {".git", ".lockgen"}
+# What lies beside a stage's program, in docker/IMAGE or in /app.
+_RESERVED_PROGRAMS = {"dockerfile", "lock.txt", "self_check.py"}
 
 
 @dataclass
@@ -175,7 +177,7 @@ def _explain(
     elif kind == "literal_error" and path == ("format",):
         faults.add(path, f"format {value!r} is not one that this lockgen reads", "format = 1, or a newer lockgen")
     elif kind == "literal_error":
-        faults.add(path, f"{value!r} is not one of {context['expected']}")
+        faults.add(path, f"{value!r} is not one of {context['expected']}", "write one of these")
     elif kind == "string_too_long":
         shown = str(path[-1] if loc[-1] == "[key]" else value)
         message = f"`{shown[:30]}…` has {len(shown)} characters, at most {context['max_length']} are allowed"
@@ -217,6 +219,8 @@ class _Builder:
                 f"{family.glibc!r} is no glibc that uv resolves for",
                 "2.17, 2.28, or 2.31 to 2.40: take the next lower one",
             )
+        if family.user == "root":
+            self.faults.add(("family", "user"), "images run as an unprivileged user, not as root", "name another")
         indexes = self._indexes()
         variants = self._variants(indexes)
         pins = self._pins(self.file.pins, ("pins",))
@@ -400,6 +404,12 @@ class _Builder:
             self._folder(folder, (kind, name, "copy", position))
         for position, folder in enumerate(table.folders):
             self._folder(folder, (kind, name, "folders", position))
+        program = (table.entrypoint or "") if isinstance(table, StageTable) else ""
+        if program.casefold() in _RESERVED_PROGRAMS or program.startswith(("requirements-", "build-")):
+            message = f"a program cannot be called `{program}`"
+            self.faults.add(
+                (kind, name, "entrypoint"), message, f"docker/{name}/ keeps that name for what is generated"
+            )
         return self._asks(table.packages, (kind, name, "packages"))
 
     def _check_bases(self, tables: dict[str, tuple[str, BaseTable]]) -> None:
