@@ -34,7 +34,7 @@ def owners(listed: str) -> dict[str, str]:
     found = {}
     for line in listed.splitlines():
         packages, colon, path = line.partition(": ")
-        if colon and not packages.startswith("diversion by"):
+        if colon and "diversion " not in packages:
             found[path] = re.split(r"[:,]", packages)[0]
     return found
 
