@@ -153,17 +153,18 @@ def _unasked(docker: Docker, family: Family, image: ImagePlan, reference: str, b
             docker.run(reference, "-W", "-f", debian.FORMAT, entrypoint="dpkg-query").stdout, asked
         )
         headers -= brought
-        compilers = {path for path, owner in _owners(docker, reference, compilers).items() if owner not in brought}
+        owned = _owners(docker, reference, compilers)
+        compilers = {path for path, owner in owned.items() if owner not in brought}
     return [*(f"a compiler: /{path}" for path in sorted(compilers)), *(f"a -dev package: {n}" for n in sorted(headers))]
 
 
 def _owners(docker: Docker, reference: str, paths: set[str]) -> dict[str, str | None]:
     """The Debian package of each path; `cc` and the like are links that belong to none, so it is that of the target."""
-    targets = {}
-    for path in sorted(paths):
-        targets[path] = docker.run(reference, "-f", f"/{path}", entrypoint="readlink").stdout.strip()
-    known = debian.owners(docker.run(reference, "-S", *targets.values(), entrypoint="dpkg-query").stdout)
-    return {path: known.get(target) for path, target in targets.items()}
+    links = [f"/{path}" for path in sorted(paths)]
+    targets = docker.run(reference, "-m", *links, entrypoint="readlink").stdout.splitlines()
+    known = debian.owners(docker.run(reference, "-S", *targets, entrypoint="dpkg-query").stdout)
+    owned = {link: known.get(target) for link, target in zip(links, targets, strict=False)}
+    return {path: owned.get(f"/{path}") for path in paths}
 
 
 def _caches(built: LayeredImage, base_layers: int) -> list[str]:
