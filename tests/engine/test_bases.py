@@ -244,23 +244,23 @@ def test_a_compiler_that_was_asked_for_is_no_fault(bases: Tiny) -> None:
     assert _faults(bases, "maker") == []
 
 
-def test_a_compiler_that_nobody_asked_for_is_one(bases: Tiny, tmp_path: Path) -> None:
-    """The same package where versions.toml does not say so, and what belongs to none; and a -dev package beside it."""
-    bases.build("native")
-    native = bases.reference("native", "cpu")
-    held = docker("image", "inspect", "--format", "{{.Id}}", native)
+@pytest.mark.parametrize("image", ["native", "maker"])
+def test_what_nobody_asked_for_is_a_fault(bases: Tiny, tmp_path: Path, image: str) -> None:
+    """By hand: gcc, which `apt` of maker names; a -dev package, which no `apt` does; a compiler of no package."""
+    bases.build(image)
+    reference = bases.reference(image, "cpu")
+    held = docker("image", "inspect", "--format", "{{.Id}}", reference)
     script = (
         "apt-get update && apt-get install -y --no-install-recommends gcc zlib1g-dev && rm -rf /var/lib/apt/lists/*"
     )
     (tmp_path / "Dockerfile").write_text(
-        f"FROM {native}\nUSER 0\nRUN {script} && apt-get clean && ln -s /bin/true /usr/local/bin/rustc\nUSER 1000\n"
+        f"FROM {reference}\nUSER 0\nRUN {script} && apt-get clean && ln -s /bin/true /usr/local/bin/rustc\nUSER 1000\n"
     )
-    docker("build", "--tag", native, str(tmp_path))
+    docker("build", "--tag", reference, str(tmp_path))
     try:
-        faults = _faults(bases, "native")
+        faults = _faults(bases, image)
     finally:
-        docker("tag", held, native)
-    assert "a compiler: /usr/bin/gcc" in faults
-    assert "a compiler: /usr/bin/cc" in faults
-    assert "a compiler: /usr/local/bin/rustc" in faults
-    assert "a -dev package: zlib1g-dev" in faults
+        docker("tag", held, reference)
+    assert {"a compiler: /usr/local/bin/rustc", "a -dev package: zlib1g-dev"} <= set(faults)
+    of_gcc = {"a compiler: /usr/bin/gcc", "a compiler: /usr/bin/cc"} & set(faults)
+    assert len(of_gcc) == (2 if image == "native" else 0)
