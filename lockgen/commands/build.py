@@ -18,11 +18,11 @@ from lockgen.adapters.resolvers.uv import default_index, find_uv
 from lockgen.commands.plan import Family, chosen, read_family, refuse_drift
 from lockgen.errors import BadInput, Exit
 from lockgen.model.building import Step
-from lockgen.model.images import FamilyPlan, ImagePlan, ImageVariant
+from lockgen.model.images import FamilyPlan, ImagePlan, ImageVariant, variable
 from lockgen.parsing.manifest import close_match
 from lockgen.planning.affected import affected, inputs_of
 from lockgen.ports import Progress
-from lockgen.rendering.images import BAKE, variable
+from lockgen.rendering.images import BAKE
 from lockgen.rendering.tables import table
 
 Pair = tuple[ImagePlan, ImageVariant]
@@ -161,12 +161,19 @@ def _override(
                 "org.opencontainers.image.base.digest": digests[variant.variant],
             }
             known = {key: value for key, value in labels.items() if value}
-            own = {**shared, "network": "none"} if options.wheelhouse is not None else shared
+            # System packages and models lie in no wheelhouse; Python's come from there with any network.
+            alone = options.wheelhouse is not None and not _asks_network(image)
+            own = {**shared, "network": "none"} if alone else shared
             targets[variant.target] = {**own, "labels": known}
             if variant.base is None:
                 targets[f"_{variant.target}-system"] = {}
                 targets[f"_{variant.target}-tools"] = dict(shared)
     return {"target": targets}
+
+
+def _asks_network(image: ImagePlan) -> bool:
+    """Whether a step of its own target does; the system of a root base is a target by itself."""
+    return bool(image.preload or (image.apt and not image.root) or (image.build_apt and image.built is not None))
 
 
 def _secrets(index: str, folder: Path) -> list[str]:

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 WORKDIR = "/app"
 HELPERS = ("system", "tools")
+# Where preloaded models lie in an image: what programs keep in caches, by the variable that they heed, and modules.
+MODELS = "/opt/models"
+MODULES = "site-packages"
+CACHES = {"HF_HOME": "cache/huggingface", "TORCH_HOME": "cache/torch", "XDG_CACHE_HOME": "cache"}
+
+
+def target_name(image: str, variant: str) -> str:
+    """The name of a bake target, which may hold no dot. `parse_manifest` refuses a family in which two are equal."""
+    return f"{image}-{variant}".replace(".", "_")
+
+
+def variable(variant: str) -> str:
+    """The bake variable that replaces a variant's base image; each variant of a family has one of its own."""
+    return "BASE_" + re.sub(r"[^A-Z0-9]", "_", variant.upper())
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +81,6 @@ class ImagePlan:
     copy: tuple[str, ...]
     folders: tuple[str, ...]
     env: tuple[tuple[str, str], ...]
-    python_path: str
     preload: tuple[str, ...]
     entrypoint: str | None
     user: str

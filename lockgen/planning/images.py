@@ -5,7 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from lockgen.model.images import BuildLayer, FamilyPlan, ImagePlan, ImageVariant, InstallLayer
+from lockgen.model.images import (
+    CACHES,
+    MODELS,
+    MODULES,
+    BuildLayer,
+    FamilyPlan,
+    ImagePlan,
+    ImageVariant,
+    InstallLayer,
+    target_name,
+)
 from lockgen.model.lock import Lock
 from lockgen.model.manifest import Image, Manifest
 from lockgen.planning.layers import Layers
@@ -44,7 +54,6 @@ def _image(
     builds: Mapping[str, tuple[BuildLayer, ...]],
 ) -> ImagePlan:
     chain = manifest.chain(image.name)
-    env = {key: value for link in chain for key, value in link.env.items()}
     held = {variant: files[image.name, variant] for variant in image.variants}
     slots = max(map(len, held.values()))
     return ImagePlan(
@@ -61,13 +70,23 @@ def _image(
         build_apt=image.build_apt,
         copy=image.copy,
         folders=tuple(f"/app/{folder}" for folder in image.folders),
-        env=tuple(sorted(image.env.items())),
-        python_path=env.get("PYTHONPATH", ""),
+        env=tuple(sorted(_env(chain).items())),
         preload=image.preload,
         entrypoint=image.entrypoint,
         user=manifest.user.name,
         uid=manifest.user.uid,
     )
+
+
+def _env(chain: tuple[Image, ...]) -> dict[str, str]:
+    """What the last of ``chain`` sets itself. Models of its own and of the images below stay on the path."""
+    env = dict(chain[-1].env)
+    if chain[-1].preload:
+        env |= {name: f"{MODELS}/{folder}" for name, folder in CACHES.items()}
+    if any(link.preload for link in chain) and (chain[-1].preload or "PYTHONPATH" in env):
+        path = {key: value for link in chain for key, value in link.env.items()}.get("PYTHONPATH")
+        env["PYTHONPATH"] = f"{MODELS}/{MODULES}" + (f":{path}" if path else "")
+    return env
 
 
 def _variant(manifest: Manifest, lock: Lock, image: Image, variant: str, layers: Mapping[Key, Layers]) -> ImageVariant:
@@ -96,8 +115,3 @@ def _variant(manifest: Manifest, lock: Lock, image: Image, variant: str, layers:
 def reference(registry: str | None, family: str, image: str, variant: str) -> str:
     """{registry}/{family}-{image}:{variant}, or without a registry."""
     return f"{registry + '/' if registry else ''}{family}-{image}:{variant}"
-
-
-def target_name(image: str, variant: str) -> str:
-    """The name of a bake target, which may hold no dot."""
-    return f"{image}-{variant}".replace(".", "_")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
-from lockgen.model.images import BuildLayer, FamilyPlan, ImagePlan
+from lockgen.model.images import CACHES, MODELS, MODULES, BuildLayer, FamilyPlan, ImagePlan, variable
 from lockgen.model.lock import Lock
 from lockgen.rendering.templating import render
 
@@ -70,8 +68,10 @@ def dockerfile(image: ImagePlan) -> str:
         ],
         layers=layers,
         preload=image.preload,
-        python_path=image.python_path,
-        env=[(key, value) for key, value in image.env if not (image.preload and key == "PYTHONPATH")],
+        models=MODELS,
+        modules=MODULES,
+        caches=[f"{name}=/models/{folder}" for name, folder in CACHES.items()],
+        env=image.env,
         folders=folders,
         copy=image.copy,
         entrypoint=image.entrypoint,
@@ -86,11 +86,6 @@ def find_links(pages: tuple[str, ...]) -> str:
 
 def _argument(built: BuildLayer) -> str:
     return "BUILT" if built.number == 1 else f"BUILT_{built.number}"
-
-
-def variable(variant: str) -> str:
-    """The bake variable that replaces a variant's base image."""
-    return "BASE_" + re.sub(r"[^A-Z0-9]", "_", variant.upper())
 
 
 def build_arguments(image: ImagePlan, number: int) -> dict[str, str]:

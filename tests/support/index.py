@@ -10,7 +10,7 @@ import json
 import tarfile
 import threading
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -63,23 +63,27 @@ def metadata(name: str, version: str, requires: Sequence[str], extras: Sequence[
     return "\n".join(lines) + "\n"
 
 
-def _hashed(content: str) -> str:
-    digest = base64.urlsafe_b64encode(hashlib.sha256(content.encode()).digest()).decode()
+def _hashed(content: bytes) -> str:
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode()
     return f"sha256={digest.rstrip('=')}"
 
 
-def wheel(name: str, version: str, tag: str, text: str, code: str = "") -> tuple[str, bytes]:
+def wheel(
+    name: str, version: str, tag: str, text: str, code: str = "", files: Mapping[str, bytes] | None = None
+) -> tuple[str, bytes]:
+    """A wheel with one package, whose module ends in ``code``, and ``files`` beside what is always in it."""
     stem = canonicalize_name(name).replace("-", "_")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         info = f"{stem}-{version}.dist-info"
         contents = [
-            (f"{stem}/__init__.py", f"__version__ = {version!r}\n{code}"),
-            (f"{info}/METADATA", text),
-            (f"{info}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n"),
+            (f"{stem}/__init__.py", f"__version__ = {version!r}\n{code}".encode()),
+            *(files or {}).items(),
+            (f"{info}/METADATA", text.encode()),
+            (f"{info}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n".encode()),
         ]
-        record = "".join(f"{path},{_hashed(content)},{len(content.encode())}\n" for path, content in contents)
-        for path, content in [*contents, (f"{info}/RECORD", f"{record}{info}/RECORD,,\n")]:
+        record = "".join(f"{path},{_hashed(content)},{len(content)}\n" for path, content in contents)
+        for path, content in [*contents, (f"{info}/RECORD", f"{record}{info}/RECORD,,\n".encode())]:
             # Without a date of its own each file would take the clock's, and every run other hashes.
             archive.writestr(zipfile.ZipInfo(path, (2025, 1, 1, 0, 0, 0)), content)
     return f"{stem}-{version}-{tag}.whl", buffer.getvalue()
@@ -136,11 +140,14 @@ class LocalIndex:
         hashed: bool = True,
         uploaded: str = "2025-01-01T00:00:00Z",
         yanked: bool = False,
+        files: Mapping[str, bytes] | None = None,
     ) -> str:
         """Adds one file; returns its name."""
         text = metadata(name, version, requires, extras, python)
         filename, data = (
-            sdist(name, version, text, builds, static=static) if source else wheel(name, version, tag, text)
+            sdist(name, version, text, builds, static=static)
+            if source
+            else wheel(name, version, tag, text, files=files)
         )
         self.add_file(name, filename, data, None if source else text, hashed=hashed)
         entry = self.pages[canonicalize_name(name)][filename]

@@ -167,33 +167,41 @@ def add_torch(index: LocalIndex, version: str) -> None:
     index.answers["/whl/cu121/torch/"] = (200, {"Content-Type": "text/html"}, known + link.encode())
 
 
+def add_tools(index: LocalIndex) -> None:
+    """What installs in every image."""
+    version, name, data = real_uv()
+    index.add_file("uv", name, data, f"Metadata-Version: 2.1\nName: uv\nVersion: {version}\n")
+
+
+def own_registry(folder: Path) -> str:
+    """A path in the registry that no other family has: one for each folder."""
+    return f"{REGISTRY}/t{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
+
+
 @contextmanager
-def living(folder: Path, versions: str, add: Callable[[LocalIndex], None]) -> Iterator[Tiny]:
-    """The family of ``versions``, resolved and committed, in a folder and under a registry path of its own."""
-    with serving(LocalIndex()) as index:
-        version, name, data = real_uv()
-        index.add_file("uv", name, data, f"Metadata-Version: 2.1\nName: uv\nVersion: {version}\n")
-        add(index)
-        root = folder / "project"
-        (root / "shared").mkdir(parents=True)
-        (root / "shared" / "tools.py").write_text("ANSWER = 42\n")
-        registry = f"{REGISTRY}/t{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
-        text = versions.format(url=index.url.removesuffix("/simple"), registry=registry)
-        (root / "versions.toml").write_text(text)
-        env = {
-            **os.environ,
-            "CI": "1",
-            "UV_DEFAULT_INDEX": index.url,
-            "PIP_INDEX_URL": index.url,
-            **{f"{name}_CACHE_DIR": str(folder / name) for name in ("UV", "PIP", "LOCKGEN")},
-        }
-        family = Tiny(root, index, env, registry)
-        family.ok("resolve")
-        family.git("init", "-q", "-b", "main")
-        (root / ".gitignore").write_text(".lockgen/\n")
-        family.git("add", "-A")
-        family.git("commit", "-qm", "the family")
-        yield family
+def family(folder: Path, index: LocalIndex, text: str) -> Iterator[Tiny]:
+    """The family that ``text`` says, resolved and committed, in ``folder`` and under a registry path of its own."""
+    root = folder / "project"
+    (root / "shared").mkdir(parents=True)
+    (root / "shared" / "tools.py").write_text("ANSWER = 42\n")
+    registry = own_registry(folder)
+    (root / "versions.toml").write_text(text.format(url=index.url.removesuffix("/simple"), registry=registry))
+    env = {
+        **os.environ,
+        "CI": "1",
+        "UV_DEFAULT_INDEX": index.url,
+        "PIP_INDEX_URL": index.url,
+        **{f"{name}_CACHE_DIR": str(folder / name) for name in ("UV", "PIP", "LOCKGEN")},
+    }
+    made = Tiny(root, index, env, registry)
+    made.ok("resolve")
+    made.git("init", "-q", "-b", "main")
+    (root / ".gitignore").write_text(".lockgen/\n")
+    made.git("add", "-A")
+    made.git("commit", "-qm", "the family")
+    try:
+        yield made
+    finally:
         held = docker("images", "--format", "{{.Repository}}:{{.Tag}}", f"{registry}/*").split()
         docker("rmi", "-f", *held, ok=False)
 
@@ -207,8 +215,18 @@ def add_tiny_packages(index: LocalIndex) -> None:
     add_torch(index, "2.5.1+cu121")
 
 
+@contextmanager
+def living(folder: Path, versions: str, add: Callable[[LocalIndex], None]) -> Iterator[Tiny]:
+    """The family of ``versions`` with an index of its own, which ``add`` fills."""
+    with serving(LocalIndex()) as index:
+        add_tools(index)
+        add(index)
+        with family(folder, index, versions) as made:
+            yield made
+
+
 @pytest.fixture(scope="module")
 def tiny(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tiny]:
-    """The family of all tests but few."""
-    with living(tmp_path_factory.mktemp("tiny"), VERSIONS, add_tiny_packages) as family:
-        yield family
+    """The family that most tests here build."""
+    with living(tmp_path_factory.mktemp("tiny"), VERSIONS, add_tiny_packages) as made:
+        yield made
