@@ -10,7 +10,7 @@ import json
 import tarfile
 import threading
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -48,7 +48,8 @@ def _hashed(content: str) -> str:
     return f"sha256={digest.rstrip('=')}"
 
 
-def wheel(name: str, version: str, tag: str, text: str) -> tuple[str, bytes]:
+def wheel(name: str, version: str, tag: str, text: str, more: Mapping[str, bytes] | None = None) -> tuple[str, bytes]:
+    """Its name and its bytes. ``more`` is packed without a hash in RECORD, and well."""
     stem = canonicalize_name(name).replace("-", "_")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -59,6 +60,9 @@ def wheel(name: str, version: str, tag: str, text: str) -> tuple[str, bytes]:
             (f"{info}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n"),
         ]
         record = "".join(f"{path},{_hashed(content)},{len(content.encode())}\n" for path, content in contents)
+        for path, data in (more or {}).items():
+            record += f"{path},,\n"
+            archive.writestr(zipfile.ZipInfo(path, (2025, 1, 1, 0, 0, 0)), data, zipfile.ZIP_DEFLATED, 1)
         for path, content in [*contents, (f"{info}/RECORD", f"{record}{info}/RECORD,,\n")]:
             # Without a date of its own each file would take the clock's, and every run other hashes.
             archive.writestr(zipfile.ZipInfo(path, (2025, 1, 1, 0, 0, 0)), content)
