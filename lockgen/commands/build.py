@@ -17,7 +17,7 @@ from lockgen.adapters.git import changed_since, last_commit, show
 from lockgen.adapters.resolvers.uv import default_index, find_uv
 from lockgen.commands.plan import Family, chosen, read_family, refuse_drift
 from lockgen.errors import BadInput, Exit
-from lockgen.model.building import Step
+from lockgen.model.building import Step, owner
 from lockgen.model.images import FamilyPlan, ImagePlan, ImageVariant
 from lockgen.parsing.manifest import close_match
 from lockgen.planning.affected import affected, inputs_of
@@ -92,8 +92,9 @@ def _build(
     # Pushed by a builder that is no engine, it is here only if an older one is.
     held = pairs if docker.builds_here or not options.push else []
     sizes = {v.target: docker.size(_named(v, family.plan, registry)) for _, v in held}
+    progress.step("")
     images = _images(family.plan)
-    _report(pairs, [(_owner(step, images), step) for step in steps], sizes, options, took)
+    _report(pairs, [(owner(step, images), step) for step in steps], sizes, options, took)
     return Exit.DONE
 
 
@@ -106,11 +107,6 @@ def _images(plan: FamilyPlan) -> dict[str, str]:
             own = (variant.target, *(f"_{variant.target}-{part}" for part in ("system", "tools")))
             found |= dict.fromkeys(own, name)
     return found
-
-
-def _owner(step: Step, images: dict[str, str]) -> str:
-    """The lowest image that has the step: those on top of it name it too."""
-    return next((name for target, name in images.items() if target in step.targets), "")
 
 
 def _named(variant: ImageVariant, plan: FamilyPlan, registry: str | None) -> str:
@@ -210,7 +206,7 @@ def _report(
 ) -> None:
     rows = []
     for image, variant in pairs:
-        own = [step for owner, step in owned if owner == f"{image.name}:{variant.variant}"]
+        own = [step for name, step in owned if name == f"{image.name}:{variant.variant}"]
         work = [step for step in own if step.works]
         rows.append(
             {

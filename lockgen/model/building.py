@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _FILE = re.compile(r"source=(docker/\S+?\.txt),")
@@ -21,7 +22,7 @@ _WORDS = (
 class Step:
     """One step: its text as BuildKit names it, and whether it came from the cache. Seconds of work.
 
-    Images on one another share steps; ``targets`` are the bake targets that name this one, the first who did first.
+    Images on one another share steps; ``targets`` are the bake targets that name this one, in any order.
     """
 
     targets: tuple[str, ...]
@@ -44,6 +45,11 @@ class Step:
         return self.instruction.startswith(("RUN ", "COPY ", "ADD ", "WORKDIR "))
 
     @property
+    def stores(self) -> bool:
+        """Whether it makes an image of what was built: the last step of each that is wanted."""
+        return self.instruction.startswith("exporting to ")
+
+    @property
     def installs(self) -> bool:
         return "uv pip install" in self.text or "pip wheel" in self.text
 
@@ -62,6 +68,14 @@ class Step:
                 return text.format(found[found.lastindex or 0])
         line = self.instruction.splitlines()[0] if self.instruction else "a step"
         return line if len(line) <= 70 else f"{line[:69]}…"
+
+
+def owner(step: Step, images: Mapping[str, str]) -> str:
+    """The image that has the step as its own; empty where none does.
+
+    ``images`` says which image a bake target is of, the lower ones first: those on top of it name the step too.
+    """
+    return next((image for target, image in images.items() if target in step.targets), "")
 
 
 @dataclass(frozen=True, slots=True)

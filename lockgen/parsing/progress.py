@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from lockgen.model.building import News, Step
+from lockgen.model.building import News, Step, owner
 
 _NAMED = re.compile(r"\[([a-zA-Z0-9_-]+)(?: ([^\]]*))?\] (.*)", re.DOTALL)
 _FRACTION = re.compile(r"\.(\d{1,6})\d*")
@@ -20,7 +20,7 @@ _LONG = 5.0
 class ProgressReader:
     """Takes stderr as it comes; knows every step so far, and the text that was no progress.
 
-    ``images`` says which image a bake target is of, as people call it.
+    ``images`` says which image a bake target is of, as people call it, the lower ones first.
     """
 
     def __init__(self, images: Mapping[str, str]) -> None:
@@ -50,10 +50,10 @@ class ProgressReader:
 
     def image(self, step: Step) -> str:
         """The image that a step is of, as people call it; empty where it is of none."""
-        return self._images.get(step.target, "")
+        return owner(step, self._images)
 
     def _take(self, vertex: dict[str, Any]) -> Iterator[News]:
-        """Notes what one message says of a vertex. Each image that shares it names it anew: the first name stays."""
+        """Notes what one message says of a vertex. Each image that shares it names it anew, in any order."""
         known = self._vertices.setdefault(str(vertex.get("digest")), {"names": []})
         over = "completed" in known
         known.update(vertex)
@@ -61,6 +61,8 @@ class ProgressReader:
             known["names"].append(name)
         step = _step(known)
         image = self.image(step)
+        if image and step.stores and "completed" in known and not over and not step.error:
+            yield News(f"built {image}", stays=True)
         if not step.works or step.cached or not image or "started" not in known:
             return
         if image not in self._announced:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from lockgen.model.building import Step
+from lockgen.model.building import Step, owner
 from lockgen.parsing.builder import Builder, parse_builder
 from lockgen.parsing.progress import ProgressReader
 
@@ -57,7 +57,18 @@ def test_a_log_names_each_image_once_and_what_took_long() -> None:
     done = {**install, "completed": _at(14)}
     assert _told(reader, done) == [(f"{doing} took 12 s", True)]
     assert _told(reader, done) == []
-    assert [step.targets for step in reader.steps()] == [("_base-cpu-system", "ml-cpu"), ("ml-cpu",)]
+    stored = {"digest": "3", "name": "[ml-cpu] exporting to image", "started": _at(14)}
+    assert _told(reader, stored) == [("ml:cpu: storing the image", False)]
+    assert _told(reader, {**stored, "completed": _at(15)}) == [("built ml:cpu", True)]
+    steps = reader.steps()[:2]
+    assert [step.targets for step in steps] == [("_base-cpu-system", "ml-cpu"), ("ml-cpu",)]
+
+
+def test_a_step_is_of_the_lowest_image_whoever_names_it_first() -> None:
+    reader = ProgressReader(IMAGES)
+    _told(reader, {"digest": "1", "name": "[ml-cpu system 2/4] WORKDIR /app"})
+    _told(reader, {"digest": "1", "name": "[base-cpu system 2/4] WORKDIR /app", "started": _at(0), "completed": _at(1)})
+    assert [owner(step, IMAGES) for step in reader.steps()] == ["base:cpu"]
 
 
 def test_what_comes_from_the_cache_is_no_news() -> None:

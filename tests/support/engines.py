@@ -100,7 +100,9 @@ class Engine:
             "--host", self.host, "--host", self.tcp,
         ]  # fmt: skip
         shell = f"{limited}exec {shlex.join([self.program, *options])}"
-        command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", shell]
+        # However this process ends, the engine ends with it.
+        command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child"]
+        command += ["--mount-proc", "sh", "-c", shell]
         path = f"{Path(self.program).parent}:{os.environ['PATH']}"
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
