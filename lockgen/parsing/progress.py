@@ -61,7 +61,9 @@ class ProgressReader:
             known["names"].append(name)
         step = _step(known)
         image = self.image(step)
-        if image and step.stores and "completed" in known and not over and not step.error:
+        # The stages that an image takes from (their targets begin with _) are stored as well.
+        stored = step.stores and not step.target.startswith("_") and not step.error
+        if image and stored and "completed" in known and not over:
             yield News(f"built {image}", stays=True)
         if not step.works or step.cached or not image or "started" not in known:
             return

@@ -60,6 +60,8 @@ def test_a_log_names_each_image_once_and_what_took_long() -> None:
     stored = {"digest": "3", "name": "[ml-cpu] exporting to image", "started": _at(14)}
     assert _told(reader, stored) == [("ml:cpu: storing the image", False)]
     assert _told(reader, {**stored, "completed": _at(15)}) == [("built ml:cpu", True)]
+    stage = {"digest": "4", "name": "[_base-cpu-system] exporting to image", "started": _at(14), "completed": _at(15)}
+    assert _told(reader, stage) == []
     steps = reader.steps()[:2]
     assert [step.targets for step in steps] == [("_base-cpu-system", "ml-cpu"), ("ml-cpu",)]
 
