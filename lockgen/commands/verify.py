@@ -62,6 +62,7 @@ def run(root: Path, names: tuple[str, ...], registry: str | None, progress: Prog
         reference = references[variant.target]
         built = images.get(reference) or images[f"docker.io/{reference}"]
         verdicts.append(_verdict(docker, family, image, variant, built, reference))
+    progress.step("")
     _print(verdicts, as_json=as_json)
     return Exit.FOUND if any(verdict.faults for verdict in verdicts) else Exit.DONE
 

@@ -69,9 +69,18 @@ def _hashed(content: bytes) -> str:
 
 
 def wheel(
-    name: str, version: str, tag: str, text: str, code: str = "", files: Mapping[str, bytes] | None = None
+    name: str,
+    version: str,
+    tag: str,
+    text: str,
+    code: str = "",
+    files: Mapping[str, bytes] | None = None,
+    more: Mapping[str, bytes] | None = None,
 ) -> tuple[str, bytes]:
-    """A wheel with one package, whose module ends in ``code``, and ``files`` beside what is always in it."""
+    """A wheel with one package, whose module ends in ``code``, and ``files`` beside what is always in it.
+
+    ``more`` is packed without a hash in RECORD, and well.
+    """
     stem = canonicalize_name(name).replace("-", "_")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -83,6 +92,9 @@ def wheel(
             (f"{info}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n".encode()),
         ]
         record = "".join(f"{path},{_hashed(content)},{len(content)}\n" for path, content in contents)
+        for path, packed in (more or {}).items():
+            record += f"{path},,\n"
+            archive.writestr(zipfile.ZipInfo(path, (2025, 1, 1, 0, 0, 0)), packed, zipfile.ZIP_DEFLATED, 1)
         for path, content in [*contents, (f"{info}/RECORD", f"{record}{info}/RECORD,,\n".encode())]:
             # Without a date of its own each file would take the clock's, and every run other hashes.
             archive.writestr(zipfile.ZipInfo(path, (2025, 1, 1, 0, 0, 0)), content)
