@@ -1,7 +1,7 @@
-"""`nox -s bench-images`: the reference family as it was, as optimised by hand, and lockgen's, built and weighed for real.
+"""`nox -s bench-images`: the reference family as it was, optimised by hand, and lockgen's, built and weighed for real.
 
-It needs an engine for itself (it empties its build cache), a registry on localhost:5000, some 70 GB of disk and an hour.
-One family after the other is built, weighed layer by layer, and dropped.
+It needs an engine for itself (it empties its build cache), a registry on localhost:5000, some 70 GB of disk and an
+hour. One family after the other is built, weighed layer by layer, and dropped.
 """
 
 from __future__ import annotations
@@ -80,9 +80,8 @@ def weigh(found: Weighed, references: Mapping[str, str], bottoms: Mapping[str, i
     held = stored(list(references.values()))
     for name, reference in references.items():
         found.images[name] = own = held[reference][bottoms[name] :]
-        say(
-            f"{name}: {sum(layer.unpacked for layer in own) / 1e9:.2f} GB, packed {sum(layer.packed for layer in own) / 1e9:.2f}"
-        )
+        unpacked, packed = sum(layer.unpacked for layer in own), sum(layer.packed for layer in own)
+        say(f"{name}: {unpacked / 1e9:.2f} GB, packed {packed / 1e9:.2f}")
     say(f"weighed in {time.perf_counter() - started:.0f} s")
 
 
@@ -113,7 +112,9 @@ def past(name: str, folder: Path) -> Weighed:
 
 
 def _again(name: str, prefix: str, tag: str, folder: Path, found: Weighed) -> tuple[Work, Work]:
-    """The stage after a change of its program, then after a change of one requirement; and what `inspect` says of it."""
+    """The stage after a change of its program, then after a change of one requirement; and what `inspect` says of
+    it.
+    """
     if name == "by-hand":
         done = _lockgen(ROOT, "inspect", "--json", tag, ok=False)
         wasted = json.loads(done.stdout)["wasted"]

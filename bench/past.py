@@ -1,4 +1,4 @@
-"""The reference family's past as Dockerfiles: as it was, and as its owners optimised it by hand; from bench/families/*.toml.
+"""The reference family's past as Dockerfiles: as it was, and as optimised by hand; from bench/families/*.toml.
 
 What cannot be had where it is measured is stood in for, and ``STAND_INS`` says by what: the report prints it.
 """
@@ -18,20 +18,23 @@ PIP = "26.3"
 PUBLIC = ("python:3.11-slim", "nvidia/cuda:12.1.0-cudnn8-runtime-ubuntu22.04")
 
 STAND_INS = (
-    f"pip {PIP} in the base images, as it knows a cut-off (`--uploaded-prior-to {CUT_OFF}`): unpinned packages are of that day",
+    f"pip {PIP} in the base images, as it knows a cut-off (`--uploaded-prior-to {CUT_OFF}`): what is unpinned is of then",
     "the two public base images: Debian's files under their names; their own layers are left out of every number",
-    "torch of the CPU index (pyannote-vad 2.8.0, diarization 2.0.1, asr 2.2.1) and of the CUDA index (2.1.0+cu121): the default "
-    "index's torch of the same version, a CUDA build",
+    "torch of the CPU index (pyannote-vad 2.8.0, diarization 2.0.1, asr 2.2.1) and of the CUDA index (2.1.0+cu121): the "
+    "default index's torch of the same version, a CUDA build",
     "whisperX from its git repository: the newest whisperx of the cut-off on the default index",
     "python3.11-distutils: python3-distutils; the PPA and the second Python of Ubuntu: neither is there on Debian",
-    "spaCy's models (en_core_web_sm, en_core_web_trf): left out, and with the second one a torch that it would have brought",
+    "spaCy's models (en_core_web_sm, en_core_web_trf): left out, and with the second a torch that it would have brought",
 )
 _DEBIAN = {"python3.11-distutils": "python3-distutils", "python3-pip": "python3-pip"}
 
 
 @dataclass(frozen=True)
 class Built:
-    """One image: its Dockerfile, and the files of its context by path. ``below`` is an image of the family or a public one."""
+    """One image: its Dockerfile, and the files of its context by path.
+
+    ``below`` is an image of the family or a public one.
+    """
 
     name: str
     tag: str
@@ -46,7 +49,9 @@ class Built:
 
 
 def family(name: str, registry: str, pins: Mapping[str, str] | None = None) -> list[Built]:
-    """The images of family ``name`` ("before" or "by-hand"), those below first; ``pins`` replace a requirement by another."""
+    """The images of family ``name`` ("before" or "by-hand"), those below first; ``pins`` replace a requirement by
+    another.
+    """
     facts = tomllib.loads((FACTS / f"{name}.toml").read_text())
     known = {image["name"]: _tag(image, facts) for image in facts["image"]}
     return [_image(image, facts, registry, known, pins or {}) for image in facts["image"]]

@@ -1,10 +1,11 @@
 """A resolver as an oracle: yes, no or unknown to many questions, each asked once (DESIGN, law 10).
 
-"No" has three faces, and only one is a conflict: no solution. A source distribution that does not build, a file that the cache
-lacks, a time-out are unknown. "Yes" is a yes only with files that the target can use and that its Python may install.
+"No" has three faces, and only one is a conflict: no solution. A source distribution that does not build, a file that
+the cache lacks, a time-out are unknown. "Yes" is a yes only with files that the target can use and that its Python may
+install.
 
-A resolver asks an index about every page again and again: ten times the time of its own work. So `warm` asks with the network,
-and every later question is put to the cache first, to the network only where the cache cannot tell.
+A resolver asks an index about every page again and again: ten times the time of its own work. So `warm` asks with the
+network, and every later question is put to the cache first, to the network only where the cache cannot tell.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class Session:
         self.asked = 0
         self._answers: dict[object, Verdict] = {}
         self._requires_python: dict[str, str | None] = {}
+        self._metadata: dict[str, CoreMetadata] = {}
         self._unfit: dict[str, dict[str, str]] = {}
         self._seen: dict[tuple[str, str], Resolved] = {}
 
@@ -48,10 +50,13 @@ class Session:
         found = self.seen(name, version)
         if found is None or not found.files:
             return None
-        try:
-            return self._read([found], request).get(found.files[0].name)
-        except LockgenError:
-            return None
+        file = found.files[0].name
+        if file not in self._metadata:
+            try:
+                self._metadata.update(self._read([found], request))
+            except LockgenError:
+                return None
+        return self._metadata.get(file)
 
     def _ask(self, request: Request) -> Verdict:
         unfit = self._unfit.setdefault(request.target.python, {})
@@ -76,6 +81,7 @@ class Session:
         found: dict[str, str] = {}
         missing = [p for p in solution.packages.values() if p.files and p.files[0].name not in self._requires_python]
         metadata = self._read(missing, request)
+        self._metadata.update(metadata)
         self._requires_python.update({name: entry.requires_python for name, entry in metadata.items()})
         for name, package in solution.packages.items():
             pin = f"{name}!={package.version}"

@@ -1,11 +1,13 @@
 """Why a family has no solution: every minimal conflict, and every smallest set of pins and bounds to let go of.
 
-The search is `planning/hitting.py`; here its questions are asked. What a resolver says of a no names the packages of its
-derivation: nearly always they are the conflict, which a question about them alone confirms in a fraction of the time.
+The search is `planning/hitting.py`; here its questions are asked. What a resolver says of a no names the packages of
+its derivation: nearly always they are the conflict, which a question about them alone confirms in a fraction of the
+time.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -16,9 +18,12 @@ from packaging.version import Version
 from lockgen.asking import Session
 from lockgen.model.conflicts import Answer, Conflict, Correction, Diagnosis, Element, Link, Verdict
 from lockgen.model.manifest import Manifest
+from lockgen.model.target import Target
 from lockgen.planning.elements import Elements, named_in
 from lockgen.planning.hitting import Items, Search
-from lockgen.ports import ExplicitIndex, Parallel, Progress, Request
+from lockgen.ports import CoreMetadata, ExplicitIndex, Parallel, Progress, Request
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 Test = Callable[[Items], bool]
 """Whether items fail to hold together."""
@@ -37,7 +42,10 @@ class Explainer:
     limit: int | None = None
 
     def diagnose(self, variants: list[str]) -> Diagnosis:
-        """The conflicts in the solve of ``variants``. Ctrl-C ends it with what it has: the answer is then not complete."""
+        """The conflicts in the solve of ``variants``.
+
+        Ctrl-C ends it with what it has: the answer is then not complete.
+        """
         return _Run(self, Elements(self.manifest, variants, self.indexes)).run()
 
 
@@ -155,13 +163,10 @@ class _Run:
         exact = {element.name: version for element in elements if (version := element.version) is not None}
         for name, version in exact.items():
             metadata = self.about.session.needs(name, version, self.elements.request((), offline=True))
-            for line in metadata.requires if metadata is not None else ():
-                need = _parsed(line)
-                if need is None or not self.about.manifest.target.holds(need.marker):
-                    continue
-                other = str(canonicalize_name(need.name))
-                if other in exact and not need.specifier.contains(exact[other], prereleases=True):
-                    yield Link(name, version, other, str(need.specifier))
+            for other, its in exact.items():
+                for need in parsed_needs(metadata, other, self.about.manifest.target):
+                    if not need.specifier.contains(its, prereleases=True):
+                        yield Link(name, version, other, str(need.specifier))
 
     def _never(self, elements: tuple[Element, ...], reason: str) -> Iterable[str]:
         """What an explicit index does not have of the packages that this is about."""
@@ -178,11 +183,21 @@ class _Run:
                 yield f"the newest {name} on index {index} is {max(versions)}"
 
 
-def _parsed(line: str) -> Requirement | None:
-    try:
-        return Requirement(line)
-    except InvalidRequirement:
-        return None
+def parsed_needs(metadata: CoreMetadata | None, name: str, target: Target) -> Iterable[Requirement]:
+    """What ``metadata`` asks for of the package ``name`` on ``target``, extras left out."""
+    for line in metadata.requires if metadata is not None else ():
+        if _begins(line, name):
+            try:
+                need = Requirement(line)
+            except InvalidRequirement:
+                continue
+            if target.holds(need.marker):
+                yield need
+
+
+def _begins(line: str, name: str) -> bool:
+    found = _NAME.match(line)
+    return found is not None and canonicalize_name(found[0]) == name
 
 
 def shrink(items: Items, fails: Test) -> Items:

@@ -78,8 +78,8 @@ class Request:
 
     ``requirements`` and ``constraints`` (the pins) are sorted. ``routes`` maps a package to the index it comes
     from, wherever it is asked for; everything else comes from the default index. ``preferences`` maps a name to
-    the version to keep if it still fits. ``build`` names what is built from source; nothing else may be. ``overrides`` maps a
-    package to needs that replace its own of the same name; only uv knows them, and no lock is made with them.
+    the version to keep if it still fits. ``build`` names what is built from source; nothing else may be. ``overrides``
+    maps a package to needs that replace its own of the same name; only uv knows them, and no lock is made with them.
     """
 
     family: str
@@ -152,7 +152,9 @@ class Releases(Protocol):
     """What an index has of a package."""
 
     def usable(self, name: str, request: Request) -> Sequence[str]:
-        """Its versions with a file that runs on the target, in order, none newer than the cut-off; none if nobody can tell."""
+        """Its versions with a file that runs on the target, in order, none newer than the cut-off; none if nobody
+        can tell.
+        """
         ...
 
 

@@ -1,13 +1,14 @@
 """The smallest changes after which a family resolves: fewest pins, then nearest versions, each asked before it is told.
 
-What must move are hitting sets of the conflicts (`planning/hitting.py`), asked for from the smallest on: with all that the images
-want, and without the pins in one of them, is there a solution? A no is one more conflict. So the first yes is one of the smallest.
-Then every freed pin is drawn towards its old version: is there a solution with fewer releases between?
+What must move are hitting sets of the conflicts (`planning/hitting.py`), asked for from the smallest on: with all that
+the images want, and without the pins in one of them, is there a solution? A no is one more conflict. So the first yes
+is one of the smallest. Then every freed pin is drawn towards its old version: is there a solution with fewer releases
+between?
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from packaging.requirements import Requirement
@@ -15,10 +16,10 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from lockgen.asking import Session
-from lockgen.explaining import Explainer, smallest
+from lockgen.explaining import Explainer, parsed_needs, smallest
 from lockgen.model.accelerator import FAMILY
 from lockgen.model.compat import Pairs
-from lockgen.model.conflicts import Answer, Conflict, Element, Move, Override, Proposal, Repairs, Verdict
+from lockgen.model.conflicts import Answer, Conflict, Element, Link, Move, Override, Proposal, Repairs, Verdict
 from lockgen.planning.elements import Elements, named_in
 from lockgen.planning.hitting import Items, hitting_sets, minimal
 from lockgen.ports import Releases, Request
@@ -138,19 +139,26 @@ class Repairer:
         near = frozenset(n for n in kept if any(element.name in names for element in self.units[n].elements))
 
         def fails(items: Items) -> bool:
+            return self.session.ask(self._request(variant, items, names)).answer is Answer.NO
+
+        def fails_whole(items: Items) -> bool:
             return self._ask(variant, items).answer is Answer.NO
 
-        found = smallest(near, fails) if fails(near) else smallest(kept, fails)
-        return found
+        return smallest(near, fails) if fails(near) else smallest(kept, fails_whole)
 
     def _ask(self, variant: str, kept: Items) -> Verdict:
         return self.session.ask(self._request(variant, kept))
 
-    def _request(self, variant: str, kept: Items) -> Request:
+    def _request(self, variant: str, kept: Items, named: Collection[str] | None = None) -> Request:
+        """All that the images of ``variant`` ask for, or only what they ask for of the packages in ``named``."""
         solve = self.solves[variant]
         wanted = self.fixed.union(*(self.units[n].elements for n in kept))
         elements = [element for element in solve.all if element in wanted]
-        request = solve.request(elements, whole=True, offline=self.explainer.offline)
+        if named is None:
+            request = solve.request(elements, whole=True, offline=self.explainer.offline)
+        else:
+            elements = [e for e in elements if e.name in named or e.kind == "pin"]
+            request = solve.request(elements, named=named, offline=self.explainer.offline)
         freed = [element for element in solve.all if element.name in FAMILY and element not in wanted]
         if not freed:
             return request
@@ -160,8 +168,8 @@ class Repairer:
     def _family(self, request: Request, torch: Element | None) -> Iterable[str]:
         """What keeps torch's family together, and on its accelerator, where its pins are let go of.
 
-        An explicit index has one accelerator; of the default index's torch the pair table says which release is built for
-        what. Only partners of such a torch are let through: newer ones ask for no torch at all, and fit none.
+        An explicit index has one accelerator; of the default index's torch the pair table says which release is built
+        for what. Only partners of such a torch are let through: newer ones ask for no torch at all, and fit none.
         """
         builds = {version: release for version, release in self.pairs.items() if release.members}
         if torch is not None and FAMILY[0] not in request.routes:
@@ -196,7 +204,7 @@ class Repairer:
             bound = f"{element.name}=={move.to}"
             for variant in mine:
                 requests[variant] = _bound(requests[variant], bound)
-        moved = [move for move in moves if move.to is None or move.to != move.element.version]
+        moved = [self._reasoned(m, verdicts) for m in moves if m.to is None or m.to != m.element.version]
         images = sorted({image for move in moved for image in self._images(move.element)})
         return Proposal(tuple(moved), tuple(images), {name: verdict.versions for name, verdict in verdicts.items()})
 
@@ -236,7 +244,7 @@ class Repairer:
         lowest, highest = order[max(0, home - reach)], order[min(len(order) - 1, home + reach)]
         found: dict[str, Verdict] = {}
         for variant in mine:
-            bound = f"{element.name}>={lowest.public},<={highest}"
+            bound = f"{element.name}>={lowest.public},<={highest.public}"
             # One version for all: what the first took is asked of the others.
             if found:
                 bound = f"{element.name}=={found[mine[0]].versions[element.name]}"
@@ -250,6 +258,21 @@ class Repairer:
             found[variant] = verdict
         return found
 
+    def _reasoned(self, move: Move, verdicts: Mapping[str, Verdict]) -> Move:
+        """``move`` with the need, of what is chosen now, that the old version does not meet; pinned packages' first."""
+        if move.element.version is None:
+            return move
+        pinned = {element.name for unit in self.units for element in unit.elements}
+        for variant, verdict in verdicts.items():
+            request = self.solves[variant].request((), offline=True)
+            for name in sorted(verdict.versions, key=lambda name: (name not in pinned, name)):
+                metadata = self.session.needs(name, verdict.versions[name], request)
+                for need in parsed_needs(metadata, move.element.name, self.explainer.manifest.target):
+                    if not need.specifier.contains(move.element.version, prereleases=True):
+                        link = Link(name, verdict.versions[name], move.element.name, str(need.specifier))
+                        return replace(move, why=link)
+        return move
+
     def _images(self, element: Element) -> list[str]:
         return [name for name in element.askers if name != "[common]"] or sorted(
             image.name
@@ -260,7 +283,9 @@ class Repairer:
     # -- one bound that is too narrow ------------------------------------------
 
     def _overrides(self, conflicts: Sequence[Conflict]) -> Iterable[Override]:
-        """Needs of one package that alone stand in the way: with their upper bound let go of everything else may stay."""
+        """Needs of one package that alone stand in the way: with their upper bound let go of everything else may
+        stay.
+        """
         links = {(link.name, link.version, link.needs, link.bound) for c in conflicts for link in c.links}
         everything = frozenset(range(len(self.units)))
         for name, version, needs, bound in sorted(links):

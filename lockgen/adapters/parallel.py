@@ -23,7 +23,10 @@ class Threads:
         self.workers = workers or cores()
 
     def each(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """The results in the order of ``items``. The first error ends it; Ctrl-C does not wait for what has not begun."""
+        """The results in the order of ``items``.
+
+        The first error ends it; Ctrl-C does not wait for what has not begun.
+        """
         if self.workers == 1 or len(items) < 2:
             return [work(item) for item in items]
         pool = ThreadPoolExecutor(min(self.workers, len(items)))

@@ -27,7 +27,6 @@ from lockgen.ports import Progress
 from lockgen.rendering import repairs as rendering
 from lockgen.repairing import Repairer
 
-
 _NAMED = re.compile(r"\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\])?")
 
 
@@ -45,7 +44,7 @@ class Options:
 
 
 def run(root: Path, options: Options, progress: Progress) -> int:
-    """Prints proposals; with ``apply`` writes one into versions.toml. Exit.DONE where there is one, or nothing to repair.
+    """Prints proposals; with ``apply`` writes one into versions.toml. Exit.DONE where there is one, or none is needed.
 
     Raises:
         BadInput: there is no proposal of that number, or the file cannot be edited.

@@ -20,7 +20,9 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A resolver's answer. ``reason`` is its own words for a no, or why nobody can tell; ``versions`` are those of a yes."""
+    """A resolver's answer. ``reason`` is its own words for a no, or why nobody can tell; ``versions`` are those
+    of a yes.
+    """
 
     answer: Answer
     reason: str = ""
@@ -31,8 +33,9 @@ class Verdict:
 class Element:
     """One thing that versions.toml says and could say otherwise.
 
-    A pin ("numpy==1.24.3"), a requirement with a bound ("numpy>=2"), or one of what nobody pins ("numpy"). ``path`` are its
-    keys in the file, ``also`` those of other places that say the same; ``askers`` the images that ask for the package by name.
+    A pin ("numpy==1.24.3"), a requirement with a bound ("numpy>=2"), or one of what nobody pins ("numpy"). ``path`` are
+    its keys in the file, ``also`` those of other places that say the same; ``askers`` the images that ask for the
+    package by name.
     """
 
     name: str
@@ -66,8 +69,8 @@ class Conflict:
     """Elements that cannot hold together, while any of them may be left out and the rest can. ``variants`` feel it.
 
     ``links`` are the needs that make it so, as far as metadata says it in one step; ``reason`` is the resolver's own
-    derivation of just these elements; ``never`` says what an index does not have at all. ``proved`` is False where a search
-    that ended early has not shown that it is minimal.
+    derivation of just these elements; ``never`` says what an index does not have at all. ``proved`` is False where a
+    search that ended early has not shown that it is minimal.
     """
 
     elements: tuple[Element, ...]
@@ -80,7 +83,9 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """The smallest sets of elements to let go of: without them the rest holds, with any one of them kept it does not."""
+    """The smallest sets of elements to let go of: without them the rest holds, with any one of them kept it does
+    not.
+    """
 
     elements: tuple[Element, ...]
     versions: Mapping[str, str]
@@ -103,13 +108,16 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """An element that changes. ``to`` is its new version, None where a bound is let go of; ``steps`` counts the releases
-    between the old version and the new one (1 for the next), None where nobody can tell.
+    """An element that changes. ``to`` is its new version, None where a bound is let go of.
+
+    ``steps`` counts the releases from the old version to the new one (1 for the next), None where nobody can tell. ``why``
+    is the need, of what is chosen now, that the old version does not meet.
     """
 
     element: Element
     to: str | None
     steps: int | None = None
+    why: Link | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +131,10 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """The one need that stands in the way: with ``package`` asking for ``instead``, nothing has to move. That was asked too."""
+    """The one need that stands in the way: with ``package`` asking for ``instead``, nothing has to move.
+
+    That was asked too.
+    """
 
     package: str
     version: str

@@ -34,7 +34,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """The exact version of one package, and the path of keys where it stands. A ``held`` one is moved by people only."""
+    """The exact version of one package, and the path of keys where it stands.
+
+    A ``held`` one is moved by people only.
+    """
 
     version: Version
     path: tuple[str | int, ...]

@@ -1,4 +1,7 @@
-"""[compat] of versions.toml to Compat: what needs no index to be judged. Values and cells are judged in planning/cells.py."""
+"""[compat] of versions.toml to Compat: what needs no index to be judged.
+
+Values and cells are judged in planning/cells.py.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Changes to the text of versions.toml: only the old value is replaced, and a note is put at the end of its line.
 
-tomlkit would keep comments too, but not put one beside an item of an array or inside an inline table. So the text itself is edited
-where the value stands, and read again: if more than the wanted values differ, nothing is changed.
+tomlkit would keep comments too, but not put one beside an item of an array or inside an inline table. So the text
+itself is edited where the value stands, and read again: if more than the wanted values differ, nothing is changed.
 """
 
 from __future__ import annotations

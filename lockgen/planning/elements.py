@@ -29,7 +29,8 @@ class Elements:
     """The elements of one variant's solve, or of a few that are solved together, and requests that keep some of them.
 
     An element is a line that says something: a pin, which asks for its package too where an image does; a requirement
-    with a bound; a requirement of what nobody pins. So a conflict is a set of lines that contradict one another by themselves.
+    with a bound; a requirement of what nobody pins. So a conflict is a set of lines that contradict one another by
+    themselves.
     """
 
     def __init__(self, manifest: Manifest, variants: list[str], indexes: Mapping[str, ExplicitIndex]) -> None:
@@ -74,10 +75,21 @@ class Elements:
     def _who(self, asks: Iterable[Ask]) -> tuple[str, ...]:
         return tuple(dict.fromkeys("[common]" if ask.path[0] == "common" else str(ask.path[1]) for ask in asks))
 
-    def request(self, kept: Collection[Element], *, whole: bool = False, offline: bool = False) -> Request:
-        """Only what ``kept`` says; with ``whole`` also everything else that the images ask for, in any version."""
+    def request(
+        self,
+        kept: Collection[Element],
+        *,
+        whole: bool = False,
+        named: Collection[str] = (),
+        offline: bool = False,
+    ) -> Request:
+        """Only what ``kept`` says, and what images ask for of the packages in ``named``, in any version.
+
+        With ``whole`` everything else that they ask for too. The less is asked, the sooner there is an answer; and what is
+        a no for less is one for more.
+        """
         lines = {element.text for element in kept if element.kind != "pin"}
-        named = self._bare if whole else {element.name for element in kept if element.kind == "pin"}
+        named = self._bare if whole else {*named, *(element.name for element in kept if element.kind == "pin")}
         lines |= {text for name in named for text in self._bare.get(name, ())}
         cut_off = self.manifest.exclude_newer
         return Request(

@@ -1,9 +1,10 @@
 """Minimal hitting sets, and the search for every minimal conflict that lives on them.
 
-Reiter's duality ("A theory of diagnosis from first principles", 1987): the minimal sets to let go of are the minimal hitting
-sets of the conflicts, and the minimal conflicts those of the sets to let go of. So the search asks only for what is left
-when a hitting set of the conflicts known so far is taken away. If that holds, the set is one to let go of; if not, there is a
-conflict in it that was not known. When every hitting set has been asked for, both lists are complete.
+Reiter's duality ("A theory of diagnosis from first principles", 1987): the minimal sets to let go of are the minimal
+hitting sets of the conflicts, and the minimal conflicts those of the sets to let go of. So the search asks only for
+what is left when a hitting set of the conflicts known so far is taken away. If that holds, the set is one to let go
+of; if not, there is a conflict in it that was not known. When every hitting set has been asked for, both lists are
+complete.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ def hitting_sets(conflicts: Iterable[Items]) -> list[Items]:
 
 
 class Search:
-    """The state of a search over items 0 to ``count`` - 1. It asks nothing itself: `open` says what to ask, and it is told."""
+    """The state of a search over items 0 to ``count`` - 1.
+
+    It asks nothing itself: `open` says what to ask, and it is told.
+    """
 
     def __init__(self, count: int) -> None:
         self._all: Items = frozenset(range(count))
@@ -79,8 +83,8 @@ class Search:
     def conflicts(self) -> list[tuple[Items, bool]]:
         """Every minimal conflict, and whether it is proved to be minimal and one of all.
 
-        Where the search ended with an answer for each question they are the hitting sets of what has to be let go of; else
-        the cores that were told, proved where each of their items alone is known to be the way out.
+        Where the search ended with an answer for each question they are the hitting sets of what has to be let go of;
+        else the cores that were told, proved where each of their items alone is known to be the way out.
         """
         if self.complete:
             return [(items, True) for items in hitting_sets(self._corrections) if items]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from lockgen.model.conflicts import Conflict, Element, Link, Move, Proposal, Repairs
+from lockgen.model.conflicts import Conflict, Element, Move, Proposal, Repairs
 from lockgen.rendering.conflicts import Line, element_data
 
 
@@ -19,9 +19,9 @@ def text(repairs: Repairs, line: Line) -> str:
         parts.append("")
     for override in repairs.overrides:
         parts += [
-            f"or: {override.package} {override.version} needs {override.needs}, and that alone stands in the way. With an override",
-            f"    to {override.instead} everything stays as it is: it resolves, but nobody has tried whether it runs, and",
-            "    `pip check` in the image will say so. lockgen does not write it.",
+            f"or: {override.package} {override.version} needs {override.needs}, and that alone stands in the way.",
+            f"    With an override to {override.instead} everything stays as it is. It resolves; whether it runs nobody",
+            "    has tried, and `pip check` in the image will say so. lockgen does not write it.",
             "",
         ]
     if repairs.proposals and not repairs.complete:
@@ -34,7 +34,7 @@ def _rows(proposal: Proposal, repairs: Repairs, line: Line) -> list[str]:
     widths = [max(len(row[n]) for row in cells) for n in range(2)]
     rows = []
     for (where, old, new), move in zip(cells, proposal.moves, strict=True):
-        why = reason(move.element, proposal, repairs.conflicts)
+        why = reason(move, proposal, repairs.conflicts)
         rows.append(f"{where:{widths[0]}}  {old:{widths[1]}}  -> {new}" + (f"   {why}" if why else ""))
     return rows
 
@@ -48,25 +48,24 @@ def _becomes(move: Move) -> str:
     return move.to if move.to is not None else "any version"
 
 
-def reason(element: Element, proposal: Proposal, conflicts: Iterable[Conflict]) -> str:
-    """The shortest reason why ``element`` has to move: a need that it does not meet, or what it conflicts with."""
-    moving = {move.element for move in proposal.moves}
-    links: list[Link] = []
-    against: list[str] = []
-    for conflict in conflicts:
-        if element not in conflict.elements:
-            continue
-        links += [link for link in conflict.links if element.name in (link.needs, link.name)]
-        against += [e.text for e in conflict.elements if e != element and e not in moving]
-    mine = [link for link in links if link.needs == element.name] or links
-    if mine:
-        return f"{mine[0].name} {mine[0].version} needs {mine[0].needs}{mine[0].bound}"
-    return f"conflicts with {against[0]}" if against else ""
+def reason(move: Move, proposal: Proposal, conflicts: Iterable[Conflict]) -> str:
+    """Why it has to move: a need that the old version does not meet, what no index has, or what it conflicts with."""
+    if move.why is not None:
+        return f"{move.why.name} {move.why.version} needs {move.why.needs}{move.why.bound}"
+    moving = {other.element for other in proposal.moves}
+    mine = [conflict for conflict in conflicts if move.element in conflict.elements]
+    for conflict in mine:
+        if len(conflict.elements) == 1:
+            return conflict.never[0] if conflict.never else "no solution has it"
+    # What stays is the better reason, but two may have to move for one another's sake.
+    others = [e for conflict in mine for e in conflict.elements if e != move.element]
+    against = next((e for e in others if e not in moving), next(iter(others), None))
+    return f"conflicts with {against.text}" if against is not None else ""
 
 
 def note(move: Move, proposal: Proposal, conflicts: Iterable[Conflict]) -> str:
     """What stands beside a changed value in versions.toml."""
-    why = reason(move.element, proposal, conflicts)
+    why = reason(move, proposal, conflicts)
     was = move.element.version or move.element.text
     return f"was {was}: {why}" if why else f"was {was}"
 
@@ -86,7 +85,7 @@ def as_json(repairs: Repairs, line: Line) -> dict[str, Any]:
                         **element_data(move.element, line),
                         "to": move.to,
                         "releases-between": move.steps,
-                        "why": reason(move.element, proposal, repairs.conflicts),
+                        "why": reason(move, proposal, repairs.conflicts),
                     }
                     for move in proposal.moves
                 ],

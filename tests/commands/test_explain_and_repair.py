@@ -1,4 +1,6 @@
-"""`lockgen explain` and `lockgen repair` on small families with real uv: every conflict, in words, and repairs that hold."""
+"""`lockgen explain` and `lockgen repair` on small families with real uv: every conflict, in words, and repairs
+that hold.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""explain and repair against brute force: random pin tables on random indexes, every subset asked of a resolver in memory."""
+"""explain and repair against brute force: random pin tables on random indexes, every subset asked of a resolver
+in memory.
+"""
 
 from __future__ import annotations
 
@@ -116,9 +118,7 @@ def test_every_minimal_conflict_and_the_fewest_moves(seed: int) -> None:
         if holds(resolver, elements.request(set(elements.all) - set(some), whole=True))
     ]
     repairs = Repairer(explainer, Listed(), {}, ["cpu"]).run()
-    if not least:
-        assert repairs.proposals == ()
-    elif not whole:
+    if not least or not whole:
         assert repairs.proposals == ()
     else:
         first = repairs.proposals[0]

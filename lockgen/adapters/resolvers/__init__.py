@@ -8,7 +8,10 @@ NAMES = ("uv", "pip-compile")
 
 
 def resolver(name: str, time_limit: float = 600) -> Resolver:
-    """The resolver called ``name`` (one of NAMES); only its own module is imported. uv heeds ``time_limit``, in seconds."""
+    """The resolver called ``name`` (one of NAMES); only its own module is imported.
+
+    uv heeds ``time_limit``, in seconds.
+    """
     if name == "pip-compile":
         from lockgen.adapters.resolvers.pip_compile import PipCompile
 
