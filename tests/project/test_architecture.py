@@ -65,6 +65,7 @@ DOORS = {
     "tomlkit": set(),
     "jinja2": {"rendering/templating.py"},
     "build": {"adapters/pep517.py"},
+    "elftools": {"adapters/elf.py"},
 }
 """An outside part, and the one module that may know it."""
 

@@ -10,7 +10,7 @@ import json
 import tarfile
 import threading
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -43,23 +43,25 @@ def metadata(name: str, version: str, requires: Sequence[str], extras: Sequence[
     return "\n".join(lines) + "\n"
 
 
-def _hashed(content: str) -> str:
-    digest = base64.urlsafe_b64encode(hashlib.sha256(content.encode()).digest()).decode()
+def _hashed(content: bytes) -> str:
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode()
     return f"sha256={digest.rstrip('=')}"
 
 
-def wheel(name: str, version: str, tag: str, text: str) -> tuple[str, bytes]:
+def wheel(name: str, version: str, tag: str, text: str, more: Mapping[str, bytes] | None = None) -> tuple[str, bytes]:
+    """A wheel of one package; ``more`` are files that are added to it, or take the place of one."""
     stem = canonicalize_name(name).replace("-", "_")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         info = f"{stem}-{version}.dist-info"
-        contents = [
-            (f"{stem}/__init__.py", f"__version__ = {version!r}\n"),
-            (f"{info}/METADATA", text),
-            (f"{info}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n"),
-        ]
-        record = "".join(f"{path},{_hashed(content)},{len(content.encode())}\n" for path, content in contents)
-        for path, content in [*contents, (f"{info}/RECORD", f"{record}{info}/RECORD,,\n")]:
+        contents = {
+            f"{stem}/__init__.py": f"__version__ = {version!r}\n".encode(),
+            f"{info}/METADATA": text.encode(),
+            f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n".encode(),
+            **(more or {}),
+        }
+        record = "".join(f"{path},{_hashed(content)},{len(content)}\n" for path, content in contents.items())
+        for path, content in [*contents.items(), (f"{info}/RECORD", f"{record}{info}/RECORD,,\n".encode())]:
             # Without a date of its own each file would take the clock's, and every run other hashes.
             archive.writestr(zipfile.ZipInfo(path, (2025, 1, 1, 0, 0, 0)), content)
     return f"{stem}-{version}-{tag}.whl", buffer.getvalue()
@@ -163,6 +165,9 @@ def serving(index: LocalIndex) -> Iterator[LocalIndex]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
 
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
         def do_GET(self) -> None:
             index.headers.append(str(self.headers))
             status, headers, body = index.respond(self.path)
@@ -172,7 +177,8 @@ def serving(index: LocalIndex) -> Iterator[LocalIndex]:
             if "Content-Length" not in headers:
                 self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            if self.command == "GET":
+                self.wfile.write(body)
             if "Content-Length" in headers:
                 self.close_connection = True
 
