@@ -37,6 +37,7 @@ INWARD = {
         "rendering",
     },
     "cli": {"adapters", "commands", "errors"},
+    "nox": {"adapters", "errors"},
     "__main__": {"cli"},
 }
 
@@ -66,6 +67,7 @@ DOORS = {
     "jinja2": {"rendering/templating.py"},
     "build": {"adapters/pep517.py"},
     "elftools": {"adapters/elf.py"},
+    "nox": {"nox.py"},
 }
 """An outside part, and the one module that may know it."""
 
