@@ -1,8 +1,14 @@
-"""Sessions: `nox -s tests lint types`; `nox -s bench` measures."""
+"""Sessions: `nox -s tests lint types`; `nox -s bench` measures; `nox -s compat` shows what works with what."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import nox
+
+sys.path.insert(0, str(Path(__file__).parent))  # nox need not have lockgen beside it
+import lockgen.nox
 
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -52,3 +58,6 @@ def bench(session: nox.Session) -> None:
     """Measures lockgen beside uv, pip-compile and pip-compile-multi; writes bench/RESULTS.md (some ten minutes)."""
     install(session, "test")
     session.run("python", "bench/run.py", *session.posargs)
+
+
+lockgen.nox.compat(install=["-e", "."])

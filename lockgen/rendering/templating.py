@@ -1,11 +1,11 @@
-"""The one door to jinja2: templates of this package, strict, and no HTML."""
+"""The one door to jinja2: templates of this package, strict; what is HTML is escaped."""
 
 from __future__ import annotations
 
 import json
 from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 MARK = "# Generated from versions.toml by `lockgen resolve`: edit that file, then run it again.\n"
 
@@ -15,7 +15,8 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("lockgen.rendering", "templates"),
         undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 - no HTML comes out of it; what goes in passed the format's patterns
+        # What goes into a page came from an index. What goes into all others passed the format's patterns.
+        autoescape=select_autoescape(["html.j2"], default=False),
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -33,6 +34,14 @@ def py(value: str) -> str:
     """A string as Python writes it, in double quotes where it holds none, as formatters do."""
     text = repr(value)
     return f'"{text[1:-1]}"' if text[0] == "'" and '"' not in text else text
+
+
+def source(template: str) -> str:
+    """A file among the templates as it is."""
+    environment = _environment()
+    if environment.loader is None:
+        raise LookupError(template)
+    return environment.loader.get_source(environment, template)[0]
 
 
 def hcl(value: object) -> str:

@@ -102,7 +102,7 @@ def test_the_engines_disk_is_full(tiny: Tiny, small_base: Path, tmp_path: Path) 
     """400 MB in one package for a disk of 420 that holds the base image too. The kernel refuses, and uv says so."""
     text = "Metadata-Version: 2.1\nName: gamma\nVersion: 5.0\n"
     tiny.index.add_file(
-        "gamma", *wheel("gamma", "5.0", "py3-none-any", text, more={"gamma/large": bytes(400_000_000)}), text
+        "gamma", *wheel("gamma", "5.0", "py3-none-any", text, unhashed={"gamma/large": bytes(400_000_000)}), text
     )
     tiny.edit("versions.toml", 'gamma = "1.0"', 'gamma = "5.0"')
     tiny.ok("resolve")

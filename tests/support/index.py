@@ -75,27 +75,27 @@ def wheel(
     text: str,
     code: str = "",
     files: Mapping[str, bytes] | None = None,
-    more: Mapping[str, bytes] | None = None,
+    unhashed: Mapping[str, bytes] | None = None,
 ) -> tuple[str, bytes]:
-    """A wheel with one package, whose module ends in ``code``, and ``files`` beside what is always in it.
+    """A wheel of one package, whose module ends in ``code``.
 
-    ``more`` is packed without a hash in RECORD, and well.
+    ``files`` are added to it, or take the place of one; ``unhashed`` are packed without a hash in RECORD, and well.
     """
     stem = canonicalize_name(name).replace("-", "_")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         info = f"{stem}-{version}.dist-info"
-        contents = [
-            (f"{stem}/__init__.py", f"__version__ = {version!r}\n{code}".encode()),
-            *(files or {}).items(),
-            (f"{info}/METADATA", text.encode()),
-            (f"{info}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n".encode()),
-        ]
-        record = "".join(f"{path},{_hashed(content)},{len(content)}\n" for path, content in contents)
-        for path, packed in (more or {}).items():
+        contents = {
+            f"{stem}/__init__.py": f"__version__ = {version!r}\n{code}".encode(),
+            f"{info}/METADATA": text.encode(),
+            f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n".encode(),
+        }
+        contents |= files or {}
+        record = "".join(f"{path},{_hashed(content)},{len(content)}\n" for path, content in contents.items())
+        for path, packed in (unhashed or {}).items():
             record += f"{path},,\n"
             archive.writestr(zipfile.ZipInfo(path, (2025, 1, 1, 0, 0, 0)), packed, zipfile.ZIP_DEFLATED, 1)
-        for path, content in [*contents, (f"{info}/RECORD", f"{record}{info}/RECORD,,\n".encode())]:
+        for path, content in [*contents.items(), (f"{info}/RECORD", f"{record}{info}/RECORD,,\n".encode())]:
             # Without a date of its own each file would take the clock's, and every run other hashes.
             archive.writestr(zipfile.ZipInfo(path, (2025, 1, 1, 0, 0, 0)), content)
     return f"{stem}-{version}-{tag}.whl", buffer.getvalue()
@@ -219,6 +219,9 @@ def serving(index: LocalIndex) -> Iterator[LocalIndex]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
 
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
         def do_GET(self) -> None:
             index.headers.append(str(self.headers))
             status, headers, body = index.respond(self.path)
@@ -228,7 +231,8 @@ def serving(index: LocalIndex) -> Iterator[LocalIndex]:
             if "Content-Length" not in headers:
                 self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            if self.command == "GET":
+                self.wfile.write(body)
             if "Content-Length" in headers:
                 self.close_connection = True
 

@@ -1,0 +1,171 @@
+"""The ready workflows: linted by the tools of their trade, and their commands run by a shell as a runner runs them.
+
+Only lockgen itself stands in, by a program that notes how it was called.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+import lockgen
+
+ROOT = Path(__file__).parent.parent.parent
+GITHUB = ROOT / "examples/github/compat.yml"
+GITLAB = ROOT / "examples/gitlab/compat.gitlab-ci.yml"
+TOOLS = Path(sys.executable).parent
+
+FAKE = """\
+#!{python}
+import json, sys
+with open({log!r}, "a") as log:
+    log.write(json.dumps(sys.argv[1:]) + "\\n")
+print("what", sys.argv[-1], "prints")
+"""
+
+
+def read(path: Path) -> Any:
+    return YAML(typ="safe").load(path.read_text())
+
+
+def tool(name: str, *arguments: str | Path) -> str:
+    done = subprocess.run([TOOLS / name, *arguments], capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr if done.returncode else ""
+
+
+def test_actionlint_finds_nothing() -> None:
+    assert tool("actionlint", "-no-color", GITHUB) == ""
+
+
+def test_zizmor_finds_nothing_even_of_the_pedantic_kind() -> None:
+    assert tool("zizmor", "--offline", "--no-progress", "--persona", "pedantic", GITHUB) == ""
+
+
+def test_the_pipeline_is_what_gitlabs_schema_says() -> None:
+    assert tool("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", GITLAB) == ""
+
+
+def test_the_linters_would_find_something(tmp_path: Path) -> None:
+    bad = tmp_path / ".github/workflows/bad.yml"
+    bad.parent.mkdir(parents=True)
+    bad.write_text(re.sub(r"@[0-9a-f]{40} # (v\S+)", r"@\1", GITHUB.read_text()).replace("needs: setup", "needs: stup"))
+    assert 'needs job "stup"' in tool("actionlint", "-no-color", bad)
+    assert "unpinned-uses" in tool("zizmor", "--offline", "--no-progress", bad)
+    pipeline = tmp_path / "bad.yml"
+    pipeline.write_text(GITLAB.read_text().replace("parallel: 4", "parallel: many"))
+    assert "parallel" in tool("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", pipeline)
+
+
+def test_actions_are_pinned_by_commit_with_the_tag_beside_it() -> None:
+    used = re.findall(r"uses: (.*)", GITHUB.read_text())
+    assert len(used) == 7
+    for action in used:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
+    assert len({line.split("@")[0] for line in used}) == len(set(used)), "one action in two versions"
+
+
+def test_they_install_this_version() -> None:
+    assert read(GITHUB)["env"]["LOCKGEN"] == f"lockgen=={lockgen.__version__}"
+    assert read(GITLAB)[".compat"]["variables"]["LOCKGEN"] == f"lockgen=={lockgen.__version__}"
+
+
+class Runner:
+    """Runs shell steps in a folder, as a runner does: bash, stopping at the first failure."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = folder / "calls.jsonl"
+        (folder / "bin").mkdir()
+        fake = folder / "bin/lockgen"
+        fake.write_text(FAKE.format(python=sys.executable, log=str(self.log)))
+        fake.chmod(0o755)
+
+    def run(self, script: str, **env: str) -> None:
+        environment = {"PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}", **env}
+        command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
+        subprocess.run(command, cwd=self.folder, env=environment, check=True)
+
+    @property
+    def calls(self) -> list[list[str]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Runner:
+    return Runner(tmp_path)
+
+
+def steps(job: str) -> list[str]:
+    found = [step["run"] for step in read(GITHUB)["jobs"][job]["steps"] if "run" in step]
+    return [script for script in found if "pip install" not in script]
+
+
+@pytest.mark.parametrize(("asked", "total"), [("4", 4), ("12", 12), ("1", 1)])
+def test_github_runs_every_shard_once_and_merges_all(runner: Runner, asked: str, total: int) -> None:
+    output = runner.folder / "output"
+    runner.run(steps("setup")[0], SHARDS=asked, GITHUB_OUTPUT=str(output))
+    told = dict(line.split("=", 1) for line in output.read_text().splitlines())
+    shards = json.loads(told["shards"])
+    assert shards == list(range(1, total + 1))
+    for shard in shards:
+        runner.run(steps("shard")[0], SHARD=str(shard), TOTAL=told["total"])
+    assert runner.calls == [["compat", "--shard", f"{shard}/{total}", "--json"] for shard in shards]
+    runner.log.unlink()
+    (runner.folder / "shards").mkdir()
+    files = [f"shards/shard-{shard}.json" for shard in sorted(map(str, shards))]
+    for file in files:
+        (runner.folder / Path(file).name).rename(runner.folder / file)
+    summary = runner.folder / "summary.md"
+    for script in steps("merge"):
+        runner.run(script, GITHUB_STEP_SUMMARY=str(summary))
+    merge = ["compat", "--merge", *files]
+    ends = [["--json"], ["--html"], ["--markdown"], ["--fail-on", "no"]]
+    assert runner.calls == [[*merge, *end] for end in ends]
+    assert summary.read_text() == "what --markdown prints\n"
+    assert (runner.folder / "compat.html").read_text() == "what --html prints\n"
+    assert (runner.folder / "compat.json").read_text() == "what --json prints\n"
+
+
+@pytest.mark.parametrize(
+    "asked", ["4; touch pwned", "$(touch pwned)", "a[$(touch pwned)]", "0", "-1", "100", "", "4\ntotal=9"]
+)
+def test_a_number_of_shards_that_is_none_stops_it(runner: Runner, asked: str) -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        runner.run(steps("setup")[0], SHARDS=asked, GITHUB_OUTPUT=str(runner.folder / "output"))
+    assert not (runner.folder / "pwned").exists()
+
+
+def test_what_the_jobs_hand_on_is_what_the_next_one_takes() -> None:
+    jobs = read(GITHUB)["jobs"]
+    uses = {
+        job: {step["uses"].split("@")[0]: step["with"] for step in jobs[job]["steps"] if "uses" in step} for job in jobs
+    }
+    assert uses["shard"]["actions/upload-artifact"]["name"].startswith("shard-")
+    taken = uses["merge"]["actions/download-artifact"]
+    assert (taken["pattern"], taken["path"], taken["merge-multiple"]) == ("shard-*", "shards", True)
+    assert uses["merge"]["actions/upload-artifact"]["path"].split() == ["compat.json", "compat.html"]
+
+
+def test_gitlab_runs_every_shard_once_and_merges_all(runner: Runner) -> None:
+    jobs = read(GITLAB)
+    total = jobs["compat"]["parallel"]
+    for node in range(1, total + 1):
+        for line in jobs["compat"]["script"]:
+            runner.run(line, CI_NODE_INDEX=str(node), CI_NODE_TOTAL=str(total))
+    assert runner.calls == [["compat", "--shard", f"{node}/{total}", "--json"] for node in range(1, total + 1)]
+    runner.log.unlink()
+    for line in jobs["compat-merge"]["script"]:
+        runner.run(line)
+    merge = ["compat", "--merge", *(f"shard-{node}.json" for node in range(1, total + 1))]
+    ends = [["--json"], ["--html"], ["--markdown"], ["--fail-on", "no"]]
+    assert runner.calls == [[*merge, *end] for end in ends]
+    for path in jobs["compat-merge"]["artifacts"]["paths"]:
+        assert (runner.folder / path).read_text().startswith("what --")
