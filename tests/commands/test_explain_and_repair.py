@@ -125,7 +125,7 @@ def test_repair_is_the_smallest_and_resolves(voices: Project) -> None:
     voices.ok("repair", "--apply")
     text = (voices.root / "versions.toml").read_text()
     assert text == FAMILY.replace(
-        "\"speech.kit\" = '2.0'", "\"speech.kit\" = '1.0'  # was 2.0: speech-kit 2.0 needs numpy>=2"
+        "\"speech.kit\" = '2.0'", "\"speech.kit\" = '1.0'  # was 2.0: loud 2.0 needs speech-kit<2"
     )
     voices.ok("resolve")
 
