@@ -86,7 +86,9 @@ class Declaration:
             try:
                 version = Version(text)
             except InvalidVersion:
-                self.add((*path, position), f"{text!r} is not a version", 'as in "2.5.1"; a bound stands alone: ">=2.1"')
+                self.add(
+                    (*path, position), f"{text!r} is not a version", 'as in "2.5.1"; a bound stands alone: ">=2.1"'
+                )
                 continue
             if version.local is not None:
                 hint = f'write "{version.public}": each variant takes the build of its own index'

@@ -203,7 +203,7 @@ class PairEntry(Table):
 
     torchaudio: str | None = Field(None, description="The torchaudio that goes with it")
     torchvision: str | None = Field(None, description="The torchvision that goes with it")
-    accelerator: str | None = Field(None, description="What the default index's build of it is for, as in \"cu121\"")
+    accelerator: str | None = Field(None, description='What the default index\'s build of it is for, as in "cu121"')
     python: list[PythonVersion] | None = Field(None, description="The Pythons that it has wheels for")
 
 
@@ -220,7 +220,9 @@ class CompatTable(Table):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, AxisValue] = Field(init=False)
 
-    python: list[PythonVersion] | None = Field(None, description="The Pythons to try; by default the family's", min_length=1)
+    python: list[PythonVersion] | None = Field(
+        None, description="The Pythons to try; by default the family's", min_length=1
+    )
     variants: list[str] | None = Field(None, description="The variants to try; by default all", min_length=1)
     exclude: list[dict[str, str]] = Field(
         [], description='Cells to leave out, each by bounds on axes: { python = "3.12", torch = "2.1.*" }'

@@ -69,10 +69,14 @@ class Elements:
     def _who(self, asks: Iterable[Ask]) -> tuple[str, ...]:
         return tuple(dict.fromkeys("[common]" if ask.path[0] == "common" else str(ask.path[1]) for ask in asks))
 
-    def request(self, kept: Collection[Element], *, whole: bool = False, offline: bool = False) -> Request:
-        """Only what ``kept`` says; with ``whole`` also everything else that the images ask for, in any version."""
+    def request(
+        self, kept: Collection[Element], *, whole: bool = False, offline: bool = False, also: Collection[str] = ()
+    ) -> Request:
+        """Only what ``kept`` says; also what the images ask for of the packages ``also``, or with ``whole`` of all, in any
+        version.
+        """
         lines = {element.text for element in kept if element.kind != "pin"}
-        named = self._bare if whole else {element.name for element in kept if element.kind == "pin"}
+        named = self._bare if whole else {element.name for element in kept if element.kind == "pin"} | {*also}
         lines |= {text for name in named for text in self._bare.get(name, ())}
         cut_off = self.manifest.exclude_newer
         return Request(
