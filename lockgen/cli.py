@@ -218,7 +218,7 @@ def explain(context: click.Context, /, variants: tuple[str, ...], **flags: Any) 
 def compat(context: click.Context, /, cells: tuple[str, ...], **flags: Any) -> int:
     """Show which combinations of Python, torch and variant resolve, as [compat] declares them.
 
-    CELLS are names or parts of names, as in "python=3.11 torch=2.5.1"; all by default, and then locks/COMPAT.md is written.
+    CELLS are names or parts of names, as in "python=3.11 torch=2.5.1"; by default all, which writes locks/COMPAT.md.
     """
     from lockgen.commands.compat import Options, run
 

@@ -1,8 +1,8 @@
 """Which cells of the matrix resolve: each group of images in each cell, asked once and remembered by its inputs.
 
-A group that does not resolve as it is gets the smallest set of free pins to let go of: the first minimal hitting set of the
-conflicts known so far that resolves (planning/hitting.py). The axes' pins, held pins and all that images ask for stay.
-An outcome depends on its own questions only, never on what another cell asked: shards and the whole come to the same bytes.
+A group that does not resolve as it is gets the smallest set of free pins to let go of: the first minimal hitting set of
+the conflicts known so far that resolves (planning/hitting.py). The axes' pins, held pins and all that images ask for
+stay. An outcome depends on its own questions only, never on what another cell asked: shards add up to the same bytes.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class _Shared:
 
 @dataclass
 class Compatibility:
-    """What the matrix is made with. ``surroundings`` is what answers depend on besides the question: tools, versions."""
+    """What the matrix is made with. ``surroundings`` is what answers depend on besides the question: versions."""
 
     resolver: Resolver
     metadata: MetadataSource
@@ -134,10 +134,7 @@ class Compatibility:
 
     def _each(self, situations: Iterable[Situation], what: str) -> None:
         by_key = {self._key(one): one for one in situations}
-        missing = {}
-        for key, one in by_key.items():
-            if key not in self._known and not self._recall(key):
-                missing[key] = one
+        missing = {key: one for key, one in by_key.items() if key not in self._known and not self._recall(key)}
         done = 0
 
         def work(key: str) -> None:
@@ -274,7 +271,7 @@ class _Run:
         return free | frozenset(item for item in hard if self.all[item].name in named_in(words)), words
 
     def _direct(self, kept: Items, verdict: Verdict) -> Items | None:
-        """Two packages of which one, in its exact version, needs another version of the other: most conflicts are so."""
+        """Two packages of which one, in its exact version, needs another version of the other: the usual conflict."""
         for need in unmet([self.all[item] for item in kept], verdict.reason)[:1]:
             pair = frozenset(item for item in kept if self.all[item].name in {need.name, need.other})
             if self._ask(pair).answer is Answer.NO:

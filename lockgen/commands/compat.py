@@ -37,7 +37,7 @@ from lockgen.rendering.matrix import COMPAT_PATH
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says. ``seconds`` bounds each question; ``shard`` is "I/N"; ``merge``: the words are files."""
+    """The command line. ``seconds`` bounds a question; ``shard`` is "I/N"; with ``merge`` the words are files."""
 
     as_json: bool = False
     as_markdown: bool = False

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lockgen.adapters.records import record_digest
-from lockgen.model.compat import Pairs, Release
 from lockgen.errors import BadInput, Place
+from lockgen.model.compat import Pairs, Release
 from lockgen.model.manifest import Image, Manifest, Pin
 from lockgen.model.urls import redacted
 from lockgen.parsing.manifest import parse_manifest
@@ -62,8 +62,8 @@ def fingerprints(manifest: Manifest, workspace: Workspace) -> dict[str, str]:
 def compat_fingerprint(manifest: Manifest, pairs: Pairs, workspace: Workspace) -> str:
     """The fingerprint of all that the compatibility matrix is made from.
 
-    It is not part of a lock's inputs, nor is whether a pin is held: no lock becomes another by it, and a matrix does not
-    depend on what only Dockerfiles say.
+    [compat] is not among a lock's inputs, nor is whether a pin is held: no lock becomes another by it. And a matrix
+    depends on nothing that only Dockerfiles say.
     """
     meaning = _meaning(manifest)
     records = {name: digest for name, digest in fingerprints(manifest, workspace).items() if name != VERSIONS}

@@ -29,7 +29,7 @@ def explicit_indexes(
     offline: bool,
     targets: Sequence[Target] | None = None,
 ) -> dict[str, ExplicitIndex]:
-    """Every index that a variant with images names. With ``targets`` a live one is read for all of them, in every version.
+    """Every index that a variant with images names; with ``targets`` a live one in every version, for all of them.
 
     Raises:
         BadInput: a record is missing or at fault.

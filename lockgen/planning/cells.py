@@ -243,7 +243,7 @@ def _values(
     if TORCH in cell.at:
         torch = cell.at[TORCH]
         for name, member in sorted({**pairs[torch].members, TORCH: Member(torch)}.items()):
-            if name in cell.at and name != TORCH or name != TORCH and name not in known:
+            if name != TORCH and (name in cell.at or name not in known):
                 continue
             if member.version is None:
                 reason = f"no metadata says which {name} goes with torch {torch}"

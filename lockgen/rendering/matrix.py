@@ -14,8 +14,8 @@ COMPAT_PATH = "locks/COMPAT.md"
 MARK = "<!-- Generated from versions.toml by `lockgen compat`: edit that file, then run it again. -->\n"
 _INPUTS, _TEXT = "<!-- inputs ", "<!-- text "
 _LEGEND = (
-    "yes: resolves as it is; N pins: resolves once N free pins move; no: does not resolve; ?: the index, the record or the "
-    "resolver does not say; -: excluded"
+    "yes: resolves as it is; N pins: resolves once N free pins move; no: does not resolve; ?: the index, the record "
+    "or the resolver does not say; -: excluded"
 )
 
 

@@ -22,11 +22,13 @@ INWARD = {
     "engine": {"errors", "model", "planning", "ports", "tooling"},
     "asking": {"errors", "model", "ports"},
     "explaining": {"asking", "model", "planning", "ports"},
+    "compatibility": {"asking", "errors", "explaining", "model", "planning", "ports"},
     "adapters": {"adapters", "errors", "model", "parsing", "ports", "rendering"},
     "commands": {
         "adapters",
         "asking",
         "commands",
+        "compatibility",
         "engine",
         "errors",
         "explaining",
@@ -40,7 +42,19 @@ INWARD = {
     "__main__": {"cli"},
 }
 
-PURE = ("errors", "model", "ports", "planning", "rendering", "parsing", "tooling", "engine", "asking", "explaining")
+PURE = (
+    "errors",
+    "model",
+    "ports",
+    "planning",
+    "rendering",
+    "parsing",
+    "tooling",
+    "engine",
+    "asking",
+    "explaining",
+    "compatibility",
+)
 OUTSIDE = {
     "http",
     "os",
