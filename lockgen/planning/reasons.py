@@ -19,6 +19,11 @@ _NEED = re.compile(
     r"(?P<other>[A-Za-z0-9][\w.-]*?)(?:\[[\w,.-]*\])?\s*(?P<bound>[<>=!~][\w.*+!<>=~,]*?)?(?=[,.;]?(?:\s|$))"
 )
 
+_NO_WHEEL = re.compile(
+    r"Because (?P<name>[\w.-]+)==(?P<version>\S+) has no usable wheels and the family depends on (?P=name)(==(?P=version))?, "
+    r"we can conclude that your requirements are unsatisfiable\."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Need:
@@ -39,6 +44,8 @@ def short_reason(elements: Collection[Element], words: str, freed: Collection[st
     if found := unmet(elements, words):
         return "; ".join(map(str, found[:3]))
     said = " ".join(words.split())
+    if lone := _NO_WHEEL.fullmatch(said):
+        return f"no wheel of {lone['name']} {lone['version']} runs there"
     held = " with ".join(sorted(element.text for element in elements))
     open_ones = sorted(freed & named_in(words)) if (freed := frozenset(freed)) else []
     if open_ones and held:
