@@ -153,7 +153,9 @@ def test_the_family_of_torch_moves_as_one_to_the_build_of_the_variants_index() -
     manifest = family(text=ASKED)
     group = groups_of(manifest, ["cuda"])[0]
     cell = Cell({"python": "3.11", "torch": "2.4.1", "numpy": "1.26.4", "variant": "cuda"})
-    indexes = record("torch-2.4.1+cu121-cp311-cp311-linux_x86_64.whl", "torchaudio-2.4.1+cu121-cp311-cp311-linux_x86_64.whl")
+    indexes = record(
+        "torch-2.4.1+cu121-cp311-cp311-linux_x86_64.whl", "torchaudio-2.4.1+cu121-cp311-cp311-linux_x86_64.whl"
+    )
     found = situation(manifest, cell, group, PAIRS, indexes)
     assert pins(found.manifest, "cuda") == {
         "numpy": ("1.26.4", True),

@@ -46,7 +46,9 @@ def test_a_partner_is_who_asks_for_exactly_that_torch() -> None:
 
 def test_the_newest_of_two_partners() -> None:
     vision = seen("torchvision", {"0.20.0": ("torch==2.5.1",), "0.20.1": ("torch==2.5.1",)})
-    table = pair_up({"torch": seen("torch", {"2.5.1": ()}), "torchaudio": seen("torchaudio", {}), "torchvision": vision})
+    table = pair_up(
+        {"torch": seen("torch", {"2.5.1": ()}), "torchaudio": seen("torchaudio", {}), "torchvision": vision}
+    )
     assert table["2.5.1"].members["torchvision"].version == "0.20.1"
 
 
