@@ -359,10 +359,15 @@ def _file(item: dict[str, object]) -> IndexFile:
 _WHEEL_NEEDED = re.compile(r"Wheels are required for `([^`]+)`|([\w.-]+?)(?:[=<>!~]+\S+)? has no usable wheels")
 
 
+# Of a package with an extra or a marker uv says offline that there are no versions, where its page was never fetched.
+_UNSEEN = re.compile(r"there (?:is no version|are no versions) of [\w.-]+[\[{]")
+
+
 def _failure(done: Finished, request: Request) -> LockgenError:
     text = done.stderr.strip().replace(_PROJECT, "the family")
     text = re.sub(r"^error: ", "", text)
-    if "network was disabled" in text or "not found in the cache" in text:
+    unseen = request.offline and _UNSEEN.search(" ".join(text.split()))
+    if unseen or "network was disabled" in text or "not found in the cache" in text:
         return ToolFailed(
             "the cache does not hold all that this needs", reason=text, hint="run it once without --offline"
         )
