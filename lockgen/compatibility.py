@@ -37,6 +37,9 @@ from lockgen.ports import (
 QUESTIONS = 100
 """The most that one group in one cell may ask."""
 
+MEANING = 1
+"""Grows where the same question comes to another outcome, or to other words for it: what was kept is then not taken."""
+
 
 class Patient:
     """A resolver that is asked once more where it or the network failed, and whose crash is a failure like others."""
@@ -98,6 +101,7 @@ class Compatibility:
     offline: bool = False
     questions: int = QUESTIONS
     _known: dict[str, Outcome] = field(default_factory=dict)
+    _keys: dict[int, tuple[Situation, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.patient = Patient(self.resolver)
@@ -161,6 +165,13 @@ class Compatibility:
         ).outcome()
 
     def _key(self, one: Situation) -> str:
+        # Asked for a few times for each situation, and many of them are one and the same object.
+        known = self._keys.get(id(one))
+        if known is None:
+            known = self._keys[id(one)] = (one, self._made_key(one))
+        return known[1]
+
+    def _made_key(self, one: Situation) -> str:
         elements = Elements(one.manifest, [one.variant], self.indexes)
         request = elements.request(elements.all, whole=True)
         return _digest(
@@ -174,6 +185,7 @@ class Compatibility:
                 "build": sorted(request.build),
                 "exclude-newer": request.exclude_newer.isoformat() if request.exclude_newer else None,
                 "questions": self.questions,
+                "meaning": MEANING,
                 "surroundings": self.surroundings,
             }
         )

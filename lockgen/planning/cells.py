@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 
 from packaging.specifiers import SpecifierSet
@@ -192,7 +193,7 @@ class Situation:
     loose: frozenset[str]
     gaps: tuple[Gap, ...]
 
-    @property
+    @cached_property
     def relaxed(self) -> Situation:
         """The same without the pins that perhaps nothing needs: many cells are then one."""
         table = self.manifest.variants[self.variant]
