@@ -72,7 +72,7 @@ class Elements:
     def request(
         self, kept: Collection[Element], *, whole: bool = False, offline: bool = False, also: Collection[str] = ()
     ) -> Request:
-        """Only what ``kept`` says; and what the images ask for of ``also``, or with ``whole`` of all, in any version."""
+        """What ``kept`` says; and what the images ask for of ``also``, or with ``whole`` of all, in any version."""
         lines = {element.text for element in kept if element.kind != "pin"}
         named = self._bare if whole else {element.name for element in kept if element.kind == "pin"} | {*also}
         lines |= {text for name in named for text in self._bare.get(name, ())}

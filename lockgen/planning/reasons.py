@@ -13,15 +13,14 @@ from lockgen.model.conflicts import Element
 from lockgen.planning.elements import named_in
 
 _LONGEST = 300
-# "whisperx==3.4.3 depends on torch>=2.5.1", at the end of a line, before a comma or "and".
+# "whisperx==3.4.3 depends on torch>=2.5.1", "all of: a>=2,<=3 depends on b", at the end of a line or before a comma.
 _NEED = re.compile(
-    r"(?P<name>[A-Za-z0-9][\w.-]*)(?:\[[\w,.-]*\])?\s*(?:==\s*(?P<version>[\w.+!-]+?))?\s+depends\s+on\s+"
-    r"(?P<other>[A-Za-z0-9][\w.-]*?)(?:\[[\w,.-]*\])?\s*(?P<bound>[<>=!~][\w.*+!<>=~,]*?)?(?=[,.;]?(?:\s|$))"
+    r"(?P<name>[A-Za-z0-9][\w.-]*?)(?:\[[\w,.-]*\])?(?P<range>[<>=!~][\w.*+!<>=~,]*)?\s+depends?\s+on\s+"
+    r"(?P<other>[A-Za-z0-9][\w.-]*?)(?:\[[\w,.-]*\])?(?P<bound>[<>=!~][\w.*+!<>=~,]*?)?(?=[,.;]?(?:\s|$))"
 )
-
 _NO_WHEEL = re.compile(
-    r"Because (?P<name>[\w.-]+)==(?P<version>\S+) has no usable wheels and the family depends on (?P=name)(==(?P=version))?, "
-    r"we can conclude that your requirements are unsatisfiable\."
+    r"Because (?P<name>[\w.-]+)==(?P<version>\S+) has no usable wheels and the family depends on "
+    r"(?P=name)(==(?P=version))?, we can conclude that your requirements are unsatisfiable\."
 )
 
 
@@ -66,16 +65,23 @@ def unmet(elements: Collection[Element], words: str) -> list[Need]:
 def _needs(exact: dict[str, str], words: str) -> Iterable[Need]:
     for match in _NEED.finditer(" ".join(words.split())):
         name, other = str(canonicalize_name(match["name"])), str(canonicalize_name(match["other"]))
-        version = match["version"] or exact.get(name)
+        version = _version(match["range"] or "", exact.get(name))
         bound = (match["bound"] or "").rstrip(",.")
-        if name == other or version is None or exact.get(name, version) != version:
-            continue
-        if other in exact and not _met(bound, exact[other]):
+        if name != other and version is not None and other in exact and not _met(bound, exact[other]):
             yield Need(name, version, other, bound, exact[other])
 
 
+def _version(versions: str, held: str | None) -> str | None:
+    """The one version that is meant: that which is held, where it is among ``versions``, or the only one of these."""
+    if held is not None:
+        return held if _met(versions, held) else None
+    only = versions.removeprefix("==")
+    return only if versions.startswith("==") and not set(only) & set("*,<>=") else None
+
+
 def _met(bound: str, version: str) -> bool:
+    """Whether ``version`` lies within ``bound``; of a bound's local part, which few bounds may have, nothing depends."""
     try:
-        return SpecifierSet(bound).contains(version, prereleases=True)
+        return SpecifierSet(re.sub(r"\+[\w.]+", "", bound)).contains(version, prereleases=True)
     except InvalidSpecifier:
         return True

@@ -61,7 +61,7 @@ def _in(cell: Cell, variant: str) -> bool:
 
 
 def holds(index: LocalIndex, one: Situation, let_go: frozenset[str]) -> bool:
-    """Whether the images of ``one`` resolve without the pins ``let_go``: the question as a reader of the file puts it."""
+    """Whether the images of ``one`` resolve without the pins ``let_go``: as a reader of the file would ask it."""
     manifest = one.manifest
     asks = {ask.text for ask in manifest.common} | {
         a.text for image in manifest.images.values() for a in image.packages
@@ -152,9 +152,9 @@ def test_a_conflict_that_was_planted(
 ) -> None:
     _, releases, pins, status, moved = case
     found: dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {}
-    for key, lines in releases.items():
+    for key, asked in releases.items():
         name, version = key.split()
-        found.setdefault(name, {})[version] = (lines, ("py3-none-any",))
+        found.setdefault(name, {})[version] = (asked, ("py3-none-any",))
     universe = Universe(found, {"torch": {}, "torchaudio": {}})
     lines = "\n".join(f'{name} = "{version}"' for name, version in pins.items())
     text = (

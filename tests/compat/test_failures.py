@@ -13,7 +13,7 @@ from lockgen.adapters.answers import Answers
 from lockgen.adapters.parallel import Threads
 from lockgen.compatibility import Compatibility
 from lockgen.errors import TimedOut, ToolFailed
-from lockgen.model.matrix import Outcome, Status
+from lockgen.model.matrix import Outcome
 from lockgen.parsing.manifest import parse_manifest
 from lockgen.planning.cells import Situation, axes_of, cells_of, groups_of, situation
 from lockgen.ports import Request, Resolver, Solution
