@@ -67,7 +67,7 @@ def build(image: Built, tag: str, folder: Path, *, cold: bool) -> Work:
     done = subprocess.run(command, cwd=context, capture_output=True, text=True)
     took = time.perf_counter() - started
     assert done.returncode == 0, f"{image.name}: {done.stdout[-500:]} {done.stderr[-3000:]}"
-    reader = ProgressReader()
+    reader = ProgressReader({})
     for line in done.stderr.splitlines(keepends=True):
         reader.feed(line)
     ran = [step for step in reader.steps() if not step.cached and "pip install" in step.text]

@@ -1,6 +1,6 @@
 """The compatibility matrix of the reference beside the bare uv calls that it needs.
 
-`python bench/matrix.py` measures it alone. The calls are recorded as lockgen makes them, then run again without lockgen,
+`python bench/matrix.py` measures it alone. The calls are recorded as lockgen makes them, then run again without it,
 one after the other: a machine with nothing else to do would need their sum divided by its cores.
 """
 

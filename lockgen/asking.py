@@ -31,7 +31,7 @@ class Session:
 
     def ask(self, request: Request, *, warm: bool = False) -> Verdict:
         """Whether ``request`` has a solution whose every package runs on its target."""
-        key = _key(request)
+        key = (_key(request), warm)
         known = self._answers.get(key)
         if known is None:
             cached = Verdict(Answer.UNKNOWN) if warm else self._ask(replace(request, offline=True))
@@ -105,6 +105,7 @@ def _key(request: Request) -> object:
         request.constraints,
         tuple(sorted(request.routes.items())),
         tuple(sorted(request.preferences.items())),
+        tuple(sorted(request.overrides.items())),
         request.build,
         request.exclude_newer,
     )

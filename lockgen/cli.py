@@ -226,6 +226,27 @@ def compat(context: click.Context, /, cells: tuple[str, ...], **flags: Any) -> i
 
 
 @cli.command()
+@click.option(
+    "--apply", type=click.IntRange(1), is_flag=False, flag_value=1, metavar="[N]", help="Write proposal N (1)."
+)
+@click.option("--count", type=click.IntRange(1), default=3, show_default=True, help="How many proposals to look for.")
+@click.option("--offline", is_flag=True, help="Use the caches only.")
+@click.option("--live", is_flag=True, help="Ask the indexes themselves instead of their records.")
+@click.option("--seconds", type=click.FloatRange(1), default=60, show_default=True, help="The most for one question.")
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Questions at once (default: one a core).")
+@click.option("--json", "as_json", is_flag=True, help="Print the proposals as JSON.")
+@click.pass_context
+def repair(context: click.Context, /, **flags: Any) -> int:
+    """Propose the smallest changes to versions.toml after which it resolves; each was resolved before it is shown.
+
+    Fewest pins first, then nearest versions; never a pin that is held, another accelerator or another index.
+    """
+    from lockgen.commands.repair import Options, run
+
+    return _talking(context, lambda root, talk: run(root, Options(**flags), talk))
+
+
+@cli.command()
 @click.option("--refresh", is_flag=True, help="Read it off the default index and the records, and write it.")
 @click.option("--output", default="locks/pairs.json", show_default=True, metavar="PATH", help="Where --refresh writes.")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
@@ -259,6 +280,20 @@ def index_record(context: click.Context, name: str, packages: tuple[str, ...]) -
     from lockgen.commands.indexes import record
 
     return _talking(context, lambda root, talk: record(root, name, packages, talk))
+
+
+@index.command("measure")
+@click.argument("name")
+@click.argument("wheels", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.pass_context
+def index_measure(context: click.Context, name: str, wheels: tuple[Path, ...]) -> int:
+    """Write the sizes of recorded wheels into the record of index NAME, from copies that are here.
+
+    WHEELS are files whose sha256 the record holds; no other bytes count.
+    """
+    from lockgen.commands.measure import run
+
+    return _talking(context, lambda root, talk: run(root, name, wheels, talk))
 
 
 @index.command("serve")

@@ -19,6 +19,7 @@ class IndexFile:
 
     ``url`` is absolute; ``sha256`` is the file's own or None; ``metadata_sha256`` is that of its METADATA, "" where
     the index offers METADATA without saying its hash, None where it offers none (PEP 658, PEP 714).
+    ``installed`` are the bytes of a wheel's files once installed, where a record says it.
     ``yanked`` is the reason ("" if none was given), None where it is not yanked (PEP 592). ``vouched`` is False where
     the sha256 is a resolver's word: it may have hashed a file that the index itself gives no hash for.
     """
@@ -32,6 +33,7 @@ class IndexFile:
     metadata_sha256: str | None = None
     yanked: str | None = None
     vouched: bool = True
+    installed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ class Request:
 
     ``requirements`` and ``constraints`` (the pins) are sorted. ``routes`` maps a package to the index it comes
     from, wherever it is asked for; everything else comes from the default index. ``preferences`` maps a name to
-    the version to keep if it still fits. ``build`` names what is built from source; nothing else may be.
+    the version to keep if it still fits. ``build`` names what is built from source; nothing else may be. ``overrides`` maps a
+    package to needs that replace its own of the same name; only uv knows them, and no lock is made with them.
     """
 
     family: str
@@ -89,6 +92,7 @@ class Request:
     build: frozenset[str]
     exclude_newer: datetime | None
     offline: bool = False
+    overrides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,14 @@ class Artifacts(Protocol):
 
     def build_needs(self, file: IndexFile, request: Request) -> BuildNeeds:
         """Of one source distribution. Raises ToolFailed if it does not build."""
+        ...
+
+
+class Releases(Protocol):
+    """What an index has of a package."""
+
+    def usable(self, name: str, request: Request) -> Sequence[str]:
+        """Its versions with a file that runs on the target, in order, none newer than the cut-off; none if nobody can tell."""
         ...
 
 

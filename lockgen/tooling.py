@@ -10,9 +10,12 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from lockgen.errors import Fault, NoResolution, ToolFailed
-from lockgen.model.lock import File, Lock, Package
+from lockgen.model.lock import File, Lock, Package, ToolSet
 from lockgen.model.manifest import Manifest
 from lockgen.ports import Artifacts, IndexFile, Progress, Request, Resolved, Resolver, Solution
+
+Asks = dict[str, tuple[str, ...]]
+"""What building a package requires, by its pin."""
 
 INSTALLER = "uv"
 """What installs in an image being built; no image holds it."""
@@ -40,51 +43,90 @@ class Tooling:
         best = _best_files(solutions)
         request = self._request(manifest, (INSTALLER,), {})
         sizes, asks = self._built(lock, best, request)
-        tools, tool_files = self._tools(manifest, asks, old)
-        named = sorted({**best, **tool_files}.items())
-        wheels = [file for name, file in named if file.name.endswith(".whl") and not self._is_recorded(name)]
+        sets = self._sets(manifest, asks, old)
+        tool_files = {file.name: file for found in sets for file in found.files}
+        wheels = [file for name, file in sorted({**best, **tool_files}.items()) if self._is_measured(name, file)]
         sizes |= self._measured(wheels, old, request)
-        packages = tuple(_sized(package, sizes) for package in lock.packages)
-        return replace(lock, packages=packages, tools=tuple(_sized(tool, sizes) for tool in tools))
+        sizes |= {file.name: file.installed for file in best.values() if file.installed is not None}
+        first, *more = ([_sized(_tool(r), sizes) for r in found.resolved] for found in sets)
+        return replace(
+            lock,
+            packages=tuple(_sized(package, sizes) for package in lock.packages),
+            tools=tuple(first),
+            more_tools=tuple(ToolSet(found.builds, tuple(o)) for found, o in zip(sets[1:], more, strict=True)),
+        )
+
+    def _is_measured(self, key: str, file: IndexFile) -> bool:
+        return file.name.endswith(".whl") and not self._is_recorded(key)
 
     def _is_recorded(self, key: str) -> bool:
         """Whether it comes from a record, of which no network is asked: every machine must come to the same lock."""
         return key.rpartition(" ")[2] in self.recorded
 
-    def _built(
-        self, lock: Lock, best: Mapping[str, IndexFile], request: Request
-    ) -> tuple[dict[str, int], dict[str, list[str]]]:
-        """What the wheels built here come to, and what building each package requires, by the requirement's text."""
+    def _built(self, lock: Lock, best: Mapping[str, IndexFile], request: Request) -> tuple[dict[str, int], Asks]:
+        """What the wheels built here come to, and what building each package requires."""
         sizes: dict[str, int] = {}
-        asks: dict[str, list[str]] = {}
-        for package in (package for package in lock.packages if package.built):
+        asks: Asks = {}
+        for package in sorted((p for p in lock.packages if p.built), key=lambda package: package.sort_key):
             file = best[_best_key(package)]
             if not sizes:
                 self.progress.step("building what has no wheel, to learn what that takes")
             needs = self.artifacts.build_needs(file, request)
             sizes[file.name] = needs.installed
-            for text in needs.requires:
-                asks.setdefault(_spelled(text, package), []).append(package.pin)
+            asks[package.pin] = tuple(sorted({_spelled(text, package) for text in needs.requires}))
         return sizes, asks
 
-    def _tools(
-        self, manifest: Manifest, asks: Mapping[str, list[str]], old: Lock | None
-    ) -> tuple[list[Package], dict[str, IndexFile]]:
-        kept = {} if old is None or self.upgrade else {tool.name: tool.version for tool in old.tools}
-        preferences = {name: version for name, version in kept.items() if name not in self.opened}
+    def _sets(self, manifest: Manifest, asks: Asks, old: Lock | None) -> list[_Set]:
+        """One set that installs and builds everything, else as few as a greedy walk in the order of names finds.
+
+        The installer is in the first alone. What the old lock builds with one set stays with it where it fits: a new
+        release of a backend moves nothing.
+
+        Raises:
+            NoResolution: a package cannot be built whatever it is built with, or there is no installer.
+        """
         self.progress.step(f"resolving what installs and builds with {self.resolver.name}")
+        homes = {} if old is None or self.upgrade else _homes(asks, old)
+        apart = bool(homes) and old is not None and {p.pin for p in old.packages if p.built} == asks.keys()
+        if not apart or set(homes.values()) == {1}:
+            joint = _Set((INSTALLER,), tuple(asks))
+            if (solved := self._try(manifest, joint, asks, old)) is not None:
+                return [solved]
+        self.progress.step("the builds require what does not go together; resolving them apart")
+        sets = {1: self._solved(manifest, _Set((INSTALLER,), ()), asks, old)}
+        for pin in sorted(asks, key=lambda pin: homes.get(pin, len(asks) + 2)):
+            self._place(pin, homes.get(pin), sets, manifest, asks, old)
+        return list(sets.values())
+
+    def _place(
+        self, pin: str, home: int | None, sets: dict[int, _Set], manifest: Manifest, asks: Asks, old: Lock | None
+    ) -> None:
+        """Adds ``pin`` to the set that it is at home in, else to the first that it goes together with, else to none."""
+        tried = sorted(sets, key=lambda number: (number != home, number)) if home is None or home in sets else []
+        for number in tried:
+            if (solved := self._try(manifest, sets[number].with_build(pin), asks, old)) is not None:
+                sets[number] = solved
+                return
+        number = home if home is not None and home not in sets else max(sets) + 1
+        sets[number] = self._solved(manifest, _Set((), (pin,)), asks, old)
+
+    def _try(self, manifest: Manifest, wanted: _Set, asks: Asks, old: Lock | None) -> _Set | None:
         try:
-            solution = self.resolver.solve(self._request(manifest, (INSTALLER, *asks), preferences))
+            return self._solved(manifest, wanted, asks, old)
+        except NoResolution:
+            if len(wanted.builds) + len(wanted.installs) == 1:
+                raise
+            return None
+
+    def _solved(self, manifest: Manifest, wanted: _Set, asks: Asks, old: Lock | None) -> _Set:
+        texts = {text for pin in wanted.builds for text in asks[pin]} | set(wanted.installs)
+        preferences = {} if self.upgrade else _kept(wanted, old)
+        opened = {name: version for name, version in preferences.items() if name not in self.opened}
+        try:
+            solution = self.resolver.solve(self._request(manifest, texts, opened))
         except NoResolution as error:
-            who = "\n".join(f"{text}  required to build {', '.join(pins)}" for text, pins in sorted(asks.items()))
-            raise NoResolution.of(
-                [
-                    Fault("no one set of tools installs and builds", reason=f"{f.reason or f.message}\n\n{who}".strip())
-                    for f in error.faults
-                ]
-            ) from error
-        tools = [_tool(resolved) for _, resolved in sorted(solution.packages.items())]
-        return tools, {f"{name} tool ": r.files[0] for name, r in solution.packages.items() if r.files}
+            raise NoResolution.of([_unbuildable(wanted, asks, fault) for fault in error.faults]) from error
+        return replace(wanted, resolved=tuple(package for _, package in sorted(solution.packages.items())))
 
     def _measured(self, files: list[IndexFile], old: Lock | None, request: Request) -> dict[str, int]:
         known = {file.sha256: file.installed for file in _files_of(old) if file.installed is not None}
@@ -109,6 +151,53 @@ class Tooling:
             exclude_newer=cut_off.astimezone(UTC) if cut_off is not None else None,
             offline=self.offline,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Set:
+    """Tools that go together: what they install with, the pins that they build, and what was resolved for that."""
+
+    installs: tuple[str, ...]
+    builds: tuple[str, ...]
+    resolved: tuple[Resolved, ...] = ()
+
+    def with_build(self, pin: str) -> _Set:
+        return replace(self, builds=(*self.builds, pin))
+
+    @property
+    def files(self) -> list[IndexFile]:
+        return [resolved.files[0] for resolved in self.resolved if resolved.files]
+
+
+def _homes(asks: Asks, old: Lock) -> dict[str, int]:
+    """The number of the set that the old lock builds each package with, whatever its version was."""
+    numbers = {package.name: old.tools_for(package) for package in old.packages if package.built}
+    names = {pin: pin.partition("==")[0] for pin in asks}
+    return {pin: numbers[name] for pin, name in names.items() if name in numbers}
+
+
+def _kept(wanted: _Set, old: Lock | None) -> dict[str, str]:
+    """The versions of the old tools that did the same work: those that install, else that built one of the packages."""
+    if old is None:
+        return {}
+    names = {pin.partition("==")[0] for pin in wanted.builds}
+    held: list[tuple[Package, ...]] = [old.tools] if wanted.installs else []
+    held += [tools.packages for tools in old.more_tools if names & {pin.partition("==")[0] for pin in tools.builds}]
+    return {tool.name: tool.version for tool in held[0]} if held else {}
+
+
+def _unbuildable(wanted: _Set, asks: Asks, fault: Fault) -> Fault:
+    who: dict[str, list[str]] = {}
+    for pin in wanted.builds:
+        for text in asks[pin]:
+            who.setdefault(text, []).append(pin)
+    lines = "\n".join(f"{text}  required to build {', '.join(pins)}" for text, pins in sorted(who.items()))
+    what = f"build {', '.join(wanted.builds)}" if wanted.builds else f"install ({INSTALLER})"
+    return Fault(
+        f"what it takes to {what} has no solution",
+        reason=f"{fault.reason or fault.message}\n\n{lines}".strip(),
+        hint=fault.hint,
+    )
 
 
 def _best_key(package: Package) -> str:
@@ -149,7 +238,10 @@ def _tool(resolved: Resolved) -> Package:
 
 
 def _files_of(lock: Lock | None) -> Iterable[File]:
-    return () if lock is None else (file for package in (*lock.packages, *lock.tools) for file in package.files)
+    if lock is None:
+        return ()
+    more = (tool for tools in lock.more_tools for tool in tools.packages)
+    return (file for package in (*lock.packages, *lock.tools, *more) for file in package.files)
 
 
 def _sized(package: Package, sizes: Mapping[str, int]) -> Package:

@@ -8,17 +8,17 @@ from importlib.metadata import PackageNotFoundError, distribution, distributions
 from pathlib import Path
 
 NEEDS = (
-    'numpy',
-    'pydantic',
-    'pydantic-settings',
-    'pysubs2',
-    'python-dotenv',
-    'python-json-logger',
-    'requests',
-    'rich',
-    'scipy',
-    'soundfile',
-    'tqdm',
+    "numpy",
+    "pydantic",
+    "pydantic-settings",
+    "pysubs2",
+    "python-dotenv",
+    "python-json-logger",
+    "requests",
+    "rich",
+    "scipy",
+    "soundfile",
+    "tqdm",
 )
 LOCK = Path(__file__).with_name("lock.txt")
 

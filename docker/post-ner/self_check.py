@@ -8,20 +8,20 @@ from importlib.metadata import PackageNotFoundError, distribution, distributions
 from pathlib import Path
 
 NEEDS = (
-    'numpy',
-    'pydantic',
-    'pydantic-settings',
-    'pysubs2',
-    'python-dotenv',
-    'python-json-logger',
-    'rapidfuzz',
-    'requests',
-    'rich',
-    'scipy',
-    'soundfile',
-    'spacy',
-    'tqdm',
-    'transformers',
+    "numpy",
+    "pydantic",
+    "pydantic-settings",
+    "pysubs2",
+    "python-dotenv",
+    "python-json-logger",
+    "rapidfuzz",
+    "requests",
+    "rich",
+    "scipy",
+    "soundfile",
+    "spacy",
+    "tqdm",
+    "transformers",
 )
 LOCK = Path(__file__).with_name("lock.txt")
 

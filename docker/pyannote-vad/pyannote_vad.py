@@ -7,7 +7,7 @@ import self_check
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog='pyannote-vad', description="The pyannote-vad stage.")
+    parser = argparse.ArgumentParser(prog="pyannote-vad", description="The pyannote-vad stage.")
     parser.add_argument("--self-check", action="store_true", help="compare with the lock, import what is needed")
     arguments = parser.parse_args()
     if arguments.self_check:

@@ -15,6 +15,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lockgen.adapters.caches import cache_root
@@ -24,6 +25,7 @@ from lockgen.adapters.process import run
 from lockgen.adapters.remote_wheel import open_wheel
 from lockgen.adapters.resolvers.uv import clean_environment, default_index, find_uv
 from lockgen.errors import LockgenError, ToolFailed
+from lockgen.model.urls import redacted
 from lockgen.ports import BuildNeeds, IndexFile, Request
 
 _FORMAT = 1
@@ -81,9 +83,8 @@ class ArtifactReader:
 
     def _measured(self, file: IndexFile) -> int | None:
         try:
-            with open_wheel(self._http, file.url, file.name) as archive:
-                return installed_bytes(archive)
-        except (LockgenError, *_UNREADABLE):
+            return measured(self._http, file).installed
+        except LockgenError:
             return None
 
     def _built(self, file: IndexFile, request: Request) -> BuildNeeds:
@@ -132,6 +133,45 @@ class ArtifactReader:
             os.replace(draft.name, entry)
 
 
+def measured(http: Http, file: IndexFile) -> IndexFile:
+    """``file`` with its sizes, from its end and from Content-Range; never from the cache.
+
+    Raises:
+        ToolFailed: it is not there, no wheel, or the server knows no ranges.
+    """
+    try:
+        archive, size = open_wheel(http, file.url, file.name)
+        with archive:
+            found = installed_bytes(archive)
+    except _UNREADABLE as error:
+        raise ToolFailed(f"{file.name} at {redacted(file.url)} is no wheel", reason=str(error)) from error
+    if file.size is not None and file.size != size:
+        raise ToolFailed(f"{file.name} has {size} bytes, and the index page says {file.size}")
+    return replace(file, size=size, installed=found)
+
+
+def measured_here(path: Path, file: IndexFile) -> IndexFile:
+    """``file`` with its sizes, from the wheel at ``path``.
+
+    Raises:
+        ToolFailed: it cannot be read, is no wheel, or has another sha256.
+    """
+    try:
+        with path.open("rb") as opened:
+            got = hashlib.file_digest(opened, "sha256").hexdigest()
+            if got != file.sha256:
+                raise ToolFailed(
+                    f"{path} is not the file that was recorded",
+                    reason=f"recorded: sha256 {file.sha256}\nthis one: sha256 {got}",
+                )
+            with zipfile.ZipFile(opened) as archive:
+                return replace(file, size=path.stat().st_size, installed=installed_bytes(archive))
+    except _UNREADABLE as error:
+        raise ToolFailed(f"{path} is no wheel", reason=str(error)) from error
+    except OSError as error:
+        raise ToolFailed(f"{path} cannot be read: {error.strerror}") from error
+
+
 _SCRIPT = """\
 #!/opt/venv/bin/python
 # -*- coding: utf-8 -*-
@@ -157,7 +197,9 @@ def installed_bytes(archive: zipfile.ZipFile) -> int:
         ValueError, KeyError, zipfile.BadZipFile: it is no wheel.
     """
     members = [member for member in archive.infolist() if not member.is_dir()]
-    record = next(m.filename for m in members if m.filename.endswith(".dist-info/RECORD"))
+    record = next((m.filename for m in members if m.filename.endswith(".dist-info/RECORD")), None)
+    if record is None:
+        raise ValueError("it holds no RECORD")
     info = record.removesuffix("RECORD")
     total = sum(member.file_size for member in members)
     added = [(f"{info}INSTALLER", 2), (f"{info}REQUESTED", 0)]

@@ -1,4 +1,4 @@
-"""METADATA out of a wheel on a server, by range requests: a wheel of torch has 800 MB, its METADATA 30 kB."""
+"""What a wheel on a server says of itself, by range requests: one of torch has 800 MB, its METADATA 30 kB."""
 
 from __future__ import annotations
 
@@ -43,14 +43,15 @@ def read_metadata(http: Http, url: str, name: str, sha256: str | None = None) ->
         raise ToolFailed(f"{name} at {redacted(url)} is no wheel", reason=str(error)) from error
 
 
-def open_wheel(http: Http, url: str, name: str) -> zipfile.ZipFile:
-    """The wheel ``name`` at ``url`` as an archive of which only what is looked at is fetched.
+def open_wheel(http: Http, url: str, name: str) -> tuple[zipfile.ZipFile, int]:
+    """The wheel ``name`` at ``url`` as an archive of which only what is looked at is fetched, and its size in bytes.
 
     Raises:
         ToolFailed: it is not there, or the server knows no ranges.
         zipfile.BadZipFile: it is no wheel.
     """
-    return zipfile.ZipFile(_Remote(http, url, name))
+    remote = _Remote(http, url, name)
+    return zipfile.ZipFile(remote), remote.size
 
 
 class _Remote(io.RawIOBase):
@@ -68,6 +69,11 @@ class _Remote(io.RawIOBase):
         else:
             self._start, self._size = 0, len(tail.body)
         self._tail = tail.body
+
+    @property
+    def size(self) -> int:
+        """The whole file's, from Content-Range, or of the answer where all of it came."""
+        return self._size
 
     @property
     def sha256(self) -> str | None:

@@ -41,11 +41,16 @@ class Talk:
             self._status.stop()
 
     def step(self, text: str) -> None:
-        """What is being done now; shown on a terminal only."""
-        if self._status is not None:
-            from rich.text import Text
+        """What is being done now; shown on a terminal only. Nothing more (an empty text): data may be printed."""
+        if self._status is None:
+            return
+        if not text:
+            self._status.stop()
+            return
+        from rich.text import Text
 
-            self._status.update(Text(clean(text)))
+        self._status.update(Text(clean(text)))
+        self._status.start()
 
     def note(self, text: str) -> None:
         """A line that stays."""

@@ -17,12 +17,12 @@ from lockgen.adapters.git import changed_since, last_commit, show
 from lockgen.adapters.resolvers.uv import default_index, find_uv
 from lockgen.commands.plan import Family, chosen, read_family, refuse_drift
 from lockgen.errors import BadInput, Exit
-from lockgen.model.building import Step
-from lockgen.model.images import FamilyPlan, ImagePlan, ImageVariant
+from lockgen.model.building import Step, owner
+from lockgen.model.images import FamilyPlan, ImagePlan, ImageVariant, variable
 from lockgen.parsing.manifest import close_match
 from lockgen.planning.affected import affected, inputs_of
 from lockgen.ports import Progress
-from lockgen.rendering.images import BAKE, variable
+from lockgen.rendering.images import BAKE
 from lockgen.rendering.tables import table
 
 Pair = tuple[ImagePlan, ImageVariant]
@@ -61,8 +61,7 @@ def run(root: Path, names: tuple[str, ...], options: Options, progress: Progress
     if not pairs or options.dry_run:
         _report(pairs, [], {}, options, 0.0)
         return Exit.DONE
-    docker = Docker(root, options.builder)
-    docker.require()
+    docker = Docker(root, options.builder).required()
     with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
         return _build(docker, family, pairs, options, Path(folder), progress)
 
@@ -82,16 +81,32 @@ def _build(
     override.write_text(json.dumps(_override(docker, family, bases, options, folder)))
     arguments = [variant.target for _, variant in pairs]
     arguments += ["--push"] if options.push else []
-    if not options.push and docker.driver() != "docker":
+    if not options.push and not docker.builds_here:
         arguments.append("--load")
     arguments += ["--no-cache"] if options.no_cache else []
     started = time.monotonic()
-    steps = docker.bake([docker.root / BAKE, override], arguments, environment, progress.step)
+    progress.note(f"building {len(pairs)} image{'s' if len(pairs) != 1 else ''}")
+    steps = docker.bake([docker.root / BAKE, override], arguments, environment, _images(family.plan), progress)
     took = time.monotonic() - started
     registry = options.registry if options.registry is not None else family.plan.registry
-    sizes = {v.target: docker.size(_named(v, family.plan, registry)) for _, v in pairs}
-    _report(pairs, steps, sizes, options, took)
+    # Pushed by a builder that is no engine, it is here only if an older one is.
+    held = pairs if docker.builds_here or not options.push else []
+    sizes = {v.target: docker.size(_named(v, family.plan, registry)) for _, v in held}
+    progress.step("")
+    images = _images(family.plan)
+    _report(pairs, [(owner(step, images), step) for step in steps], sizes, options, took)
     return Exit.DONE
+
+
+def _images(plan: FamilyPlan) -> dict[str, str]:
+    """Which image a bake target is of, those of its own stages included; what others stand on comes first."""
+    found: dict[str, str] = {}
+    for image in plan.images:
+        for variant in image.variants:
+            name = f"{image.name}:{variant.variant}"
+            own = (variant.target, *(f"_{variant.target}-{part}" for part in ("system", "tools")))
+            found |= dict.fromkeys(own, name)
+    return found
 
 
 def _named(variant: ImageVariant, plan: FamilyPlan, registry: str | None) -> str:
@@ -161,12 +176,19 @@ def _override(
                 "org.opencontainers.image.base.digest": digests[variant.variant],
             }
             known = {key: value for key, value in labels.items() if value}
-            own = {**shared, "network": "none"} if options.wheelhouse is not None else shared
+            # System packages and models lie in no wheelhouse; Python's come from there with any network.
+            alone = options.wheelhouse is not None and not _asks_network(image)
+            own = {**shared, "network": "none"} if alone else shared
             targets[variant.target] = {**own, "labels": known}
             if variant.base is None:
                 targets[f"_{variant.target}-system"] = {}
                 targets[f"_{variant.target}-tools"] = dict(shared)
     return {"target": targets}
+
+
+def _asks_network(image: ImagePlan) -> bool:
+    """Whether a step of its own target does; the system of a root base is a target by itself."""
+    return bool(image.preload or (image.apt and not image.root) or (image.build_apt and image.built is not None))
 
 
 def _secrets(index: str, folder: Path) -> list[str]:
@@ -186,10 +208,12 @@ def _is_loopback(url: str) -> bool:
     return urlsplit(url).hostname in {"localhost", "127.0.0.1", "::1"}
 
 
-def _report(pairs: list[Pair], steps: list[Step], sizes: dict[str, int | None], options: Options, took: float) -> None:
+def _report(
+    pairs: list[Pair], owned: list[tuple[str, Step]], sizes: dict[str, int | None], options: Options, took: float
+) -> None:
     rows = []
     for image, variant in pairs:
-        own = [step for step in steps if step.target == variant.target]
+        own = [step for name, step in owned if name == f"{image.name}:{variant.variant}"]
         work = [step for step in own if step.works]
         rows.append(
             {

@@ -11,14 +11,15 @@ import click
 from lockgen.adapters.pairtable import known_pairs
 from lockgen.adapters.workspace import Folder
 from lockgen.commands.drift import extra_files
-from lockgen.commands.inputs import VERSIONS, compat_fingerprint, fingerprints, read_inputs
+from lockgen.commands.inputs import VERSIONS, Inputs, compat_fingerprint, fingerprints, read_inputs
 from lockgen.commands.tree import Tree, Written
 from lockgen.errors import Exit
 from lockgen.model.lock import Lock
 from lockgen.model.manifest import Manifest
+from lockgen.model.sizes import Excess
 from lockgen.parsing.lock import is_intact, parse_lock
 from lockgen.parsing.places import dotted
-from lockgen.planning.sizes import excesses
+from lockgen.planning.sizes import excesses, mends
 from lockgen.rendering.lock import LOCK_PATH
 from lockgen.rendering.matrix import COMPAT_PATH, inputs_of, is_unedited
 from lockgen.rendering.tables import megabytes
@@ -29,13 +30,22 @@ COMPAT = "lockgen compat"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that drifted. ``diff`` leads from what is there to what should be."""
+    """One thing that drifted. ``diff`` leads from what is there to what should be; ``excess`` is what a budget is not
+    kept by, as kind "budget", or "budget-unknown" where an unknown size keeps anybody from saying.
+    """
 
     path: str
     kind: str
     message: str
     mend: str
     diff: str = ""
+    line: int | None = None
+    excess: Excess | None = None
+
+    @property
+    def is_drift(self) -> bool:
+        """Whether something is not as the lock and versions.toml say; what is too large is as they say."""
+        return self.excess is None
 
 
 def run(root: Path, *, as_json: bool) -> int:
@@ -77,7 +87,7 @@ def check(folder: Folder) -> list[Finding]:
         *findings,
         *_files(folder, tree),
         *_programs(folder, written.starters()),
-        *_budgets(inputs.manifest, lock),
+        *_budgets(inputs, lock),
         *_matrix(inputs.manifest, folder),
     ]
 
@@ -100,17 +110,33 @@ def _matrix(manifest: Manifest, folder: Folder) -> list[Finding]:
     return []
 
 
-def _budgets(manifest: Manifest, lock: Lock) -> list[Finding]:
+def _budgets(inputs: Inputs, lock: Lock) -> list[Finding]:
     """What is larger than versions.toml allows; where a size is unknown, that is said: nobody can promise it."""
     findings = []
-    for excess in excesses(manifest, lock):
-        size, bound = megabytes(excess.size.installed), megabytes(excess.budget)
-        text = f"{excess.what} comes to {size}, {dotted(excess.path)} allows {bound}"
-        if not excess.known:
-            names = ", ".join(sorted(excess.size.unknown))
-            text = f"{excess.what} comes to {size} and what {names} come to, which is unknown; the budget is {bound}"
-        findings.append(Finding(VERSIONS, "budget", text, f"a larger {dotted(excess.path)}, or fewer packages"))
+    for excess in excesses(inputs.manifest, lock):
+        place = inputs.place(excess.path)
+        text, mend = _exceeded(excess) if excess.known else _untold(excess, lock)
+        kind = "budget" if excess.known else "budget-unknown"
+        where = f"{place.file}:{place.line}" if place.line is not None else place.file
+        findings.append(Finding(VERSIONS, kind, f"{where}: {text}", mend, line=place.line, excess=excess))
     return findings
+
+
+def _exceeded(excess: Excess) -> tuple[str, str]:
+    least = "at least " if excess.size.unknown else ""
+    size, bound = megabytes(excess.size.installed), megabytes(excess.budget)
+    more = f"{least}{megabytes(excess.over)} more than the {bound} of {dotted(excess.path)}"
+    return f"{excess.what} comes to {least}{size}: {more}", f"a larger {dotted(excess.path)}, or fewer packages"
+
+
+def _untold(excess: Excess, lock: Lock) -> tuple[str, str]:
+    names = ", ".join(sorted(excess.size.unknown))
+    size, left = megabytes(excess.size.installed), megabytes(-excess.over)
+    text = (
+        f"nobody can say whether {excess.what} keeps to the {megabytes(excess.budget)} of {dotted(excess.path)}: it"
+        f" comes to at least {size}, which leaves {left} for {names}, of unknown size"
+    )
+    return text, "; ".join(mends(lock, excess.size.unknown))
 
 
 def _programs(folder: Folder, starters: Tree) -> list[Finding]:
@@ -163,5 +189,19 @@ def _text(finding: Finding) -> str:
 def _print_json(findings: list[Finding]) -> None:
     import json
 
-    rows = [{"path": f.path, "kind": f.kind, "message": f.message, "mend": f.mend, "diff": f.diff} for f in findings]
-    click.echo(json.dumps({"format": 1, "findings": rows}, indent=2))
+    click.echo(json.dumps({"format": 1, "findings": [_row(finding) for finding in findings]}, indent=2))
+
+
+def _row(finding: Finding) -> dict[str, object]:
+    row: dict[str, object] = {
+        "path": finding.path,
+        "kind": finding.kind,
+        "message": finding.message,
+        "mend": finding.mend,
+        "diff": finding.diff,
+    }
+    excess = finding.excess
+    if excess is not None:
+        row |= {"line": finding.line, "what": excess.what, "allowed": excess.budget, "installed": excess.size.installed}
+        row |= {"over": excess.over if excess.known else None, "unknown": sorted(excess.size.unknown)}
+    return row

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from lockgen.adapters.download import download, link
+from lockgen.adapters.download import alone_in, download, is_there, link, on_disk
 from lockgen.adapters.http import Http
 from lockgen.adapters.resolvers.uv import default_index, find_uv
 from lockgen.adapters.simple_index import read_page
@@ -38,13 +38,18 @@ def run(root: Path, folder: Path, names: tuple[str, ...], progress: Progress) ->
         layer = layers[image.name, variant.variant]
         own = {*layer.delta, *(layer.common if variant.base is None else ())}
         folders[variant.target] = [family.lock.by_variant[variant.variant][name] for name in sorted(own)]
+        for built in (built for built in image.built if built.number > 1):
+            folders[variant.target] += family.lock.more_tools[built.number - 2].packages
     packages = {package.chosen.name: package for held in folders.values() for package in held}
-    (folder / "files").mkdir(parents=True, exist_ok=True)
-    fetched = _Fetcher(root, folder, family.lock.indexes, progress, packages.values()).run()
-    for name, held in folders.items():
-        _arrange(folder, name, held)
-    listed = {name: package.chosen.sha256 for name, package in sorted(packages.items())}
-    (folder / INDEX).write_text(json.dumps({"format": 1, "files": listed}, indent=1) + "\n")
+    with alone_in(folder, lambda: progress.note(f"another lockgen fetches into {folder}: waiting for it")):
+        with on_disk(folder):
+            (folder / "files").mkdir(exist_ok=True)
+        fetched = _Fetcher(root, folder, family.lock.indexes, progress, packages.values()).run()
+        for name, held in folders.items():
+            _arrange(folder, name, held)
+        listed = {name: package.chosen.sha256 for name, package in sorted(packages.items())}
+        with on_disk(folder / INDEX):
+            (folder / INDEX).write_text(json.dumps({"format": 1, "files": listed}, indent=1) + "\n")
     progress.note(f"{len(packages)} files in {folder}: {fetched} fetched, the others were there")
     click.echo(str(folder))
     return Exit.DONE
@@ -52,13 +57,18 @@ def run(root: Path, folder: Path, names: tuple[str, ...], progress: Progress) ->
 
 def _arrange(folder: Path, name: str, held: Iterable[Package]) -> None:
     own = folder / name
-    own.mkdir(exist_ok=True)
     wanted = {package.chosen.name for package in held}
-    for there in own.iterdir():
-        if there.name not in wanted:
-            there.unlink()
+    with on_disk(own):
+        own.mkdir(exist_ok=True)
+        for there in own.iterdir():
+            if there.name not in wanted:
+                there.unlink()
     for file in wanted:
         link(folder / "files" / file, own / file)
+
+
+class _Stopped(Exception):
+    """Somebody pressed Ctrl-C: what is running ends where it is, and what came is kept."""
 
 
 class _Fetcher:
@@ -70,6 +80,7 @@ class _Fetcher:
         self._http = Http()
         self._default = default_index(find_uv(), root)
         self._lock = threading.Lock()
+        self._stopped = threading.Event()
         self._bytes = 0
         self._total = sum(package.chosen.size or 0 for package in self._packages)
 
@@ -84,6 +95,9 @@ class _Fetcher:
                     fetched += answer.result()
                 except LockgenError as error:
                     errors.append(error)
+        except BaseException:
+            self._stopped.set()
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
         if errors:
@@ -93,14 +107,20 @@ class _Fetcher:
     def _one(self, package: Package) -> bool:
         file = package.chosen
         target = self._folder / "files" / file.name
+        if is_there(target, file.sha256):
+            self._got(file.size or 0)
+            return False
         index = self._default if package.index is None else self._indexes[package.index]
         page = read_page(self._http, index, package.name)
         url = next((entry.url for entry in page.files if entry.name == file.name), None)
         if url is None:
             raise ToolFailed(f"the index does not list {file.name} any more", hint="resolve again")
-        return download(self._http, url, file.sha256, target, self._got)
+        download(self._http, url, file.sha256, target, self._got)
+        return True
 
     def _got(self, count: int) -> None:
+        if self._stopped.is_set():
+            raise _Stopped
         with self._lock:
             self._bytes += count
             self._progress.step(f"fetching: {megabytes(self._bytes)} of {megabytes(self._total)}")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from lockgen.adapters.artifacts import measured
 from lockgen.adapters.http import Http
 from lockgen.adapters.live_index import NO_HASH
 from lockgen.adapters.metadata import MetadataReader, read_all
@@ -30,10 +31,13 @@ _ELSEWHERE = re.compile(r"^(win|macosx|ios|android|emscripten)")
 
 @dataclass
 class _Found:
-    """What a recording came to. ``missing`` maps a file to the reason why it is not in the record."""
+    """What a recording came to. ``missing`` maps a file to the reason why it is not in the record, ``unmeasured`` one
+    that is in it to the reason why its sizes are not.
+    """
 
     files: list[RecordedFile] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
+    unmeasured: dict[str, str] = field(default_factory=dict)
     elsewhere: int = 0
 
 
@@ -51,6 +55,8 @@ def index_called(manifest: Manifest, name: str) -> Index:
 def record(root: Path, name: str, packages: tuple[str, ...], progress: Progress) -> int:
     """Makes or refreshes the record of index ``name``; a file that fails is left out and told.
 
+    Sizes are asked of what has none yet. Where a server tells none, they stay unknown, and the record is good.
+
     Raises:
         LockgenError: the index cannot be read at all; nothing was written.
     """
@@ -58,17 +64,27 @@ def record(root: Path, name: str, packages: tuple[str, ...], progress: Progress)
     with folder.locked():
         manifest = read_inputs(folder).manifest
         index = index_called(manifest, name)
-        if index.recorded is None:
-            hint = f'add it: [index.{name}] recorded = "locks/index/{name}"'
-            raise BadInput(f"[index.{name}] does not say where its record lies", hint=hint)
+        where = place_of(index)
         wanted = _wanted(index, packages)
-        before = _recorded(folder, index, progress, whole=wanted == sorted(index.packages))
+        before = recorded_files(folder, index, progress, whole=wanted == sorted(index.packages))
         found = _record(index, wanted, before, progress)
         kept = [entry for entry in before.values() if entry.project not in wanted]
         tree = render_record(name, redacted(index.url), [*kept, *found.files])
-        written = folder.replace(_whole(folder, index.recorded, tree))
+        written = folder.replace(_whole(folder, where, tree))
     _report(name, wanted, before, found, written, progress)
     return Exit.TOOL if found.missing else Exit.DONE
+
+
+def place_of(index: Index) -> str:
+    """The folder of the index's record.
+
+    Raises:
+        BadInput: versions.toml names none.
+    """
+    if index.recorded is None:
+        hint = f'add it: [index.{index.name}] recorded = "locks/index/{index.name}"'
+        raise BadInput(f"[index.{index.name}] does not say where its record lies", hint=hint)
+    return index.recorded
 
 
 def _wanted(index: Index, packages: tuple[str, ...]) -> list[str]:
@@ -79,7 +95,7 @@ def _wanted(index: Index, packages: tuple[str, ...]) -> list[str]:
     return sorted(chosen or index.packages)
 
 
-def _recorded(folder: Folder, index: Index, progress: Progress, *, whole: bool) -> dict[str, RecordedFile]:
+def recorded_files(folder: Folder, index: Index, progress: Progress, *, whole: bool) -> dict[str, RecordedFile]:
     """The files of the record that is there, by name; none where there is none, or it is broken and made anew.
 
     Raises:
@@ -123,7 +139,7 @@ def _record(index: Index, wanted: list[str], before: Mapping[str, RecordedFile],
             elif file.sha256 is None:
                 found.missing[file.name] = NO_HASH
             elif known is not None and known.file.sha256 == file.sha256:
-                found.files.append(RecordedFile(project, _with_size(file, known.file), known.headers))
+                found.files.append(RecordedFile(project, _with_sizes(file, known.file), known.headers))
             else:
                 fresh.append((project, file))
     if not (found.files or found.missing or fresh or found.elsewhere):
@@ -131,13 +147,34 @@ def _record(index: Index, wanted: list[str], before: Mapping[str, RecordedFile],
             f"{redacted(index.url)} has no file of {', '.join(wanted)}", hint=f"look at the url of [index.{index.name}]"
         )
     _read_fresh(http, fresh, found, progress)
+    _measure(http, found, progress)
     return found
 
 
-def _with_size(file: IndexFile, known: IndexFile) -> IndexFile:
-    from dataclasses import replace
+def _with_sizes(file: IndexFile, known: IndexFile) -> IndexFile:
+    """``file`` with the sizes that are known of the same bytes: only for the same sha256."""
+    return replace(file, size=file.size if file.size is not None else known.size, installed=known.installed)
 
-    return replace(file, size=file.size if file.size is not None else known.size)
+
+def _measure(http: Http, found: _Found, progress: Progress) -> None:
+    """Completes ``found`` where a size is unknown; what cannot be measured stays as it is, with the reason."""
+    files = {e.file.name: e.file for e in found.files if e.file.installed is None or e.file.size is None}
+    if not files:
+        return
+    progress.step(f"measuring {len(files)} wheels")
+
+    def measure(file: IndexFile) -> IndexFile | LockgenError:
+        try:
+            return measured(http, file)
+        except LockgenError as error:
+            return error
+
+    for name, answer in read_all(list(files.values()), measure).items():
+        if isinstance(answer, LockgenError):
+            found.unmeasured[name] = str(answer)
+        else:
+            files[name] = answer
+    found.files = [replace(entry, file=files.get(entry.file.name, entry.file)) for entry in found.files]
 
 
 def _read_fresh(http: Http, fresh: list[tuple[str, IndexFile]], found: _Found, progress: Progress) -> None:
@@ -187,11 +224,17 @@ def _report(
             progress.note(f"gone: {file} is not on the index any more")
     for file, reason in sorted(found.missing.items()):
         progress.note(f"missing: {file}: {reason}")
+    for file, reason in sorted(found.unmeasured.items()):
+        progress.note(f"installed size unknown: {file}: {reason}")
     added = len(now.keys() - old.keys())
     click.echo(
         f"index {name}: {len(now)} files recorded, {added} of them new, {len(found.missing)} missing, "
-        f"{found.elsewhere} left out (not for Linux, or no wheel); {len(written)} paths written"
+        f"{found.elsewhere} left out (not for Linux, or no wheel){_unmeasured(found)}; {len(written)} paths written"
     )
+
+
+def _unmeasured(found: _Found) -> str:
+    return f", {len(found.unmeasured)} of unknown installed size" if found.unmeasured else ""
 
 
 def serve(root: Path, names: tuple[str, ...], port: int, progress: Progress) -> int:

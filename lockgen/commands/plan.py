@@ -47,7 +47,7 @@ def read_family(root: Path) -> Family:
 
 def refuse_drift(family: Family, *, accept: bool = False) -> None:
     """What is built must be what is locked: raises BadInput where `check` finds something."""
-    if not accept and any(finding.kind != "budget" for finding in family.drift):
+    if not accept and any(finding.is_drift for finding in family.drift):
         raise BadInput.of(
             [
                 Fault(
@@ -56,7 +56,7 @@ def refuse_drift(family: Family, *, accept: bool = False) -> None:
                     hint=finding.mend,
                 )
                 for finding in family.drift
-                if finding.kind != "budget"
+                if finding.is_drift
             ]
         )
 
@@ -73,7 +73,8 @@ def chosen(plan: FamilyPlan, names: tuple[str, ...]) -> list[tuple[ImagePlan, Im
     found = []
     known = {image.name for image in plan.images} | {f"{i.name}:{v.variant}" for i, v in every}
     for name in names:
-        own = [(i, v) for i, v in every if name in {i.name, f"{i.name}:{v.variant}", v.target}]
+        own = [(i, v) for i, v in every if name in {i.name, f"{i.name}:{v.variant}"}]
+        own = own or [(i, v) for i, v in every if name == v.target]  # `a-b` is rather an image than `a` in `b`
         if not own:
             raise BadInput(f"there is no image {name!r} in this family", hint=close_match(name, known))
         found += [pair for pair in own if pair not in found]

@@ -9,10 +9,11 @@ import click
 
 from lockgen.commands.locked import read_lock
 from lockgen.errors import BadInput, Exit
+from lockgen.model.lock import Lock
 from lockgen.model.sizes import Bytes, LayoutSize
 from lockgen.parsing.manifest import close_match
-from lockgen.planning.sizes import layouts, limit
-from lockgen.rendering.tables import megabytes, table
+from lockgen.planning.sizes import layouts, limit, mends
+from lockgen.rendering.sizes import images_text, layouts_text, unknown_text
 
 
 def run(root: Path, names: tuple[str, ...], *, as_json: bool) -> int:
@@ -28,9 +29,9 @@ def run(root: Path, names: tuple[str, ...], *, as_json: bool) -> int:
             raise BadInput(f"there is no image {name!r} in the lock", hint=close_match(name, known))
     sizes = layouts(lock)
     if as_json:
-        click.echo(json.dumps(_data(sizes, limit(lock)), indent=2))
+        click.echo(json.dumps(_data(lock, sizes), indent=2))
     else:
-        click.echo(_text(sizes, limit(lock), names))
+        click.echo(_text(lock, sizes, names))
     return Exit.DONE
 
 
@@ -39,7 +40,9 @@ def _row(size: Bytes) -> dict[str, object]:
     return {"download": size.download, "installed": size.installed, **unknown}
 
 
-def _data(sizes: list[LayoutSize], least: Bytes) -> dict[str, object]:
+def _data(lock: Lock, sizes: list[LayoutSize]) -> dict[str, object]:
+    least = limit(lock)
+    lacking = mends(lock, least.unknown | least.unweighed)
     rows = [
         {
             "layout": size.layout,
@@ -55,41 +58,16 @@ def _data(sizes: list[LayoutSize], least: Bytes) -> dict[str, object]:
         }
         for size in sizes
     ]
-    return {"format": 1, "limit": _row(least), "layouts": rows}
+    return {"format": 1, "limit": _row(least), "layouts": rows, "mends": lacking}
 
 
-def _text(sizes: list[LayoutSize], least: Bytes, names: tuple[str, ...]) -> str:
+def _text(lock: Lock, sizes: list[LayoutSize], names: tuple[str, ...]) -> str:
     layered = next(size for size in sizes if size.layout == "layered")
-    rows = []
-    for image in layered.images:
-        if names and not {image.image, image.tag} & set(names):
-            continue
-        rows.append([image.tag, _download(image.whole), _installed(image.whole)])
-        rows += [[f"  {label}", _download(layer), _installed(layer)] for label, layer in image.layers]
-    parts = [table(["image", "download", "installed"], rows)]
+    images = [image for image in layered.images if not names or {image.image, image.tag} & set(names)]
+    parts = [images_text(images)]
+    shown = sum((image.whole for image in images), Bytes())
     if not names:
-        family = [_layout(size.layout, size.unique, least) for size in sizes] + [_layout("the limit", least, least)]
-        parts += ["", table(["layout", "download", "of the limit", "installed", "of the limit"], family)]
-    unknown = sorted(least.unknown | least.unweighed)
-    if unknown:
-        hint = "resolve with --live where their index can be reached"
-        parts += ["", f"+ what nobody knows yet of {', '.join(unknown)}: {hint}"]
-    return "\n".join(parts)
-
-
-def _layout(name: str, size: Bytes, least: Bytes) -> list[str]:
-    return [
-        name,
-        _download(size),
-        f"{size.download / max(1, least.download):.2f} x",
-        _installed(size),
-        f"{size.installed / max(1, least.installed):.2f} x",
-    ]
-
-
-def _download(size: Bytes) -> str:
-    return megabytes(size.download) + (" +" if size.unweighed else "")
-
-
-def _installed(size: Bytes) -> str:
-    return megabytes(size.installed) + (" +" if size.unknown else "")
+        shown = limit(lock)
+        parts.append(layouts_text(sizes, shown))
+    parts.append(unknown_text(shown, mends(lock, shown.unknown | shown.unweighed)))
+    return "\n\n".join(part for part in parts if part)

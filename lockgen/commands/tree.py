@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lockgen.model.images import FamilyPlan
+from lockgen.model.images import BuildLayer, FamilyPlan, InstallLayer
 from lockgen.model.lock import Lock, LockedImage
 from lockgen.model.manifest import Manifest
 from lockgen.planning.images import plan_family
@@ -14,7 +14,7 @@ from lockgen.rendering.requirements import Renderer
 Tree = dict[str, bytes]
 
 COMMON = "docker/requirements-common"
-BUILD = "docker/requirements-build.txt"
+BUILD = "docker/requirements-build"
 
 GENERATED = (
     "docker/requirements-common*.txt",
@@ -23,7 +23,8 @@ GENERATED = (
     "docker/*/Dockerfile",
     "docker/*/self_check.py",
     "locks/*/*.txt",
-    BUILD,
+    f"{BUILD}.txt",
+    f"{BUILD}-*.txt",
     BAKE,
     SCRIPT,
     VERSIONS,
@@ -44,7 +45,7 @@ class Written:
         self._renderer = Renderer(lock)
         self._texts: dict[str, str] = {LOCK_PATH: render_lock(lock)}
         self._files: dict[tuple[str, str], tuple[str, ...]] = {}
-        self._builds: dict[tuple[str, str], str] = {}
+        self._builds: dict[str, tuple[BuildLayer, ...]] = {}
         self._requirements()
         self.plan: FamilyPlan = plan_family(manifest, lock, self._layers, self._files, self._builds)
 
@@ -62,7 +63,9 @@ class Written:
         for name in sorted({image.name for image in self._lock.images}):
             self._image(name, commons)
         if self._lock.tools:
-            self._texts[BUILD] = self._renderer.tools()
+            self._texts[_tools_path(1)] = self._renderer.tools()
+        for number, tools in enumerate(self._lock.more_tools, 2):
+            self._texts[_tools_path(number)] = self._renderer.more_tools(tools)
 
     def _image(self, name: str, commons: dict[str, str]) -> None:
         variants = {layer.image.variant: layer for layer in self._layers.values() if layer.image.name == name}
@@ -70,20 +73,28 @@ class Written:
         deltas = {variant: self._renderer.file(variant, layer.delta, about) for variant, layer in variants.items()}
         paths = self._write(_one_or_each(f"docker/{name}/requirements-{name}", deltas))
         any_delta = any(layer.delta for layer in variants.values())
-        sources = {}
+        owns: dict[str, list[str]] = {}
         for variant, layer in variants.items():
             root = layer.image.base is None and bool(layer.common)
-            own = (*(layer.common if root else ()), *layer.delta)
+            owns[variant] = sorted((*(layer.common if root else ()), *layer.delta))
             self._files[name, variant] = (
                 *([commons[variant]] if root else []),
                 *([paths[variant]] if any_delta else []),
             )
-            sources[variant] = self._renderer.sources(variant, sorted(own), name)
             whole = f"All of {name}:{variant}, layer by layer in docker/; this file installs it by itself."
             self._texts[f"locks/{variant}/{name}.txt"] = self._renderer.file(variant, layer.closure, whole)
-        built = {variant: text for variant, text in sources.items() if text}
-        for variant, path in self._write(_one_or_each(f"docker/{name}/build-{name}", built)).items():
-            self._builds[name, variant] = path
+        self._builds[name] = tuple(self._build(name, owns, number) for number in self._numbers(owns))
+
+    def _numbers(self, owns: dict[str, list[str]]) -> list[int]:
+        """The tools that any variant builds something with."""
+        packages = (self._lock.by_variant[variant][name] for variant, names in owns.items() for name in names)
+        return sorted({self._lock.tools_for(package) for package in packages if package.built})
+
+    def _build(self, name: str, owns: dict[str, list[str]], number: int) -> BuildLayer:
+        """Every variant has a file, though there be nothing in it: one Dockerfile serves them all."""
+        texts = {variant: self._renderer.sources(variant, own, name, number) for variant, own in owns.items()}
+        paths = self._write(_one_or_each(f"docker/{name}/build-{name}{_suffix(number)}", texts))
+        return BuildLayer(number, _tools_path(number), InstallLayer(tuple(paths.items())))
 
     def _write(self, paths: dict[str, tuple[str, str]]) -> dict[str, str]:
         """Takes (path, text) by variant; answers path by variant."""
@@ -94,6 +105,14 @@ class Written:
 def tree_of(manifest: Manifest, lock: Lock) -> Tree:
     """Path to bytes of every generated file, the lock itself included."""
     return Written(manifest, lock).tree()
+
+
+def _suffix(number: int) -> str:
+    return "" if number == 1 else f"-{number}"
+
+
+def _tools_path(number: int) -> str:
+    return f"{BUILD}{_suffix(number)}.txt"
 
 
 def _about(image: LockedImage) -> str:

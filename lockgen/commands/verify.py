@@ -15,8 +15,9 @@ from lockgen.commands.plan import Family, chosen, read_family
 from lockgen.errors import BadInput, Exit
 from lockgen.model.filesystem import LayeredImage
 from lockgen.model.images import ImagePlan, ImageVariant
+from lockgen.planning import debian
 from lockgen.planning.closure import image_closure
-from lockgen.planning.inspection import broken, installed, shared_files, wasted
+from lockgen.planning.inspection import broken, installed, present, shared_files, wasted
 from lockgen.ports import Progress
 
 SITE = "opt/venv/lib/"
@@ -61,6 +62,7 @@ def run(root: Path, names: tuple[str, ...], registry: str | None, progress: Prog
         reference = references[variant.target]
         built = images.get(reference) or images[f"docker.io/{reference}"]
         verdicts.append(_verdict(docker, family, image, variant, built, reference))
+    progress.step("")
     _print(verdicts, as_json=as_json)
     return Exit.FOUND if any(verdict.faults for verdict in verdicts) else Exit.DONE
 
@@ -78,11 +80,13 @@ def _verdict(
     locked = family.lock.by_tag[image.name, variant.variant]
     table = family.lock.by_variant[variant.variant]
     closure = {name: table[name].version for name in image_closure(family.lock, locked)}
+    base_layers = _base_layers(docker, family, variant, built, reference)
     faults = [
         *_distributions(built, closure),
         *broken(built, family.manifest.target, SITE),
-        *_layers(built),
-        *_leftovers(built, _base_layers(docker, family, variant, reference)),
+        *_layers(built, base_layers),
+        *_unasked(docker, family, image, reference, built),
+        *_caches(built, base_layers),
         *_config(image, built, variant),
         *_running(docker, image, reference),
     ]
@@ -118,38 +122,56 @@ def _plain(version: str) -> str:
         return version
 
 
-def _layers(built: LayeredImage) -> list[str]:
+def _layers(built: LayeredImage, base_layers: int) -> list[str]:
+    """Disjoint layers. What the base image brought may go: a second Python is removed with all that it held."""
     shared = [entry for entry in shared_files(built) if entry[0].startswith("opt/venv/")]
     faults = [f"/{path} lies in layer {first} and in layer {second}" for path, first, second in shared[:5]]
     if len(shared) > 5:
         faults.append(f"and {len(shared) - 5} more files lie in two layers")
     for waste in wasted(built):
-        if waste.kind != "twice":
+        if waste.kind != "twice" and waste.layer > base_layers:
             what = f"replaced by {waste.now}" if waste.now else waste.kind
             faults.append(f"{waste.package} {waste.version} of layer {waste.layer} is {what} in layer {waste.by}")
     return faults
 
 
-def _base_layers(docker: Docker, family: Family, variant: ImageVariant, reference: str) -> int:
-    """How many layers are those of the image that the family stands on; 0 where the engine does not have it."""
-    below = docker.layers(dict(family.plan.base_images)[variant.variant])
+def _base_layers(docker: Docker, family: Family, variant: ImageVariant, built: LayeredImage, reference: str) -> int:
+    """How many layers are those of the image that it was built on; 0 where the engine does not have that one."""
+    known = dict(family.plan.base_images)[variant.variant]
+    below = docker.layers(built.labels.get("org.opencontainers.image.base.name", known))
     own = docker.layers(reference)
     return len(below) if own[: len(below)] == below else 0
 
 
-def _leftovers(built: LayeredImage, base_layers: int) -> list[str]:
-    """What a final image has no use for. Compilers count wherever they come from, caches where the build left them."""
-    files: set[str] = set()
-    for layer in built.layers:
-        hidden = layer.removed
-        files = {path for path in files if path not in hidden} | set(layer.files)
-    found = {f"a compiler: /{path}" for path in files if _COMPILER.match(path)}
-    found |= {f"a -dev package: {match[1]}" for path in files if (match := _DEV.match(path))}
-    own = {path for layer in built.layers[base_layers:] for path in layer.files} & files
-    for pattern, what in _CACHES:
-        if any(pattern.match(path) for path in own):
-            found.add(f"{what} left behind")
-    return sorted(found)
+def _unasked(docker: Docker, family: Family, image: ImagePlan, reference: str, built: LayeredImage) -> list[str]:
+    """Compilers and -dev packages, the base image's too, but for those that an `apt` of versions.toml brings."""
+    files = present(built)
+    compilers = {path for path in files if _COMPILER.match(path)}
+    headers = {match[1] for path in files if (match := _DEV.match(path))}
+    asked = [name for link in family.manifest.chain(image.name) for name in link.apt]
+    if asked and (compilers or headers):
+        brought = debian.dependents(
+            docker.run(reference, "-W", "-f", debian.FORMAT, entrypoint="dpkg-query").stdout, asked
+        )
+        headers -= brought
+        owned = _owners(docker, reference, compilers)
+        compilers = {path for path, owner in owned.items() if owner not in brought}
+    return [*(f"a compiler: /{path}" for path in sorted(compilers)), *(f"a -dev package: {n}" for n in sorted(headers))]
+
+
+def _owners(docker: Docker, reference: str, paths: set[str]) -> dict[str, str | None]:
+    """The Debian package of each path; `cc` and the like are links that belong to none, so it is that of the target."""
+    links = [f"/{path}" for path in sorted(paths)]
+    targets = docker.run(reference, "-m", *links, entrypoint="readlink").stdout.splitlines()
+    known = debian.owners(docker.run(reference, "-S", *targets, entrypoint="dpkg-query").stdout)
+    owned = {link: known.get(target) for link, target in zip(links, targets, strict=False)}
+    return {path: owned.get(f"/{path}") for path in paths}
+
+
+def _caches(built: LayeredImage, base_layers: int) -> list[str]:
+    """What package managers left where the build ran them; the base image's own is not its fault."""
+    own = {path for layer in built.layers[base_layers:] for path in layer.files} & present(built)
+    return [f"{what} left behind" for pattern, what in _CACHES if any(pattern.match(path) for path in own)]
 
 
 def _config(image: ImagePlan, built: LayeredImage, variant: ImageVariant) -> list[str]:

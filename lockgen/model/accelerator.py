@@ -7,6 +7,9 @@ from urllib.parse import urlsplit
 
 from packaging.version import Version
 
+FAMILY = ("torch", "torchaudio", "torchvision")
+"""They are built for one another, and move as one."""
+
 _LABEL = re.compile(r"cpu|cu\d{2,3}|rocm\d+(?:\.\d+)*|xpu")
 # nvidia/cuda:12.1.0-cudnn8-runtime-ubuntu22.04, pytorch/pytorch:2.5.1-cuda12.1-cudnn9-runtime, x:cu121
 _IMAGE_CUDA = re.compile(r"(?:^|[/:_-])cuda?[:_-]?v?(\d+)\.(\d+)")

@@ -32,7 +32,7 @@ class Element:
     """One thing that versions.toml says and could say otherwise.
 
     A pin ("numpy==1.24.3"), a requirement with a bound ("numpy>=2"), or one of what nobody pins ("numpy"). ``path`` are its
-    keys in the file; ``askers`` the images that ask for the package by name.
+    keys in the file, ``also`` those of other places that say the same; ``askers`` the images that ask for the package by name.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Element:
     path: Path
     askers: tuple[str, ...] = ()
     held: bool = False
+    also: tuple[Path, ...] = ()
 
     @property
     def version(self) -> str | None:
@@ -95,6 +96,48 @@ class Diagnosis:
     variants: tuple[str, ...]
     conflicts: tuple[Conflict, ...]
     corrections: tuple[Correction, ...]
+    unknown: tuple[str, ...]
+    complete: bool
+    asked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """An element that changes. ``to`` is its new version, None where a bound is let go of; ``steps`` counts the releases
+    between the old version and the new one (1 for the next), None where nobody can tell.
+    """
+
+    element: Element
+    to: str | None
+    steps: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Moves after which the family resolves: that was asked, with every variant. ``versions`` is what came out."""
+
+    moves: tuple[Move, ...]
+    images: tuple[str, ...]
+    versions: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """The one need that stands in the way: with ``package`` asking for ``instead``, nothing has to move. That was asked too."""
+
+    package: str
+    version: str
+    needs: str
+    instead: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repairs:
+    """Proposals, the smallest first. ``complete`` says that there is none with fewer moves than the first."""
+
+    proposals: tuple[Proposal, ...]
+    overrides: tuple[Override, ...]
+    conflicts: tuple[Conflict, ...]
     unknown: tuple[str, ...]
     complete: bool
     asked: int

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 WORKDIR = "/app"
 HELPERS = ("system", "tools")
+# Where preloaded models lie in an image: what programs keep in caches, by the variable that they heed, and modules.
+MODELS = "/opt/models"
+MODULES = "site-packages"
+CACHES = {"HF_HOME": "cache/huggingface", "TORCH_HOME": "cache/torch", "XDG_CACHE_HOME": "cache"}
+
+
+def target_name(image: str, variant: str) -> str:
+    """The name of a bake target, which may hold no dot. `parse_manifest` refuses a family in which two are equal."""
+    return f"{image}-{variant}".replace(".", "_")
+
+
+def variable(variant: str) -> str:
+    """The bake variable that replaces a variant's base image; each variant of a family has one of its own."""
+    return "BASE_" + re.sub(r"[^A-Z0-9]", "_", variant.upper())
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +35,15 @@ class InstallLayer:
     @property
     def same(self) -> bool:
         return len({path for _, path in self.paths}) == 1
+
+
+@dataclass(frozen=True, slots=True)
+class BuildLayer:
+    """What a builder builds with one set of tools: its number and its requirement file, and what is to be built."""
+
+    number: int
+    tools: str
+    sources: InstallLayer
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +67,20 @@ class ImageVariant:
 
 @dataclass(frozen=True, slots=True)
 class ImagePlan:
-    """One image of the family: one Dockerfile. ``layers`` install; ``built`` is what its builder builds, if any."""
+    """One image of the family: one Dockerfile. ``layers`` install; ``built`` is what its builder builds."""
 
     name: str
     kind: str
     python: str
     variants: tuple[ImageVariant, ...]
     layers: tuple[InstallLayer, ...]
-    built: InstallLayer | None
+    built: tuple[BuildLayer, ...]
     needs: tuple[str, ...]
     apt: tuple[str, ...]
     build_apt: tuple[str, ...]
     copy: tuple[str, ...]
     folders: tuple[str, ...]
     env: tuple[tuple[str, str], ...]
-    python_path: str
     preload: tuple[str, ...]
     entrypoint: str | None
     user: str

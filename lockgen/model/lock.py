@@ -92,11 +92,20 @@ class LockedImage:
         return f"{self.name}:{self.variant}"
 
 
+@dataclass(frozen=True, slots=True)
+class ToolSet:
+    """What builds the packages of ``builds`` (pins), where they do not go together with what builds the others."""
+
+    builds: tuple[str, ...]
+    packages: tuple[Package, ...]
+
+
 @dataclass(frozen=True)
 class Lock:
     """The family, resolved. ``inputs`` maps each input to its fingerprint ("sha256:...").
 
-    ``tools`` are what installs and builds while an image is made; no image holds them.
+    ``tools`` are what installs and builds while an image is made; no image holds them. ``more_tools`` are those of
+    packages whose builds require what does not go together with it.
     ``indexes`` maps an index's name to its URL without credentials; ``own_pins`` maps a variant to the packages that
     it pins for itself (the reason why a version may differ from the other variants').
     """
@@ -109,6 +118,12 @@ class Lock:
     images: tuple[LockedImage, ...]
     packages: tuple[Package, ...]
     tools: tuple[Package, ...] = ()
+    more_tools: tuple[ToolSet, ...] = ()
+
+    def tools_for(self, package: Package) -> int:
+        """The number of the tools that build ``package``: 1 for ``tools``, from 2 on for ``more_tools``."""
+        numbers = [number for number, tools in enumerate(self.more_tools, 2) if package.pin in tools.builds]
+        return numbers[0] if numbers else 1
 
     @cached_property
     def variants(self) -> tuple[str, ...]:

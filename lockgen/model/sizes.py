@@ -59,4 +59,10 @@ class Excess:
 
     @property
     def known(self) -> bool:
-        return self.size.installed > self.budget
+        """Whether it is exceeded for sure."""
+        return self.over > 0
+
+    @property
+    def over(self) -> int:
+        """How many bytes are known to be too many; a negative number of bytes is what is left for the unknown."""
+        return self.size.installed - self.budget

@@ -11,7 +11,7 @@ from typing import Any
 from packaging.version import Version
 
 from lockgen.errors import BadInput, Place
-from lockgen.model.lock import Dependency, File, Lock, LockedImage, Package
+from lockgen.model.lock import Dependency, File, Lock, LockedImage, Package, ToolSet
 
 _BOUND = r"(?:===?|~=|!=|<=?|>=?)[A-Za-z0-9.*+!_-]+"
 _DEPENDENCY = re.compile(rf"([a-z0-9][a-z0-9-]*)(?:\[([a-z0-9,-]+)\])?((?:{_BOUND}(?:,{_BOUND})*)?)")
@@ -57,6 +57,7 @@ def parse_lock(data: bytes, place: str) -> Lock:
             images=tuple(_image(entry) for entry in document["images"]),
             packages=tuple(_package(entry) for entry in document["packages"]),
             tools=tuple(_package(entry) for entry in document.get("tools", [])),
+            more_tools=tuple(_tool_set(entry) for entry in document.get("more-tools", [])),
         )
         _check_whole(lock)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -82,6 +83,9 @@ def _check_whole(lock: Lock) -> None:
             raise ValueError(f"{package.pin} is of an unknown index `{package.index}`")
     if sum(len(p.variants) for p in lock.packages) > sum(map(len, lock.by_variant.values())):
         raise ValueError("a package twice in one variant")
+    built = [pin for tools in lock.more_tools for pin in tools.builds]
+    if len(set(built)) < len(built) or set(built) - {package.pin for package in lock.packages if package.built}:
+        raise ValueError("tools that build something twice, or what is not built")
     _check_needs(lock)
 
 
@@ -156,6 +160,13 @@ def _package(entry: Mapping[str, Any]) -> Package:
         requires=_dependencies(entry.get("requires", [])),
         extras={_text(extra, _NAME): _dependencies(asks) for extra, asks in entry.get("extras", {}).items()},
     )
+
+
+def _tool_set(entry: Mapping[str, Any]) -> ToolSet:
+    builds, packages = entry["builds"], tuple(_package(package) for package in entry["packages"])
+    if not builds or not packages or not all(isinstance(pin, str) for pin in builds):
+        raise ValueError("tools that are none, or build nothing")
+    return ToolSet(tuple(builds), packages)
 
 
 def _file(entry: Mapping[str, Any]) -> File:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from lockgen.errors import BadInput, Fault, Place
 from lockgen.model import accelerator
+from lockgen.model.images import CACHES, MODELS, target_name, variable
 from lockgen.model.manifest import Ask, Budget, Image, Index, Manifest, Pin, User, Variant
 from lockgen.model.target import GLIBC_MINORS, Target
 from lockgen.parsing.compat import Declaration
@@ -34,6 +35,8 @@ Path = tuple[str | int, ...]
 # Names that would collide with what lies beside the variants' folders under locks/.
 _RESERVED_VARIANTS = {"index", "lock.json"}
 _RESERVED_FOLDERS = {".git", ".lockgen"}
+# What lies beside a stage's program, in docker/IMAGE or in /app.
+_RESERVED_PROGRAMS = {"dockerfile", "lock.txt", "self_check.py"}
 
 
 @dataclass
@@ -168,7 +171,7 @@ def _explain(
     elif kind == "literal_error" and path == ("format",):
         faults.add(path, f"format {value!r} is not one that this lockgen reads", "format = 1, or a newer lockgen")
     elif kind == "literal_error":
-        faults.add(path, f"{value!r} is not one of {context['expected']}")
+        faults.add(path, f"{value!r} is not one of {context['expected']}", "write one of these")
     elif kind == "string_too_long":
         shown = str(path[-1] if loc[-1] == "[key]" else value)
         message = f"`{shown[:30]}…` has {len(shown)} characters, at most {context['max_length']} are allowed"
@@ -210,6 +213,8 @@ class _Builder:
                 f"{family.glibc!r} is no glibc that uv resolves for",
                 "2.17, 2.28, or 2.31 to 2.40: take the next lower one",
             )
+        if family.user == "root":
+            self.faults.add(("family", "user"), "images run as an unprivileged user, not as root", "name another")
         indexes = self._indexes()
         variants = self._variants(indexes)
         pins = self._pins(self.file.pins, ("pins",))
@@ -324,7 +329,7 @@ class _Builder:
         return indexes
 
     def _variants(self, indexes: dict[str, Index]) -> dict[str, Variant]:
-        variants = {}
+        variants: dict[str, Variant] = {}
         for name, table in self.file.variants.items():
             path: Path = ("variants", name)
             if name in _RESERVED_VARIANTS:
@@ -333,6 +338,10 @@ class _Builder:
                 self.faults.add((*path, "index"), f"unknown index `{table.index}`", close_match(table.index, indexes))
             index = table.index if table.index in indexes else None
             pins = self._pins(table.pins, (*path, "pins"))
+            near = next((other for other in variants if variable(other) == variable(name)), None)
+            if near is not None:
+                message = f"variants `{near}` and `{name}` would share the bake variable {variable(name)}"
+                self.faults.add(path, message, "rename one: it has to differ by more than `.`, `_` and `-`")
             variants[name] = Variant(name, table.from_, index, pins, table.ppa)
         return variants
 
@@ -359,13 +368,45 @@ class _Builder:
         images: dict[str, Image] = {}
         for name in tables:
             self._image(name, tables, variants, images, asks)
+        self._check_targets(tables, images)
+        self._check_preloads(tables, images)
         return images
+
+    def _check_preloads(self, tables: dict[str, tuple[str, BaseTable]], images: dict[str, Image]) -> None:
+        """A program would look elsewhere than where the models of its image lie."""
+        for name, image in images.items():
+            below: str | None = name
+            while below is not None and not images[below].preload:
+                below = images[below].base
+            for key in sorted(CACHES.keys() & image.env.keys()) if below is not None else ():
+                message = f"{key} would hide what `preload` of `{below}` puts under {MODELS}"
+                self.faults.add((tables[name][0], name, "env", key), message, "leave it out: the image sets it")
+
+    def _check_targets(self, tables: dict[str, tuple[str, BaseTable]], images: dict[str, Image]) -> None:
+        """`a` in variant `b-c` and `a-b` in variant `c` are both `a-b-c` to bake: it would build one of them."""
+        first: dict[str, tuple[str, str]] = {}
+        for name, image in images.items():
+            for variant in image.variants:
+                target = target_name(name, variant)
+                if target in first:
+                    other, flavour = first[target]
+                    one = f"`{other}` ([{tables[other][0]}.{other}]) in variant `{flavour}`"
+                    message = f"{one} and `{name}` in variant `{variant}` are both `{target}` to bake"
+                    self.faults.add((tables[name][0], name), message, "rename one of the two images")
+                else:
+                    first[target] = name, variant
 
     def _contents(self, name: str, kind: str, table: BaseTable) -> tuple[Ask, ...]:
         for position, folder in enumerate(table.copy_):
             self._folder(folder, (kind, name, "copy", position))
         for position, folder in enumerate(table.folders):
             self._folder(folder, (kind, name, "folders", position))
+        program = (table.entrypoint or "") if isinstance(table, StageTable) else ""
+        if program.casefold() in _RESERVED_PROGRAMS or program.startswith(("requirements-", "build-")):
+            message = f"a program cannot be called `{program}`"
+            self.faults.add(
+                (kind, name, "entrypoint"), message, f"docker/{name}/ keeps that name for what is generated"
+            )
         return self._asks(table.packages, (kind, name, "packages"))
 
     def _check_bases(self, tables: dict[str, tuple[str, BaseTable]]) -> None:

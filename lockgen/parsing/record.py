@@ -61,15 +61,14 @@ class _Record:
         return ExplicitIndex(self._name, url, pages, metadata)
 
     def _file(self, entry: Mapping[str, Any], project: str, url: str, metadata: dict[str, CoreMetadata]) -> IndexFile:
-        name, sha256, size = entry["name"], entry["sha256"], entry.get("size")
+        name, sha256 = entry["name"], entry["sha256"]
         if not isinstance(name, str) or not belongs_to(name, project):
             raise self._bad(f"{name!r} is no file of {project}")
         if name in metadata:
             raise self._bad(f"{name} is listed twice")
         if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
             raise self._bad(f"{name} has no sha256")
-        if size is not None and (type(size) is not int or size < 0):
-            raise self._bad(f"{size!r} is no size of {name}")
+        size, installed = (self._bytes(entry.get(key), name) for key in ("size", "installed"))
         python, yanked = entry.get("requires-python"), entry.get("yanked")
         if not isinstance(python, str | None) or not isinstance(yanked, str | None):
             raise self._bad(f"requires-python and yanked of {name} must be text")
@@ -84,7 +83,13 @@ class _Record:
             upload_time=datetime.fromisoformat(uploaded) if uploaded is not None else None,
             metadata_sha256=entry["metadata"]["sha256"],
             yanked=yanked,
+            installed=installed,
         )
+
+    def _bytes(self, value: object, name: str) -> int | None:
+        if value is None or (type(value) is int and value >= 0):
+            return value
+        raise self._bad(f"{value!r} is no size of {name}")
 
     def _metadata(self, entry: Mapping[str, Any], name: str) -> CoreMetadata:
         file, recorded = str(entry["file"]), str(entry["sha256"])

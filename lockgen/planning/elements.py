@@ -61,7 +61,12 @@ class Elements:
                 found.setdefault(ask.text, []).append(ask)
         return [
             Element(
-                asks[0].name, "bound" if asks[0].requirement.specifier else "ask", text, asks[0].path, self._who(asks)
+                name=asks[0].name,
+                kind="bound" if asks[0].requirement.specifier else "ask",
+                text=text,
+                path=asks[0].path,
+                askers=self._who(asks),
+                also=tuple(ask.path for ask in asks[1:]),
             )
             for text, asks in sorted(found.items())
         ]

@@ -5,7 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from lockgen.model.images import FamilyPlan, ImagePlan, ImageVariant, InstallLayer
+from lockgen.model.images import (
+    CACHES,
+    MODELS,
+    MODULES,
+    BuildLayer,
+    FamilyPlan,
+    ImagePlan,
+    ImageVariant,
+    InstallLayer,
+    target_name,
+)
 from lockgen.model.lock import Lock
 from lockgen.model.manifest import Image, Manifest
 from lockgen.planning.layers import Layers
@@ -18,9 +28,9 @@ def plan_family(
     lock: Lock,
     layers: Mapping[Key, Layers],
     files: Mapping[Key, tuple[str, ...]],
-    builds: Mapping[Key, str],
+    builds: Mapping[str, tuple[BuildLayer, ...]],
 ) -> FamilyPlan:
-    """``files`` are the requirement files of each (image, variant), one a layer; ``builds`` what its builder builds."""
+    """``files`` are the requirement files of each (image, variant), one a layer; ``builds`` what each image builds."""
     order: list[str] = []
     for name in sorted(manifest.images):
         order += [link.name for link in manifest.chain(name) if link.name not in order]
@@ -41,13 +51,11 @@ def _image(
     image: Image,
     layers: Mapping[Key, Layers],
     files: Mapping[Key, tuple[str, ...]],
-    builds: Mapping[Key, str],
+    builds: Mapping[str, tuple[BuildLayer, ...]],
 ) -> ImagePlan:
     chain = manifest.chain(image.name)
-    env = {key: value for link in chain for key, value in link.env.items()}
     held = {variant: files[image.name, variant] for variant in image.variants}
     slots = max(map(len, held.values()))
-    own = {variant: builds[image.name, variant] for variant in image.variants if (image.name, variant) in builds}
     return ImagePlan(
         name=image.name,
         kind=image.kind,
@@ -56,19 +64,29 @@ def _image(
         layers=tuple(
             InstallLayer(tuple((variant, paths[slot]) for variant, paths in held.items())) for slot in range(slots)
         ),
-        built=InstallLayer(tuple(own.items())) if own else None,
+        built=builds.get(image.name, ()),
         needs=tuple(sorted({ask.name for link in chain for ask in link.packages} | {a.name for a in manifest.common})),
         apt=image.apt,
         build_apt=image.build_apt,
         copy=image.copy,
         folders=tuple(f"/app/{folder}" for folder in image.folders),
-        env=tuple(sorted(image.env.items())),
-        python_path=env.get("PYTHONPATH", ""),
+        env=tuple(sorted(_env(chain).items())),
         preload=image.preload,
         entrypoint=image.entrypoint,
         user=manifest.user.name,
         uid=manifest.user.uid,
     )
+
+
+def _env(chain: tuple[Image, ...]) -> dict[str, str]:
+    """What the last of ``chain`` sets itself. Models of its own and of the images below stay on the path."""
+    env = dict(chain[-1].env)
+    if chain[-1].preload:
+        env |= {name: f"{MODELS}/{folder}" for name, folder in CACHES.items()}
+    if any(link.preload for link in chain) and (chain[-1].preload or "PYTHONPATH" in env):
+        path = {key: value for link in chain for key, value in link.env.items()}.get("PYTHONPATH")
+        env["PYTHONPATH"] = f"{MODELS}/{MODULES}" + (f":{path}" if path else "")
+    return env
 
 
 def _variant(manifest: Manifest, lock: Lock, image: Image, variant: str, layers: Mapping[Key, Layers]) -> ImageVariant:
@@ -97,8 +115,3 @@ def _variant(manifest: Manifest, lock: Lock, image: Image, variant: str, layers:
 def reference(registry: str | None, family: str, image: str, variant: str) -> str:
     """{registry}/{family}-{image}:{variant}, or without a registry."""
     return f"{registry + '/' if registry else ''}{family}-{image}:{variant}"
-
-
-def target_name(image: str, variant: str) -> str:
-    """The name of a bake target, which may hold no dot."""
-    return f"{image}-{variant}".replace(".", "_")

@@ -55,6 +55,14 @@ def installed(image: LayeredImage) -> dict[str, dict[str, str]]:
     return found
 
 
+def present(image: LayeredImage) -> set[str]:
+    """The files that are still there when all layers lie upon one another."""
+    files: set[str] = set()
+    for layer in image.layers:
+        files = files.difference(_hidden_paths(dict.fromkeys(files), layer)) | layer.files.keys()
+    return files
+
+
 def broken(image: LayeredImage, target: Target, site: str) -> list[str]:
     """What `pip check` would say of the environment under ``site``: a need that is missing, or not met."""
     requires: dict[Held, tuple[str, ...]] = {}

@@ -23,6 +23,27 @@ def weigh(packages: Iterable[Package]) -> Bytes:
     )
 
 
+def mends(lock: Lock, pins: Iterable[str]) -> dict[str, list[str]]:
+    """What makes sizes known that are not: pins by command."""
+    wanted = set(pins)
+    found: dict[str, list[str]] = {}
+    for package in lock.packages:
+        if package.pin in wanted:
+            found.setdefault(_mend(lock, package), []).append(package.pin)
+    return dict(sorted(found.items()))
+
+
+def _mend(lock: Lock, package: Package) -> str:
+    # Of a recorded index nothing is asked of a network: every machine must come to the same lock.
+    if package.index is None or f"index {package.index}" not in lock.inputs:
+        return "lockgen resolve, where their index can be reached"
+    index = package.index
+    return (
+        f"lockgen index record {index} where that index can be reached, or lockgen index measure {index} WHEEL"
+        " where the wheels are; then lockgen resolve"
+    )
+
+
 def layouts(lock: Lock) -> list[LayoutSize]:
     """The family in every layout: each image its own closure, one image for all, layers over layers."""
     layers = layers_of(lock)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
-from lockgen.model.images import FamilyPlan, ImagePlan, InstallLayer
+from lockgen.model.images import CACHES, MODELS, MODULES, BuildLayer, FamilyPlan, ImagePlan, variable
 from lockgen.model.lock import Lock
 from lockgen.rendering.templating import render
 
@@ -59,11 +57,21 @@ def dockerfile(image: ImagePlan) -> str:
         build_apt=sorted(image.build_apt),
         user={"name": image.user, "uid": image.uid},
         sources=find_links(first.sources),
-        built=_built(image),
+        built=[
+            {
+                "number": built.number,
+                "tools": built.tools,
+                "path": built.sources.path(first.variant),
+                "argument": None if built.sources.same else _argument(built),
+            }
+            for built in image.built
+        ],
         layers=layers,
         preload=image.preload,
-        python_path=image.python_path,
-        env=[(key, value) for key, value in image.env if not (image.preload and key == "PYTHONPATH")],
+        models=MODELS,
+        modules=MODULES,
+        caches=[f"{name}=/models/{folder}" for name, folder in CACHES.items()],
+        env=image.env,
         folders=folders,
         copy=image.copy,
         entrypoint=image.entrypoint,
@@ -76,19 +84,8 @@ def find_links(pages: tuple[str, ...]) -> str:
     return " ".join(f"--find-links {page}" for page in pages)
 
 
-def _built(image: ImagePlan) -> str:
-    if image.built is None:
-        return ""
-    return image.built.paths[0][1] if image.built.same and _everywhere(image, image.built) else "${BUILT}"
-
-
-def _everywhere(image: ImagePlan, layer: InstallLayer) -> bool:
-    return len(layer.paths) == len(image.variants)
-
-
-def variable(variant: str) -> str:
-    """The bake variable that replaces a variant's base image."""
-    return "BASE_" + re.sub(r"[^A-Z0-9]", "_", variant.upper())
+def _argument(built: BuildLayer) -> str:
+    return "BUILT" if built.number == 1 else f"BUILT_{built.number}"
 
 
 def build_arguments(image: ImagePlan, number: int) -> dict[str, str]:
@@ -98,8 +95,7 @@ def build_arguments(image: ImagePlan, number: int) -> dict[str, str]:
     for position, layer in enumerate(image.layers, 1):
         if not layer.same:
             found[f"REQUIREMENTS_{position}"] = layer.path(own.variant)
-    if image.built is not None and _built(image) == "${BUILT}":
-        found["BUILT"] = dict(image.built.paths).get(own.variant, "docker/requirements-build.txt")
+    found |= {_argument(b): b.sources.path(own.variant) for b in image.built if not b.sources.same}
     if own.lock != first.lock and image.entrypoint is not None:
         found["LOCK"] = own.lock
     if own.ppa:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 
-from lockgen.model.lock import Dependency, File, Lock, LockedImage, Package
+from lockgen.model.lock import Dependency, File, Lock, LockedImage, Package, ToolSet
 
 LOCK_PATH = "locks/lock.json"
 FORMAT = 1
@@ -30,6 +30,8 @@ def render_lock(lock: Lock) -> str:
     if lock.tools:
         tools = [_package(package) for package in sorted(lock.tools, key=lambda package: package.sort_key)]
         lines += ['"tools": [', ",\n".join(tools), "],"]
+    if lock.more_tools:
+        lines += ['"more-tools": [', ",\n".join(_tool_set(tools) for tools in lock.more_tools), "],"]
     body = "\n".join(lines) + "\n"
     return body + f'"digest": "{digest_of(body)}"\n}}\n'
 
@@ -85,6 +87,11 @@ def _package(package: Package) -> str:
     for position, (key, value) in enumerate(tail):
         lines.append(f"   {_quoted(key)}: {value}" + ("," if position < len(tail) - 1 else "}"))
     return "\n".join(lines)
+
+
+def _tool_set(tools: ToolSet) -> str:
+    packages = [_package(package) for package in sorted(tools.packages, key=lambda package: package.sort_key)]
+    return f' {{"builds": {_compact(list(tools.builds))}, "packages": [\n' + ",\n".join(packages) + "]}"
 
 
 def _file(file: File) -> dict[str, object]:

@@ -69,6 +69,8 @@ def _entry(file: IndexFile, path: str, digest: str) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": file.name, "sha256": file.sha256}
     if file.size is not None:
         entry["size"] = file.size
+    if file.installed is not None:
+        entry["installed"] = file.installed
     if file.requires_python:
         entry["requires-python"] = file.requires_python
     if file.upload_time is not None:

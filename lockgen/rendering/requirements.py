@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lockgen.model.lock import Lock, Package
+from lockgen.model.lock import Lock, Package, ToolSet
 from lockgen.rendering.templating import MARK
 
 
@@ -24,18 +24,24 @@ class Renderer:
             head.append("# Nothing: all it needs is in the layers below.\n")
         return "".join(head) + "".join(self._line(variant, table[name]) for name in names)
 
-    def sources(self, variant: str, names: Sequence[str], image: str) -> str:
-        """Those of ``names`` that ``variant`` has to build: what a builder builds, "" where it is nothing."""
-        built = [name for name in names if self._lock.by_variant[variant][name].built]
-        if not built:
-            return ""
+    def sources(self, variant: str, names: Sequence[str], image: str, tools: int) -> str:
+        """Those of ``names`` that ``variant`` has to build with the tools of that number: what a builder builds."""
+        table = self._lock.by_variant[variant]
+        built = [table[name] for name in names if table[name].built and self._lock.tools_for(table[name]) == tools]
         head = f"{MARK}# What {image} builds from source, in its builder.\n"
-        return head + "".join(self._line(variant, self._lock.by_variant[variant][name]) for name in built)
+        if not built:
+            head += "# Nothing in this variant.\n"
+        return head + "".join(self._line(variant, package) for package in built)
 
     def tools(self) -> str:
         """What installs and builds; no image holds it."""
         head = f"{MARK}# What installs and builds while images are made; no image holds it.\n"
         return head + "".join(_lines(tool) for tool in self._lock.tools)
+
+    def more_tools(self, tools: ToolSet) -> str:
+        """What builds some packages, and does not go together with the other tools."""
+        head = f"{MARK}# What builds {', '.join(tools.builds)}; no image holds it.\n"
+        return head + "".join(_lines(tool) for tool in tools.packages)
 
     def _notes(self, packages: list[Package]) -> list[str]:
         notes = []

@@ -21,12 +21,18 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["hcl"] = hcl
-    environment.filters["py"] = repr
+    environment.filters["py"] = py
     return environment
 
 
 def render(template: str, **values: object) -> str:
     return _environment().get_template(template).render(mark=MARK, **values)
+
+
+def py(value: str) -> str:
+    """A string as Python writes it, in double quotes where it holds none, as formatters do."""
+    text = repr(value)
+    return f'"{text[1:-1]}"' if text[0] == "'" and '"' not in text else text
 
 
 def hcl(value: object) -> str:

@@ -16,7 +16,7 @@ from support.families import SMALL
 from support.index import LocalIndex
 from support.project import Project
 
-COMMANDS = ["resolve", "check", "diff", "why", "schema", "index", "index record", "index serve"]
+COMMANDS = ["resolve", "check", "diff", "why", "schema", "index", "index record", "index measure", "index serve"]
 
 
 def lockgen(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:

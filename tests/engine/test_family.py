@@ -138,6 +138,18 @@ def test_a_tampered_wheel_stops_the_build(tiny: Tiny) -> None:
     assert tiny.build("demux")["demux:cpu"]["installed"] == 1
 
 
+def test_a_wheelhouse_needs_no_index(tiny: Tiny) -> None:
+    """Every step anew, wheels, torch and what is built from source, with nothing listening where the index was."""
+    where = tiny.fetched()
+    lost = tiny.lost()
+    tiny.index.asked.clear()
+    built = lost.ok("build", "--json", "--no-cache", *where, "asr", "old").json["images"]
+    assert {row["image"] for row in built if row["installed"]} == {"asr:cuda", "old:cpu"}
+    assert tiny.index.asked == []
+    assert lost.run("build", "--no-cache", "old").code == 4
+    tiny.ok("verify", "asr", "old")
+
+
 def test_a_base_image_that_is_not_there(tiny: Tiny) -> None:
     failed = tiny.run("build", *tiny.fetched(), "--base", "cpu=localhost:5000/nobody/nothing:1", "demux")
     assert failed.code == 4

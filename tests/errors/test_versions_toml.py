@@ -225,6 +225,43 @@ CASES = {
         ":12:1 (variants.cuda.from)",
         "one accelerator per image",
     ),
+    "one-bake-target-for-two-images": (
+        "[bases.ml]",
+        '[variants.ml-cpu]\nfrom = "python:3.11-slim"\n[bases.base-ml]\n[bases.ml]',
+        "`base` ([bases.base]) in variant `ml-cpu` and `base-ml` in variant `cpu` are both `base-ml-cpu` to bake",
+        ":27:8 (bases.base-ml)",
+        "rename one of the two images",
+    ),
+    "one-bake-variable-for-two-variants": (
+        "[variants.cpu]",
+        '[variants."c.pu"]\nfrom = "a:1"\n[variants.c_pu]\nfrom = "a:1"\n[variants.cpu]',
+        "variants `c.pu` and `c_pu` would share the bake variable BASE_C_PU",
+        ":17:11 (variants.c_pu)",
+        "rename one",
+    ),
+    "models-hidden-by-env": (
+        'env = { MODE = "fast" }',
+        'env = { HF_HOME = "/x" }\npreload = ["x download"]',
+        "HF_HOME would hide what `preload` of `asr` puts under /opt/models",
+        ":35:9 (stages.asr.env.HF_HOME)",
+        "leave it out",
+    ),
+    "models-of-a-base-hidden-by-env": (
+        'packages = ["torch"]\n\n[stages.asr]',
+        'packages = ["torch"]\npreload = ["x download"]\n[stages.asr]\nfrom = "ml"\nenv.TORCH_HOME = "/x"\n[stages.b]',
+        "TORCH_HOME would hide what `preload` of `ml` puts under /opt/models",
+        ":",
+        "leave it out",
+    ),
+    "entrypoint-of-lockgens-own": (
+        '"asr.py"',
+        '"self_check.py"',
+        "a program cannot be called `self_check.py`",
+        ":36:1 (stages.asr.entrypoint)",
+        "docker/asr/",
+    ),
+    "entrypoint-dockerfile": ('"asr.py"', '"Dockerfile"', "cannot be called `Dockerfile`", ":36:1", "docker/asr/"),
+    "root": ('python = "3.11"', 'python = "3.11"\nuser = "root"', "not as root", ":4:1 (family.user)", "another"),
     "index-url": ("https://index.example/whl/cu121", "ftp://x", "'ftp://x' is not an index URL", ":6:1", "https://"),
 }
 REFUSED = {name: case for name, case in CASES.items() if case[3] is not None}

@@ -35,7 +35,32 @@ def sources(project: Project, index: LocalIndex) -> None:
     project.write(text + '\n[bases.other]\nvariants = ["cpu"]\npackages = ["ancient"]\n')
 
 
-@pytest.mark.parametrize("family", [small, legacy, sources], ids=lambda family: str(family.__name__))
+def backends(project: Project, index: LocalIndex) -> None:
+    """Sources whose builds require what does not go together, one of them in one variant only."""
+    for version in ("1.0", "2.0"):
+        index.add_backend(version)
+    index.add("ancient", "0.9", source=True, builds=["tinybackend<2"])
+    index.add("modern", "1.0", source=True, builds=["tinybackend>=2"])
+    index.add("plain", "1.0", source=True)
+    text = SMALL.replace('python = "3.11"\n', 'python = "3.11"\nbuild = ["ancient", "modern", "plain"]\n')
+    text = text.replace('packages = ["speech[fast]"]', 'packages = ["speech[fast]", "modern", "plain"]')
+    project.write(text + '\n[stages.old]\nfrom = "base"\nvariants = ["cpu"]\npackages = ["ancient", "modern"]\n')
+
+
+def system(project: Project, index: LocalIndex) -> None:
+    """What images hold beside Python packages: a PPA, system packages, a builder's, models, a program, a digest."""
+    index.add("ancient", "0.9", ["tqdm"], source=True)
+    digest = "c0ffee" * 10 + "beef"
+    text = SMALL.replace('python = "3.11"\n', 'python = "3.11"\nbuild = ["ancient"]\n')
+    text = text.replace("[variants.cuda]\n", '[variants.cuda]\nppa = "deadsnakes/ppa"\n')
+    text = text.replace("python:3.11-slim", f"python:3.11-slim@sha256:{digest}")
+    text = text.replace("[bases.base]\n", '[bases.base]\napt = ["libgomp1"]\nenv = { PYTHONPATH = "/app" }\n')
+    models = 'apt = ["ffmpeg"]\nenv = { MODE = "100%" }\npreload = ["tqdm download x", "numpy fetch y"]\n'
+    talk = '[stages.talk]\nfrom = "base"\npackages = ["ancient"]\nentrypoint = "talk.py"\n'
+    project.write(f'{text}\n{talk}build-apt = ["gcc", "libc6-dev"]\n{models}')
+
+
+@pytest.mark.parametrize("family", [small, legacy, sources, backends, system], ids=lambda family: str(family.__name__))
 def test_the_tree_is_the_golden_one(
     family: Callable[[Project, LocalIndex], None], project: Project, index: LocalIndex, pytestconfig: pytest.Config
 ) -> None:

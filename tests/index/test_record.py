@@ -33,7 +33,9 @@ def recorded(file: IndexFile, *requires: str) -> RecordedFile:
 
 
 FILES = (
-    recorded(wheel("torch", "2.5.1", size=780_000_000, requires_python=">=3.8.0"), "sympy==1.13.1"),
+    recorded(
+        wheel("torch", "2.5.1", size=780_000_000, installed=1_500_000_000, requires_python=">=3.8.0"), "sympy==1.13.1"
+    ),
     recorded(wheel("torch", "2.5.1", "cp312", yanked="old"), "sympy==1.13.1", "setuptools"),
     recorded(wheel("torch", "2.10.0", upload_time=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))),
     recorded(wheel("torch", "2.5.1", "cp310", yanked=""), "sympy==1.13.1"),
@@ -52,6 +54,7 @@ def test_a_record_reads_back() -> None:
     for entry in FILES:
         (file,) = [file for file in index.pages[entry.project].files if file.name == entry.file.name]
         assert (file.sha256, file.size) == (entry.file.sha256, entry.file.size)
+        assert file.installed == entry.file.installed
         assert (file.requires_python, file.yanked) == (entry.file.requires_python, entry.file.yanked)
         assert file.upload_time == entry.file.upload_time
     assert index.metadata[FILES[1].file.name].requires == ("sympy==1.13.1", "setuptools")
@@ -139,6 +142,8 @@ BROKEN: dict[str, Callable[[dict[str, object]], object]] = {
     "a name with a path": lambda d: first(d).update(name="../" + str(first(d)["name"])),
     "a name that is a number": lambda d: first(d).update(name=3),
     "a size that is text": lambda d: first(d).update(size="big"),
+    "an installed size below nothing": lambda d: first(d).update(installed=-1),
+    "an installed size that is true": lambda d: first(d).update(installed=True),
     "metadata outside": lambda d: first(d).update(metadata={"file": "../../secret", "sha256": "a" * 64}),
     "metadata hidden": lambda d: first(d).update(metadata={"file": ".netrc", "sha256": "a" * 64}),
     "no metadata": lambda d: first(d).pop("metadata"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import socket
@@ -9,17 +10,19 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from index.hand_server import Answer, Asked, Shelf, hand, sha256, simple_wheel
+from index.hand_server import Answer, Asked, Shelf, hand, metadata_of, sha256, simple_wheel, wheel_of
 
 from lockgen.adapters.http import Http
 from lockgen.adapters.live_index import read_live
 from lockgen.commands.indexes import record
+from lockgen.commands.measure import run as measure
 from lockgen.errors import BadInput, ToolFailed
 from lockgen.parsing.record import parse_record
 from lockgen.ports import ExplicitIndex, IndexFile
@@ -454,6 +457,144 @@ def test_a_hostile_page_writes_only_its_own_files(recording: Recording) -> None:
     outside = {path.name for path in recording.root.iterdir()} - {"versions.toml", "locks", ".lockgen"}
     assert outside == set()
     assert b"evil" not in b"".join(recording.tree.values())
+
+
+# -- sizes -----------------------------------------------------------------------------
+
+
+def without_sizes(recording: Recording) -> None:
+    """The record as an earlier lockgen wrote it."""
+    path = recording.folder / "index.json"
+    record = json.loads(path.read_text())
+    for entries in record["projects"].values():
+        for entry in entries:
+            del entry["installed"]
+            entry.pop("size", None)
+    path.write_text(json.dumps(record))
+
+
+def on_disk(data: bytes) -> int:
+    """What a wheel's members come to, and what an installer adds: INSTALLER (`uv`), REQUESTED, two lines of RECORD."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = sum(member.file_size for member in archive.infolist())
+        info = next(name for name in archive.namelist() if name.endswith("RECORD")).removesuffix("RECORD")
+    lines = [f"{info}{name},sha256={'x' * 43},{size}\n" for name, size in (("INSTALLER", 2), ("REQUESTED", 0))]
+    return members + 2 + len("".join(lines))
+
+
+def test_a_record_holds_both_sizes_of_each_wheel(shelf: Shelf, recording: Recording) -> None:
+    """The page's size, else that of Content-Range; the installed one from the wheel's end, by ranges alone."""
+    shelf.files[AUDIO] = wheel_of(AUDIO, metadata_of("torchaudio", "2.5.1+cu121"), before=b"x" * 3_000_000)
+    with hand(shelf.respond) as server:
+        recording.write(f"{server.url}/simple")
+        assert recording.run() == 0
+        assert server.sent < 500_000
+    for name, file in recording.files.items():
+        assert file.size == len(shelf.files[name])
+        assert file.installed == on_disk(shelf.files[name])
+
+
+def test_a_record_without_sizes_is_completed(shelf: Shelf, recording: Recording) -> None:
+    with hand(shelf.respond) as server:
+        recording.write(f"{server.url}/simple")
+        recording.run()
+        before = recording.tree
+        without_sizes(recording)
+        assert {file.installed for file in recording.files.values()} == {None}
+        assert recording.run() == 0
+    assert recording.tree == before
+    assert recording.out.startswith("index cu121: 3 files recorded, 0 of them new")
+
+
+def test_sizes_are_those_of_the_same_bytes(shelf: Shelf, recording: Recording) -> None:
+    with hand(shelf.respond) as server:
+        recording.write(f"{server.url}/simple")
+        recording.run()
+        old = recording.files[AUDIO].installed
+        shelf.files[AUDIO] = wheel_of(AUDIO, metadata_of("torchaudio", "2.5.1+cu121"), before=b"x" * 1000)
+        assert recording.run() == 0
+    assert recording.files[AUDIO].installed == on_disk(shelf.files[AUDIO]) != old
+
+
+def test_a_server_without_ranges_leaves_sizes_unknown_and_says_so(recording: Recording) -> None:
+    """The METADATA lies beside the wheel (PEP 658); the wheel itself is too large to be read whole."""
+    shelf = Shelf(wheels())
+    shelf.files[AUDIO] = wheel_of(AUDIO, metadata_of("torchaudio", "2.5.1+cu121"), before=b"x" * 6_000_000)
+    text = metadata_of("torchaudio", "2.5.1+cu121")
+    shelf.said[AUDIO] = {"core-metadata": {"sha256": sha256(text)}}
+
+    def respond(asked: Asked) -> Answer:
+        if asked.path.endswith(".metadata"):
+            return Answer(200, text)
+        if "torchaudio" in asked.path and asked.path.startswith("/files/"):
+            return Answer(200, shelf.files[AUDIO])
+        return shelf.respond(asked)
+
+    with hand(respond) as server:
+        recording.write(f"{server.url}/simple")
+        assert recording.run() == 0
+    assert recording.files[AUDIO].installed is None
+    assert recording.files[TORCH[0]].installed is not None
+    (note,) = recording.notes
+    assert note.startswith(f"installed size unknown: {AUDIO}: ")
+    assert "3 files recorded, 3 of them new, 0 missing" in recording.out
+    assert "1 of unknown installed size" in recording.out
+
+
+def test_a_page_that_says_another_size_than_the_file_has(recording: Recording) -> None:
+    shelf = Shelf(wheels())
+    shelf.said[AUDIO] = {"size": 7}
+    with hand(shelf.respond) as server:
+        recording.write(f"{server.url}/simple")
+        assert recording.run() == 0
+    size = len(shelf.files[AUDIO])
+    assert recording.notes == [
+        f"installed size unknown: {AUDIO}: {AUDIO} has {size} bytes, and the index page says 7",
+    ]
+    assert recording.files[AUDIO].installed is None
+
+
+def test_wheels_that_are_here_are_measured(recording: Recording, tmp_path: Path) -> None:
+    """Where the index can't be reached: of the recorded bytes alone, and without asking anybody."""
+    shelf = Shelf(wheels())
+    with hand(shelf.respond) as server:
+        recording.write(f"{server.url}/simple")
+        recording.run()
+    before = recording.tree
+    without_sizes(recording)
+    for name in MINE:
+        (tmp_path / name).write_bytes(shelf.files[name])
+    heard = Heard()
+    assert measure(recording.root, "cu121", tuple(tmp_path / name for name in sorted(MINE)), heard) == 0
+    assert recording.tree == before
+    assert heard.notes == ["the lock takes the sizes from there: lockgen resolve"]
+
+
+def test_other_bytes_than_the_recorded_ones_measure_nothing(recording: Recording, tmp_path: Path) -> None:
+    shelf = Shelf(wheels())
+    with hand(shelf.respond) as server:
+        recording.write(f"{server.url}/simple")
+        recording.run()
+    without_sizes(recording)
+    before = recording.tree
+    (tmp_path / TORCH[0]).write_bytes(shelf.files[TORCH[0]])
+    (tmp_path / AUDIO).write_bytes(simple_wheel(AUDIO, ["another"]))
+    wheels_here = (tmp_path / TORCH[0], tmp_path / AUDIO, tmp_path / WINDOWS, tmp_path / TORCH[1])
+    with pytest.raises(ToolFailed) as caught:
+        measure(recording.root, "cu121", wheels_here, Heard())
+    other, unlisted, absent = (fault.message for fault in caught.value.faults)
+    assert other == f"{tmp_path / AUDIO} is not the file that was recorded"
+    assert f"sha256 {sha256(shelf.files[AUDIO])}" in str(caught.value.faults[0].reason)
+    assert unlisted == f"the record of index cu121 holds no {WINDOWS}"
+    assert absent == f"{tmp_path / TORCH[1]} cannot be read: No such file or directory"
+    assert recording.tree == before
+
+
+def test_measuring_without_a_record(recording: Recording, tmp_path: Path) -> None:
+    recording.write("https://index.example/simple")
+    with pytest.raises(BadInput, match="there is no record") as caught:
+        measure(recording.root, "cu121", (tmp_path / AUDIO,), Heard())
+    assert "lockgen index record cu121" in str(caught.value.faults[0].hint)
 
 
 # -- live ------------------------------------------------------------------------------

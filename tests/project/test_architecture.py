@@ -23,6 +23,7 @@ INWARD = {
     "asking": {"errors", "model", "ports"},
     "explaining": {"asking", "model", "planning", "ports"},
     "compatibility": {"asking", "errors", "explaining", "model", "planning", "ports"},
+    "repairing": {"asking", "explaining", "model", "planning", "ports"},
     "adapters": {"adapters", "errors", "model", "parsing", "ports", "rendering"},
     "commands": {
         "adapters",
@@ -37,6 +38,7 @@ INWARD = {
         "planning",
         "ports",
         "rendering",
+        "repairing",
     },
     "cli": {"adapters", "commands", "errors"},
     "__main__": {"cli"},
@@ -54,6 +56,7 @@ PURE = (
     "asking",
     "explaining",
     "compatibility",
+    "repairing",
 )
 OUTSIDE = {
     "http",

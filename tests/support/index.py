@@ -10,7 +10,7 @@ import json
 import tarfile
 import threading
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -35,6 +35,26 @@ def build_sdist(sdist_directory, config_settings=None):
 """
 
 
+TINY_BACKEND = """
+import os, zipfile
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    head = dict(line.split(": ", 1) for line in open("PKG-INFO").read().splitlines())
+    stem = head["Name"].replace("-", "_") + "-" + head["Version"]
+    module = head["Name"].replace("-", "_") + ".py"
+    name = stem + "-py3-none-any.whl"
+    with zipfile.ZipFile(os.path.join(wheel_directory, name), "w") as wheel:
+        wheel.writestr(stem + ".dist-info/METADATA", open("METADATA").read())
+        tags = "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+        wheel.writestr(stem + ".dist-info/WHEEL", tags)
+        wheel.writestr(module, "BUILT_WITH = {version!r}\\n")
+        names = [module, *(stem + ".dist-info/" + name for name in ("METADATA", "WHEEL", "RECORD"))]
+        wheel.writestr(stem + ".dist-info/RECORD", "".join(name + ",,\\n" for name in names))
+    return name
+def build_sdist(sdist_directory, config_settings=None):
+    raise NotImplementedError
+"""
+
+
 def metadata(name: str, version: str, requires: Sequence[str], extras: Sequence[str], python: str | None) -> str:
     lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
     lines += [f"Requires-Python: {python}"] if python else []
@@ -43,38 +63,60 @@ def metadata(name: str, version: str, requires: Sequence[str], extras: Sequence[
     return "\n".join(lines) + "\n"
 
 
-def _hashed(content: str) -> str:
-    digest = base64.urlsafe_b64encode(hashlib.sha256(content.encode()).digest()).decode()
+def _hashed(content: bytes) -> str:
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode()
     return f"sha256={digest.rstrip('=')}"
 
 
-def wheel(name: str, version: str, tag: str, text: str) -> tuple[str, bytes]:
+def wheel(
+    name: str,
+    version: str,
+    tag: str,
+    text: str,
+    code: str = "",
+    files: Mapping[str, bytes] | None = None,
+    more: Mapping[str, bytes] | None = None,
+) -> tuple[str, bytes]:
+    """A wheel with one package, whose module ends in ``code``, and ``files`` beside what is always in it.
+
+    ``more`` is packed without a hash in RECORD, and well.
+    """
     stem = canonicalize_name(name).replace("-", "_")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         info = f"{stem}-{version}.dist-info"
         contents = [
-            (f"{stem}/__init__.py", f"__version__ = {version!r}\n"),
-            (f"{info}/METADATA", text),
-            (f"{info}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n"),
+            (f"{stem}/__init__.py", f"__version__ = {version!r}\n{code}".encode()),
+            *(files or {}).items(),
+            (f"{info}/METADATA", text.encode()),
+            (f"{info}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n".encode()),
         ]
-        record = "".join(f"{path},{_hashed(content)},{len(content.encode())}\n" for path, content in contents)
-        for path, content in [*contents, (f"{info}/RECORD", f"{record}{info}/RECORD,,\n")]:
+        record = "".join(f"{path},{_hashed(content)},{len(content)}\n" for path, content in contents)
+        for path, packed in (more or {}).items():
+            record += f"{path},,\n"
+            archive.writestr(zipfile.ZipInfo(path, (2025, 1, 1, 0, 0, 0)), packed, zipfile.ZIP_DEFLATED, 1)
+        for path, content in [*contents, (f"{info}/RECORD", f"{record}{info}/RECORD,,\n".encode())]:
             # Without a date of its own each file would take the clock's, and every run other hashes.
             archive.writestr(zipfile.ZipInfo(path, (2025, 1, 1, 0, 0, 0)), content)
     return f"{stem}-{version}-{tag}.whl", buffer.getvalue()
 
 
-def sdist(name: str, version: str, text: str) -> tuple[str, bytes]:
+def sdist(name: str, version: str, text: str, builds: Sequence[str] = (), *, static: bool = False) -> tuple[str, bytes]:
+    """With a backend of its own inside; with ``builds`` the backend is `tinybackend`, which that must ask for.
+
+    A ``static`` one says itself what it requires (PEP 643).
+    """
     stem = canonicalize_name(name).replace("-", "_")
     buffer = io.BytesIO()
     pyproject = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    if builds:
+        pyproject = f'[build-system]\nrequires = {json.dumps(list(builds))}\nbuild-backend = "tinybackend"\n'
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for path, content in (
             ("pyproject.toml", pyproject),
             ("backend.py", BACKEND.format(stem=stem, version=version)),
             ("METADATA", text),
-            ("PKG-INFO", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"),
+            ("PKG-INFO", f"Metadata-Version: {'2.2' if static else '2.1'}\nName: {name}\nVersion: {version}\n"),
         ):
             info = tarfile.TarInfo(f"{stem}-{version}/{path}")
             info.size = len(content.encode())
@@ -105,17 +147,31 @@ class LocalIndex:
         extras: Sequence[str] = (),
         python: str | None = None,
         source: bool = False,
+        builds: Sequence[str] = (),
+        static: bool = False,
         hashed: bool = True,
         uploaded: str = "2025-01-01T00:00:00Z",
         yanked: bool = False,
+        files: Mapping[str, bytes] | None = None,
     ) -> str:
         """Adds one file; returns its name."""
         text = metadata(name, version, requires, extras, python)
-        filename, data = sdist(name, version, text) if source else wheel(name, version, tag, text)
+        filename, data = (
+            sdist(name, version, text, builds, static=static)
+            if source
+            else wheel(name, version, tag, text, files=files)
+        )
         self.add_file(name, filename, data, None if source else text, hashed=hashed)
         entry = self.pages[canonicalize_name(name)][filename]
         entry |= {"upload-time": uploaded, "yanked": yanked} | ({"requires-python": python} if python else {})
         return filename
+
+    def add_backend(self, version: str) -> str:
+        """A build backend `tinybackend`; what it builds says in BUILT_WITH by which version."""
+        text = metadata("tinybackend", version, [], [], None)
+        name, data = wheel("tinybackend", version, "py3-none-any", text, TINY_BACKEND.format(version=version))
+        self.add_file("tinybackend", name, data, text)
+        return name
 
     def add_file(self, name: str, filename: str, data: bytes, text: str | None, *, hashed: bool = True) -> None:
         """Adds ``data`` as it is; ``text`` is its METADATA, of a wheel."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,6 +107,13 @@ class Tiny:
         assert done.code == 0, done.err + done.out
         return done
 
+    def lost(self) -> Tiny:
+        """The same family where nothing listens at the index's address."""
+        with socket.create_server(("127.0.0.1", 0)) as found:
+            closed = f"http://127.0.0.1:{found.getsockname()[1]}/simple"
+        env = {**self.env, "UV_DEFAULT_INDEX": closed, "PIP_INDEX_URL": closed}
+        return Tiny(self.root, self.index, env, self.registry)
+
     @property
     def wheelhouse(self) -> Path:
         return self.root.parent / "wheelhouse"
@@ -158,38 +167,66 @@ def add_torch(index: LocalIndex, version: str) -> None:
     index.answers["/whl/cu121/torch/"] = (200, {"Content-Type": "text/html"}, known + link.encode())
 
 
-@pytest.fixture(scope="module")
-def tiny(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tiny]:
-    """The family, resolved and committed, in a folder and under a registry path of its own."""
-    with serving(LocalIndex()) as index:
-        version, name, data = real_uv()
-        index.add_file("uv", name, data, f"Metadata-Version: 2.1\nName: uv\nVersion: {version}\n")
-        index.add("alpha", "1.0")
-        index.add("gamma", "1.0")
-        index.add("gamma", "2.0")
-        index.add("speech", "1.0", ["alpha", "torch>=2"])
-        index.add("ancient", "0.9", source=True)
-        add_torch(index, "2.5.1+cu121")
-        folder = tmp_path_factory.mktemp("tiny")
-        root = folder / "project"
-        (root / "shared").mkdir(parents=True)
-        (root / "shared" / "tools.py").write_text("ANSWER = 42\n")
-        registry = f"{REGISTRY}/t{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
-        text = VERSIONS.format(url=index.url.removesuffix("/simple"), registry=registry)
-        (root / "versions.toml").write_text(text)
-        env = {
-            **os.environ,
-            "CI": "1",
-            "UV_DEFAULT_INDEX": index.url,
-            "PIP_INDEX_URL": index.url,
-            **{f"{name}_CACHE_DIR": str(folder / name) for name in ("UV", "PIP", "LOCKGEN")},
-        }
-        family = Tiny(root, index, env, registry)
-        family.ok("resolve")
-        family.git("init", "-q", "-b", "main")
-        (root / ".gitignore").write_text(".lockgen/\n")
-        family.git("add", "-A")
-        family.git("commit", "-qm", "the family")
-        yield family
+def add_tools(index: LocalIndex) -> None:
+    """What installs in every image."""
+    version, name, data = real_uv()
+    index.add_file("uv", name, data, f"Metadata-Version: 2.1\nName: uv\nVersion: {version}\n")
+
+
+def own_registry(folder: Path) -> str:
+    """A path in the registry that no other family has: one for each folder."""
+    return f"{REGISTRY}/t{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
+
+
+@contextmanager
+def family(folder: Path, index: LocalIndex, text: str) -> Iterator[Tiny]:
+    """The family that ``text`` says, resolved and committed, in ``folder`` and under a registry path of its own."""
+    root = folder / "project"
+    (root / "shared").mkdir(parents=True)
+    (root / "shared" / "tools.py").write_text("ANSWER = 42\n")
+    registry = own_registry(folder)
+    (root / "versions.toml").write_text(text.format(url=index.url.removesuffix("/simple"), registry=registry))
+    env = {
+        **os.environ,
+        "CI": "1",
+        "UV_DEFAULT_INDEX": index.url,
+        "PIP_INDEX_URL": index.url,
+        **{f"{name}_CACHE_DIR": str(folder / name) for name in ("UV", "PIP", "LOCKGEN")},
+    }
+    made = Tiny(root, index, env, registry)
+    made.ok("resolve")
+    made.git("init", "-q", "-b", "main")
+    (root / ".gitignore").write_text(".lockgen/\n")
+    made.git("add", "-A")
+    made.git("commit", "-qm", "the family")
+    try:
+        yield made
+    finally:
         held = docker("images", "--format", "{{.Repository}}:{{.Tag}}", f"{registry}/*").split()
         docker("rmi", "-f", *held, ok=False)
+
+
+def add_tiny_packages(index: LocalIndex) -> None:
+    index.add("alpha", "1.0")
+    index.add("gamma", "1.0")
+    index.add("gamma", "2.0")
+    index.add("speech", "1.0", ["alpha", "torch>=2"])
+    index.add("ancient", "0.9", source=True)
+    add_torch(index, "2.5.1+cu121")
+
+
+@contextmanager
+def living(folder: Path, versions: str, add: Callable[[LocalIndex], None]) -> Iterator[Tiny]:
+    """The family of ``versions`` with an index of its own, which ``add`` fills."""
+    with serving(LocalIndex()) as index:
+        add_tools(index)
+        add(index)
+        with family(folder, index, versions) as made:
+            yield made
+
+
+@pytest.fixture(scope="module")
+def tiny(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tiny]:
+    """The family that most tests here build."""
+    with living(tmp_path_factory.mktemp("tiny"), VERSIONS, add_tiny_packages) as made:
+        yield made

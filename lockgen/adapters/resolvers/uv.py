@@ -274,6 +274,12 @@ def _configuration(request: Request, folder: Path, indexes: list[str]) -> str:
     parts = [f"constraint-dependencies = {_list(request.constraints)}\n"]
     if request.exclude_newer is not None:
         parts.append(f"exclude-newer = {_text(request.exclude_newer.isoformat())}\n")
+    if request.overrides:
+        scoped = [
+            f"{{ package = {{ name = {_text(name)} }}, dependencies = {_list(needs)} }}"
+            for name, needs in sorted(request.overrides.items())
+        ]
+        parts.append(f"override-dependencies = [{', '.join(scoped)}]\n")
     parts += [f"[[index]]\n{_index_table(folder, name)}" for name in indexes]
     for index in indexes:
         parts += _static_metadata(request.indexes[index], request)
@@ -371,7 +377,8 @@ def _failure(done: Finished, request: Request) -> LockgenError:
         return ToolFailed(
             "the cache does not hold all that this needs", reason=text, hint="run it once without --offline"
         )
-    if "No solution found" in text:
+    # Further down it may be what building some source distribution requires that has no solution: no conflict of ours.
+    if re.match(r"\W*No solution found", text):
         names = sorted({canonicalize_name(a or b) for a, b in _WHEEL_NEEDED.findall(text)} - request.build)
         reason = text.split("\n", 1)[-1]
         reason = re.sub(r"\n*hint: Wheels are required.*", "", reason)
@@ -385,7 +392,7 @@ def _failure(done: Finished, request: Request) -> LockgenError:
                 f" builds there, [family] build = [{listed}]"
             )
         return NoResolution("no solution", reason=reason, hint=hint)
-    if "Failed to build" in text or "build backend" in text:
+    if re.search(r"Failed to build|build backend|build-system\.requires", text):
         message = text.splitlines()[0]
         return ToolFailed(
             f"{message[:1].lower()}{message[1:]}", reason=text, hint="nothing says that versions conflict"

@@ -1,0 +1,80 @@
+"""The releases of packages that a target can use, from index pages; of a cut-off in the past they are kept for good."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from lockgen.adapters.caches import cache_root
+from lockgen.adapters.http import Http
+from lockgen.adapters.resolvers.usable import identity, usable_files
+from lockgen.adapters.resolvers.uv import default_index, find_uv
+from lockgen.adapters.simple_index import read_page
+from lockgen.errors import LockgenError
+from lockgen.ports import IndexFile, Request
+
+
+class IndexReleases:
+    """See ports.Releases."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+        self._known: dict[object, tuple[str, ...]] = {}
+        self._default: str | None = None
+
+    def usable(self, name: str, request: Request) -> Sequence[str]:
+        """Yanked files are not offered by a resolver, so they are none here."""
+        key = (name, request.target, request.exclude_newer, request.build, request.routes.get(name))
+        if key not in self._known:
+            self._known[key] = self._versions(name, request)
+        return self._known[key]
+
+    def _versions(self, name: str, request: Request) -> tuple[str, ...]:
+        if (index := request.routes.get(name)) is not None:
+            page = request.indexes[index].pages.get(name)
+            return _sorted(name, page.files if page else (), request)
+        try:
+            self._default = self._default or default_index(find_uv(), Path.cwd(), offline=True)
+        except LockgenError:
+            return ()
+        entry = self._entry(name, request)
+        with contextlib.suppress(OSError, ValueError):
+            return tuple(map(str, json.loads(entry.read_bytes())))
+        if request.offline:
+            return ()
+        try:
+            found = _sorted(name, read_page(self._http, self._default, name).files, request)
+        except LockgenError:
+            return ()
+        if request.exclude_newer is not None and request.exclude_newer < datetime.now(UTC) - timedelta(days=1):
+            _remember(entry, found)
+        return found
+
+    def _entry(self, name: str, request: Request) -> Path:
+        what = repr((self._default, request.target, request.exclude_newer, name in request.build))
+        return cache_root() / "releases" / name / f"{hashlib.sha256(what.encode()).hexdigest()[:24]}.json"
+
+
+def _sorted(name: str, files: Sequence[IndexFile], request: Request) -> tuple[str, ...]:
+    cut_off = request.exclude_newer
+    seen = [
+        file
+        for file in files
+        if file.yanked is None and (cut_off is None or file.upload_time is None or file.upload_time < cut_off)
+    ]
+    versions = {identity(file.name)[1] for file in usable_files(name, seen, request.target, request.build)}
+    return tuple(str(version) for version in sorted(versions))
+
+
+def _remember(entry: Path, versions: tuple[str, ...]) -> None:
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs only time
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=entry.parent, suffix=".tmp", delete=False) as draft:
+            json.dump(versions, draft)
+        os.replace(draft.name, entry)

@@ -1,0 +1,177 @@
+"""What builds source distributions: one set where it goes together, else as few as it takes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.index import LocalIndex
+from support.project import Project
+
+FAMILY = """\
+[family]
+name = "small"
+python = "3.11"
+build = ["ancient", "helped", "modern", "newer", "plain"]
+
+[variants.cpu]
+from = "python:3.11-slim"
+
+[bases.base]
+
+[stages.first]
+from = "base"
+packages = ["ancient", "plain"]
+
+[stages.second]
+from = "base"
+packages = ["modern", "newer"]
+"""
+
+
+@pytest.fixture
+def mixed(project: Project, index: LocalIndex) -> Project:
+    """`ancient` goes with nobody but `plain`, which asks for nothing; `modern` and `newer` go together."""
+    for version in ("1.0", "2.0"):
+        index.add_backend(version)
+    index.add("ancient", "0.9", source=True, builds=["tinybackend<2"])
+    index.add("modern", "1.0", source=True, builds=["tinybackend>=2"])
+    index.add("newer", "1.0", source=True, builds=["tinybackend>1"])
+    index.add("plain", "1.0", source=True)
+    project.write(FAMILY)
+    return project
+
+
+def lock_of(project: Project) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads((project.root / "locks/lock.json").read_text())
+    return data
+
+
+def pins(packages: list[dict[str, Any]]) -> list[str]:
+    return [f"{package['name']}=={package['version']}" for package in packages]
+
+
+def second(project: Project) -> tuple[list[str], list[str]]:
+    (tools,) = lock_of(project)["more-tools"]
+    return tools["builds"], pins(tools["packages"])
+
+
+@pytest.mark.parametrize("resolver", ["uv", "pip-compile"])
+def test_as_few_sets_as_it_takes(mixed: Project, resolver: str) -> None:
+    mixed.ok("resolve", "--resolver", resolver)
+    assert pins(lock_of(mixed)["tools"]) == ["tinybackend==1.0", "uv==0.9.7"]
+    assert second(mixed) == (["modern==1.0", "newer==1.0"], ["tinybackend==2.0"])
+    assert list(mixed.written.tree) == sorted(mixed.written.tree)
+    assert "docker/first/build-first-2.txt" not in mixed.tree
+    assert "docker/second/build-second.txt" not in mixed.tree
+    mixed.ok("check")
+
+
+def test_the_order_in_the_file_does_not_matter(mixed: Project) -> None:
+    mixed.ok("resolve")
+    before = {path: data for path, data in mixed.tree.items() if path != "versions.toml"}
+    for path in ("locks/lock.json", "docker/requirements-build-2.txt"):
+        (mixed.root / path).unlink()
+    first, second = FAMILY.split("[stages.second]")
+    start, stage = first.split("[stages.first]")
+    text = start.replace('"ancient", "helped", "modern", "newer", "plain"', '"plain", "newer", "modern", "ancient"')
+    swapped = second.replace('["modern", "newer"]', '["newer", "modern"]')
+    mixed.write(text.replace('build = ["plain",', 'build = ["helped", "plain",') + f"[stages.second]{swapped}\n"
+                + f"[stages.first]{stage}")  # fmt: skip
+    mixed.ok("resolve")
+    assert {path: data for path, data in mixed.tree.items() if path != "versions.toml"} == before
+
+
+def test_one_set_is_written_as_one_file(mixed: Project, index: LocalIndex) -> None:
+    """And what a second one has left behind is removed as soon as nothing conflicts."""
+    mixed.ok("resolve")
+    assert "docker/requirements-build-2.txt" in mixed.tree
+    mixed.write(FAMILY.replace('packages = ["ancient", "plain"]', 'packages = ["plain"]'))
+    mixed.ok("resolve")
+    assert "more-tools" not in lock_of(mixed)
+    assert pins(lock_of(mixed)["tools"]) == ["tinybackend==2.0", "uv==0.9.7"]
+    assert not [path for path in mixed.tree if path.endswith("-2.txt")]
+
+
+def test_tools_are_kept_until_they_are_opened(mixed: Project, index: LocalIndex) -> None:
+    mixed.ok("resolve")
+    index.add_backend("1.5")
+    index.add_backend("2.5")
+    before = mixed.tree
+    mixed.ok("resolve")
+    assert mixed.tree == before
+    mixed.ok("resolve", "--upgrade")
+    assert pins(lock_of(mixed)["tools"]) == ["tinybackend==1.5", "uv==0.9.7"]
+    assert second(mixed) == (["modern==1.0"], ["tinybackend==2.5"])
+
+
+def test_a_new_source_leaves_the_others_where_they_are(mixed: Project, index: LocalIndex) -> None:
+    """A release that `newer` could be built with beside `ancient` too: it stays, as nothing makes it move."""
+    mixed.ok("resolve")
+    index.add_backend("1.5")
+    index.add("helped", "1.0", source=True, builds=["tinybackend==1.0"])
+    mixed.write(FAMILY.replace('"newer"]\n', '"newer", "helped"]\n'))
+    mixed.ok("resolve")
+    assert pins(lock_of(mixed)["tools"]) == ["tinybackend==1.0", "uv==0.9.7"]
+    assert second(mixed) == (["modern==1.0", "newer==1.0"], ["tinybackend==2.0"])
+
+
+def test_check_looks_after_the_second_set(mixed: Project) -> None:
+    mixed.ok("resolve")
+    path = mixed.root / "docker/requirements-build-2.txt"
+    path.write_text(path.read_text().replace("2.0", "2.1"))
+    (mixed.root / "docker/requirements-build-3.txt").write_text("tinybackend==3.0\n")
+    found = mixed.run("check")
+    assert found.code == 1
+    assert "docker/requirements-build-2.txt: not what the lock comes to" in found.out
+    assert "docker/requirements-build-3.txt: nothing in the lock comes to it" in found.out
+
+
+def test_a_wheelhouse_holds_each_set_where_it_is_needed(mixed: Project, index: LocalIndex, tmp_path: Path) -> None:
+    mixed.ok("resolve")
+    mixed.ok("fetch", str(tmp_path / "wheelhouse"))
+    held = {
+        folder.name: sorted(path.name for path in folder.iterdir())
+        for folder in (tmp_path / "wheelhouse").iterdir()
+        if folder.is_dir() and folder.name != "files"
+    }
+    assert held == {
+        "base-cpu": [],
+        "first-cpu": ["ancient-0.9.tar.gz", "plain-1.0.tar.gz"],
+        "second-cpu": ["modern-1.0.tar.gz", "newer-1.0.tar.gz", "tinybackend-2.0-py3-none-any.whl"],
+        "tools": ["tinybackend-1.0-py3-none-any.whl", "uv-0.9.7-py3-none-any.whl"],
+    }
+
+
+def test_what_cannot_be_built_whatever_it_is_built_with(mixed: Project, index: LocalIndex) -> None:
+    """Tools are wheels: an isolated build may build its own, an image does not."""
+    index.add("tinyhelper", "1.0", source=True)
+    index.add("helped", "1.0", source=True, builds=["tinybackend>=2", "tinyhelper"], static=True)
+    mixed.write(FAMILY.replace('"newer"]\n', '"newer", "helped"]\n'))
+    failed = mixed.run("resolve")
+    assert failed.code == 3
+    assert "what it takes to build helped==1.0 has no solution" in failed.err
+    assert "tinyhelper  required to build helped==1.0" in failed.err
+    assert "ancient==0.9" not in failed.err
+
+
+def test_a_lock_with_broken_tools_is_refused(mixed: Project) -> None:
+    mixed.ok("resolve")
+    good = (mixed.root / "locks/lock.json").read_text()
+    broken: list[dict[str, Any]] = [
+        {"builds": []},
+        {"packages": []},
+        {"builds": ["nobody==1.0"]},
+        {"builds": ["uv==0.9.7"]},
+        {"builds": [3]},
+        {"builds": ["modern==1.0", "modern==1.0"]},
+    ]
+    for change in broken:
+        lock = json.loads(good)
+        lock["more-tools"][0] |= change
+        (mixed.root / "locks/lock.json").write_text(json.dumps(lock))
+        failed = mixed.run("check")
+        assert (failed.code, failed.out) == (2, ""), change
+        assert "locks/lock.json" in failed.err

@@ -1,0 +1,181 @@
+"""`lockgen explain` and `lockgen repair` on small families with real uv: every conflict, in words, and repairs that hold."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+
+import pytest
+from support.index import LocalIndex
+from support.project import Project
+
+FAMILY = """\
+[family]
+name = "voices"
+python = "3.11"
+
+[variants.cpu]
+from = "python:3.11-slim"
+
+[pins]                       # what everybody agreed on
+numpy = "1.0"                # old, but known
+"speech.kit" = '2.0'
+scipy = "1.0"
+
+[common]
+packages = ["numpy"]
+
+[bases.base]
+
+[stages.asr]
+from = "base"
+packages = ["speech.kit", "loud[fast]>=2"]
+
+[stages.vad]
+from = "base"
+packages = [
+  "speech.kit",
+  "scipy",                   # filters
+]
+"""
+
+
+@pytest.fixture
+def voices(index: LocalIndex, project: Project) -> Project:
+    """speech-kit 2.0 wants a newer numpy, and a newer scipy by way of it; loud from 2 on wants an older speech-kit."""
+    for version in ("1.0", "1.5", "2.0", "3.0"):
+        index.add("numpy", version)
+    index.add("scipy", "1.0", ["numpy<2"])
+    index.add("scipy", "2.0", ["numpy>=2"])
+    index.add("speech-kit", "1.0")
+    index.add("speech-kit", "2.0", ["numpy>=2"])
+    index.add("loud", "1.0", extras=["fast"])
+    index.add("loud", "2.0", ["speech-kit<2"], extras=["fast"])
+    project.write(FAMILY)
+    return project
+
+
+def conflicts(project: Project, *arguments: str) -> list[list[str]]:
+    ran = project.run("explain", "--json", *arguments)
+    assert ran.code == 3, ran.err
+    (solve,) = json.loads(ran.out)["solves"]
+    return [[element["text"] for element in conflict["elements"]] for conflict in solve["conflicts"]]
+
+
+def test_every_minimal_conflict(voices: Project) -> None:
+    assert conflicts(voices) == [
+        ["numpy==1.0", "speech-kit==2.0"],
+        ["scipy==1.0", "speech-kit==2.0"],
+        ["speech-kit==2.0", "loud[fast]>=2"],
+    ]
+
+
+def test_in_words_of_images_and_lines(voices: Project) -> None:
+    ran = voices.run("explain")
+    assert ran.code == 3
+    assert ran.out.startswith("the images of cpu: 3 conflicts\n")
+    assert "speech-kit 2.0, asked by asr and vad, needs numpy>=2; [pins] line 9 holds numpy at 1.0" in ran.out
+    assert "[stages.asr] line 20 asks for loud[fast]>=2" in ran.out
+
+
+def test_a_limit_ends_it_and_says_so(voices: Project) -> None:
+    ran = voices.run("explain", "--limit", "1")
+    assert ran.code == 3
+    assert "1 conflict, and there may be more" in ran.out
+
+
+def test_nothing_to_explain(voices: Project) -> None:
+    voices.write(FAMILY.replace("'2.0'", "'1.0'"))
+    assert "no conflict was found" in voices.ok("explain").out
+    assert voices.ok("repair").out == "it resolves as it is: nothing to repair\n"
+    assert voices.run("explain", "gpu").code == 2
+
+
+def test_what_no_index_has(voices: Project) -> None:
+    voices.write(FAMILY.replace('scipy = "1.0"', 'scipy = "9.0"').replace("'2.0'", "'1.0'"))
+    assert conflicts(voices) == [["scipy==9.0"]]
+
+
+def test_what_does_not_build_is_no_conflict(voices: Project, index: LocalIndex) -> None:
+    """ "No" has three faces: a failed build is unknown, and no pin is blamed for it."""
+    index.add("broken", "1.0", source=True, builds=["there-is-no-such-backend"])
+    text = FAMILY.replace('python = "3.11"', 'python = "3.11"\nbuild = ["broken"]').replace("'2.0'", "'1.0'")
+    voices.write(text.replace('"scipy", ', '"scipy", "broken",'))
+    ran = voices.run("explain", "--json")
+    (solve,) = json.loads(ran.out)["solves"]
+    print(solve)
+    assert ran.code == 4
+    assert solve["conflicts"] == []
+    assert solve["unknown"]
+
+
+def test_offline_without_a_cache_is_unknown(voices: Project) -> None:
+    ran = voices.run("explain", "--offline")
+    assert ran.code == 4
+    assert "questions had no answer" in ran.out
+
+
+def test_repair_is_the_smallest_and_resolves(voices: Project) -> None:
+    proposals = json.loads(voices.ok("repair", "--json").out)["proposals"]
+    first = [(change["text"], change["to"], change["releases-between"]) for change in proposals[0]["changes"]]
+    assert first == [("speech-kit==2.0", "1.0", 1)]
+    assert proposals[0]["images"] == ["asr", "vad"]
+    voices.ok("repair", "--apply")
+    text = (voices.root / "versions.toml").read_text()
+    assert text == FAMILY.replace(
+        "\"speech.kit\" = '2.0'", "\"speech.kit\" = '1.0'  # was 2.0: speech-kit 2.0 needs numpy>=2"
+    )
+    voices.ok("resolve")
+
+
+def test_what_is_held_stays(voices: Project) -> None:
+    voices.write(FAMILY.replace("'2.0'", '{ version = "2.0", held = true }').replace(', "loud[fast]>=2"', ""))
+    proposals = json.loads(voices.ok("repair", "--json").out)["proposals"]
+    first = {change["text"]: (change["to"], change["releases-between"]) for change in proposals[0]["changes"]}
+    assert first == {"numpy==1.0": ("2.0", 2), "scipy==1.0": ("2.0", 1)}
+    voices.ok("repair", "--apply", "1")
+    text = (voices.root / "versions.toml").read_text()
+    assert 'numpy = "2.0"                # old, but known; was 1.0: speech-kit 2.0 needs numpy>=2' in text
+    assert tomllib.loads(text)["pins"]["speech.kit"] == {"version": "2.0", "held": True}
+    voices.ok("resolve")
+
+
+def test_held_pins_that_contradict_have_no_repair(voices: Project) -> None:
+    text = FAMILY.replace("'2.0'", '{ version = "2.0", held = true }')
+    voices.write(text.replace('numpy = "1.0"', 'numpy = { version = "1.0", held = true }'))
+    ran = voices.run("repair")
+    assert ran.code == 3
+    assert "nothing that may move repairs numpy==1.0 with speech-kit==2.0" in ran.err
+    assert "held: numpy==1.0, speech-kit==2.0" in ran.err
+
+
+def test_a_bound_is_let_go_of_and_the_rest_of_its_text_stays(voices: Project) -> None:
+    voices.write(
+        FAMILY.replace("'2.0'", '{ version = "2.0", held = true }')
+        .replace('numpy = "1.0"', 'numpy = "2.0"')
+        .replace('scipy = "1.0"', 'scipy = "2.0"')
+        .replace('"loud[fast]>=2"', "\"loud [fast] >= 2 ; python_version > '3'\"")
+    )
+    voices.ok("repair", "--apply")
+    assert "\"loud [fast] ; python_version > '3'\"]  # was loud[fast]>=2" in (voices.root / "versions.toml").read_text()
+    voices.ok("resolve")
+
+
+def test_one_bound_that_is_too_narrow_is_told_apart(voices: Project, index: LocalIndex) -> None:
+    index.add("narrow", "1.0", ["numpy<2"])
+    voices.write(
+        FAMILY.replace('numpy = "1.0"', 'numpy = "2.0"')
+        .replace('scipy = "1.0"', 'scipy = "2.0"\nnarrow = "1.0"')
+        .replace(', "loud[fast]>=2"', ', "narrow"')
+    )
+    ran = voices.ok("repair")
+    assert "or: narrow 1.0 needs numpy<2, and that alone stands in the way" in ran.out
+    assert "lockgen does not write it" in ran.out
+
+
+def test_no_such_proposal(voices: Project) -> None:
+    before = voices.tree
+    ran = voices.run("repair", "--apply", "99", "--count", "1")
+    assert ran.code == 2
+    assert "there is no proposal 99" in ran.err
+    assert voices.tree == before

@@ -1,0 +1,80 @@
+"""Builders that are not the machine's own engine: another engine, its context, and buildx's remote driver."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+from support.engines import Engine, buildkit, client_settings
+from support.tiny import Tiny, docker
+
+IMAGES = {"base:cpu", "base:cuda", "ml:cuda", "asr:cuda", "demux:cpu", "old:cpu"}
+
+
+def _elsewhere(tiny: Tiny, **env: str) -> Tiny:
+    return replace(tiny, env={**tiny.env, **env})
+
+
+def test_docker_host(tiny: Tiny, other: Engine) -> None:
+    there = _elsewhere(tiny, DOCKER_HOST=other.tcp)
+    done = there.ok("build", "--json", *tiny.fetched())
+    assert {row["image"] for row in done.json["images"]} == IMAGES
+    assert all(row["bytes"] > 1_000_000 for row in done.json["images"])
+    # An install is counted for the image whose layer it is, though the images on top name it too.
+    installed = {row["image"]: row["installed"] for row in done.json["images"]}
+    assert {image: installed[image] for image in IMAGES if "base" not in image} == dict.fromkeys(
+        ("ml:cuda", "asr:cuda", "demux:cpu", "old:cpu"), 1
+    )
+    told = done.err.splitlines()
+    assert told[0] == "building 6 images"
+    assert {image: told.count(f"built {image}") for image in IMAGES} == dict.fromkeys(IMAGES, 1)
+    assert all(told.count(f"building {image}") <= 1 for image in IMAGES)
+    assert "building base:cpu" in told or "building base:cuda" in told
+    assert len(told) < 30, "a log is no flood"
+    verdicts = there.ok("verify", "--json").json["images"]
+    assert {row["image"]: row["faults"] for row in verdicts} == {image: [] for image in IMAGES}
+    here = docker("images", "-q", f"{tiny.registry}/*")
+    assert here == "", "nothing of it is on the machine's own engine"
+
+
+def test_a_context_as_builder(tiny: Tiny, other: Engine, tmp_path: Path) -> None:
+    there = _elsewhere(tiny, **client_settings(tmp_path))
+    _client(there, "context", "create", "elsewhere", "--docker", f"host={other.host}")
+    reference = tiny.reference("demux", "cpu")
+    tiny.edit("docker/demux/demux.py", "The demux stage.", "The demux stage, elsewhere.")
+    built = there.build("--builder", "elsewhere", "demux")
+    # The size is that of the engine that built it; this one has no such image.
+    assert built["demux:cpu"]["bytes"] == int(other.docker("image", "inspect", "--format", "{{.Size}}", reference))
+    assert "elsewhere" in other.docker("run", "--rm", "--network", "none", reference, "--help")
+    assert docker("images", "-q", reference) == ""
+    refused = there.run("build", "--builder", "nowhere", "demux")
+    assert refused.code == 4
+    assert "no builder 'nowhere'" in refused.err
+
+
+def test_the_remote_driver(tiny: Tiny, other: Engine, tmp_path: Path) -> None:
+    """BuildKit by its own protocol, as a buildkitd on another machine: loaded into the engine here, or pushed."""
+    there = _elsewhere(tiny, **client_settings(tmp_path))
+    reference = tiny.reference("demux", "cpu")
+    with buildkit(other) as address:
+        _client(there, "buildx", "create", "--name", "far", "--driver", "remote", address)
+        tiny.edit("docker/demux/demux.py", "stage, elsewhere.", "stage, far away.")
+        other.docker("rmi", reference)
+        built = there.build("--builder", "far", "demux")["demux:cpu"]
+        assert built["bytes"] == int(docker("image", "inspect", "--format", "{{.Size}}", reference))
+        assert tiny.ok("verify", "demux").out == "demux:cpu: 2 packages as locked, in disjoint layers\n"
+        assert "far away" in docker("run", "--rm", reference, "--help")
+        pushed = there.build("--builder", "far", "--push", "demux")["demux:cpu"]
+        assert pushed["bytes"] is None, "what the engine here holds is not what was pushed"
+    docker("rmi", reference)
+    docker("pull", reference)
+    assert "far away" in docker("run", "--rm", reference, "--help")
+    lost = there.run("build", "--builder", "far", "demux")
+    assert lost.code == 4
+    assert "the engine does not answer" in lost.err
+    assert f"nothing answers at {address}" in lost.err
+
+
+def _client(tiny: Tiny, *arguments: str) -> None:
+    subprocess.run(["docker", *arguments], env=tiny.env, check=True, capture_output=True, timeout=60)

@@ -1,0 +1,125 @@
+"""Law 9: what stands in versions.toml is data to a Dockerfile, a shell, bake and Python, or it is refused."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from support.slots import DEFAULT, EVIL, LOCK, VERSIONS, rendered
+
+from lockgen.errors import BadInput
+
+
+def instructions(text: str) -> list[str]:
+    """The instructions of a Dockerfile, by a reader of its own: comments, continued lines, heredocs."""
+    found: list[str] = []
+    lines = iter(text.split("\n"))
+    for line in lines:
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        found.append(line.split()[0])
+        whole = line
+        while whole.endswith("\\"):
+            whole = next(lines)
+        if (heredoc := re.search(r"<<'(\w+)'", whole)) is not None:
+            while next(lines) != heredoc[1]:
+                pass
+    return found
+
+
+def scripts(text: str) -> Iterator[str]:
+    """The heredocs of a Dockerfile."""
+    yield from re.findall(r"<<'EOF'[^\n]*\n(.*?)\nEOF\n", text, re.DOTALL)
+
+
+def shape(tree: dict[str, str]) -> list[list[str]]:
+    """What every Dockerfile does, but for the values."""
+    return sorted(instructions(text) for path, text in tree.items() if path.endswith("/Dockerfile"))
+
+
+def parses(text: str) -> bool:
+    return subprocess.run(["sh", "-n"], input=text, text=True, capture_output=True).returncode == 0
+
+
+def judge(slot: str, value: str) -> bool:
+    """Refused with a place and a hint, or written so that each file still says what it said; whether it was written."""
+    try:
+        tree = rendered(**{slot: value})
+    except BadInput as refused:
+        for fault in refused.faults:
+            assert fault.place is not None
+            assert fault.place.line is not None
+            assert fault.hint
+        return False
+    assert shape(tree) == shape(rendered())
+    known = {script for text in rendered().values() for script in scripts(text)}
+    for path, text in tree.items():
+        assert path.count("/") <= 2, "nothing is written elsewhere"
+        assert ".." not in path.split("/")
+        if path.endswith(".py"):
+            ast.parse(text)
+        if path.endswith("/Dockerfile"):
+            assert all(parses(script) for script in scripts(text) if script not in known)
+    return True
+
+
+def test_the_reader_sees_what_is_injected() -> None:
+    assert instructions("FROM a\nENV A=\"x\"\nRUN evil\nRUN <<'EOF'\nCOPY no\nEOF\nUSER \\\n 1\n") == [
+        "FROM",
+        "ENV",
+        "RUN",
+        "RUN",
+        "USER",
+    ]
+    assert {"FROM", "ARG", "RUN", "ENV", "COPY", "USER", "ENTRYPOINT"} <= {
+        word for file in shape(rendered()) for word in file
+    }
+
+
+@pytest.mark.parametrize("slot", DEFAULT)
+def test_nothing_evil_is_more_than_a_value(slot: str) -> None:
+    assert judge(slot, DEFAULT[slot]), "the ordinary value is taken"
+    for evil in EVIL:
+        for value in (evil, DEFAULT[slot] + evil, evil + DEFAULT[slot], DEFAULT[slot][:1] + evil + DEFAULT[slot][1:]):
+            judge(slot, value)
+
+
+@given(
+    st.sampled_from(sorted(DEFAULT)),
+    st.text("aZ09 \n\r\t\"'`$\\{}()%#;&|<>*?[]~!=,.:/@+-_é\u2028\x7f", min_size=1, max_size=8),
+    st.integers(0, 40),
+)
+@example("env", '%{if true}"', 0)
+@settings(max_examples=400)
+def test_whatever_is_written_into_a_field(slot: str, text: str, at: int) -> None:
+    ordinary = DEFAULT[slot]
+    judge(slot, ordinary[:at] + text + ordinary[at:])
+
+
+def test_a_value_of_the_environment_comes_back() -> None:
+    """The most that is accepted: what Docker would expand is not, `%` and `~` are."""
+    value = "a b_c./:=,@%+~-% {"[:-2]
+    text = rendered(env=value)[f"docker/{DEFAULT['stage']}/Dockerfile"]
+    assert f'MODE="{value}"' in text
+
+
+def test_names_come_back_from_python() -> None:
+    tree = rendered(stage="a.b__c-d")
+    [call] = [
+        node
+        for node in ast.walk(ast.parse(tree["docker/a.b__c-d/talk.py"]))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "argparse.ArgumentParser"
+    ]
+    assert ast.literal_eval(call.keywords[0].value) == "a.b__c-d"
+
+
+def test_the_family_is_the_one_of_the_lock() -> None:
+    """Else the renderings above would be of nothing."""
+    assert json.loads(LOCK.read_text())["family"] == "small"
+    assert "{" in VERSIONS
