@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from family import ROOT, Family
+from matrix import rows as matrix_rows
 from measuring import Command, Pairs, machine, pairs
 from uv import find_uv_bin
 
@@ -74,6 +75,7 @@ class Bench:
         yield self.check()
         yield from self.multi()
         yield from self.pip_compile()
+        yield from matrix_rows(self.family, self.scratch / "matrix")
         yield from self.synthetic()
 
     def check(self) -> Row:

@@ -201,6 +201,31 @@ def explain(context: click.Context, /, variants: tuple[str, ...], **flags: Any) 
 
 
 @cli.command()
+@click.argument("cells", nargs=-1, metavar="[CELL]...")
+@click.option("--json", "as_json", is_flag=True, help="Print the matrix as JSON.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print it as locks/COMPAT.md has it.")
+@click.option(
+    "--fail-on", multiple=True, type=click.Choice(["no", "changes", "unknown"]), help="Exit with 1 on it; repeatable."
+)
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Cells at once (default: one a core).")
+@click.option("--seconds", type=click.FloatRange(1), default=60, show_default=True, help="The most for one question.")
+@click.option("--offline", is_flag=True, help="Use the caches only.")
+@click.option("--live", is_flag=True, help="Ask the indexes themselves instead of their records.")
+@click.option("--no-cache", is_flag=True, help="Resolve every cell anew.")
+@click.option("--shard", metavar="I/N", help="Only the I-th of N parts of the matrix.")
+@click.option("--merge", is_flag=True, help="Put shards together: CELLS are then the files with their JSON.")
+@click.pass_context
+def compat(context: click.Context, /, cells: tuple[str, ...], **flags: Any) -> int:
+    """Show which combinations of Python, torch and variant resolve, as [compat] declares them.
+
+    CELLS are names or parts of names, as in "python=3.11 torch=2.5.1"; by default all, which writes locks/COMPAT.md.
+    """
+    from lockgen.commands.compat import Options, run
+
+    return _talking(context, lambda root, talk: run(root, cells, Options(**flags), talk))
+
+
+@cli.command()
 @click.option(
     "--apply", type=click.IntRange(1), is_flag=False, flag_value=1, metavar="[N]", help="Write proposal N (1)."
 )

@@ -96,3 +96,7 @@ class ToolFailed(LockgenError):
     """A tool, the network, an index or the disk failed; the inputs may be fine."""
 
     exit_code = Exit.TOOL
+
+
+class TimedOut(ToolFailed):
+    """A tool was still running at its time limit: asking again would take as long."""

@@ -168,6 +168,14 @@ class Workspace(Protocol):
         ...
 
 
+class Memory(Protocol):
+    """Answers of earlier runs, by key. What cannot be read is as if it were not there."""
+
+    def recall(self, key: str) -> str | None: ...
+
+    def keep(self, key: str, text: str) -> None: ...
+
+
 class Progress(Protocol):
     """Where long work says what it is doing."""
 

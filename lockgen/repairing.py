@@ -158,7 +158,7 @@ class Repairer:
             request = solve.request(elements, whole=True, offline=self.explainer.offline)
         else:
             elements = [e for e in elements if e.name in named or e.kind == "pin"]
-            request = solve.request(elements, named=named, offline=self.explainer.offline)
+            request = solve.request(elements, also=named, offline=self.explainer.offline)
         freed = [element for element in solve.all if element.name in FAMILY and element not in wanted]
         if not freed:
             return request

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from lockgen.errors import ToolFailed
+from lockgen.errors import TimedOut, ToolFailed
 
 _USERINFO = re.compile(r"(?<=://)[^\s/@]*@")
 
@@ -57,7 +57,7 @@ def run(
         stdout, stderr = process.communicate(stdin, timeout=timeout)
     except subprocess.TimeoutExpired as error:
         _end(process)
-        raise ToolFailed(
+        raise TimedOut(
             f"{name} did not finish within {timeout:.0f} s", hint="is the index slow? run it again"
         ) from error
     except BaseException:

@@ -8,20 +8,24 @@ from pathlib import Path
 
 import click
 
+from lockgen.adapters.pairtable import known_pairs
 from lockgen.adapters.workspace import Folder
 from lockgen.commands.drift import extra_files
-from lockgen.commands.inputs import VERSIONS, Inputs, fingerprints, read_inputs
+from lockgen.commands.inputs import VERSIONS, Inputs, compat_fingerprint, fingerprints, read_inputs
 from lockgen.commands.tree import Tree, Written
 from lockgen.errors import Exit
 from lockgen.model.lock import Lock
+from lockgen.model.manifest import Manifest
 from lockgen.model.sizes import Excess
 from lockgen.parsing.lock import is_intact, parse_lock
 from lockgen.parsing.places import dotted
 from lockgen.planning.sizes import excesses, mends
 from lockgen.rendering.lock import LOCK_PATH
+from lockgen.rendering.matrix import COMPAT_PATH, inputs_of, is_unedited
 from lockgen.rendering.tables import megabytes
 
 RESOLVE = "lockgen resolve"
+COMPAT = "lockgen compat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,26 @@ def check(folder: Folder) -> list[Finding]:
         *_files(folder, tree),
         *_programs(folder, written.starters()),
         *_budgets(inputs, lock),
+        *_matrix(inputs.manifest, folder),
     ]
+
+
+def _matrix(manifest: Manifest, folder: Folder) -> list[Finding]:
+    """locks/COMPAT.md is there, unedited and of the present inputs, where [compat] is declared, and else is not."""
+    data = folder.read(COMPAT_PATH)
+    if manifest.compat is None:
+        if data is None or inputs_of(data) is None:
+            return []
+        message = f"{COMPAT_PATH}: {VERSIONS} declares no [compat]"
+        return [Finding(COMPAT_PATH, "extra", message, f"rm {COMPAT_PATH}")]
+    if data is None:
+        return [Finding(COMPAT_PATH, "missing", f"{COMPAT_PATH}: missing", COMPAT)]
+    if not is_unedited(data):
+        return [Finding(COMPAT_PATH, "edited", f"{COMPAT_PATH}: edited by hand", COMPAT)]
+    if inputs_of(data) != compat_fingerprint(manifest, known_pairs(folder, manifest.compat.pairs), folder):
+        message = f"{COMPAT_PATH}: {VERSIONS}, a record or the pair table changed since it was made"
+        return [Finding(COMPAT_PATH, "input", message, COMPAT)]
+    return []
 
 
 def _budgets(inputs: Inputs, lock: Lock) -> list[Finding]:

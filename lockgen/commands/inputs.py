@@ -9,7 +9,8 @@ from typing import Any
 
 from lockgen.adapters.records import record_digest
 from lockgen.errors import BadInput, Place
-from lockgen.model.manifest import Image, Manifest
+from lockgen.model.compat import Pairs, Release
+from lockgen.model.manifest import Image, Manifest, Pin
 from lockgen.model.urls import redacted
 from lockgen.parsing.manifest import parse_manifest
 from lockgen.parsing.places import Places, dotted
@@ -56,6 +57,44 @@ def fingerprints(manifest: Manifest, workspace: Workspace) -> dict[str, str]:
             if digest is not None:
                 found[f"index {index.name}"] = digest
     return found
+
+
+def compat_fingerprint(manifest: Manifest, pairs: Pairs, workspace: Workspace) -> str:
+    """The fingerprint of all that the compatibility matrix is made from.
+
+    [compat] is not among a lock's inputs, nor is whether a pin is held: no lock becomes another by it. And a matrix
+    depends on nothing that only Dockerfiles say.
+    """
+    meaning = _meaning(manifest)
+    records = {name: digest for name, digest in fingerprints(manifest, workspace).items() if name != VERSIONS}
+    keys = ("family", "target", "exclude-newer", "build", "indexes", "pins", "common")
+    compat = manifest.compat
+    return _digest(
+        {key: meaning[key] for key in keys}
+        | {
+            "variants": {name: entry[1:3] for name, entry in meaning["variants"].items()},
+            "images": {name: entry[:4] for name, entry in meaning["images"].items()},
+            "held": [[*map(str, pin.path)] for pin in _pins(manifest) if pin.held],
+            "records": records,
+            "compat": compat
+            and [
+                [[axis.name, axis.values, axis.bound] for axis in compat.axes],
+                compat.variants,
+                [dict(entry.bounds) for entry in compat.exclude],
+                sorted(compat.held),
+            ],
+            "pairs": {torch: [release.accelerator, _members(release)] for torch, release in pairs.items()},
+        }
+    )
+
+
+def _pins(manifest: Manifest) -> list[Pin]:
+    own = [pin for variant in manifest.variants.values() for pin in variant.pins.values()]
+    return sorted([*manifest.pins.values(), *own], key=lambda pin: [str(part) for part in pin.path])
+
+
+def _members(release: Release) -> dict[str, list[Any]]:
+    return {name: [member.version, member.pythons] for name, member in release.members.items()}
 
 
 def _digest(value: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -14,14 +14,22 @@ from lockgen.adapters.live_index import read_live
 from lockgen.adapters.resolvers.usable import wheel_rank
 from lockgen.errors import BadInput, ToolFailed
 from lockgen.model.manifest import Index, Manifest
+from lockgen.model.target import Target
 from lockgen.parsing.record import parse_record
 from lockgen.ports import ExplicitIndex, IndexFile, Progress, Workspace
 
 
 def explicit_indexes(
-    manifest: Manifest, workspace: Workspace, http: Http, progress: Progress, *, live: bool, offline: bool
+    manifest: Manifest,
+    workspace: Workspace,
+    http: Http,
+    progress: Progress,
+    *,
+    live: bool,
+    offline: bool,
+    targets: Sequence[Target] | None = None,
 ) -> dict[str, ExplicitIndex]:
-    """Every index that a variant with images names.
+    """Every index that a variant with images names; with ``targets`` a live one in every version, for all of them.
 
     Raises:
         BadInput: a record is missing or at fault.
@@ -29,7 +37,7 @@ def explicit_indexes(
     """
     used = {v.index for v in manifest.variants.values() if v.index is not None and manifest.images_of(v.name)}
     return {
-        name: _one(manifest, manifest.indexes[name], workspace, http, progress, live=live, offline=offline)
+        name: _one(manifest, manifest.indexes[name], workspace, http, progress, live, offline, targets)
         for name in sorted(used)
     }
 
@@ -40,9 +48,9 @@ def _one(
     workspace: Workspace,
     http: Http,
     progress: Progress,
-    *,
     live: bool,
     offline: bool,
+    targets: Sequence[Target] | None,
 ) -> ExplicitIndex:
     if index.recorded is not None and not live:
         if workspace.read(f"{index.recorded}/index.json") is None:
@@ -60,7 +68,12 @@ def _one(
             hint=f"give [index.{index.name}] a `recorded` folder, then run lockgen index record {index.name}",
         )
     progress.step(f"reading index {index.name}")
-    return read_live(http, index.name, index.url, sorted(index.packages), _wanted(manifest, index), progress)
+    usable = _wanted(manifest, index) if targets is None else _runs_on(targets)
+    return read_live(http, index.name, index.url, sorted(index.packages), usable, progress)
+
+
+def _runs_on(targets: Sequence[Target]) -> Callable[[IndexFile], bool]:
+    return lambda file: any(wheel_rank(file.name, target) is not None for target in targets)
 
 
 def _before(record: ExplicitIndex, cut_off: datetime | None) -> ExplicitIndex:

@@ -1,7 +1,4 @@
-"""[compat] of versions.toml to Compat: what needs no index to be judged.
-
-Values and cells are judged in planning/cells.py.
-"""
+"""[compat] of versions.toml to Compat: what can be judged without an index. The rest is planning/cells.py's."""
 
 from __future__ import annotations
 

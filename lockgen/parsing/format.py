@@ -246,29 +246,34 @@ class VersionsFile(Table):
     compat: CompatTable | None = Field(None, description="The compatibility matrix")
 
 
+_TABLES: dict[str, type[Table]] = {
+    "family": FamilyTable,
+    "common": CommonTable,
+    "budgets": BudgetsTable,
+    "compat": CompatTable,
+}
+_TABLES_BY_NAME: dict[str, type[Table]] = {
+    "pins": PinEntry,
+    "index": IndexTable,
+    "variants": VariantTable,
+    "bases": BaseTable,
+    "stages": StageTable,
+}
+
+
 def table_at(path: tuple[int | str, ...]) -> type[Table] | None:
     """The model of the table at ``path`` in the file; None where that is no table of the format."""
     match path:
         case ():
             return VersionsFile
-        case ("family",):
-            return FamilyTable
-        case ("common",):
-            return CommonTable
-        case ("budgets",):
-            return BudgetsTable
+        case (str(name),):
+            return _TABLES.get(name)
+        case (str(name), _):
+            return _TABLES_BY_NAME.get(name)
+        case ("variants", _, "pins", _):
+            return PinEntry
         case ("compat", "pairs", _):
             return PairEntry
-        case ("pins", _) | ("variants", _, "pins", _):
-            return PinEntry
-        case ("index", _):
-            return IndexTable
-        case ("variants", _):
-            return VariantTable
-        case ("bases", _):
-            return BaseTable
-        case ("stages", _):
-            return StageTable
         case _:
             return None
 

@@ -76,20 +76,11 @@ class Elements:
         return tuple(dict.fromkeys("[common]" if ask.path[0] == "common" else str(ask.path[1]) for ask in asks))
 
     def request(
-        self,
-        kept: Collection[Element],
-        *,
-        whole: bool = False,
-        named: Collection[str] = (),
-        offline: bool = False,
+        self, kept: Collection[Element], *, whole: bool = False, offline: bool = False, also: Collection[str] = ()
     ) -> Request:
-        """Only what ``kept`` says, and what images ask for of the packages in ``named``, in any version.
-
-        With ``whole`` everything else that they ask for too. The less is asked, the sooner there is an answer; and what is
-        a no for less is one for more.
-        """
+        """What ``kept`` says; and what the images ask for of ``also``, or with ``whole`` of all, in any version."""
         lines = {element.text for element in kept if element.kind != "pin"}
-        named = self._bare if whole else {*named, *(element.name for element in kept if element.kind == "pin")}
+        named = self._bare if whole else {element.name for element in kept if element.kind == "pin"} | {*also}
         lines |= {text for name in named for text in self._bare.get(name, ())}
         cut_off = self.manifest.exclude_newer
         return Request(

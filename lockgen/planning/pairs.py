@@ -1,8 +1,7 @@
 """Which releases of torch's family belong together, as far as their metadata says it.
 
 Equal versions stopped being the rule: torchaudio's last release asks for no torch at all, and torchvision counts for
-itself. A partner of torch X is a release that asks for exactly torch X; who asks for a range, or for nothing, is
-nobody's partner.
+itself. A partner of torch X is a release that asks for exactly torch X; what asks for a range or nothing is nobody's.
 """
 
 from __future__ import annotations
@@ -34,9 +33,7 @@ class Seen:
 
 
 def wheels_of(files: Iterable[IndexFile]) -> dict[Version, list[IndexFile]]:
-    """The wheels for 64-bit Linux that a release has, by version without its local part; no pre-release, nothing
-    yanked.
-    """
+    """The wheels that run on 64-bit Linux, by version without its local part; no pre-release, nothing yanked."""
     found: dict[Version, list[IndexFile]] = {}
     for file in sorted(files, key=lambda file: file.name):
         version = _version(file.name)

@@ -22,12 +22,14 @@ INWARD = {
     "engine": {"errors", "model", "planning", "ports", "tooling"},
     "asking": {"errors", "model", "ports"},
     "explaining": {"asking", "model", "planning", "ports"},
+    "compatibility": {"asking", "errors", "explaining", "model", "planning", "ports"},
     "repairing": {"asking", "explaining", "model", "planning", "ports"},
     "adapters": {"adapters", "errors", "model", "parsing", "ports", "rendering"},
     "commands": {
         "adapters",
         "asking",
         "commands",
+        "compatibility",
         "engine",
         "errors",
         "explaining",
@@ -54,6 +56,7 @@ PURE = (
     "engine",
     "asking",
     "explaining",
+    "compatibility",
     "repairing",
 )
 OUTSIDE = {

@@ -97,7 +97,13 @@ class Uv:
         return uv
 
     @cached_property
-    def _index(self) -> str:
+    def version(self) -> str:
+        """ "uv 0.13.9"."""
+        return _check_version(self._uv)
+
+    @cached_property
+    def default_index(self) -> str:
+        """The address of the default index, credentials included."""
         with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
             # uv says it from its settings alone, with or without a network.
             return default_index(self._uv, Path(folder), offline=True)
@@ -105,16 +111,17 @@ class Uv:
     def solve(self, request: Request) -> Solution:
         """See ports.Resolver. Solves again only where a routed package was reached without being asked for."""
         with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
-            return _Solve(self._uv, Path(folder), request, self._index, self._time_limit).run()
+            return _Solve(self._uv, Path(folder), request, self.default_index, self._time_limit).run()
 
 
-def _check_version(uv: str) -> None:
+def _check_version(uv: str) -> str:
     done = run([uv, "--version"], cwd=Path.cwd(), timeout=60)
     told = re.match(r"uv (\d+(?:\.\d+)*)", done.stdout)
     if done.code != 0 or told is None:
         raise ToolFailed("uv does not start", reason=done.last_lines(), hint="reinstall it: pip install -U uv")
     if Version(told[1]) < OLDEST:
         raise ToolFailed(f"uv {told[1]} is too old", hint=f"lockgen needs {OLDEST} or later: pip install -U uv")
+    return f"uv {told[1]}"
 
 
 @dataclass
@@ -358,10 +365,15 @@ def _file(item: dict[str, object]) -> IndexFile:
 _WHEEL_NEEDED = re.compile(r"Wheels are required for `([^`]+)`|([\w.-]+?)(?:[=<>!~]+\S+)? has no usable wheels")
 
 
+# Of a package with an extra or a marker uv says offline that there are no versions, where its page was never fetched.
+_UNSEEN = re.compile(r"there (?:is no version|are no versions) of [\w.-]+[\[{]")
+
+
 def _failure(done: Finished, request: Request) -> LockgenError:
     text = done.stderr.strip().replace(_PROJECT, "the family")
     text = re.sub(r"^error: ", "", text)
-    if "network was disabled" in text or "not found in the cache" in text:
+    unseen = request.offline and _UNSEEN.search(" ".join(text.split()))
+    if unseen or "network was disabled" in text or "not found in the cache" in text:
         return ToolFailed(
             "the cache does not hold all that this needs", reason=text, hint="run it once without --offline"
         )

@@ -1,0 +1,165 @@
+"""The matrix against a search that tries everything: every cell's status, and the fewest pins that have to move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+from support.backtracking import Backtracking
+from support.generated import NAMES, Silence, Universe, universes
+from support.index import LocalIndex
+
+from lockgen.compatibility import Compatibility
+from lockgen.errors import NoResolution
+from lockgen.model.manifest import Manifest
+from lockgen.model.matrix import Cell, Outcome, Status
+from lockgen.parsing.manifest import parse_manifest
+from lockgen.planning.cells import Situation, axes_of, cells_of, groups_of, situation
+from lockgen.ports import Request
+
+
+class Notes:
+    """A memory for one run."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+
+    def recall(self, key: str) -> str | None:
+        return self.texts.get(key)
+
+    def keep(self, key: str, text: str) -> None:
+        self.texts[key] = text
+
+
+class OneByOne:
+    workers = 1
+
+    def each(self, work, items):  # type: ignore[no-untyped-def]
+        return [work(item) for item in items]
+
+
+def judged(universe: Universe, manifest: Manifest) -> tuple[list[Situation], list[Outcome]]:
+    assert manifest.compat is not None
+    fake = Backtracking(universe.index())
+    indexes = {name: universe.explicit(name) for name in manifest.indexes}
+    cells = cells_of(manifest.compat, axes_of(manifest.compat, {}))
+    places = [
+        (cell, g) for cell in cells for g in groups_of(manifest, manifest.compat.variants) if _in(cell, g.variant)
+    ]
+    situations = [situation(manifest, cell, group, {}, indexes) for cell, group in places]
+    matrix = Compatibility(fake, fake, indexes, Notes(), OneByOne(), Silence(), {})
+    outcomes = matrix.judge(situations)
+    assert None not in outcomes
+    return situations, [outcome for outcome in outcomes if outcome is not None]
+
+
+def _in(cell: Cell, variant: str) -> bool:
+    return cell.at["variant"] == variant
+
+
+def holds(index: LocalIndex, one: Situation, let_go: frozenset[str]) -> bool:
+    """Whether the images of ``one`` resolve without the pins ``let_go``: as a reader of the file would ask it."""
+    manifest = one.manifest
+    asks = {ask.text for ask in manifest.common} | {
+        a.text for image in manifest.images.values() for a in image.packages
+    }
+    pins = {n: p for n, p in manifest.pins_of(one.variant).items() if n not in let_go}
+    request = Request(
+        "brute",
+        manifest.target,
+        tuple(sorted(asks)),
+        tuple(f"{name}=={pin.version}" for name, pin in sorted(pins.items())),
+        {},
+        {},
+        {},
+        frozenset(),
+        None,
+    )
+    try:
+        Backtracking(index).solve(request)
+    except NoResolution:
+        return False
+    return True
+
+
+def fewest(index: LocalIndex, one: Situation) -> int | None:
+    """How many free pins have to go; None where all of them are not enough."""
+    free = sorted(name for name, pin in one.manifest.pins_of(one.variant).items() if not pin.held)
+    for count in range(len(free) + 1):
+        if any(holds(index, one, frozenset(some)) for some in combinations(free, count)):
+            return count
+    return None
+
+
+@st.composite
+def families(draw: st.DrawFn, universe: Universe) -> str:
+    """Two roots and a stage on each; most packages pinned, to any version that there is, so that many disagree."""
+    pinned = draw(st.lists(st.sampled_from(NAMES), min_size=3, max_size=6, unique=True))
+    pins = {name: draw(st.sampled_from(sorted(universe.releases[name]))) for name in pinned}
+    axis = pinned[0]
+    values = draw(st.lists(st.sampled_from(sorted(universe.releases[axis])), min_size=1, unique=True))
+    lists = [draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True)) for _ in range(3)]
+    texts = ["[" + ", ".join(f'"{name}"' for name in chosen) + "]" for chosen in lists]
+    held = draw(st.lists(st.sampled_from(pinned[1:]), max_size=1))
+    lines = "\n".join(f'"{name}" = "{version}"' for name, version in pins.items())
+    return (
+        '[family]\nname = "drawn"\npython = "3.11"\n[variants.cpu]\nfrom = "python:3.11-slim"\n'
+        f'[pins]\n{lines}\n[bases.root]\npackages = {texts[0]}\n[bases.ml]\nfrom = "root"\npackages = {texts[1]}\n'
+        f'[stages.one]\nfrom = "ml"\npackages = {texts[2]}\n[stages.two]\nfrom = "root"\n'
+        f'[compat]\n"{axis}" = {list(values)!r}\nheld = {held!r}\n'
+    )
+
+
+@settings(max_examples=30)
+@given(st.data())
+def test_every_cell_is_what_brute_force_says(data: st.DataObject) -> None:
+    universe = data.draw(universes())
+    manifest = parse_manifest(data.draw(families(universe)).encode())
+    situations, outcomes = judged(universe, manifest)
+    assert outcomes
+    index = universe.index()
+    for one, outcome in zip(situations, outcomes, strict=True):
+        expected = fewest(index, one)
+        event(f"{outcome.status}, {expected} to move")
+        assert outcome.status is (Status.NO if expected is None else Status.CHANGES if expected else Status.YES), (
+            outcome
+        )
+        assert len(outcome.changes) == (expected or 0)
+        assert bool(outcome.reason) == (outcome.status is not Status.YES)
+        if outcome.status is Status.CHANGES:
+            held = {name for name, pin in one.manifest.pins_of(one.variant).items() if pin.held}
+            assert not held & outcome.changes.keys()
+            assert holds(index, one, frozenset(outcome.changes))
+            for name, (old, new) in outcome.changes.items():
+                assert (str(one.manifest.pins_of(one.variant)[name].version), outcome.versions[name]) == (old, new)
+
+
+def planted() -> Iterator[tuple[str, Mapping[str, tuple[str, ...]], dict[str, str], Status, set[str]]]:
+    """name, releases (a needs line each), pins, what the cell comes to, what has to move."""
+    yield "agree", {"a 1": (), "b 1": ("a>=1",)}, {"a": "1", "b": "1"}, Status.YES, set()
+    yield "the free one moves", {"a 1": (), "b 1": (), "b 2": ("a>=2",)}, {"a": "1", "b": "2"}, Status.CHANGES, {"b"}
+    yield "nothing fits", {"a 1": (), "b 1": ("a>=2",), "b 2": ("a>=2",)}, {"a": "1", "b": "2"}, Status.NO, set()
+    chain = {"a 1": (), "b 2": ("a>=2",), "b 1": ("c<2",), "c 2": (), "c 1": ()}
+    yield "one leads to another", chain, {"a": "1", "b": "2", "c": "2"}, Status.CHANGES, {"b", "c"}
+
+
+@pytest.mark.parametrize("case", list(planted()), ids=lambda case: case[0])
+def test_a_conflict_that_was_planted(
+    case: tuple[str, Mapping[str, tuple[str, ...]], dict[str, str], Status, set[str]],
+) -> None:
+    _, releases, pins, status, moved = case
+    found: dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {}
+    for key, asked in releases.items():
+        name, version = key.split()
+        found.setdefault(name, {})[version] = (asked, ("py3-none-any",))
+    universe = Universe(found, {"torch": {}, "torchaudio": {}})
+    lines = "\n".join(f'{name} = "{version}"' for name, version in pins.items())
+    text = (
+        '[family]\nname = "x"\npython = "3.11"\n[variants.cpu]\nfrom = "python:3.11-slim"\n'
+        f'[pins]\n{lines}\n[bases.base]\npackages = {list(pins)!r}\n[compat]\na = ["1"]\n'
+    )
+    _, (outcome,) = judged(universe, parse_manifest(text.encode()))
+    assert (outcome.status, set(outcome.changes)) == (status, moved)

@@ -1,0 +1,186 @@
+"""One cell that cannot be judged is unknown, with why; the others go on, and what is done is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from support.backtracking import Backtracking
+from support.generated import Silence
+from support.index import LocalIndex
+
+from lockgen.adapters.answers import Answers
+from lockgen.adapters.parallel import Threads
+from lockgen.compatibility import Compatibility
+from lockgen.errors import TimedOut, ToolFailed
+from lockgen.model.matrix import Outcome
+from lockgen.parsing.manifest import parse_manifest
+from lockgen.planning.cells import Situation, axes_of, cells_of, groups_of, situation
+from lockgen.ports import Request, Resolver, Solution
+
+FAMILY = """\
+[family]
+name = "fails"
+python = "3.11"
+[variants.cpu]
+from = "python:3.11-slim"
+[pins]
+alpha = "1.0"
+beta = "2.0"
+[bases.base]
+packages = ["alpha", "beta"]
+[compat]
+alpha = ["1.0", "2.0", "3.0"]
+"""
+
+
+@pytest.fixture
+def packages() -> LocalIndex:
+    index = LocalIndex()
+    for version in ("1.0", "2.0", "3.0"):
+        index.add("alpha", version)
+    index.add("beta", "1.0")
+    index.add("beta", "2.0", ["alpha<3"])
+    return index
+
+
+class Failing:
+    """A resolver that does what it is told for questions that name ``text``; ``asked`` are all that it was asked."""
+
+    name = "failing"
+
+    def __init__(self, index: LocalIndex, text: str, fail: Callable[[int, Request], None]) -> None:
+        self._inner = Backtracking(index)
+        self._text, self._fail = text, fail
+        self.asked: list[Request] = []
+        self.hits = 0
+
+    def solve(self, request: Request) -> Solution:
+        self.asked.append(request)
+        if self._text in request.constraints:
+            self.hits += 1
+            self._fail(self.hits, request)
+        return self._inner.solve(request)
+
+
+def situations() -> list[Situation]:
+    manifest = parse_manifest(FAMILY.encode())
+    assert manifest.compat is not None
+    cells = cells_of(manifest.compat, axes_of(manifest.compat, {}))
+    (group,) = groups_of(manifest, ["cpu"])
+    return [situation(manifest, cell, group, {}, {}) for cell in cells]
+
+
+def matrix(index: LocalIndex, resolver: Resolver, *, workers: int = 2, questions: int = 100) -> Compatibility:
+    fake = Backtracking(index)
+    return Compatibility(resolver, fake, {}, Answers(), Threads(workers), Silence(), {}, questions=questions)
+
+
+def statuses(outcomes: Sequence[Outcome | None]) -> list[str | None]:
+    return [str(outcome.status) if outcome is not None else None for outcome in outcomes]
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    monkeypatch.setenv("LOCKGEN_CACHE_DIR", str(tmp_path))
+
+
+def crash(hit: int, request: Request) -> None:
+    raise RuntimeError("segmentation fault")
+
+
+def time_out(hit: int, request: Request) -> None:
+    raise TimedOut("uv did not finish within 60 s")
+
+
+def no_network(hit: int, request: Request) -> None:
+    raise ToolFailed("the index could not be read")
+
+
+def test_without_a_failure(packages: LocalIndex) -> None:
+    resolver = Failing(packages, "nothing", crash)
+    outcomes = matrix(packages, resolver).judge(situations())
+    assert statuses(outcomes) == ["yes", "yes", "changes"]
+    assert outcomes[2] is not None
+    assert outcomes[2].changes == {"beta": ("2.0", "1.0")}
+
+
+@pytest.mark.parametrize(
+    ("fail", "reason", "times"),
+    [
+        (crash, "failing crashed: RuntimeError: segmentation fault", 3),
+        (time_out, "did not finish within 60 s", 2),
+        (no_network, "the index could not be read", 3),
+    ],
+    ids=["crash", "time-out", "index"],
+)
+def test_one_cell_is_unknown_and_the_others_are_not(
+    packages: LocalIndex, fail: Callable[[int, Request], None], reason: str, times: int
+) -> None:
+    """Asked in the cache first, then with the network, and there once more but for a time-out."""
+    resolver = Failing(packages, "alpha==2.0", fail)
+    outcomes = matrix(packages, resolver).judge(situations())
+    assert statuses(outcomes) == ["yes", "unknown", "changes"]
+    assert outcomes[1] is not None
+    assert reason in outcomes[1].reason
+    assert resolver.hits == times
+    mended = Failing(packages, "nothing", fail)
+    again = matrix(packages, mended).judge(situations())
+    assert statuses(again) == ["yes", "yes", "changes"], "an answer that is missing is not remembered"
+    assert {constraint for request in mended.asked for constraint in request.constraints} == {"alpha==2.0", "beta==2.0"}
+
+
+def test_an_index_that_fails_once_is_asked_again(packages: LocalIndex) -> None:
+    def fail(hit: int, request: Request) -> None:
+        if hit < 3:
+            no_network(hit, request)
+
+    resolver = Failing(packages, "alpha==2.0", fail)
+    assert statuses(matrix(packages, resolver).judge(situations())) == ["yes", "yes", "changes"]
+    assert resolver.hits == 3
+
+
+def test_ctrl_c_keeps_what_is_done(packages: LocalIndex) -> None:
+    def stop(hit: int, request: Request) -> None:
+        raise KeyboardInterrupt
+
+    outcomes = matrix(packages, Failing(packages, "alpha==2.0", stop), workers=1).judge(situations())
+    assert statuses(outcomes) == ["yes", None, None]
+    resolver = Failing(packages, "nothing", stop)
+    assert statuses(matrix(packages, resolver).judge(situations())) == ["yes", "yes", "changes"]
+    assert not [request for request in resolver.asked if "alpha==1.0" in request.constraints]
+
+
+def test_what_was_asked_once_is_asked_no_more(packages: LocalIndex) -> None:
+    first = matrix(packages, Failing(packages, "nothing", crash)).judge(situations())
+    resolver = Failing(packages, "nothing", crash)
+    assert matrix(packages, resolver).judge(situations()) == first
+    assert resolver.asked == []
+
+
+def test_other_surroundings_are_another_question(packages: LocalIndex) -> None:
+    matrix(packages, Failing(packages, "nothing", crash)).judge(situations())
+    resolver = Failing(packages, "nothing", crash)
+    fake = Backtracking(packages)
+    Compatibility(resolver, fake, {}, Answers(), Threads(1), Silence(), {"resolver": "uv 99"}).judge(situations())
+    assert resolver.asked
+
+
+def test_a_cache_that_was_tampered_with_is_no_answer(packages: LocalIndex, tmp_path: object) -> None:
+    from pathlib import Path
+
+    first = matrix(packages, Failing(packages, "nothing", crash)).judge(situations())
+    kept = [path for path in Path(str(tmp_path)).rglob("*") if path.is_file()]
+    assert kept
+    for path, text in zip(kept, ("", "[]", '{"status": "maybe"}'), strict=True):
+        path.write_text(text)
+    resolver = Failing(packages, "nothing", crash)
+    assert matrix(packages, resolver).judge(situations()) == first
+    assert resolver.asked
+
+
+def test_too_many_questions_is_unknown_and_says_so(packages: LocalIndex) -> None:
+    outcomes = matrix(packages, Failing(packages, "nothing", crash), questions=1).judge(situations())
+    assert statuses(outcomes) == ["yes", "yes", "unknown"]
+    assert outcomes[2] is not None
+    assert "within 1 questions" in outcomes[2].reason
