@@ -1,8 +1,8 @@
 """What an engine holds of images: layers, with the bytes of their files and of their blobs. Real numbers, no estimate.
 
-`docker push` packs with one slow thread and `docker save` writes a second copy of 50 GB first. So layers are read where the
-engine keeps them (overlay2, as root), each once, and packed by ISA-L's gzip (level 2), all families the same way; `push`
-does it the engine's way, for comparison.
+`docker push` packs with one slow thread and `docker save` writes a second copy of 50 GB first. So layers are read
+where the engine keeps them (overlay2, as root), each once, and packed by ISA-L's gzip (level 2), all families the same
+way; `push` does it the engine's way, for comparison.
 """
 
 from __future__ import annotations
@@ -74,11 +74,13 @@ def _sizes(names: Sequence[str], root: Path) -> list[int]:
 
 
 def _texts(reference: str, sizes: Sequence[int]) -> list[str]:
-    """What made each layer. The history has more rows than there are layers: those of no bytes are told apart by size."""
-    rows = docker(
-        "history", "--human=false", "--no-trunc", "--format", "{{.Size}} {{.CreatedBy}}", reference
-    ).splitlines()
-    left = [(int(size), text) for size, _, text in (row.partition(" ") for row in rows[::-1])]
+    """What made each layer. The history has more rows than there are layers: those of no bytes are told apart by
+    size.
+    """
+    rows = map(
+        json.loads, docker("history", "--human=false", "--no-trunc", "--format", "{{json .}}", reference).splitlines()
+    )
+    left = [(int(row["Size"]), str(row["CreatedBy"])) for row in rows][::-1]
     found = []
     for size in sizes:
         while left and left[0][0] == 0 != size:

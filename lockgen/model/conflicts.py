@@ -110,8 +110,8 @@ class Diagnosis:
 class Move:
     """An element that changes. ``to`` is its new version, None where a bound is let go of.
 
-    ``steps`` counts the releases from the old version to the new one (1 for the next), None where nobody can tell. ``why``
-    is the need, of what is chosen now, that the old version does not meet.
+    ``steps`` counts the releases from the old version to the new one (1 for the next), None where nobody can tell.
+    ``why`` is the need, of what is chosen now, that the old version does not meet.
     """
 
     element: Element

@@ -20,8 +20,8 @@ def text(repairs: Repairs, line: Line) -> str:
     for override in repairs.overrides:
         parts += [
             f"or: {override.package} {override.version} needs {override.needs}, and that alone stands in the way.",
-            f"    With an override to {override.instead} everything stays as it is. It resolves; whether it runs nobody",
-            "    has tried, and `pip check` in the image will say so. lockgen does not write it.",
+            f"    With an override to {override.instead} everything stays as it is. It resolves; whether it runs",
+            "    nobody has tried, and `pip check` in the image will say so. lockgen does not write it.",
             "",
         ]
     if repairs.proposals and not repairs.complete:
