@@ -80,9 +80,7 @@ def _version(versions: str, held: str | None) -> str | None:
 
 
 def _met(bound: str, version: str) -> bool:
-    """Whether ``version`` lies within ``bound``; of a bound's local part, which few bounds may have, nothing
-    depends.
-    """
+    """Whether ``version`` lies within ``bound``; a bound's local part, which few may have, does not count."""
     try:
         return SpecifierSet(re.sub(r"\+[\w.]+", "", bound)).contains(version, prereleases=True)
     except InvalidSpecifier:

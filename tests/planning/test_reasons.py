@@ -17,8 +17,7 @@ def pin(text: str) -> Element:
     [
         (
             ["whisperx==3.4.3", "torch==2.1.0+cu121"],
-            "Because whisperx==3.4.3 depends on torch>=2.5.1 and the family depends on whisperx==3.4.3, we can "
-            "conclude",
+            "Because whisperx==3.4.3 depends on torch>=2.5.1 and the family depends on whisperx==3.4.3, we can",
             "whisperx 3.4.3 needs torch>=2.5.1, and torch is 2.1.0+cu121",
         ),
         (
