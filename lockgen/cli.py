@@ -204,6 +204,7 @@ def explain(context: click.Context, /, variants: tuple[str, ...], **flags: Any) 
 @click.argument("cells", nargs=-1, metavar="[CELL]...")
 @click.option("--json", "as_json", is_flag=True, help="Print the matrix as JSON.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print it as locks/COMPAT.md has it.")
+@click.option("--html", "as_html", is_flag=True, help="Print it as one self-contained page.")
 @click.option(
     "--fail-on", multiple=True, type=click.Choice(["no", "changes", "unknown"]), help="Exit with 1 on it; repeatable."
 )
@@ -212,6 +213,7 @@ def explain(context: click.Context, /, variants: tuple[str, ...], **flags: Any) 
 @click.option("--offline", is_flag=True, help="Use the caches only.")
 @click.option("--live", is_flag=True, help="Ask the indexes themselves instead of their records.")
 @click.option("--no-cache", is_flag=True, help="Resolve every cell anew.")
+@click.option("--list", "only_list", is_flag=True, help="Only print the names of the cells, one a line.")
 @click.option("--shard", metavar="I/N", help="Only the I-th of N parts of the matrix.")
 @click.option("--merge", is_flag=True, help="Put shards together: CELLS are then the files with their JSON.")
 @click.pass_context

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ from lockgen.planning.pairs import wheels_of
 from lockgen.ports import ExplicitIndex, Progress, Resolver
 from lockgen.rendering import matrix as rendering
 from lockgen.rendering.matrix import COMPAT_PATH
+from lockgen.rendering.page import page
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Options:
 
     as_json: bool = False
     as_markdown: bool = False
+    as_html: bool = False
     fail_on: tuple[str, ...] = ()
     jobs: int | None = None
     seconds: float = 60.0
@@ -49,6 +52,7 @@ class Options:
     no_cache: bool = False
     shard: str | None = None
     merge: bool = False
+    only_list: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,9 @@ def run(root: Path, words: tuple[str, ...], options: Options, progress: Progress
         else:
             plan = planned(folder, inputs.manifest, options, progress)
             wanted = _wanted(plan.matrix, words, options)
+            if options.only_list:
+                click.echo("\n".join(cell.name for cell in wanted if not cell.excluded))
+                return Exit.DONE
             matrix, complete = filled(plan, wanted, options, progress)
     except LockgenError as error:
         raise type(error).of([_placed(inputs, fault) for fault in error.faults]) from error
@@ -92,8 +99,8 @@ def run(root: Path, words: tuple[str, ...], options: Options, progress: Progress
 def _check(words: Sequence[str], options: Options) -> None:
     if options.offline and options.live:
         raise BadInput("--offline and --live exclude each other", hint="choose one")
-    if options.as_json and options.as_markdown:
-        raise BadInput("--json and --markdown exclude each other", hint="choose one")
+    if options.as_json + options.as_markdown + options.as_html > 1:
+        raise BadInput("--json, --markdown and --html exclude one another", hint="choose one")
     if options.merge and (not words or options.shard):
         raise BadInput("--merge puts shards together, and resolves nothing", hint="name their files, without --shard")
 
@@ -293,6 +300,8 @@ def _check_shards(shards: Sequence[tuple[str, Matrix]], fingerprint: str) -> Non
 def _print(matrix: Matrix, options: Options) -> None:
     if options.as_json:
         click.echo(rendering.render_json(matrix), nl=False)
+    elif options.as_html:
+        click.echo(page(json.loads(rendering.render_json(matrix))), nl=False)
     elif options.as_markdown:
         click.echo(rendering.markdown(matrix), nl=False)
     else:

@@ -282,7 +282,7 @@ def test_bad_input(family: Project, case: tuple[str, str, str, str, str]) -> Non
     ("arguments", "message"),
     [
         (["--offline", "--live"], "exclude each other"),
-        (["--json", "--markdown"], "exclude each other"),
+        (["--json", "--markdown"], "exclude one another"),
         (["--merge"], "--merge puts shards together"),
         (["--shard", "3/2"], "is no part of a whole"),
         (["--shard", "0/2"], "is no part of a whole"),
