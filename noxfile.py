@@ -60,4 +60,14 @@ def bench(session: nox.Session) -> None:
     session.run("python", "bench/run.py", *session.posargs)
 
 
+@nox.session(name="bench-images")
+def bench_images(session: nox.Session) -> None:
+    """Builds the reference family as it was, by hand, and by lockgen; writes bench/IMAGES.md (an hour, 70 GB).
+
+    Needs root, an engine for itself with a registry (.ci/engine-up), and the network.
+    """
+    install(session, "bench")
+    session.run("python", "bench/images.py", *session.posargs)
+
+
 lockgen.nox.compat(install=["-e", "."])

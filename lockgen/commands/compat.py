@@ -21,12 +21,13 @@ from lockgen.adapters.resolvers.uv import Uv
 from lockgen.adapters.simple_index import read_page
 from lockgen.adapters.workspace import Folder
 from lockgen.commands.inputs import Inputs, compat_fingerprint, read_inputs
+from lockgen.commands.installing import tried
 from lockgen.commands.sources import explicit_indexes
 from lockgen.compatibility import Compatibility
 from lockgen.errors import BadInput, Exit, Fault, LockgenError, Place, ToolFailed
 from lockgen.model.compat import PYTHON, Compat, Pairs
 from lockgen.model.manifest import Manifest
-from lockgen.model.matrix import Cell, Group, Matrix, Outcome, Result, Status
+from lockgen.model.matrix import Cell, Group, Installed, Matrix, Outcome, Result, Status
 from lockgen.model.target import Target
 from lockgen.parsing.matrix import parse_matrix
 from lockgen.planning import cells as planning
@@ -53,6 +54,7 @@ class Options:
     shard: str | None = None
     merge: bool = False
     only_list: bool = False
+    install: bool = False
 
 
 @dataclass(frozen=True)
@@ -226,8 +228,14 @@ def filled(
     results: dict[str, list[Result]] = {}
     for (cell, group), situation, outcome in zip(places, situations, outcomes, strict=True):
         if outcome is not None:
-            spoken = planning.spoken_of(situation)
-            results.setdefault(cell.name, []).append(result_of(group, outcome, spoken))
+            found = result_of(group, outcome, planning.spoken_of(situation))
+            if options.install and outcome.status in {Status.YES, Status.CHANGES}:
+                progress.step(f"installing {group.name} of {cell.name}")
+                told = tried(situation, outcome.versions, resolver or uv, plan.indexes, offline=options.offline)
+                found = replace(found, installed=Installed(Status(told.status), told.reason, told.native))
+                said = "\n".join(f"  {line}" for line in (told.reason, *told.native) if line)
+                progress.note(f"{cell.name}, {group.name}: installed: {told.status}\n{said}".rstrip())
+            results.setdefault(cell.name, []).append(found)
     progress.note(f"{len(cells)} cells, the resolver was asked {compatibility.asked} times")
     done = tuple(replace(cell, results=tuple(results.get(cell.name, ()))) for cell in cells)
     return replace(plan.matrix, cells=done), None not in outcomes

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from lockgen.adapters import installing
-from lockgen.errors import ToolFailed
+from lockgen.errors import LockgenError, ToolFailed
 from lockgen.model.installing import Installed
 from lockgen.model.target import Target
+from lockgen.planning.cells import Situation
+from lockgen.planning.elements import Elements
 from lockgen.planning.native import missing
-from lockgen.ports import Resolved
+from lockgen.planning.solve import asks_of
+from lockgen.ports import ExplicitIndex, Resolved, Resolver
 
 
 def install(
@@ -36,3 +40,23 @@ def install(
     except ToolFailed as error:
         return Installed("unknown", str(error))
     return Installed(tried.status, tried.reason, missing(tried.binaries, system))
+
+
+def tried(
+    situation: Situation,
+    versions: Mapping[str, str],
+    resolver: Resolver,
+    indexes: Mapping[str, ExplicitIndex],
+    *,
+    offline: bool = False,
+) -> Installed:
+    """A cell's ``versions`` installed, and what its images ask for imported. Without the files nobody can tell."""
+    manifest = situation.manifest
+    request = Elements(manifest, [situation.variant], indexes).request((), whole=True, offline=offline)
+    exact = tuple(sorted(f"{name}=={version}" for name, version in versions.items()))
+    try:
+        solution = resolver.solve(replace(request, constraints=exact))
+    except LockgenError as error:
+        return Installed("unknown", f"its files cannot be found again: {error}")
+    asked = sorted({ask.name for ask in asks_of(manifest, [situation.variant]) if ask.name in solution.packages})
+    return install(list(solution.packages.values()), manifest.target, asked, offline=offline)

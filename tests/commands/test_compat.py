@@ -355,3 +355,22 @@ def test_ctrl_c_of_the_real_command(family: Project, asked: list[Request], monke
     assert asked
     again = {(request.target, request.requirements, request.constraints) for request in asked}
     assert first not in again, "what was answered before is not asked again"
+
+
+def test_cells_are_installed_for_real(family: Project) -> None:
+    """What can be fetched is installed and imported; torch lies on an index that is not there, so that is unknown."""
+    cell = "python=3.11 torch=2.5.1 numpy=2.0.0 variant=cpu"
+    ran = family.ok("compat", "--install", "--json", cell)
+    results = {r["group"]: r["installed"] for r in json.loads(ran.out)["cells"][0]["results"]}
+    assert results["base:cpu"] == {"status": "yes", "reason": "", "native": []}
+    assert results["ml:cpu"]["status"] == "unknown"
+    assert "index.example" in results["ml:cpu"]["reason"]
+    assert f"{cell}, base:cpu: installed: yes" in ran.err
+
+
+def test_the_page_and_the_list_of_cells(family: Project) -> None:
+    names = family.ok("compat", "--list").out.splitlines()
+    assert len(names) == 12, "the excluded ones are not there"
+    page = family.ok("compat", "--html", names[0]).out
+    assert page.startswith("<!DOCTYPE html>")
+    assert names[0].partition(" ")[0].partition("=")[2] in page

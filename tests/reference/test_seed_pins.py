@@ -1,0 +1,60 @@
+"""The pins that the reference family's owners wanted, as one list: the folder seed-pins/ holds what comes of them.
+
+`explain` has to find the ten conflicts and the seven largest parts that hold, `repair` something at least as near as the
+pins that versions.toml has now.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.project import Project
+
+TOP = Path(__file__).parent.parent.parent
+FOLDER = Path(__file__).parent / "seed-pins"
+
+pytestmark = [pytest.mark.network, pytest.mark.slow]
+
+
+def lines(name: str) -> list[str]:
+    return (FOLDER / name).read_text().splitlines()
+
+
+def explained(project: Project, versions: str) -> Any:
+    project.write((FOLDER / versions).read_text())
+    ran = project.run("explain", "--json")
+    assert ran.code == 3, ran.err
+    (solve,) = json.loads(ran.out)["solves"]
+    assert solve["complete"]
+    assert solve["unknown"] == []
+    assert all(conflict["minimal"] for conflict in solve["conflicts"])
+    return solve
+
+
+def texts(solve: Any) -> list[str]:
+    return sorted(" ".join(sorted(e["text"] for e in conflict["elements"])) for conflict in solve["conflicts"])
+
+
+def test_ten_conflicts_and_seven_ways_out(project: Project) -> None:
+    solve = explained(project, "versions.toml")
+    assert texts(solve) == lines("conflicts.txt")
+    assert len(solve["without"]) == 7
+    said = [sentence for conflict in solve["conflicts"] for sentence in conflict["sentences"]]
+    assert any("whisperx 3.7.2, asked by base, needs torch>=2.7.1; " in sentence for sentence in said)
+
+
+def test_on_cu121_the_reason_and_a_repair_at_least_as_near(project: Project) -> None:
+    shutil.copytree(TOP / "locks" / "index", project.root / "locks" / "index")
+    solve = explained(project, "versions-cu121.toml")
+    assert texts(solve) == lines("conflicts-cu121.txt")
+    alone = next(c for c in solve["conflicts"] if [e["text"] for e in c["elements"]] == ["whisperx==3.7.2"])
+    assert alone["never"] == ["the newest torch on index cu121 is 2.5.1+cu121"]
+    first = json.loads(project.ok("repair", "--json", "--count", "1").out)["proposals"][0]
+    found = sorted(f"{change['text'].partition('==')[0]} {change['to']}" for change in first["changes"])
+    assert found == lines("repair-cu121.txt")
+    project.ok("repair", "--apply", "--count", "1")
+    project.ok("resolve")
