@@ -114,7 +114,7 @@ def push(reference: str) -> tuple[list[int], float]:
 
 def forget(prefix: str) -> None:
     """Removes the images under ``prefix``, then the engine's whole build cache, download caches included."""
-    held = docker("images", "--format", "{{.Repository}}:{{.Tag}}", f"{prefix}/*").split()
+    held = sorted(set(docker("images", "--quiet", f"{prefix}/*").split()))
     if held:
         docker("rmi", "-f", *held)
     docker("builder", "prune", "-af")

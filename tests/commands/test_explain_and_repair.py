@@ -137,7 +137,7 @@ def test_what_is_held_stays(voices: Project) -> None:
     assert first == {"numpy==1.0": ("2.0", 2), "scipy==1.0": ("2.0", 1)}
     voices.ok("repair", "--apply", "1")
     text = (voices.root / "versions.toml").read_text()
-    assert 'numpy = "2.0"                # old, but known; was 1.0: speech-kit 2.0 needs numpy>=2' in text
+    assert 'numpy = "2.0"                # old, but known; was 1.0: scipy 2.0 needs numpy>=2' in text
     assert tomllib.loads(text)["pins"]["speech.kit"] == {"version": "2.0", "held": True}
     voices.ok("resolve")
 
