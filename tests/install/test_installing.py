@@ -114,7 +114,9 @@ def test_an_index_of_its_own_that_is_out_of_reach_is_unknown_and_nobody_else_is_
     far = IndexFile(filename, f"http://127.0.0.1:9/whl/{filename.replace('+', '%2B')}", index.sha256(filename))
     found = install([Resolved("torch", "2.5.1+cu121", "cu121", (far,))], HERE, ["torch"])
     assert found.status == "unknown"
-    assert re.fullmatch(r"it cannot be had: Failed to fetch: (\S+/torch-2.5.1\S+: )?Connection refused .*", found.reason)
+    assert re.fullmatch(
+        r"it cannot be had: Failed to fetch: (\S+/torch-2.5.1\S+: )?Connection refused .*", found.reason
+    )
     assert not any("torch" in path for path in index.asked)
 
 
