@@ -21,7 +21,7 @@ from typing import Any
 
 from measuring import machine
 from past import FACTS, PUBLIC, Built, family, public
-from store import StoredLayer, diffs, docker, forget, push, stored
+from store import StoredLayer, diffs, docker, forget, stored
 
 from lockgen.parsing.progress import ProgressReader
 
@@ -175,7 +175,6 @@ def ours(folder: Path) -> Weighed:
         bottoms[image["image"]] = len(diffs(PUBLIC[variant == "cuda"]))
         found.more.setdefault("forecast", {})[image["image"]] = [layer["installed"] for layer in image["layers"]]
     weigh(found, references, bottoms)
-    found.more["pushed"], found.more["push"] = _pushed(references, bottoms)
     program = root / "docker" / STAGE / "whisperx_asr.py"
     program.write_text(program.read_text() + "# better\n")
     found.code = Work(*_built(root, *to, "--affected", "HEAD"))
@@ -187,15 +186,6 @@ def ours(folder: Path) -> Weighed:
     found.more["resolve-pin"] = time.perf_counter() - started
     found.pin = Work(*_built(root, *to, "--affected", "HEAD"))
     return found
-
-
-def _pushed(references: Mapping[str, str], bottoms: Mapping[str, int]) -> tuple[dict[str, list[int]], float]:
-    """What the engine's own packing comes to in a registry, and the seconds of pushing all."""
-    blobs, seconds = {}, 0.0
-    for name, reference in references.items():
-        sizes, took = push(reference)
-        blobs[name], seconds = sizes[bottoms[name] :], seconds + took
-    return blobs, seconds
 
 
 def _built(root: Path, *arguments: str) -> tuple[float, int]:

@@ -2,7 +2,7 @@
 
 `docker push` packs with one slow thread and `docker save` writes a second copy of 50 GB first. So layers are read
 where the engine keeps them (overlay2, as root), each once, and packed by ISA-L's gzip (level 2), all families the same
-way; `push` does it the engine's way, for comparison.
+way.
 """
 
 from __future__ import annotations
@@ -10,15 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-import time
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from isal import isal_zlib
 
-MANIFEST = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
 _CHUNK = 4 * 1024 * 1024
 
 
@@ -98,18 +95,6 @@ def _packed(folder: str) -> int:
             total += len(packer.compress(chunk))
     assert process.returncode == 0, folder
     return total + len(packer.flush())
-
-
-def push(reference: str) -> tuple[list[int], float]:
-    """Pushes to the registry in the reference; the bytes of its blobs from the bottom up, and the seconds it took."""
-    started = time.perf_counter()
-    docker("push", "--quiet", reference)
-    took = time.perf_counter() - started
-    address, _, rest = reference.partition("/")
-    name, _, tag = rest.rpartition(":")
-    request = urllib.request.Request(f"http://{address}/v2/{name}/manifests/{tag}", headers={"Accept": MANIFEST})
-    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - a registry on loopback
-        return [layer["size"] for layer in json.loads(answer.read())["layers"]], took
 
 
 def forget(prefix: str) -> None:

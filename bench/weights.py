@@ -62,7 +62,9 @@ def _summary(results: Mapping[str, Any], names: list[str]) -> list[list[str]]:
     ]
 
 
-def _work(work: Mapping[str, Any]) -> str:
+def _work(work: Mapping[str, Any] | None) -> str:
+    if work is None:
+        return "not measured"
     return f"{work['seconds']:.1f} s, {work['installs']} install steps"
 
 
@@ -108,25 +110,23 @@ def _ours(family: Mapping[str, Any]) -> list[str]:
     python = {layer["diff"]: layer for layer in layers}
     on_disk = sum(layer["unpacked"] for layer in python.values())
     limit = more["limit"]
-    pushed = {tuple(sizes): sum(sizes) for sizes in more["pushed"].values()}
-    faults = more["verify"]["faults"]
-    verdict = "nothing wrong" if not faults else f"faults in {', '.join(faults)}"
     return [
         f"* The limit is every package once: {_gb(limit['installed'])} installed. lockgen's Python layers hold "
         f"{_gb(on_disk)}, {on_disk / limit['installed']:.3f} x of it; what is not Python is system packages.",
         f"* `lockgen size` had said before what each of {len(python)} Python layers would weigh: the engine's own number "
         f"differs by at most {_deviation(family):.3f} %.",
-        f"* `lockgen verify` of {more['verify']['images']} images: {verdict}, in {more['verify']['seconds']:.0f} s.",
-        f"* `docker push` of all {len(more['pushed'])} images took {more['push']:.0f} s; its gzip of the largest image "
-        f"comes to {_gb(max(pushed.values()))}, ISA-L's to {_gb(_largest_packed(family))}.",
+        *_verified(more.get("verify")),
         f"* Not in the table: `lockgen resolve` from nothing {more['resolve']:.1f} s, after the pin "
         f"{more['resolve-pin']:.1f} s.",
     ]
 
 
-def _largest_packed(family: Mapping[str, Any]) -> int:
-    largest = max(family["more"]["pushed"], key=lambda name: sum(family["more"]["pushed"][name]))
-    return sum(layer["packed"] for layer in family["images"][largest])
+def _verified(verify: Mapping[str, Any] | None) -> list[str]:
+    if verify is None:
+        return []
+    faults = verify["faults"]
+    verdict = "nothing wrong" if not faults else f"faults in {', '.join(faults)}"
+    return [f"* `lockgen verify` of {verify['images']} images: {verdict}, in {verify['seconds']:.0f} s."]
 
 
 def _deviation(family: Mapping[str, Any]) -> float:

@@ -16,6 +16,7 @@ from lockgen.model.target import Target
 Held = tuple[str, str]
 """A package's canonical name and its version."""
 
+_VENDORED = re.compile(r"(?:site|dist)-packages/.+/[^/]+\.dist-info$")
 _DIST = re.compile(r"([A-Za-z0-9][A-Za-z0-9._]*)-([^-/]+)\.dist-info$")
 
 
@@ -30,7 +31,7 @@ def owners_of(layer: Layer) -> dict[str, Held]:
     owners: dict[str, Held] = {}
     for folder, paths in layer.records.items():
         held = dist_of(folder)
-        if held is not None:
+        if held is not None and not _is_vendored(folder):
             owners |= dict.fromkeys(paths, held)
     for path in layer.files.keys() - owners.keys():
         source = _source_of(path)
@@ -47,10 +48,13 @@ def _source_of(path: str) -> str | None:
 
 
 def installed(image: LayeredImage) -> dict[str, dict[str, str]]:
-    """What the image holds in the end: each folder with distributions, and name to version in it."""
+    """What the image holds in the end: each folder with distributions, and name to version in it.
+
+    What a package brings inside itself (setuptools/_vendor) is that package's own, and no distribution of the folder.
+    """
     found: dict[str, dict[str, str]] = {}
     for folder in sorted(_final(image)):
-        if (held := dist_of(folder)) is not None:
+        if (held := dist_of(folder)) is not None and not _is_vendored(folder):
             found.setdefault(posixpath.dirname(folder), {})[held[0]] = held[1]
     return found
 
@@ -63,13 +67,17 @@ def present(image: LayeredImage) -> set[str]:
     return files
 
 
+def _is_vendored(folder: str) -> bool:
+    return _VENDORED.search(folder) is not None
+
+
 def broken(image: LayeredImage, target: Target, site: str) -> list[str]:
     """What `pip check` would say of the environment under ``site``: a need that is missing, or not met."""
     requires: dict[Held, tuple[str, ...]] = {}
     for layer in image.layers:
         for folder, lines in layer.requires.items():
             held = dist_of(folder)
-            if held is not None and folder.startswith(site):
+            if held is not None and folder.startswith(site) and not _is_vendored(folder):
                 requires[held] = lines
     there = {
         name: v for folder, held in installed(image).items() if folder.startswith(site) for name, v in held.items()

@@ -118,3 +118,12 @@ def test_a_path_that_is_not_there_asks_no_registry(name: str, tmp_path: Path, mo
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     with pytest.raises(BadInput, match="no file or folder"):
         read_image(tmp_path, name)
+
+
+def test_what_a_package_brings_inside_itself_is_its_own() -> None:
+    """setuptools has copies of others in setuptools/_vendor: neither installed, nor asked for, nor second ones."""
+    vendored = package("wheel", "0.45", 10, f"{SITE}/setuptools/_vendor", "Requires-Dist: not-there\n")
+    image = LayeredImage("x", (layer(package("setuptools", "80.0", 5), vendored),))
+    assert installed(image) == {SITE: {"setuptools": "80.0"}}
+    assert broken(image, Target("3.11", "linux/amd64", "2.35"), "opt/venv/lib/") == []
+    assert wasted(image) == []
