@@ -16,7 +16,8 @@ _INSTALLS = "uv pip install"
 HEAD = """\
 # Images, measured
 
-Written by `nox -s bench-images`: the reference family built three times with packages of full size.
+Written by `nox -s bench-images`, which builds the reference family three times with packages of full size. A family that has
+no column below has not been measured.
 
 * *As it was*: its Dockerfiles of 3 November 2025 (`families/before.toml`), unpinned packages as of the next day.
 * *Optimised by hand*: what its owners made of that (`families/by-hand.toml`).
@@ -57,7 +58,10 @@ def _summary(results: Mapping[str, Any], names: list[str]) -> list[list[str]]:
         ["cold build, downloads included", *(f"{f['cold']:.0f} s" for f in held)],
         ["asr's program changed: rebuild", *(_work(f["code"]) for f in held)],
         ["one pin of asr changed (sacremoses): rebuild", *(_work(f["pin"]) for f in held)],
-        ["mean load of the machine (2 cores)", *(f"{mean(f['load']):.1f}" for f in held)],
+        [
+            "mean load of the machine (2 cores)",
+            *(f"{mean(f['load']):.1f}" if f["load"] else "not recorded" for f in held),
+        ],
         ["measured", *(f["on"] for f in held)],
     ]
 
@@ -116,8 +120,7 @@ def _ours(family: Mapping[str, Any]) -> list[str]:
         f"* `lockgen size` had said before what each of {len(python)} Python layers would weigh: the engine's own number "
         f"differs by at most {_deviation(family):.3f} %.",
         *_verified(more.get("verify")),
-        f"* Not in the table: `lockgen resolve` from nothing {more['resolve']:.1f} s, after the pin "
-        f"{more['resolve-pin']:.1f} s.",
+        *([f"* The cold build's time is of {family['cold-from']}."] if "cold-from" in family else []),
     ]
 
 
