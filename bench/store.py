@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
+import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +96,16 @@ def _packed(folder: str) -> int:
             total += len(packer.compress(chunk))
     assert process.returncode == 0, folder
     return total + len(packer.flush())
+
+
+def manifest(reference: str) -> list[tuple[str, int]]:
+    """Digest and bytes of each layer's blob in the registry, from the bottom up."""
+    registry, _, rest = reference.partition("/")
+    name, _, tag = rest.rpartition(":")
+    asked = urllib.request.Request(f"http://{registry}/v2/{name}/manifests/{tag}")
+    asked.add_header("Accept", "application/vnd.docker.distribution.manifest.v2+json")
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        return [(layer["digest"], int(layer["size"])) for layer in json.load(answer)["layers"]]
 
 
 def forget(prefix: str) -> None:

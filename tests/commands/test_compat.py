@@ -357,8 +357,9 @@ def test_ctrl_c_of_the_real_command(family: Project, asked: list[Request], monke
     assert first not in again, "what was answered before is not asked again"
 
 
-def test_cells_are_installed_for_real(family: Project) -> None:
+def test_cells_are_installed_for_real(family: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """What can be fetched is installed and imported; torch lies on an index that is not there, so that is unknown."""
+    monkeypatch.setenv("COLUMNS", "40")  # where uv would break an address into two lines
     cell = "python=3.11 torch=2.5.1 numpy=2.0.0 variant=cpu"
     ran = family.ok("compat", "--install", "--json", cell)
     results = {r["group"]: r["installed"] for r in json.loads(ran.out)["cells"][0]["results"]}

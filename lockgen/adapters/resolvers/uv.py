@@ -64,7 +64,8 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     # The pins tell uv at once what to ask for, and its 50 connections at once look up 50 addresses: a small DNS server
     # drops some of them, and each costs its caller's time-out of 5 s. 16 are as quick where none is dropped.
     kept.setdefault("UV_CONCURRENT_DOWNLOADS", "16")
-    return {**kept, "UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1"}
+    # What uv says is read: in a narrow terminal it would break an address or a derivation into lines.
+    return {**kept, "UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1", "UV_NO_WRAP": "1"}
 
 
 def default_index(uv: str, cwd: Path, *, offline: bool = False) -> str:

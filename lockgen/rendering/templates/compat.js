@@ -64,6 +64,14 @@
     told.textContent = `${cells.filter(seen).length} of ${cells.length} results shown`;
   });
 
+  // Who opens a cell begins at its heading. The attribute `autofocus` would do that without a script, but a browser
+  // takes it for the page's own first focus too, and complains of a reader who was quicker.
+  for (const panel of document.querySelectorAll(".panel")) {
+    panel.addEventListener("toggle", (event) => {
+      if (event.newState === "open") panel.querySelector("h3").focus();
+    });
+  }
+
   // A link to a cell opens it.
   const linked = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
   if (linked && linked.matches(".panel")) linked.showPopover();
