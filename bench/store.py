@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import requests
 from isal import isal_zlib
 
 _CHUNK = 4 * 1024 * 1024
@@ -102,10 +102,10 @@ def manifest(reference: str) -> list[tuple[str, int]]:
     """Digest and bytes of each layer's blob in the registry, from the bottom up."""
     registry, _, rest = reference.partition("/")
     name, _, tag = rest.rpartition(":")
-    asked = urllib.request.Request(f"http://{registry}/v2/{name}/manifests/{tag}")
-    asked.add_header("Accept", "application/vnd.docker.distribution.manifest.v2+json")
-    with urllib.request.urlopen(asked, timeout=30) as answer:
-        return [(layer["digest"], int(layer["size"])) for layer in json.load(answer)["layers"]]
+    accept = {"Accept": "application/vnd.docker.distribution.manifest.v2+json"}
+    answer = requests.get(f"http://{registry}/v2/{name}/manifests/{tag}", headers=accept, timeout=30)
+    answer.raise_for_status()
+    return [(layer["digest"], int(layer["size"])) for layer in answer.json()["layers"]]
 
 
 def forget(prefix: str) -> None:

@@ -16,14 +16,19 @@ from dataclasses import replace
 from lockgen.errors import LockgenError, NoResolution
 from lockgen.model.conflicts import Answer, Verdict
 from lockgen.ports import CoreMetadata, IndexFile, MetadataSource, Request, Resolved, Resolver, Solution
+from lockgen.remembering import Remembered
 
 
 class Session:
-    """Questions to one resolver. Several threads may ask: what two ask at once is only asked twice."""
+    """Questions to one resolver. Several threads may ask: what two ask at once is only asked twice.
 
-    def __init__(self, resolver: Resolver, metadata: MetadataSource) -> None:
+    ``remembered`` are the answers of earlier runs; `warm` asks all the same.
+    """
+
+    def __init__(self, resolver: Resolver, metadata: MetadataSource, remembered: Remembered | None = None) -> None:
         self.resolver = resolver
         self.metadata = metadata
+        self.remembered = remembered
         self.asked = 0
         self._answers: dict[object, Verdict] = {}
         self._requires_python: dict[str, str | None] = {}
@@ -35,19 +40,27 @@ class Session:
         """Whether ``request`` has a solution whose every package runs on its target."""
         key = (_key(request), warm)
         known = self._answers.get(key)
+        if known is None and not warm and self.remembered is not None:
+            known = self.remembered.recall(request)
         if known is None:
             cached = Verdict(Answer.UNKNOWN) if warm else self._ask(replace(request, offline=True))
             unsaid = cached.answer is Answer.UNKNOWN and (warm or not request.offline)
-            known = self._answers[key] = self._ask(request) if unsaid else cached
+            known = self._ask(request) if unsaid else cached
+            if self.remembered is not None and not request.offline:
+                self.remembered.keep(request, known)
+        self._answers[key] = known
         return known
 
-    def seen(self, name: str, version: str) -> Resolved | None:
-        """A package of some solution so far, with its files."""
-        return self._seen.get((name, version))
+    def _package(self, name: str, version: str, request: Request) -> Resolved | None:
+        """A package of some solution so far, or of an earlier run."""
+        found = self._seen.get((name, version))
+        if found is None and self.remembered is not None:
+            found = self.remembered.recall_package(name, version, request)
+        return found
 
     def needs(self, name: str, version: str, request: Request) -> CoreMetadata | None:
         """The metadata of a package of some solution so far; None where there was none, or it cannot be read."""
-        found = self.seen(name, version)
+        found = self._package(name, version, request)
         if found is None or not found.files:
             return None
         file = found.files[0].name
@@ -72,9 +85,17 @@ class Session:
             except LockgenError as error:
                 return Verdict(Answer.UNKNOWN, _reason(error))
             if not fresh:
-                self._seen.update({(name, found.version): found for name, found in solution.packages.items()})
+                self._see(solution, request)
                 return Verdict(Answer.YES, versions={name: p.version for name, p in solution.packages.items()})
             unfit.update(fresh)
+
+    def _see(self, solution: Solution, request: Request) -> None:
+        for package in solution.packages.values():
+            key = (package.name, package.version)
+            if key not in self._seen:
+                self._seen[key] = package
+                if self.remembered is not None:
+                    self.remembered.keep_package(package, request)
 
     def _unfit_of(self, solution: Solution, request: Request) -> dict[str, str]:
         """What pip would refuse in the image: uv heeds only the lower bound of Requires-Python (uv#4022)."""

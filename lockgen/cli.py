@@ -188,6 +188,7 @@ def size(context: click.Context, images: tuple[str, ...], as_json: bool) -> int:
 @click.option("--live", is_flag=True, help="Ask the indexes themselves instead of their records.")
 @click.option("--seconds", type=click.FloatRange(1), default=60, show_default=True, help="The most for one question.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Questions at once (default: one a core).")
+@click.option("--no-cache", is_flag=True, help="Ask everything anew.")
 @click.option("--json", "as_json", is_flag=True, help="Print the conflicts as JSON.")
 @click.pass_context
 def explain(context: click.Context, /, variants: tuple[str, ...], **flags: Any) -> int:
@@ -237,6 +238,7 @@ def compat(context: click.Context, /, cells: tuple[str, ...], **flags: Any) -> i
 @click.option("--live", is_flag=True, help="Ask the indexes themselves instead of their records.")
 @click.option("--seconds", type=click.FloatRange(1), default=60, show_default=True, help="The most for one question.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Questions at once (default: one a core).")
+@click.option("--no-cache", is_flag=True, help="Ask everything anew.")
 @click.option("--json", "as_json", is_flag=True, help="Print the proposals as JSON.")
 @click.pass_context
 def repair(context: click.Context, /, **flags: Any) -> int:

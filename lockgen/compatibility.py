@@ -7,7 +7,6 @@ stay. An outcome depends on its own questions only, never on what another cell a
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +32,7 @@ from lockgen.ports import (
     Resolver,
     Solution,
 )
+from lockgen.remembering import content, digest
 
 QUESTIONS = 100
 """The most that one group in one cell may ask."""
@@ -106,7 +106,7 @@ class Compatibility:
     def __post_init__(self) -> None:
         self.patient = Patient(self.resolver)
         self._metadata = _Shared(self.metadata)
-        self._contents = {name: _digest(_content(index)) for name, index in self.indexes.items()}
+        self._contents = {name: digest(content(index)) for name, index in self.indexes.items()}
 
     @property
     def asked(self) -> int:
@@ -174,7 +174,7 @@ class Compatibility:
     def _made_key(self, one: Situation) -> str:
         elements = Elements(one.manifest, [one.variant], self.indexes)
         request = elements.request(elements.all, whole=True)
-        return _digest(
+        return digest(
             {
                 "target": [request.target.python, request.target.platform, request.target.glibc],
                 "requirements": request.requirements,
@@ -305,28 +305,6 @@ def _joined(words: Iterable[str]) -> str:
 
 
 # -- remembering --------------------------------------------------------------
-
-
-def _digest(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _content(index: ExplicitIndex) -> object:
-    """All of an index that a resolver may see."""
-    return {
-        name: [
-            [file.name, file.sha256, file.requires_python, file.yanked, _metadata(index.metadata.get(file.name))]
-            for file in page.files
-        ]
-        for name, page in index.pages.items()
-    }
-
-
-def _metadata(metadata: CoreMetadata | None) -> object:
-    return (
-        None if metadata is None else [metadata.version, metadata.requires_python, metadata.requires, metadata.extras]
-    )
 
 
 def _data(outcome: Outcome) -> dict[str, object]:

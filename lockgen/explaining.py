@@ -21,6 +21,7 @@ from lockgen.model.manifest import Manifest
 from lockgen.model.target import Target
 from lockgen.planning.elements import Elements, named_in
 from lockgen.planning.hitting import Items, Search
+from lockgen.planning.reasons import through
 from lockgen.ports import CoreMetadata, ExplicitIndex, Parallel, Progress, Request
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -153,20 +154,58 @@ class _Run:
             elements=elements,
             variants=tuple(self.elements.variants),
             reason=reason,
-            links=tuple(self._links(elements)),
+            links=tuple(self._links(elements, reason)),
             never=tuple(self._never(elements, reason)),
             proved=proved,
         )
 
-    def _links(self, elements: tuple[Element, ...]) -> Iterable[Link]:
-        """The needs of one exact version that another one of ``elements`` does not meet."""
+    def _links(self, elements: tuple[Element, ...], reason: str) -> Iterable[Link]:
+        """The needs that make it so: in one step; else in two, through what lies between; else on what both need."""
         exact = {element.name: version for element in elements if (version := element.version) is not None}
+        yield from list(self._direct(exact)) or list(self._through(exact, reason)) or list(self._both(exact, reason))
+
+    def _direct(self, exact: Mapping[str, str]) -> Iterable[Link]:
         for name, version in exact.items():
-            metadata = self.about.session.needs(name, version, self.elements.request((), offline=True))
             for other, its in exact.items():
-                for need in parsed_needs(metadata, other, self.about.manifest.target):
+                for need in self._needs(name, version, other):
                     if not need.specifier.contains(its, prereleases=True):
                         yield Link(name, version, other, str(need.specifier))
+
+    def _through(self, exact: Mapping[str, str], reason: str) -> Iterable[Link]:
+        """What the resolver concluded that one needs of another, where its own metadata would let that be."""
+        for name, version in exact.items():
+            for other in exact:
+                bound = through(name, version, other, reason) if other != name else ""
+                if not bound:
+                    continue
+                between = [
+                    f"{middle}{need.specifier}"
+                    for middle in sorted(named_in(reason) - exact.keys())
+                    for need in self._needs(name, version, middle)
+                ]
+                if len(between) == 1:
+                    yield Link(name, version, other, bound, via=between[0])
+
+    def _both(self, exact: Mapping[str, str], reason: str) -> Iterable[Link]:
+        """Two needs of one package that no release of it meets: asked for, as bounds alone do not say it."""
+        names = sorted(exact)
+        for place, name in enumerate(names):
+            for other in names[place + 1 :]:
+                for shared in sorted(named_in(reason) - exact.keys()):
+                    mine = next(iter(self._needs(name, exact[name], shared)), None)
+                    its = next(iter(self._needs(other, exact[other], shared)), None)
+                    if mine is not None and its is not None and self._is_empty(mine, its):
+                        against = Link(other, exact[other], shared, str(its.specifier))
+                        yield Link(name, exact[name], shared, str(mine.specifier), against=against)
+
+    def _is_empty(self, *needs: Requirement) -> bool:
+        request = self._request(frozenset())
+        lines = tuple(sorted(f"{canonicalize_name(need.name)}{need.specifier}" for need in needs))
+        return self.about.session.ask(replace(request, requirements=lines)).answer is Answer.NO
+
+    def _needs(self, name: str, version: str, other: str) -> list[Requirement]:
+        metadata = self.about.session.needs(name, version, self.elements.request((), offline=True))
+        return list(parsed_needs(metadata, other, self.about.manifest.target))
 
     def _never(self, elements: tuple[Element, ...], reason: str) -> Iterable[str]:
         """What an explicit index does not have of the packages that this is about."""

@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
+from packaging.specifiers import Specifier, SpecifierSet
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from lockgen.asking import Session
@@ -219,10 +220,13 @@ class Repairer:
         order = sorted({*releases, old, Version(first)})
         home = order.index(old)
         far = abs(order.index(Version(first)) - home)
-        low, best = 0, verdicts
+        low, best = self._refused(element, order, home, mine, requests, verdicts), verdicts
+        asked = False
         while releases and far - low > 1:
-            # Found versions are nearly always the nearest: so first ask for anything nearer at all.
-            reach = far - 1 if low == 0 and best is verdicts else (low + far) // 2
+            # Found versions are nearly always the nearest: so first ask for anything nearer at all; where a bound is
+            # known, for what is just within it.
+            reach = (low + far) // 2 if asked else low + 1 if low else far - 1
+            asked = True
             nearer = self._within(element, order, home, reach, mine, requests)
             if nearer is None:
                 low = reach
@@ -230,6 +234,29 @@ class Repairer:
                 best = {**verdicts, **nearer}
                 far = abs(order.index(Version(nearer[mine[0]].versions[element.name])) - home)
         return Move(element, best[mine[0]].versions[element.name], far if releases else None), best
+
+    def _refused(
+        self,
+        element: Element,
+        order: Sequence[Version],
+        home: int,
+        mine: Sequence[str],
+        requests: Mapping[str, Request],
+        verdicts: Mapping[str, Verdict],
+    ) -> int:
+        """How far away from ``order[home]`` everything is refused by what packages that stay as they are need.
+
+        That is known without a question: whisperx 3.7.2 stays, and needs numpy>=2.0.2.
+        """
+        needed = SpecifierSet()
+        for variant in mine:
+            versions = verdicts[variant].versions
+            for name in _exact(requests[variant]) & versions.keys():
+                metadata = self.session.needs(name, versions[name], requests[variant])
+                for need in parsed_needs(metadata, element.name, self.explainer.manifest.target):
+                    needed &= need.specifier
+        fits = [abs(n - home) for n, version in enumerate(order) if needed.contains(version, prereleases=True)]
+        return max(0, min(fits, default=0) - 1)
 
     def _within(
         self,
@@ -286,7 +313,9 @@ class Repairer:
         """Needs of one package that alone stand in the way: with their upper bound let go of everything else may
         stay.
         """
-        links = {(link.name, link.version, link.needs, link.bound) for c in conflicts for link in c.links}
+        links = {
+            (link.name, link.version, link.needs, link.bound) for c in conflicts for link in c.links if _is_direct(link)
+        }
         everything = frozenset(range(len(self.units)))
         for name, version, needs, bound in sorted(links):
             lower = SpecifierSet(
@@ -313,6 +342,21 @@ def _units(elements: Sequence[Element]) -> tuple[Unit, ...]:
 
 def _bound(request: Request, bound: str) -> Request:
     return replace(request, constraints=tuple(sorted({*request.constraints, str(Requirement(bound))})))
+
+
+def _is_direct(link: Link) -> bool:
+    return not link.via and link.against is None
+
+
+def _exact(request: Request) -> set[str]:
+    """What ``request`` asks for by name, in one version."""
+    asked: set[str] = {canonicalize_name(Requirement(text).name) for text in request.requirements}
+    bounds = map(Requirement, (*request.requirements, *request.constraints))
+    return asked.intersection(canonicalize_name(b.name) for b in bounds if any(map(_is_one, b.specifier)))
+
+
+def _is_one(bound: Specifier) -> bool:
+    return bound.operator in {"==", "==="} and not bound.version.endswith(".*")
 
 
 def _rank(proposal: Proposal) -> tuple[int, int, list[str]]:

@@ -10,10 +10,10 @@ from lockgen.adapters.caches import cache_root
 
 
 class Answers:
-    """See ports.Memory. A cache that cannot be read or written costs only time."""
+    """See ports.Memory. ``kind`` is the folder. A cache that cannot be read or written costs only time."""
 
-    def __init__(self) -> None:
-        self._folder = cache_root() / "compat"
+    def __init__(self, kind: str = "compat") -> None:
+        self._folder = cache_root() / kind
 
     def recall(self, key: str) -> str | None:
         """What was kept under ``key``."""

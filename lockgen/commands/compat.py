@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 from packaging.version import Version
 
-from lockgen import __version__
 from lockgen.adapters.answers import Answers, Oblivion
 from lockgen.adapters.http import Http
 from lockgen.adapters.metadata import MetadataReader
@@ -22,7 +20,7 @@ from lockgen.adapters.simple_index import read_page
 from lockgen.adapters.workspace import Folder
 from lockgen.commands.inputs import Inputs, compat_fingerprint, read_inputs
 from lockgen.commands.installing import tried
-from lockgen.commands.sources import explicit_indexes
+from lockgen.commands.sources import explicit_indexes, surroundings
 from lockgen.compatibility import Compatibility
 from lockgen.errors import BadInput, Exit, Fault, LockgenError, Place, ToolFailed
 from lockgen.model.compat import PYTHON, Compat, Pairs
@@ -217,7 +215,7 @@ def filled(
         memory=Oblivion() if options.no_cache else Answers(),
         parallel=Threads(options.jobs),
         progress=progress,
-        surroundings=_surroundings(plan.manifest, uv),
+        surroundings=surroundings(plan.manifest, uv),
         offline=options.offline,
     )
     places = [
@@ -249,12 +247,6 @@ def result_of(group: Group, outcome: Outcome, spoken: Iterable[str]) -> Result:
     """``outcome`` as it is shown: of all versions only those of the packages that versions.toml speaks of."""
     shown = {name: outcome.versions[name] for name in sorted(spoken) if name in outcome.versions}
     return Result(group, outcome.status, outcome.changes, outcome.reason, outcome.detail, shown)
-
-
-def _surroundings(manifest: Manifest, uv: Uv) -> dict[str, str]:
-    """What an answer depends on besides the question. Without a cut-off the index of today is not that of tomorrow."""
-    found = {"lockgen": __version__, "resolver": uv.version, "index": uv.default_index}
-    return found if manifest.exclude_newer is not None else {**found, "day": datetime.now(UTC).date().isoformat()}
 
 
 # -- shards -------------------------------------------------------------------

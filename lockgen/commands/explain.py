@@ -9,20 +9,23 @@ from pathlib import Path
 
 import click
 
+from lockgen.adapters.answers import Answers
 from lockgen.adapters.http import Http
 from lockgen.adapters.metadata import MetadataReader
 from lockgen.adapters.parallel import Threads
-from lockgen.adapters.resolvers import resolver
+from lockgen.adapters.resolvers.uv import Uv
 from lockgen.adapters.workspace import Folder
 from lockgen.asking import Session
 from lockgen.commands.inputs import Inputs, read_inputs
-from lockgen.commands.sources import explicit_indexes
+from lockgen.commands.sources import explicit_indexes, surroundings
 from lockgen.errors import BadInput, Exit
 from lockgen.explaining import Explainer, merged
 from lockgen.model.conflicts import Diagnosis, Element
+from lockgen.model.manifest import Manifest
 from lockgen.parsing.manifest import close_match
 from lockgen.planning.solve import order_of_variants
 from lockgen.ports import Progress
+from lockgen.remembering import Remembered
 from lockgen.rendering import conflicts as rendering
 
 
@@ -35,6 +38,7 @@ class Options:
     limit: int | None = None
     seconds: float = 60.0
     jobs: int | None = None
+    no_cache: bool = False
     as_json: bool = False
 
 
@@ -59,8 +63,9 @@ def run(root: Path, names: tuple[str, ...], options: Options, progress: Progress
 def prepared(folder: Folder, inputs: Inputs, options: Options, progress: Progress) -> Explainer:
     """One session of questions about the family in ``folder``."""
     http = Http()
+    uv = Uv(options.seconds)
     return Explainer(
-        session=Session(resolver("uv", options.seconds), MetadataReader(http)),
+        session=Session(uv, MetadataReader(http), _remembered(inputs.manifest, uv, options)),
         manifest=inputs.manifest,
         indexes=explicit_indexes(inputs.manifest, folder, http, progress, live=options.live, offline=options.offline),
         parallel=Threads(options.jobs),
@@ -68,6 +73,13 @@ def prepared(folder: Folder, inputs: Inputs, options: Options, progress: Progres
         offline=options.offline,
         limit=options.limit,
     )
+
+
+def _remembered(manifest: Manifest, uv: Uv, options: Options) -> Remembered | None:
+    """Answers of earlier runs; without a cut-off what an index has may be another thing a minute later."""
+    if options.no_cache or manifest.exclude_newer is None:
+        return None
+    return Remembered(Answers("questions"), surroundings(manifest, uv))
 
 
 def chosen(inputs: Inputs, names: tuple[str, ...]) -> list[str]:

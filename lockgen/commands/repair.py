@@ -40,6 +40,7 @@ class Options:
     live: bool = False
     seconds: float = 60.0
     jobs: int | None = None
+    no_cache: bool = False
     as_json: bool = False
 
 
@@ -53,7 +54,13 @@ def run(root: Path, options: Options, progress: Progress) -> int:
     folder = Folder(root, progress)
     with folder.locked() if options.apply is not None else folder.shared():
         inputs = read_inputs(folder)
-        asking = explain.Options(offline=options.offline, live=options.live, seconds=options.seconds, jobs=options.jobs)
+        asking = explain.Options(
+            offline=options.offline,
+            live=options.live,
+            seconds=options.seconds,
+            jobs=options.jobs,
+            no_cache=options.no_cache,
+        )
         explainer = explain.prepared(folder, inputs, asking, progress)
         count = max(options.count, options.apply or 0)
         compat = inputs.manifest.compat

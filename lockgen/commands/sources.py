@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from lockgen import __version__
 from lockgen.adapters.http import Http
 from lockgen.adapters.live_index import read_live
 from lockgen.adapters.resolvers.usable import wheel_rank
+from lockgen.adapters.resolvers.uv import Uv
 from lockgen.errors import BadInput, ToolFailed
 from lockgen.model.manifest import Index, Manifest
 from lockgen.model.target import Target
@@ -40,6 +42,12 @@ def explicit_indexes(
         name: _one(manifest, manifest.indexes[name], workspace, http, progress, live, offline, targets)
         for name in sorted(used)
     }
+
+
+def surroundings(manifest: Manifest, uv: Uv) -> dict[str, str]:
+    """What an answer of ``uv`` depends on besides the question. Without a cut-off, tomorrow's index is another one."""
+    found = {"lockgen": __version__, "resolver": uv.version, "index": uv.default_index}
+    return found if manifest.exclude_newer is not None else {**found, "day": datetime.now(UTC).date().isoformat()}
 
 
 def _one(

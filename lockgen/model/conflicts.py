@@ -56,12 +56,19 @@ class Element:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A need of one exact version that another element does not meet: whisperx 3.7.2 needs torch>=2.7.1."""
+    """A need of one exact version that another element does not meet: whisperx 3.7.2 needs torch>=2.7.1.
+
+    With ``via`` it is the need of what that version needs: transformers 4.35.0 needs tokenizers>=0.14,<0.15, and those
+    need huggingface-hub>=0.16.4,<0.18. With ``against`` it is the need of another exact version that no release of
+    ``needs`` meets together with this one: scipy 1.11.4 needs numpy<1.28.0, whisperx 3.7.2 needs numpy>=2.0.2.
+    """
 
     name: str
     version: str
     needs: str
     bound: str
+    via: str = ""
+    against: Link | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,21 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
+def through(name: str, version: str, other: str, words: str) -> str:
+    """The bound on ``other`` that ``name`` ``version`` comes to, as a derivation concludes; "" if it says none.
+
+    "transformers==4.35.0 depends on huggingface-hub>=0.16.4,<0.18", "whisperx==3.7.2 depends on one of: a>=1 a>=2".
+    """
+    said = " ".join(words.split())
+    bound = re.escape(other) + r"([<>=!~][^\s]*?)"
+    bounds = rf"(?P<bounds>(?:{bound},? )*{bound})\.?(?: And|$)"
+    subject = rf"(?:all versions of )?{re.escape(name)}(?P<range>[<>=!~]\S*)?"
+    for found in re.finditer(rf"conclude that {subject} depends? on (?:one of: )?{bounds}", said):
+        if _met(found["range"] or "", version):
+            return " or ".join(part.rstrip(",.") for part in re.findall(rf"{bound}(?=\s|$)", found["bounds"]))
+    return ""
+
+
 def unmet(elements: Collection[Element], words: str) -> list[Need]:
     """The needs in ``words`` that the exact versions among ``elements`` do not meet."""
     exact = {element.name: version for element in elements if (version := element.version) is not None}

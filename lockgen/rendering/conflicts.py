@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lockgen.model.conflicts import Conflict, Diagnosis, Element
+from lockgen.model.conflicts import Conflict, Diagnosis, Element, Link
 
 Line = Callable[[Element], int | None]
 """Where an element stands in versions.toml."""
@@ -37,7 +37,7 @@ def _conflict(number: int, conflict: Conflict, line: Line) -> list[str]:
     proof = "" if conflict.proved else " (perhaps less of it would do)"
     rows = [f"{number}. {head}{proof}"]
     rows += [f"   {sentence}" for sentence in sentences(conflict, line)]
-    if not conflict.links:
+    if not conflict.links and len({element.name for element in conflict.elements}) > 1:
         rows += [f"   | {part}" for part in conflict.reason.splitlines() if part.strip()]
     return rows
 
@@ -45,14 +45,23 @@ def _conflict(number: int, conflict: Conflict, line: Line) -> list[str]:
 def sentences(conflict: Conflict, line: Line) -> list[str]:
     """What makes it a conflict, each need with who asks for it and what holds against it; then what no index has."""
     by_name = {element.name: element for element in conflict.elements}
-    found = []
-    for link in conflict.links:
-        other = by_name[link.needs]
-        asked = f", asked by {_list(by_name[link.name].askers)}," if by_name[link.name].askers else ""
-        found.append(f"{link.name} {link.version}{asked} needs {link.needs}{link.bound}; {_holds(other, line)}")
-    told = {name for link in conflict.links for name in (link.name, link.needs)}
+    found = [_linked(link, by_name, line) for link in conflict.links]
+    told = {name for link in conflict.links for name in (link.name, link.needs, link.against and link.against.name)}
     found += [_holds(element, line) for element in conflict.elements if element.name not in told]
     return [*found, *conflict.never]
+
+
+def _linked(link: Link, by_name: Mapping[str, Element], line: Line) -> str:
+    need = _need(link, by_name)
+    if link.against is not None:
+        return f"{need}; {_need(link.against, by_name)}"
+    return f"{need}; {_holds(by_name[link.needs], line)}"
+
+
+def _need(link: Link, by_name: Mapping[str, Element]) -> str:
+    asked = f", asked by {_list(by_name[link.name].askers)}," if by_name[link.name].askers else ""
+    between = f"{link.via}, and those need " if link.via else ""
+    return f"{link.name} {link.version}{asked} needs {between}{link.needs}{link.bound}"
 
 
 def _holds(element: Element, line: Line) -> str:
@@ -90,10 +99,7 @@ def _data(diagnosis: Diagnosis, line: Line) -> Mapping[str, Any]:
         "conflicts": [
             {
                 "elements": [element_data(element, line) for element in conflict.elements],
-                "needs": [
-                    {"package": link.name, "version": link.version, "needs": f"{link.needs}{link.bound}"}
-                    for link in conflict.links
-                ],
+                "needs": [_link_data(link) for link in conflict.links],
                 "never": list(conflict.never),
                 "sentences": sentences(conflict, line),
                 "reason": conflict.reason,
@@ -103,6 +109,15 @@ def _data(diagnosis: Diagnosis, line: Line) -> Mapping[str, Any]:
         ],
         "without": [[element.text for element in correction.elements] for correction in diagnosis.corrections],
     }
+
+
+def _link_data(link: Link) -> dict[str, Any]:
+    found: dict[str, Any] = {"package": link.name, "version": link.version, "needs": f"{link.needs}{link.bound}"}
+    if link.via:
+        found["via"] = link.via
+    if link.against is not None:
+        found["against"] = _link_data(link.against)
+    return found
 
 
 def element_data(element: Element, line: Line) -> dict[str, Any]:

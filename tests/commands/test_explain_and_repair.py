@@ -80,6 +80,35 @@ def test_in_words_of_images_and_lines(voices: Project) -> None:
     assert "[stages.asr] line 20 asks for loud[fast]>=2" in ran.out
 
 
+def test_a_chain_of_two_and_two_needs_of_one_package(voices: Project, index: LocalIndex) -> None:
+    """No need names the other package: the first by way of what it needs, the others both of a third package."""
+    index.add("tokens", "1.0", ["scipy>=2"])
+    index.add("tokens", "1.1", ["scipy>=2"])
+    index.add("text", "1.0", ["tokens<2"])
+    text = FAMILY.replace('"loud[fast]>=2"', '"text"').replace('scipy = "1.0"', 'scipy = "1.0"\ntext = "1.0"')
+    voices.write(text.replace('numpy = "1.0"  ', "#"))
+    said = voices.run("explain").out
+    assert "text 1.0, asked by asr, needs tokens<2, and those need scipy>=2; [pins] line 11 holds scipy at 1.0" in said
+    assert "scipy 1.0, asked by vad, needs numpy<2; speech-kit 2.0, asked by asr and vad, needs numpy>=2" in said
+    assert "Because" not in said
+
+
+def test_what_was_answered_is_not_asked_again(voices: Project) -> None:
+    """One question finds out whether the index is still there; and `repair` begins with what `explain` knows."""
+
+    text = FAMILY.replace('python = "3.11"', 'python = "3.11"\nexclude-newer = 2026-01-01T00:00:00Z')
+    voices.write(text)
+    first = json.loads(voices.run("explain", "--json").out)
+    assert first["solves"][0].pop("questions") > 5
+    again = json.loads(voices.run("explain", "--json").out)
+    assert again["solves"][0].pop("questions") == 1
+    assert first == again
+    kept = voices.ok("repair", "--json").out
+    assert json.loads(voices.ok("repair", "--json", "--no-cache").out)["proposals"] == json.loads(kept)["proposals"]
+    voices.write(text.replace("'2.0'", "'1.0'"))
+    assert json.loads(voices.run("explain", "--json").out)["solves"][0]["conflicts"] == []
+
+
 def test_a_limit_ends_it_and_says_so(voices: Project) -> None:
     ran = voices.run("explain", "--limit", "1")
     assert ran.code == 3

@@ -18,6 +18,7 @@ from support.index import LocalIndex
 from lockgen.asking import Session
 from lockgen.errors import NoResolution
 from lockgen.explaining import Explainer
+from lockgen.model.conflicts import Proposal
 from lockgen.model.manifest import Manifest
 from lockgen.parsing.manifest import parse_manifest
 from lockgen.planning.elements import Elements
@@ -128,6 +129,22 @@ def test_every_minimal_conflict_and_the_fewest_moves(seed: int) -> None:
         kept = elements.request(set(elements.all) - moved, whole=True)
         exact = [f"{move.element.name}=={move.to}" for move in first.moves if move.to is not None]
         assert holds(resolver, _with(kept, exact))
+        assert nearer(resolver, kept, first) == []
+
+
+def nearer(resolver: Backtracking, kept: Request, proposal: Proposal) -> list[str]:
+    """Versions nearer to the old ones that there would have been, one package after the other as they are drawn."""
+    found: list[str] = []
+    bounds: list[str] = []
+    for move in sorted(proposal.moves, key=lambda move: move.element.name):
+        if move.to is None or move.element.version is None:
+            continue
+        home, far = VERSIONS.index(move.element.version), VERSIONS.index(move.to)
+        near = [version for n, version in enumerate(VERSIONS) if abs(n - home) < abs(far - home)]
+        tried = [f"{move.element.name}=={version}" for version in near]
+        found += [text for text in tried if holds(resolver, _with(kept, [*bounds, text]))]
+        bounds.append(f"{move.element.name}=={move.to}")
+    return found
 
 
 def _with(request: Request, constraints: list[str]) -> Request:

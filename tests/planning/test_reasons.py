@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lockgen.model.conflicts import Element
-from lockgen.planning.reasons import short_reason
+from lockgen.planning.reasons import short_reason, through
 
 
 def pin(text: str) -> Element:
@@ -63,3 +63,29 @@ def test_what_is_let_go_of_and_still_goes_with_nothing() -> None:
 
 def test_long_words_are_cut() -> None:
     assert len(short_reason([pin("a==1")], "word " * 200)) == 300
+
+
+@pytest.mark.parametrize(
+    ("words", "bound"),
+    [
+        (
+            "And because transformers==4.35.0 depends on tokenizers>=0.14,<0.15, we can conclude that "
+            "transformers==4.35.0 depends on huggingface-hub>=0.16.4,<0.18.\n"
+            "And because the family depends on huggingface-hub==0.20.3",
+            ">=0.16.4,<0.18",
+        ),
+        (
+            "we can conclude that transformers==4.35.0 depends on one of:\nhuggingface-hub>=0.24.0,<1.0\n"
+            "huggingface-hub>=1.0.0\n\nAnd because the family depends on",
+            ">=0.24.0,<1.0 or >=1.0.0",
+        ),
+        ("we can conclude that all versions of transformers depend on huggingface-hub>=1.", ">=1"),
+        ("we can conclude that transformers>=4.35,<=4.40 depends on huggingface-hub>=1.", ">=1"),
+        ("we can conclude that transformers>=4.36,<=4.40 depends on huggingface-hub>=1.", ""),
+        ("we can conclude that transformers==4.35.0 depends on huggingface-hub-extra>=1.", ""),
+        ("we can conclude that other-transformers==4.35.0 depends on one of:\nhuggingface-hub>=1\ntokenizers>=1.", ""),
+        ("Because transformers==4.35.0 depends on huggingface-hub>=1 and the family depends on", ""),
+    ],
+)
+def test_what_a_version_comes_to_by_what_it_needs(words: str, bound: str) -> None:
+    assert through("transformers", "4.35.0", "huggingface-hub", words) == bound
