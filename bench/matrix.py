@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -67,20 +67,22 @@ def recording(recorder: Recorder) -> Iterator[None]:
         uv.run = _run  # type: ignore[attr-defined]
 
 
-def rows(family: Family, scratch: Path) -> Iterator[Row]:
-    """``family`` as `lockgen compat` has it; its first run warms the caches and is not counted."""
+def quiet(arguments: list[str], code: int) -> None:
+    """`lockgen` in this process, so that its calls can be recorded."""
     from lockgen.cli import guarded
 
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+        assert guarded(arguments) == code, arguments
+
+
+def rows(family: Family, scratch: Path) -> Iterator[Row]:
+    """``family`` as `lockgen compat` has it; its first run warms the caches and is not counted."""
     cache = {"LOCKGEN_CACHE_DIR": os.environ.get("LOCKGEN_CACHE_DIR", str(scratch / "cache"))}
     recorder = Recorder(scratch / "calls")
     recorder.scratch.mkdir(parents=True)
     Command([*LOCKGEN, "compat"], family.folder, cache).run()
-    with recording(recorder), open(os.devnull, "w") as nowhere:
-        said, sys.stdout = sys.stdout, nowhere
-        try:
-            assert guarded(["--project", str(family.folder), "--quiet", "compat", "--no-cache", "--offline"]) == 0
-        finally:
-            sys.stdout = said
+    with recording(recorder):
+        quiet(["--project", str(family.folder), "--quiet", "compat", "--no-cache", "--offline"], 0)
     whole = [Command([*LOCKGEN, "compat", "--no-cache", "--offline"], family.folder, cache).run() for _ in range(2)]
     bare = recorder.again()
     seconds = min(run.seconds for run in whole)

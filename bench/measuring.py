@@ -24,12 +24,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Command:
-    """``before`` is run each time, outside the clock."""
+    """``before`` is run each time, outside the clock; ``code`` is the exit code it has to have."""
 
     arguments: Sequence[str]
     cwd: Path
     environment: Mapping[str, str] | None = None
     before: Callable[[], None] = lambda: None
+    code: int = 0
 
     def run(self) -> Run:
         """Raises AssertionError with its output where it fails."""
@@ -43,7 +44,7 @@ class Command:
             child.returncode = os.waitstatus_to_exitcode(status)
             out.seek(0)
             err.seek(0)
-            assert child.returncode == 0, f"{self.arguments}: {err.read().decode()[-2000:]}"
+            assert child.returncode == self.code, f"{self.arguments}: {err.read().decode()[-2000:]}"
             return Run(seconds, usage.ru_maxrss / 1024, out.read().decode())
 
 

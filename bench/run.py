@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+from conflicts import rows as conflict_rows
 from family import ROOT, Family
 from matrix import rows as matrix_rows
 from measuring import Command, Pairs, machine, pairs
@@ -75,6 +76,7 @@ class Bench:
         yield self.check()
         yield from self.multi()
         yield from self.pip_compile()
+        yield from conflict_rows(self.scratch / "conflicts")
         yield from matrix_rows(self.family, self.scratch / "matrix")
         yield from self.synthetic()
 
