@@ -36,6 +36,7 @@ class Command:
         """Raises AssertionError with its output where it fails."""
         self.before()
         environment = {**os.environ, "CI": "1", "NO_COLOR": "1", **(self.environment or {})}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # who installs lockgen has its bytecode
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             started = time.perf_counter()
             child = subprocess.Popen(self.arguments, cwd=self.cwd, stdout=out, stderr=err, env=environment)

@@ -130,9 +130,13 @@ class _Run:
             return verdict, None
         named = named_in(verdict.reason)
         near = frozenset(item for item in items if self.all[item].name in named)
-        core = shrink(near, self._fails) if self._fails(near) else smallest(items, self._fails)
+        core = self._shrunk(near) if self._fails(near) else smallest(items, self._fails)
         self.reasons.setdefault(core, self._ask(core).reason)
         return verdict, core
+
+    def _shrunk(self, near: Items) -> Items:
+        """Two are nearly always a conflict; where they are not, the search that goes to its end finds that out."""
+        return near if len(near) == 2 and self.about.limit is None else shrink(near, self._fails)
 
     def _fails(self, items: Items) -> bool:
         return self._ask(items).answer is Answer.NO

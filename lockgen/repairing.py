@@ -109,7 +109,7 @@ class Repairer:
             if not ways:
                 break
             least = self._weight(ways[0])[0]
-            batch = [way for way in ways if self._weight(way)[0] == least][: 2 * self.explainer.parallel.workers]
+            batch = [way for way in ways if self._weight(way)[0] == least][: self.explainer.parallel.workers]
             for way, (verdicts, core) in zip(batch, self.explainer.parallel.each(self._examine, batch), strict=True):
                 answers = {verdict.answer for verdict in verdicts.values()}
                 if answers == {Answer.YES}:
