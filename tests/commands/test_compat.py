@@ -10,7 +10,9 @@ from support.families import SMALL
 from support.index import LocalIndex
 from support.project import Project
 
+from lockgen.adapters.index_server import Records, serving
 from lockgen.adapters.resolvers.uv import Uv
+from lockgen.parsing.record import parse_record
 from lockgen.ports import Request, Solution
 
 COMPAT = """
@@ -367,6 +369,28 @@ def test_cells_are_installed_for_real(family: Project, monkeypatch: pytest.Monke
     assert results["ml:cpu"]["status"] == "unknown"
     assert "index.example" in results["ml:cpu"]["reason"]
     assert f"{cell}, base:cpu: installed: yes" in ran.err
+
+
+def test_live_indexes_say_what_their_records_say(family: Project) -> None:
+    """A live index is read for every Python of the axes, in every version; and what it does not have is not there."""
+
+    def read(path: str) -> bytes:
+        return (family.root / path).read_bytes()
+
+    records = {name: parse_record(read, f"locks/index/{name}", name) for name in ("cu121", "cpu")}
+    with serving(Records(records)) as (base, _):
+        for name in records:
+            family.write(
+                (family.root / "versions.toml")
+                .read_text()
+                .replace(f"https://index.example/whl/{name}", f"{base}/{name}/simple/")
+            )
+        recorded = cells(family.ok("compat", "--json").out)
+        live = cells(family.ok("compat", "--json", "--live", "--no-cache").out)
+    sure = {"unknown": "no"}
+    assert live == {n: {g: sure.get(s, s) for g, s in found.items()} for n, found in recorded.items()}
+    assert {status for found in live.values() for status in found.values()} == {"yes", "no"}
+    assert family.run("compat", "--live", "--json", "--no-cache").code == 4, "and nothing is there now"
 
 
 def test_the_page_and_the_list_of_cells(family: Project) -> None:

@@ -17,6 +17,7 @@ import pytest
 from ruamel.yaml import YAML
 
 import lockgen
+from lockgen.cli import cli
 
 ROOT = Path(__file__).parent.parent.parent
 GITHUB = ROOT / "examples/github/compat.yml"
@@ -75,6 +76,16 @@ def test_actions_are_pinned_by_commit_with_the_tag_beside_it() -> None:
 def test_they_install_this_version() -> None:
     assert read(GITHUB)["env"]["LOCKGEN"] == f"lockgen=={lockgen.__version__}"
     assert read(GITLAB)[".compat"]["variables"]["LOCKGEN"] == f"lockgen=={lockgen.__version__}"
+
+
+@pytest.mark.parametrize("path", [GITHUB, GITLAB], ids=["github", "gitlab"])
+def test_their_options_are_those_that_there_are(path: Path) -> None:
+    """The stand-in below takes any word: the real command line has to know the same ones."""
+    used = set(
+        re.findall(r"(?<![\w-])--(?:[a-z]+-)*[a-z]+", " ".join(re.findall(r"lockgen compat .*", path.read_text())))
+    )
+    known = {option for parameter in cli.commands["compat"].params for option in parameter.opts}
+    assert {"--shard", "--merge", "--fail-on"} <= used <= known
 
 
 class Runner:

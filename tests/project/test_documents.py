@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
 from click import Group
 from click.testing import CliRunner
+from uv import find_uv_bin
 
 from lockgen.adapters.resolvers.uv import OLDEST
 from lockgen.cli import cli
@@ -74,3 +77,17 @@ def test_the_changelog_has_the_version() -> None:
 
     assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["name"] == "lockgen"
+
+
+def test_a_wheel_holds_every_file_of_the_package(tmp_path: Path) -> None:
+    """Templates, schema and the pair table are read as files: one that is left out fails only at its reader's."""
+    subprocess.run(
+        [find_uv_bin(), "build", "--wheel", "--quiet", "--out-dir", tmp_path, ROOT], check=True, capture_output=True
+    )
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        held = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    package = ROOT / "lockgen"
+    there = {
+        str(path.relative_to(ROOT)) for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert held == there
