@@ -57,19 +57,13 @@ def limit(lock: Lock) -> Bytes:
 
 def layered(lock: Lock) -> LayoutSize:
     """As the Dockerfiles install it: every image adds its delta to the image below."""
-    layers = layers_of(lock)
     images = []
     unique = Bytes()
-    seen: set[tuple[str, ...]] = set()
-    for (name, variant), layer in sorted(layers.items()):
-        own = _own_layers(lock, layer)
-        for label, packages in own:
-            key = (label.partition(":")[0], *sorted(package.chosen.sha256 for package in packages))
-            if key not in seen:
-                seen.add(key)
-                unique += weigh(packages)
-        sized = tuple((label, weigh(packages)) for label, packages in own)
-        images.append(ImageSize(name, variant, sized, weigh(_closure(lock, layer))))
+    for (name, variant), layer in sorted(layers_of(lock).items()):
+        # No two of them are one, whatever they hold: a layer is known by what lies below it, and by its files' times.
+        own = tuple((label, weigh(packages)) for label, packages in _own_layers(lock, layer))
+        unique = sum((size for _, size in own), unique)
+        images.append(ImageSize(name, variant, own, weigh(_closure(lock, layer))))
     return LayoutSize("layered", tuple(images), unique)
 
 
