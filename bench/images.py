@@ -189,14 +189,16 @@ def ours(folder: Path) -> Weighed:
     _git(root, "add", "-A")
     _git(root, "commit", "-qm", "the family")
     sizes = json.loads(_lockgen(root, "size", "--json").stdout)
-    found.more["limit"] = {key: sizes["limit"][key] for key in ("download", "installed")}
+    layered = next(layout for layout in sizes["layouts"] if layout["layout"] == "layered")
+    for name, held in (("limit", sizes["limit"]), ("layered", layered["unique"])):
+        found.more[name] = {key: held[key] for key in ("download", "installed")}
     to = ("--registry", f"{REGISTRY}/ours")
     found.cold, _ = _built(root, *to, "--no-cache")
     found.load.append(os.getloadavg()[0])
     say(f"ours: built in {found.cold:.0f} s")
     _verify(root, to, found)
     references, bottoms = {}, {}
-    for image in next(layout for layout in sizes["layouts"] if layout["layout"] == "layered")["images"]:
+    for image in layered["images"]:
         name, variant = image["image"].split(":")
         references[image["image"]] = f"{REGISTRY}/ours/cp-whisperx-app-{name}:{variant}"
         bottoms[image["image"]] = len(diffs(PUBLIC[variant == "cuda"]))

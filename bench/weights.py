@@ -23,10 +23,11 @@ no column below has not been measured.
 * *Optimised by hand*: what its owners made of that (`families/by-hand.toml`).
 * *lockgen's*: `families/versions.toml`, torch 2.3.1, which on the default index is a CUDA 12.1 build.
 
-Bytes are those of the files in each layer, by the engine's own count, and those of the layer packed with gzip (ISA-L, level
-2, as `docker push` packs with one slow thread). A layer counts once, whoever has it; those of the public base images are
-left out. Times are wall clock on a machine that did other work meanwhile (its mean load stands in the table): for orders
-of magnitude.
+Bytes are those of the files in each layer, by the engine's own count; those of the layer packed with gzip (ISA-L, level 2);
+and where the disk had a place for it those of the blobs after a `docker push` to a registry. A layer counts once, whoever
+has it; those of the public base images are left out. Times are wall clock on a machine that did other work meanwhile (its
+mean load stands in the table): for orders of magnitude. A cold build begins with an empty build cache, download caches
+included; a rebuild with what that build left.
 """
 
 
@@ -53,6 +54,7 @@ def _summary(results: Mapping[str, Any], names: list[str]) -> list[list[str]]:
         ["images", *(str(len(f["images"])) for f in held)],
         ["unique bytes of layers on disk", *(_gb(unique(f, "unpacked")) for f in held)],
         ["the same, packed", *(_gb(unique(f, "packed")) for f in held)],
+        ["unique bytes of blobs in the registry", *(_pushed(f["more"].get("registry")) for f in held)],
         ["all images, each by itself, on disk", *(_gb(sum(map(_whole, f["images"].values()))) for f in held)],
         ["the largest image", *(_gb(max(map(_whole, f["images"].values()))) for f in held)],
         ["cold build, downloads included", *(f"{f['cold']:.0f} s" for f in held)],
@@ -64,6 +66,10 @@ def _summary(results: Mapping[str, Any], names: list[str]) -> list[list[str]]:
         ],
         ["measured", *(f["on"] for f in held)],
     ]
+
+
+def _pushed(registry: Mapping[str, Any] | None) -> str:
+    return "not pushed" if registry is None else f"{_gb(registry['bytes'])}, pushed in {registry['seconds']:.0f} s"
 
 
 def _work(work: Mapping[str, Any] | None) -> str:
@@ -113,10 +119,13 @@ def _ours(family: Mapping[str, Any]) -> list[str]:
     layers = [layer for held in family["images"].values() for layer in held if _INSTALLS in layer["created_by"]]
     python = {layer["diff"]: layer for layer in layers}
     on_disk = sum(layer["unpacked"] for layer in python.values())
-    limit = more["limit"]
+    limit, layered = more["limit"], more["layered"]
     return [
-        f"* The limit is every package once: {_gb(limit['installed'])} installed. lockgen's Python layers hold "
-        f"{_gb(on_disk)}, {on_disk / limit['installed']:.3f} x of it; what is not Python is system packages.",
+        f"* The limit is every package once: {_gb(limit['download'])} of wheels, {_gb(limit['installed'])} installed. "
+        f"lockgen's layers install {_gb(layered['download'])} of wheels, {layered['download'] / limit['download']:.2f} x of "
+        f"it, and hold {_gb(on_disk)}, {on_disk / limit['installed']:.2f} x. What is there twice: what base:cpu and base:cuda "
+        "both hold, on other files below, and what asr and diarization, or pre-ner and post-ner, share with no base of "
+        "theirs. What is not Python is system packages.",
         f"* `lockgen size` had said before what each of {len(python)} Python layers would weigh: the engine's own number "
         f"differs by at most {_deviation(family):.3f} %.",
         *_verified(more.get("verify")),
