@@ -14,13 +14,13 @@ from lockgen.model.manifest import Manifest
 from lockgen.planning.graph import Reader, asked_on, reach
 from lockgen.planning.lockmaking import check_hashes, make_lock
 from lockgen.planning.solve import (
-    apart,
     asks_of,
     differs,
     kept_versions,
     order_of_variants,
     own_preferences,
     request_for,
+    together,
     versions_of,
 )
 from lockgen.ports import (
@@ -85,10 +85,8 @@ class _Run:
         self.engine = engine
         self.manifest = manifest
         self.old = old
-        order = order_of_variants(manifest)
-        loners = apart(manifest, order)
-        self.apart = loners if len(loners) < len(order) else order[1:]
-        self.order = [name for name in order if name not in self.apart]
+        self.order = together(manifest)
+        self.apart = [name for name in order_of_variants(manifest) if name not in self.order]
         self.kept = kept_versions(old, [*self.order, *self.apart], engine.upgrade, engine.opened)
         self._metadata: dict[str, CoreMetadata] = {}
         self._readers: dict[int, tuple[Solution, Reader]] = {}

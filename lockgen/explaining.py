@@ -83,6 +83,7 @@ class _Run:
             unknown=tuple(dict.fromkeys(self.unknown)),
             complete=not self.interrupted and self.search.complete,
             asked=self.about.session.asked - first,
+            joint=len(self.elements.variants) > 1,
         )
 
     def _ask(self, items: Items) -> Verdict:
@@ -287,4 +288,4 @@ def _alike(one: Diagnosis, other: Diagnosis) -> bool:
     def texts(diagnosis: Diagnosis) -> list[list[str]]:
         return [[element.text for element in conflict.elements] for conflict in diagnosis.conflicts]
 
-    return texts(one) == texts(other) and one.complete == other.complete
+    return texts(one) == texts(other) and (one.complete, one.joint) == (other.complete, other.joint)

@@ -38,21 +38,29 @@ class Unit:
 
 @dataclass
 class Repairer:
-    """``count`` is how many proposals are wanted; ``variants`` all that have images."""
+    """``count`` is how many proposals are wanted; ``variants`` all that have images.
+
+    With ``joint`` those variants have to resolve as one family too, with one version of each package (law 2).
+    """
 
     explainer: Explainer
     releases: Releases
     pairs: Pairs
     variants: Sequence[str]
     count: int = 3
+    joint: Sequence[str] = ()
     unknown: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         about = self.explainer
-        self.solves = {name: Elements(about.manifest, [name], about.indexes) for name in self.variants}
-        every = {element for elements in self.solves.values() for element in elements.all}
+        self.asked = {name: [name] for name in self.variants}
+        if self.joint:
+            self.asked[", ".join(self.joint)] = [*self.joint]
+        self.variants = list(self.asked)
+        self.solves = {name: Elements(about.manifest, of, about.indexes) for name, of in self.asked.items()}
+        every = _merged(element for elements in self.solves.values() for element in elements.all)
         self.fixed = frozenset(element for element in every if element.held or element.kind == "ask")
-        self.units = _units(sorted(every - self.fixed))
+        self.units = _units(sorted(set(every) - self.fixed))
         self.session: Session = about.session
 
     def run(self) -> Repairs:
@@ -80,7 +88,7 @@ class Repairer:
     def _conflicts(self) -> list[Conflict]:
         found: dict[tuple[str, ...], Conflict] = {}
         for variant in self.variants:
-            diagnosis = self.explainer.diagnose([variant])
+            diagnosis = self.explainer.diagnose(self.asked[variant])
             self.unknown += diagnosis.unknown
             for conflict in diagnosis.conflicts:
                 key = tuple(element.text for element in conflict.elements)
@@ -196,8 +204,10 @@ class Repairer:
         moves: list[Move] = []
         freed = sorted((e for n in items for e in self.units[n].elements), key=lambda e: (e.name not in FAMILY, e.name))
         for element in freed:
-            mine = [variant for variant in self.variants if element in self.solves[variant].all]
-            if element.version is None or any(element.name not in verdicts[v].versions for v in mine):
+            mine = [v for v in self.variants if element in self.solves[v].all and element.name in verdicts[v].versions]
+            if element.kind == "pin" and not mine:
+                continue  # nothing needs it any more: its pin holds nothing, and may stay
+            if element.version is None or not mine:
                 moves.append(Move(element, None))
                 continue
             move, verdicts = self._drawn(element, mine, requests, verdicts)
@@ -328,6 +338,19 @@ class Repairer:
             asked = [replace(request, overrides={name: (instead,)}) for request in requests]
             if all(self.session.ask(request).answer is Answer.YES for request in asked):
                 yield Override(name, version, f"{needs}{bound}", instead)
+
+
+def _merged(elements: Iterable[Element]) -> list[Element]:
+    """Each once, with every place that says it and every image that asks for it."""
+    found: dict[Element, list[Element]] = {}
+    for element in elements:
+        found.setdefault(element, []).append(element)
+    merged = []
+    for same in found.values():
+        first, *paths = dict.fromkeys(path for element in same for path in (element.path, *element.also))
+        askers = tuple(dict.fromkeys(asker for element in same for asker in element.askers))
+        merged.append(replace(same[0], path=first, askers=askers, also=tuple(paths)))
+    return merged
 
 
 def _units(elements: Sequence[Element]) -> tuple[Unit, ...]:

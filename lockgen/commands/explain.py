@@ -18,12 +18,13 @@ from lockgen.adapters.workspace import Folder
 from lockgen.asking import Session
 from lockgen.commands.inputs import Inputs, read_inputs
 from lockgen.commands.sources import explicit_indexes, surroundings
-from lockgen.errors import BadInput, Exit
+from lockgen.engine import Engine
+from lockgen.errors import BadInput, Exit, NoResolution
 from lockgen.explaining import Explainer, merged
 from lockgen.model.conflicts import Diagnosis, Element
 from lockgen.model.manifest import Manifest
 from lockgen.parsing.manifest import close_match
-from lockgen.planning.solve import order_of_variants
+from lockgen.planning.solve import order_of_variants, together
 from lockgen.ports import Progress
 from lockgen.remembering import Remembered
 from lockgen.rendering import conflicts as rendering
@@ -53,6 +54,10 @@ def run(root: Path, names: tuple[str, ...], options: Options, progress: Progress
         inputs = read_inputs(folder)
         explainer = prepared(folder, inputs, options, progress)
     diagnoses = [explainer.diagnose([variant]) for variant in chosen(inputs, names)]
+    if not names and exit_code(diagnoses) == Exit.DONE and (error := disagreement(explainer, inputs.manifest)):
+        diagnoses = [explainer.diagnose(together(inputs.manifest))]
+        if not diagnoses[0].conflicts and diagnoses[0].complete:
+            raise error
     if options.as_json:
         click.echo(json.dumps(rendering.as_json(merged(diagnoses), lines(inputs)), indent=2))
     else:
@@ -93,6 +98,23 @@ def chosen(inputs: Inputs, names: tuple[str, ...]) -> list[str]:
         if name not in known:
             raise BadInput(f"there is no variant {name!r} with images", hint=close_match(name, known))
     return [variant for variant in known if not names or variant in names]
+
+
+def disagreement(explainer: Explainer, manifest: Manifest) -> NoResolution | None:
+    """Why the family has no resolution though each variant has one: law 2 wants one version for all of them.
+
+    Raises:
+        ToolFailed: nobody can say.
+    """
+    if len(order_of_variants(manifest)) < 2:
+        return None
+    asking = explainer.session
+    engine = Engine(asking.resolver, asking.metadata, explainer.indexes, explainer.progress, explainer.offline)
+    try:
+        engine.resolve(manifest, {}, None)
+    except NoResolution as error:
+        return error
+    return None
 
 
 def lines(inputs: Inputs) -> rendering.Line:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from lockgen.model.conflicts import Proposal, Repairs
 from lockgen.parsing.manifest import parse_manifest
 from lockgen.parsing.places import Places
 from lockgen.planning.edits import Edit, edited
-from lockgen.planning.solve import order_of_variants
+from lockgen.planning.solve import order_of_variants, together
 from lockgen.ports import Progress
 from lockgen.rendering import repairs as rendering
 from lockgen.repairing import Repairer
@@ -66,7 +66,8 @@ def run(root: Path, options: Options, progress: Progress) -> int:
         compat = inputs.manifest.compat
         pairs = known_pairs(folder, compat.pairs if compat is not None else {})
         variants = order_of_variants(inputs.manifest)
-        found = Repairer(explainer, IndexReleases(Http()), pairs, variants, count).run()
+        repairer = Repairer(explainer, IndexReleases(Http()), pairs, variants, count)
+        found = _agreeing(repairer, inputs)
         if not found.conflicts:
             return _nothing(found, options)
         if not found.proposals:
@@ -75,6 +76,30 @@ def run(root: Path, options: Options, progress: Progress) -> int:
         if options.apply is not None:
             _apply(folder, inputs, found, options.apply, progress)
     return Exit.DONE if found.complete else Exit.INTERRUPTED
+
+
+def _agreeing(repairer: Repairer, inputs: Inputs) -> Repairs:
+    """Repairs after which the variants agree too: where one of them would not, all are sought once more, as one family.
+
+    Raises:
+        NoResolution: the variants do not agree, and no pin or bound that they share is why.
+    """
+    found = repairer.run()
+    if len(repairer.variants) < 2 or not found.complete:
+        return found
+    texts = [_changed(inputs, proposal, found) for proposal in found.proposals] or [inputs.text]
+    errors = [explain.disagreement(repairer.explainer, parse_manifest(text.encode(), VERSIONS)) for text in texts]
+    if not any(errors):
+        return found
+    again = replace(repairer, joint=together(inputs.manifest), variants=order_of_variants(inputs.manifest), unknown=[])
+    found = again.run()
+    if not found.conflicts and (error := next(filter(None, errors))):
+        raise error
+    return found
+
+
+def _changed(inputs: Inputs, proposal: Proposal, found: Repairs) -> str:
+    return edited(inputs.text, edits(inputs.text, proposal, found), Places(inputs.text).find, VERSIONS)
 
 
 def _nothing(found: Repairs, options: Options) -> int:
@@ -118,7 +143,7 @@ def _apply(folder: Folder, inputs: Inputs, found: Repairs, number: int, progress
             f"there is no proposal {number}", hint=f"there are {len(found.proposals)}: --apply 1 takes the smallest"
         )
     proposal = found.proposals[number - 1]
-    text = edited(inputs.text, edits(inputs.text, proposal, found), Places(inputs.text).find, VERSIONS)
+    text = _changed(inputs, proposal, found)
     parse_manifest(text.encode(), VERSIONS)
     folder.replace({VERSIONS: text.encode()})
     progress.note(f"{VERSIONS}: {len(proposal.moves)} values changed; `lockgen resolve` makes the lock of it")

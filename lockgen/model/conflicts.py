@@ -35,16 +35,16 @@ class Element:
 
     A pin ("numpy==1.24.3"), a requirement with a bound ("numpy>=2"), or one of what nobody pins ("numpy"). ``path`` are
     its keys in the file, ``also`` those of other places that say the same; ``askers`` the images that ask for the
-    package by name.
+    package by name. What says the same is the same: two variants see one line from different places.
     """
 
     name: str
     kind: Literal["pin", "bound", "ask"]
     text: str
-    path: Path
-    askers: tuple[str, ...] = ()
+    path: Path = field(compare=False)
+    askers: tuple[str, ...] = field(default=(), compare=False)
     held: bool = False
-    also: tuple[Path, ...] = ()
+    also: tuple[Path, ...] = field(default=(), compare=False)
 
     @property
     def version(self) -> str | None:
@@ -102,7 +102,8 @@ class Correction:
 class Diagnosis:
     """What is known of a variant (or of several that are alike). ``unknown`` are questions that had no answer, and why.
 
-    ``complete`` says that there is no other conflict; else it ended early, or some answer is missing.
+    ``complete`` says that there is no other conflict; else it ended early, or some answer is missing. ``joint``: the
+    variants were asked as one family, with one version of each package (law 2); else each by itself.
     """
 
     variants: tuple[str, ...]
@@ -111,6 +112,7 @@ class Diagnosis:
     unknown: tuple[str, ...]
     complete: bool
     asked: int
+    joint: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,13 @@ def apart(manifest: Manifest, order: list[str]) -> list[str]:
     return [name for name in order if manifest.variants[name].pins.keys() - manifest.listed]
 
 
+def together(manifest: Manifest) -> list[str]:
+    """The variants that are solved as one as far as they agree, the lead first: all but those that go their own way."""
+    order = order_of_variants(manifest)
+    loners = apart(manifest, order)
+    return [name for name in order if name not in loners] or order[:1]
+
+
 def rules_of(manifest: Manifest, variants: list[str]) -> tuple[dict[str, str], dict[str, str]]:
     """The pins (name to version) and routes (name to index) for a joint solve: the first variant's win."""
     pins: dict[str, str] = {}

@@ -17,7 +17,7 @@ def text(diagnoses: Sequence[Diagnosis], line: Line) -> str:
 
 
 def _diagnosis(diagnosis: Diagnosis, line: Line) -> list[str]:
-    who = ", ".join(diagnosis.variants)
+    who = ", ".join(diagnosis.variants) + (", which share one version of each package" if diagnosis.joint else "")
     count = len(diagnosis.conflicts)
     what = "no conflict was found" if not count else f"{count} {'conflict' if count == 1 else 'conflicts'}"
     all_of_them = "" if diagnosis.complete else ", and there may be more: the search did not end"
@@ -93,6 +93,7 @@ def as_json(diagnoses: Sequence[Diagnosis], line: Line) -> dict[str, Any]:
 def _data(diagnosis: Diagnosis, line: Line) -> Mapping[str, Any]:
     return {
         "variants": list(diagnosis.variants),
+        "together": diagnosis.joint,
         "complete": diagnosis.complete,
         "questions": diagnosis.asked,
         "unknown": list(diagnosis.unknown),

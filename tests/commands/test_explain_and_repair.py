@@ -210,3 +210,58 @@ def test_no_such_proposal(voices: Project) -> None:
     assert ran.code == 2
     assert "there is no proposal 99" in ran.err
     assert voices.tree == before
+
+
+APART = """\
+[family]
+name = "two"
+python = "3.11"
+
+[variants.cuda]
+from = "nvidia/cuda:12.1.0-cudnn8-runtime-ubuntu22.04"
+
+[variants.cpu]
+from = "python:3.11-slim"
+
+[pins]
+loud = "1.0"
+
+[bases.base]
+
+[stages.a]
+from = "base"
+variants = ["cpu"]
+packages = ["numpy>=2", "loud"]
+
+[stages.b]
+from = "base"
+variants = ["cuda"]
+packages = ["numpy<2"]
+"""
+
+
+def test_variants_that_each_resolve_but_not_as_one_family(voices: Project) -> None:
+    """Law 2: one version for all. No variant has a conflict by itself, and `resolve` says no all the same."""
+    voices.write(APART)
+    assert voices.run("resolve").code == 3
+    assert conflicts(voices) == [["numpy<2", "numpy>=2"]]
+    said = voices.run("explain").out
+    assert "the images of cpu, cuda, which share one version of each package: 1 conflict" in said
+    assert "[stages.a] line 19 asks for numpy>=2" in said
+    proposals = json.loads(voices.ok("repair", "--json").out)["proposals"]
+    changed = [[(change["text"], change["to"]) for change in proposal["changes"]] for proposal in proposals]
+    assert [("numpy<2", None)] in changed
+    voices.ok("repair", "--apply")
+    voices.ok("resolve")
+    assert voices.ok("repair").out == "it resolves as it is: nothing to repair\n"
+
+
+def test_a_proposal_is_resolved_with_every_variant_before_it_is_shown(voices: Project) -> None:
+    """Letting go of loud's pin repairs cpu alone; with cuda beside it numpy has to move as well."""
+    voices.write(APART.replace('"numpy>=2", "loud"', '"numpy>=2", "loud", "speech-kit>=2"').replace("1.0", "2.0"))
+    solves = json.loads(voices.run("explain", "--json").out)["solves"]
+    assert {tuple(s["variants"]): len(s["conflicts"]) for s in solves} == {("cpu",): 1, ("cuda",): 0}
+    for proposal in json.loads(voices.ok("repair", "--json").out)["proposals"]:
+        assert {"numpy<2", "numpy>=2"} & {change["text"] for change in proposal["changes"]}
+    voices.ok("repair", "--apply")
+    voices.ok("resolve")
