@@ -30,7 +30,7 @@ def tests(session: nox.Session) -> None:
     if session.posargs:
         session.run("coverage", "run", "-m", "pytest", *session.posargs)
     else:
-        session.run("coverage", "run", "-m", "pytest", "-n", "auto", "--ignore=tests/engine")
+        session.run("coverage", "run", "-m", "pytest", "-n", "auto", "--dist", "worksteal", "--ignore=tests/engine")
         # One engine, and one family that each test hands on to the next: not in parallel.
         session.run("coverage", "run", "-m", "pytest", "tests/engine")
     session.run("coverage", "combine", "-q")

@@ -265,3 +265,16 @@ def test_a_proposal_is_resolved_with_every_variant_before_it_is_shown(voices: Pr
         assert {"numpy<2", "numpy>=2"} & {change["text"] for change in proposal["changes"]}
     voices.ok("repair", "--apply")
     voices.ok("resolve")
+
+
+def test_a_pin_that_several_variants_feel_moves_once(voices: Project) -> None:
+    text = APART.replace('loud = "1.0"', 'numpy = "1.0"\nspeech-kit = "2.0"')
+    voices.write(
+        text.replace('"numpy>=2", "loud"', '"speech-kit", "numpy"').replace('"numpy<2"', '"speech-kit", "numpy"')
+    )
+    proposals = json.loads(voices.ok("repair", "--json").out)["proposals"]
+    first = [([(c["text"], c["to"]) for c in proposal["changes"]], proposal["images"]) for proposal in proposals]
+    assert first == [([("speech-kit==2.0", "1.0")], ["a", "b"]), ([("numpy==1.0", "2.0")], ["a", "b"])]
+    voices.ok("repair", "--apply", "2")
+    assert 'numpy = "2.0"' in (voices.root / "versions.toml").read_text()
+    voices.ok("resolve")
