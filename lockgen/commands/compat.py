@@ -19,7 +19,6 @@ from lockgen.adapters.resolvers.uv import Uv
 from lockgen.adapters.simple_index import read_page
 from lockgen.adapters.workspace import Folder
 from lockgen.commands.inputs import Inputs, compat_fingerprint, read_inputs
-from lockgen.commands.installing import tried
 from lockgen.commands.sources import explicit_indexes, surroundings
 from lockgen.compatibility import Compatibility
 from lockgen.errors import BadInput, Exit, Fault, LockgenError, Place, ToolFailed
@@ -229,6 +228,8 @@ def filled(
             found = result_of(group, outcome, planning.spoken_of(situation))
             if options.install and outcome.status in {Status.YES, Status.CHANGES}:
                 progress.step(f"installing {group.name} of {cell.name}")
+                from lockgen.commands.installing import tried  # much to import, and few ask for it
+
                 told = tried(situation, outcome.versions, resolver or uv, plan.indexes, offline=options.offline)
                 found = replace(found, installed=Installed(Status(told.status), told.reason, told.native))
                 said = "\n".join(f"  {line}" for line in (told.reason, *told.native) if line)

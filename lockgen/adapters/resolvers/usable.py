@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from packaging.utils import (
     InvalidSdistFilename,
@@ -17,8 +18,12 @@ from lockgen.model.target import Target
 from lockgen.ports import IndexFile
 
 
+@lru_cache(maxsize=1 << 16)
 def wheel_rank(name: str, target: Target) -> int | None:
-    """How good the wheel ``name`` is for ``target``: 0 is the best tag, None means that it does not run there."""
+    """How good the wheel ``name`` is for ``target``: 0 is the best tag, None means that it does not run there.
+
+    A session of many questions sees the same thousand names in every answer.
+    """
     try:
         tags = parse_wheel_filename(name)[3]
     except InvalidWheelFilename:

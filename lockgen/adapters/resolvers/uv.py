@@ -13,13 +13,13 @@ import re
 import shutil
 import sys
 import tempfile
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import tomli
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -333,7 +333,7 @@ def _write_preferences(path: Path, request: Request) -> None:
 
 
 def _read_pylock(path: Path, request: Request) -> dict[str, Resolved]:
-    document = tomllib.loads(path.read_text(encoding="utf-8"))
+    document = tomli.loads(path.read_text(encoding="utf-8"))
     found: dict[str, Resolved] = {}
     for entry in document.get("packages", []):
         name = canonicalize_name(entry["name"])
