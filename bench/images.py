@@ -21,7 +21,7 @@ from typing import Any
 
 from measuring import machine
 from past import FACTS, PUBLIC, Built, family, public
-from store import StoredLayer, diffs, docker, forget, manifest, stored
+from store import Store, StoredLayer, diffs, docker, forget, manifest
 
 from lockgen.parsing.progress import ProgressReader
 
@@ -80,15 +80,13 @@ def build(image: Built, tag: str, folder: Path, *, cold: bool) -> Work:
     return Work(took, len(ran))
 
 
-def weigh(found: Weighed, references: Mapping[str, str], bottoms: Mapping[str, int]) -> None:
-    """The layers of each image (name to reference) above those of its public base."""
+def weigh(found: Weighed, store: Store, name: str, reference: str, bottom: int) -> None:
+    """The layers of an image above the ``bottom`` ones, which are those of its public base."""
     started = time.perf_counter()
-    held = stored(list(references.values()))
-    for name, reference in references.items():
-        found.images[name] = own = held[reference][bottoms[name] :]
-        unpacked, packed = sum(layer.unpacked for layer in own), sum(layer.packed for layer in own)
-        say(f"{name}: {unpacked / 1e9:.2f} GB, packed {packed / 1e9:.2f}")
-    say(f"weighed in {time.perf_counter() - started:.0f} s")
+    found.images[name] = own = store.layers(reference)[bottom:]
+    unpacked, packed = sum(layer.unpacked for layer in own), sum(layer.packed for layer in own)
+    took = time.perf_counter() - started
+    say(f"{name}: {unpacked / 1e9:.2f} GB, packed {packed / 1e9:.2f}, weighed in {took:.0f} s")
 
 
 def push(found: Weighed, references: Mapping[str, str], bottoms: Mapping[str, int]) -> None:
@@ -112,8 +110,11 @@ def push(found: Weighed, references: Mapping[str, str], bottoms: Mapping[str, in
 
 
 def past(name: str, folder: Path) -> Weighed:
-    """Family ``name`` of the past, image by image as its owners' script built it."""
-    found = Weighed()
+    """Family ``name`` of the past, image by image as its owners' script built it.
+
+    As it was it has no download caches, and 60 GB of layers: each stage is dropped once it is weighed.
+    """
+    found, store, drops = Weighed(), Store(), name == "before"
     prefix = f"{REGISTRY}/{name}"
     below: dict[str, int] = {}
     for reference in PUBLIC:
@@ -133,8 +134,12 @@ def past(name: str, folder: Path) -> Weighed:
         say(f"{name}: {image.name} built in {work.seconds:.0f} s")
         if image.name == STAGE:
             found.code, found.pin = _again(name, prefix, tag, folder, found)
-    weigh(found, references, bottoms)
-    push(found, references, bottoms)
+        weigh(found, store, f"{image.name}:{image.tag}", tag, below[image.name])
+        if drops and not image.is_base:
+            docker("rmi", "-f", tag)
+            docker("builder", "prune", "-af")
+    if not drops:
+        push(found, references, bottoms)
     return found
 
 
@@ -203,7 +208,9 @@ def ours(folder: Path) -> Weighed:
         references[image["image"]] = f"{REGISTRY}/ours/cp-whisperx-app-{name}:{variant}"
         bottoms[image["image"]] = len(diffs(PUBLIC[variant == "cuda"]))
         found.more.setdefault("forecast", {})[image["image"]] = [layer["installed"] for layer in image["layers"]]
-    weigh(found, references, bottoms)
+    store = Store()
+    for tag, reference in references.items():
+        weigh(found, store, tag, reference, bottoms[tag])
     push(found, references, bottoms)
     program = root / "docker" / STAGE / "whisperx_asr.py"
     program.write_text(program.read_text() + "# better\n")

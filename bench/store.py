@@ -42,24 +42,25 @@ def diffs(reference: str) -> list[str]:
     return found
 
 
-def stored(references: Sequence[str]) -> dict[str, list[StoredLayer]]:
-    """The layers of images from the bottom up; a layer that several share is read once."""
-    root = Path(docker("info", "--format", "{{.DockerRootDir}}"))
-    packed: dict[str, int] = {}
-    return {reference: _layers(reference, root, packed) for reference in references}
+class Store:
+    """What the engine holds; a layer that several images share is read once, also where one of them is gone by then."""
 
+    def __init__(self) -> None:
+        self._root = Path(docker("info", "--format", "{{.DockerRootDir}}"))
+        self._packed: dict[str, int] = {}
 
-def _layers(reference: str, root: Path, packed: dict[str, int]) -> list[StoredLayer]:
-    image = json.loads(docker("image", "inspect", reference))[0]
-    data = image["GraphDriver"]["Data"]
-    folders = [data["UpperDir"], *filter(None, data.get("LowerDir", "").split(":"))][::-1]
-    names = image["RootFS"]["Layers"]
-    sizes = _sizes(names, root)
-    texts = _texts(reference, sizes)
-    for name, folder in zip(names, folders, strict=True):
-        if name not in packed:
-            packed[name] = _packed(folder)
-    return [StoredLayer(n, size, packed[n], by) for n, size, by in zip(names, sizes, texts, strict=True)]
+    def layers(self, reference: str) -> list[StoredLayer]:
+        """The layers of an image from the bottom up."""
+        image = json.loads(docker("image", "inspect", reference))[0]
+        data = image["GraphDriver"]["Data"]
+        folders = [data["UpperDir"], *filter(None, data.get("LowerDir", "").split(":"))][::-1]
+        names = image["RootFS"]["Layers"]
+        sizes = _sizes(names, self._root)
+        for name, folder in zip(names, folders, strict=True):
+            if name not in self._packed:
+                self._packed[name] = _packed(folder)
+        texts = _texts(reference, sizes)
+        return [StoredLayer(n, size, self._packed[n], by) for n, size, by in zip(names, sizes, texts, strict=True)]
 
 
 def _sizes(names: Sequence[str], root: Path) -> list[int]:
