@@ -23,6 +23,7 @@ from lockgen.commands import resolve as resolving
 from lockgen.commands.inputs import VERSIONS, Inputs, read_inputs
 from lockgen.commands.pairs import pairs_of_record
 from lockgen.commands.sources import explicit_indexes
+from lockgen.commands.surroundings import Surroundings
 from lockgen.errors import BadInput, Exit, LockgenError, NoResolution
 from lockgen.explaining import Explainer, merged
 from lockgen.model import bumps
@@ -117,43 +118,58 @@ def bumped(folder: Folder, wishes: Sequence[Wish], options: Options, progress: P
 
 
 class _Bump:
-    """One bump. The folder is locked, so that nothing changes between reading and writing."""
+    """One bump. The folder is locked, so that nothing changes between reading and writing.
+
+    ``manifest`` is the family with the accelerators and base images that its variants are moved to.
+    """
 
     def __init__(self, folder: Folder, inputs: Inputs, options: Options, progress: Progress) -> None:
         self.folder, self.inputs, self.options, self.progress = folder, inputs, options, progress
-        self.manifest: Manifest = inputs.manifest
         self.old = resolving.old_lock(folder, progress)
-        self.only = self._variants()
+        self.surroundings = Surroundings(folder, inputs, options, progress).moved()
+        self.manifest: Manifest = self.surroundings.manifest
 
     def run(self, wishes: Sequence[Wish]) -> Bumped:
         named = _by_name(wishes)
+        self._imply(named)
+        if not named and not self.surroundings.moves:
+            raise BadInput(
+                "nothing to move was named", hint="lockgen bump NAME, or NAME==VERSION; see lockgen outdated"
+            )
         units, free = self._sorted(named)
         chooser = self._chooser(units)
         given, picks = self._chosen(units, named, chooser)
         added = {name: version for name, version in free.items() if version is not None}
         opened = tuple(sorted(name for name, version in free.items() if version is None))
-        moves = [*_moves(units, given, picks), *(Move(n, None, v, ("pins", n)) for n, v in sorted(added.items()))]
+        pins = sorted(_moves(units, given, picks), key=lambda move: Places(self.inputs.text).find(move.path) or (0, 0))
+        moves = [*self.surroundings.moves, *pins, *(Move(n, None, v, ("pins", n)) for n, v in sorted(added.items()))]
         stays = tuple(_stay(pick) for pick in picks if pick.choice is None)
         if not moves and not opened:
             return Bumped((), Changes(), stays, text=self.inputs.text)
-        return self._made(moves, stays, opened, chooser)
+        return self._made(moves, stays, opened)
 
     # -- what is meant ---------------------------------------------------------
 
-    def _variants(self) -> tuple[str, ...]:
-        known = order_of_variants(self.manifest)
-        for name in self.options.variants:
-            if name not in known:
-                raise BadInput(f"there is no variant {name!r} with images", hint=close_match(name, known))
-        return self.options.variants
+    def _imply(self, named: dict[str, str | None]) -> None:
+        """Another accelerator alone means torch as it is, built for that."""
+        if self.surroundings.accelerators and not any(name in FAMILY for name in named):
+            unit = unit_of(self.inputs.manifest, FAMILY[0], tuple(self.surroundings.accelerators))
+            if unit is not None:
+                named[unit.name] = str(unit.current)
+
+    def _only(self, name: str) -> tuple[str, ...]:
+        """The variants whose own pins alone move; whoever names an accelerator means torch's."""
+        about = self.surroundings
+        return about.only if about.only or name not in FAMILY else tuple(about.accelerators)
 
     def _sorted(self, named: Mapping[str, str | None]) -> tuple[list[Unit], dict[str, str | None]]:
         """The units that move, torch's first; and what has no pin, with the version wished for."""
         found: dict[str, Unit] = {}
         free: dict[str, str | None] = {}
         for name, version in named.items():
-            unit = unit_of(self.manifest, name, self.only)
-            if unit is None or (name not in unit.names and unit_of(self.manifest, name) is None):
+            unit = unit_of(self.manifest, name, self._only(name))
+            # torchvision that nobody pins is no member of the unit, though torch is pinned.
+            if unit is None or name not in unit.names:
                 self._check_free(name, version)
                 free[name] = version
             else:
@@ -162,11 +178,12 @@ class _Bump:
         return sorted(found.values(), key=lambda unit: unit.name not in FAMILY), free
 
     def _check_free(self, name: str, version: str | None) -> None:
-        if self.only and unit_of(self.manifest, name) is not None:
-            which = " and ".join(self.only)
+        everywhere = unit_of(self.manifest, name)
+        if everywhere is not None and name in everywhere.names:
+            only = self._only(name)
             raise BadInput(
-                f"{which} has no pin of its own of {name}",
-                place=self.inputs.place(("variants", self.only[0])),
+                f"{' and '.join(only)} has no pin of its own of {name}",
+                place=self.inputs.place(("variants", only[0])),
                 hint="without --variant the pin moves that holds for all",
             )
         asked = {ask.name for image in self.manifest.images.values() for ask in image.packages}
@@ -203,7 +220,9 @@ class _Bump:
         )
         explainer = self._explainer(self.inputs, indexes)
         pairs = all_pairs(self.folder, self.manifest, indexes)
-        return Chooser(explainer.session, self.manifest, indexes, IndexReleases(http), pairs, options.offline)
+        accelerators = self.surroundings.accelerators
+        releases = IndexReleases(http)
+        return Chooser(explainer.session, self.manifest, indexes, releases, pairs, options.offline, accelerators)
 
     def _explainer(self, inputs: Inputs, indexes: Mapping[str, ExplicitIndex]) -> Explainer:
         options = self.options
@@ -255,7 +274,7 @@ class _Bump:
         """Another local part is another build, often for another accelerator: that is no newer version."""
         for name, version in exact.items():
             seats = [seat for seat in unit.seats if seat.name == name]
-            locals_ = {seat.version.local for seat in seats}
+            locals_ = {seat.version.local for seat in seats} | set(self.surroundings.accelerators.values())
             if name in FAMILY and version.local is not None and version.local not in locals_:
                 # Whoever names a GPU's build means the variant that has one.
                 seat = next((seat for seat in seats if seat.version.local != "cpu"), seats[0])
@@ -267,10 +286,8 @@ class _Bump:
 
     # -- making it so ----------------------------------------------------------
 
-    def _made(
-        self, moves: Sequence[Move], stays: tuple[Stay, ...], opened: tuple[str, ...], chooser: Chooser
-    ) -> Bumped:
-        text = rewritten(self.inputs.text, moves)
+    def _made(self, moves: Sequence[Move], stays: tuple[Stay, ...], opened: tuple[str, ...]) -> Bumped:
+        text = rewritten(self.surroundings.text, moves)
         inputs = Inputs(text, parse_manifest(text.encode(), VERSIONS))
         lock = self._locked(inputs, moves, opened)
         changes = compare(self.old, lock)

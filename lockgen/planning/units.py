@@ -166,8 +166,6 @@ class Market:
     def _written(self, seat: Seat, wanted: Version, *, offered_only: bool) -> str | None:
         """``wanted`` as the pin of ``seat`` would say it: with its local part, or that of the new accelerator."""
         local = next((self.accelerators[v] for v in seat.variants if v in self.accelerators), seat.version.local)
-        if seat.version.local is None and not any(v in self.accelerators for v in seat.variants):
-            local = None
         if wanted.local is not None and not offered_only:
             local = wanted.local
         text = f"{wanted.public}+{local}" if local else wanted.public

@@ -212,7 +212,7 @@ def test_a_release_that_an_index_does_not_have_is_none(small: Project, index: Lo
     before = small.tree
     ran = small.run("bump", "torch==2.6.0")
     assert ran.code == 3
-    assert "there is no solution with torch 2.6.0+cu121" in ran.err
+    assert "there is no solution with torch 2.6.0+" in ran.err
     assert "the newest torch on index cu121 is" in ran.err
     assert small.tree == before
 
