@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support.families import SMALL, write_record
 from support.index import LocalIndex
 from support.project import Project
+from support.registry import LocalRegistry, serving
 
 FAMILY = """\
 [family]
@@ -242,3 +245,100 @@ def test_a_torch_without_a_known_partner_is_not_taken(small: Project, index: Loc
     assert "no metadata says which torchaudio goes with torch 9.0.0" in ran.err
     data = moved(small, "torch==9.0.0", "torchaudio==9.0.0")
     assert {m["to"] for m in data["moves"]} == {"9.0.0+cu121", "9.0.0+cpu"}
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LocalRegistry]:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with serving(LocalRegistry()) as local:
+        local.add("nvidia/cuda", "12.1.0-runtime-ubuntu22.04", "12.1.1-runtime-ubuntu22.04")
+        local.add("nvidia/cuda", "12.4.0-runtime-ubuntu22.04", "12.4.1-runtime-ubuntu22.04", "12.4.1-base-ubuntu22.04")
+        yield local
+
+
+def add_accelerators(project: Project, registry: LocalRegistry, text: str = TORCH) -> str:
+    """cu121 ends with 2.5.1; cu124 begins with 2.5.0 and goes on."""
+    for label, versions in (("cu121", ("2.4.1", "2.5.1")), ("cu124", ("2.5.0", "2.6.0")), ("cpu", ("2.4.1", "2.6.0"))):
+        torch = [("torch", f"{v}+{label}", ["filelock"]) for v in versions]
+        write_record(project.root, label, torch + [("torchaudio", f"{v}+{label}", [f"torch=={v}"]) for v in versions])
+    text = text.replace('"nvidia/cuda:', f'"{registry.host}/nvidia/cuda:')
+    project.write(text)
+    project.ok("resolve")
+    return text
+
+
+def test_another_accelerator_moves_index_and_base_image_too(small: Project, registry: LocalRegistry) -> None:
+    before = add_accelerators(small, registry)
+    data = moved(small, "torch", "--variant", "cuda=cu124")
+    assert [(m["kind"], m["name"], m["to"]) for m in data["moves"]] == [
+        ("index", "cu124", "https://index.example/whl/cu124"),
+        ("index", "cuda", "cu124"),
+        ("base", "cuda", f"{registry.host}/nvidia/cuda:12.4.1-runtime-ubuntu22.04"),
+        ("pin", "torch", "2.6.0+cu124"),
+        ("pin", "torchaudio", "2.6.0+cu124"),
+    ]
+    added = '\n[index.cu124]\nurl = "https://index.example/whl/cu124"\npackages = ["torch", "torchaudio"]\n'
+    added += 'recorded = "locks/index/cu124"\n'
+    after = before.replace('recorded = "locks/index/cu121"\n', f'recorded = "locks/index/cu121"\n{added}')
+    after = after.replace('index = "cu121"', 'index = "cu124"').replace("cuda:12.1.0", "cuda:12.4.1")
+    assert text(small) == after.replace("2.4.1+cu121", "2.6.0+cu124")
+    small.ok("check")
+    small.ok("resolve", "--check")
+
+
+def test_an_accelerator_alone_keeps_the_version_of_torch(small: Project, registry: LocalRegistry) -> None:
+    add_accelerators(small, registry, TORCH.replace("2.4.1+cu121", "2.5.1+cu121"))
+    ran = small.run("bump", "--variant", "cu124")
+    assert ran.code == 3  # cu124 has 2.5.0 and 2.6.0
+    assert "torch 2.5.1+cu124" in ran.err
+    write_record(small.root, "cu124", [("torch", "2.5.1+cu124", []), ("torchaudio", "2.5.1+cu124", ["torch==2.5.1"])])
+    data = moved(small, "--variant", "cu124")
+    assert [m["to"] for m in data["moves"] if m["kind"] == "pin"] == ["2.5.1+cu124", "2.5.1+cu124"]
+
+
+def test_an_index_that_is_declared_goes_before_one_that_is_made_up(small: Project, registry: LocalRegistry) -> None:
+    other = '[index.newer]\nurl = "https://mirror.example/cu124"\npackages = ["torch", "torchaudio"]\n'
+    other += 'recorded = "locks/index/cu124"\n\n'
+    add_accelerators(small, registry, TORCH.replace("[variants.cuda]", f"{other}[variants.cuda]"))
+    data = moved(small, "torch==2.5.0", "--variant", "cuda=cu124")
+    assert ("index", "newer") in [(m["kind"], m["to"]) for m in data["moves"]]
+    assert "[index.cu124]" not in text(small)
+
+
+def test_a_base_image_by_its_name(small: Project, registry: LocalRegistry) -> None:
+    """No registry is asked; and base images move alone too."""
+    add_accelerators(small, registry)
+    registry.status = 500
+    ran = small.run("bump", "torch", "--variant", "cuda=cu124")
+    assert ran.code == 4
+    assert "--base cuda=IMAGE" in ran.err
+    moved(small, "torch", "--variant", "cuda=cu124", "--base", "cuda=nvidia/cuda:12.4.0-base-ubuntu22.04")
+    assert 'from = "nvidia/cuda:12.4.0-base-ubuntu22.04"' in text(small)
+    data = moved(small, "--base", "cpu=python:3.11.9-slim")
+    assert [(m["kind"], m["from"], m["to"]) for m in data["moves"]] == [
+        ("base", "python:3.11-slim", "python:3.11.9-slim")
+    ]
+    assert "docker/docker-bake.hcl" in data["files"]
+    small.ok("check")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("torch", "--variant", "cuda=cu12.4"), "'cu12.4' is no accelerator"),
+        (("torch", "--variant", "cuda=cu128"), "there is no record of one for cu128"),
+        (("torch", "--variant", "cuda=cpu"), "is for cu121, and cpu needs another image"),
+        (("torch", "--variant", "cuda=cu124", "--base", "cuda=python:3.11@x"), "is not an image reference"),
+        (("torch", "--variant", "cuda=cu124", "--base", "cuda=nvidia/cuda:12.8.0-base"), "is for cu128"),
+        (("--base", "gpu=python:3.11"), "there is no variant 'gpu'"),
+        (("--base", "cpu"), "says no image"),
+        ((), "nothing to move was named"),
+    ],
+)
+def test_what_no_variant_can_have(small: Project, registry: LocalRegistry, words: tuple[str, ...], said: str) -> None:
+    add_accelerators(small, registry)
+    before = small.tree
+    ran = small.run("bump", *words)
+    assert ran.code == 2
+    assert said in ran.err
+    assert small.tree == before
