@@ -22,7 +22,7 @@ from lockgen.model.manifest import Manifest
 from lockgen.planning.elements import Elements, named_in
 from lockgen.planning.reasons import short_reason
 from lockgen.planning.solve import order_of_variants
-from lockgen.planning.units import Listed, Market
+from lockgen.planning.units import Market
 from lockgen.ports import ExplicitIndex, Releases, Request
 
 
@@ -55,11 +55,16 @@ class Chooser:
         self.variants = order_of_variants(self.manifest)
         self.solves = {name: Elements(self.manifest, [name], self.indexes) for name in self.variants}
 
-    def warm(self, variants: Iterable[str] = ()) -> None:
-        """Asks for the family as it is with the network: what the cache holds of an index may be of last week."""
-        for variant in variants or self.variants:
-            if not self.offline:
-                self.session.ask(self._request(variant, ()), warm=True)
+    def warm(self) -> list[Verdict]:
+        """What each variant says of the family as it is.
+
+        With the network: what the cache holds of an index may be of last week.
+        """
+        return [self.session.ask(self.request(variant), warm=not self.offline) for variant in self.variants]
+
+    def request(self, variant: str) -> Request:
+        """The family as it is."""
+        return self._request(variant, ())
 
     def market(self, units: Collection[Unit]) -> Market:
         """What the indexes offer for ``units``."""
@@ -67,12 +72,12 @@ class Chooser:
         routed: set[tuple[str, str]] = set()
         for seat in (seat for unit in units for seat in unit.seats):
             for variant in seat.variants or self.variants[:1]:
-                request = self._request(variant, ())
+                request = self.request(variant)
                 listed[seat.name, variant] = [Version(text) for text in self.releases.usable(seat.name, request)]
                 if seat.name in request.routes:
                     routed.add((seat.name, variant))
         amd64 = self.manifest.target.platform == "linux/amd64"
-        return Market(_known(listed), self.pairs, routed, self.accelerators, amd64)
+        return Market(listed, self.pairs, routed, self.accelerators, amd64)
 
     def newest(self, units: Sequence[Unit], market: Market, given: Mapping[Path, tuple[str, str]]) -> list[Pick]:
         """The newest that each of ``units`` can have, the first before the others, with all that is ``given``.
@@ -82,6 +87,14 @@ class Chooser:
         Raises:
             ToolFailed: some question had no answer.
         """
+        for unit in units:
+            if (name := market.silent(unit)) is not None:
+                raise ToolFailed(
+                    f"which releases of {name} there are is not known",
+                    hint="run it without --offline"
+                    if self.offline
+                    else "is the index there? name the version: NAME==VERSION",
+                )
         options = {unit.name: market.choices(unit) for unit in units}
         fixed = dict(given)
         picks: list[Pick] = []
@@ -202,7 +215,3 @@ class Chooser:
             elements.append(replace(element, text=text))
         ours = [element for element in elements if element.path in paths or element.name in named_in(verdict.reason)]
         return short_reason(ours, verdict.reason)
-
-
-def _known(listed: Listed) -> Listed:
-    return {key: sorted(versions) for key, versions in listed.items()}

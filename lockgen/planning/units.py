@@ -145,6 +145,29 @@ class Market:
                 return Version(torch)
         return None
 
+    def silent(self, unit: Unit) -> str | None:
+        """A package of ``unit`` of which nobody knows any release. An explicit index is known, whatever it has."""
+        for seat in unit.seats:
+            for variant in seat.variants:
+                if (seat.name, variant) not in self.routed and not self.listed.get((seat.name, variant)):
+                    return seat.name
+        return None
+
+    def bar(self, unit: Unit, version: Version) -> str:
+        """Why ``unit`` could not be asked for in a ``version`` that is there."""
+        lead = next(seat for seat in unit.seats if seat.name == unit.name)
+        text = f"{version}+{lead.version.local}" if lead.version.local else str(version)
+        if not all(self._has(lead.name, variant, text) for variant in lead.variants):
+            return "no file of it runs on the target"
+        if not self._same_accelerator(unit, lead, version):
+            known = self.pairs.get(version.public)
+            return f"it is built for {known.accelerator if known and known.accelerator else 'what nobody knows'}"
+        for seat in unit.seats:
+            partner = self._partner(unit, version, seat.name)
+            if partner is None:
+                return f"no metadata says which {seat.name} goes with it"
+        return "a partner of it is not there"
+
     def _of(self, seat: Seat) -> Iterable[Version]:
         return (version for variant in seat.variants for version in self.listed.get((seat.name, variant), ()))
 
