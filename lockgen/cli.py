@@ -285,6 +285,7 @@ def outdated(context: click.Context, /, **flags: Any) -> int:
 @click.option(
     "--base", "bases", multiple=True, metavar="VARIANT=IMAGE", help="The base image of a variant; repeatable."
 )
+@click.option("--exclude-newer", metavar="WHEN", help="Move the cut-off too, as in 2025-11-04T00:00:00Z.")
 @click.option("--add-pin", is_flag=True, help="Add a pin to [pins] for what has none.")
 @click.option("--dry-run", is_flag=True, help="Show everything, write nothing.")
 @click.option("--offline", is_flag=True, help="Use the caches only.")

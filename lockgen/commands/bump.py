@@ -53,11 +53,13 @@ Given = dict[bumps.Path, tuple[str, str]]
 class Options:
     """What the command line says. ``variants`` are NAME, whose own pins alone move, or NAME=ACCELERATOR.
 
-    ``bases`` are VARIANT=IMAGE; ``add_pin`` lets a version be named for what has no pin.
+    ``bases`` are VARIANT=IMAGE, ``exclude_newer`` is the new cut-off (ISO 8601, with an offset). ``add_pin`` lets a
+    version be named for what has no pin.
     """
 
     variants: tuple[str, ...] = ()
     bases: tuple[str, ...] = ()
+    exclude_newer: str | None = None
     add_pin: bool = False
     dry_run: bool = False
     offline: bool = False
@@ -362,7 +364,9 @@ def rewritten(text: str, moves: Sequence[Move]) -> str:
         BadInput: a value cannot be edited without touching more.
     """
     document = tomllib.loads(text)
-    edits = [Edit(*_at(document, move.path), move.new) for move in moves if move.old is not None]
+    # What is added has no old value, and the cut-off is no string: both are in the text already, but for pins.
+    there = [move for move in moves if move.old is not None and move.kind != "cut-off"]
+    edits = [Edit(*_at(document, move.path), move.new) for move in there]
     result = edited(text, edits, Places(text).find, VERSIONS) if edits else text
     for move in moves:
         if move.old is None and move.kind == "pin":

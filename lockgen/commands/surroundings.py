@@ -1,9 +1,10 @@
-"""What of a variant a bump moves besides pins: its accelerator's index, and its base image."""
+"""What a bump moves besides pins: the cut-off; of a variant its accelerator's index, and its base image."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Protocol
 
 from lockgen.adapters.http import Http
@@ -15,7 +16,8 @@ from lockgen.model.accelerator import FAMILY, is_label, of_image
 from lockgen.model.bumps import Move
 from lockgen.model.manifest import Index, Manifest, Variant
 from lockgen.parsing.manifest import close_match
-from lockgen.planning.edits import with_index
+from lockgen.parsing.places import Places
+from lockgen.planning.edits import said, with_cut_off, with_index
 from lockgen.planning.solve import order_of_variants
 from lockgen.planning.tags import Reference, is_cuda, parse_reference, tag_for
 from lockgen.ports import Progress
@@ -28,6 +30,8 @@ class Wanted(Protocol):
     def variants(self) -> tuple[str, ...]: ...
     @property
     def bases(self) -> tuple[str, ...]: ...
+    @property
+    def exclude_newer(self) -> str | None: ...
     @property
     def offline(self) -> bool: ...
     @property
@@ -50,7 +54,7 @@ class Moved:
 
 
 class Surroundings:
-    """Reads --variant and --base against one versions.toml."""
+    """Reads --variant, --base and --exclude-newer against one versions.toml."""
 
     def __init__(self, folder: Folder, inputs: Inputs, wanted: Wanted, progress: Progress) -> None:
         self._folder, self._inputs, self._wanted, self._progress = folder, inputs, wanted, progress
@@ -65,6 +69,8 @@ class Surroundings:
             BadInput: there is no such variant, or nothing says where its accelerator's builds or base image come from.
             ToolFailed: the registry of its base image cannot be asked.
         """
+        if self._wanted.exclude_newer is not None:
+            self._cut_off(self._wanted.exclude_newer)
         only: list[str] = []
         accelerators: dict[str, str] = {}
         bases = dict(self._named(word, "--base") for word in self._wanted.bases)
@@ -127,6 +133,20 @@ class Surroundings:
         changed: Variant = replace(variant, from_image=new) if key == "from" else replace(variant, index=new)
         self._manifest = replace(self._manifest, variants={**self._manifest.variants, name: changed})
         self._moves.append(Move(name, old, new, ("variants", name, key), "base" if key == "from" else "index"))
+
+    def _cut_off(self, text: str) -> None:
+        try:
+            when = datetime.fromisoformat(text)
+            if when.tzinfo is None or not 1 < when.year < 9999:
+                raise ValueError
+        except ValueError:
+            hint = "a date, a time and an offset, as in 2025-11-04T00:00:00Z"
+            raise BadInput(f"--exclude-newer {text!r} is no time", hint=hint) from None
+        old = self._manifest.exclude_newer
+        self._text = with_cut_off(self._text, when, Places(self._text).find, VERSIONS)
+        self._manifest = replace(self._manifest, exclude_newer=when)
+        if old is not None and old != when:
+            self._moves.append(Move("exclude-newer", said(old), said(when), ("family", "exclude-newer"), "cut-off"))
 
     # -- the index -------------------------------------------------------------
 

@@ -171,6 +171,29 @@ def test_what_nobody_can_do(voices: Project, words: tuple[str, ...], said: str) 
     assert voices.tree == before
 
 
+def test_the_cut_off_moves_too(voices: Project, index: LocalIndex) -> None:
+    index.add("speech-kit", "1.5", uploaded="2025-07-01T00:00:00Z")
+    assert "nothing newer" not in voices.ok("bump", "speech-kit").out  # 2.0 does not fit
+    data = moved(voices, "--exclude-newer", "2025-08-01T02:00:00+02:00", "speech-kit")
+    assert moves(data)["exclude-newer"] == ("2025-06-01T00:00:00Z", "2025-08-01T00:00:00Z")
+    assert moves(data)["speech-kit"] == ("1.0", "1.5")
+    assert "exclude-newer = 2025-08-01T00:00:00Z\n" in text(voices)
+    voices.ok("check")
+
+
+@pytest.mark.parametrize("when", ["tomorrow", "2025-08-01", "2025-08-01T00:00:00"])
+def test_a_cut_off_that_is_no_time(voices: Project, when: str) -> None:
+    assert "is no time" in voices.run("bump", "--exclude-newer", when, "numpy").err
+
+
+def test_a_file_with_the_line_ends_of_windows(voices: Project) -> None:
+    (voices.root / "versions.toml").write_bytes(FAMILY.replace("\n", "\r\n").encode())
+    moved(voices, "--add-pin", "loud==2.0", "numpy==1.5")
+    wanted = FAMILY.replace('numpy = "1.0"', 'numpy = "1.5"')
+    wanted = wanted.replace('scipy = { version = "1.0" }\n', 'scipy = { version = "1.0" }\nloud = "2.0"\n')
+    assert (voices.root / "versions.toml").read_bytes().decode() == wanted.replace("\n", "\r\n")
+
+
 def test_a_pin_that_holds_for_all_is_no_variants_own(small: Project) -> None:
     ran = small.run("bump", "numpy", "--variant", "cpu")
     assert ran.code == 2
