@@ -45,6 +45,9 @@ from lockgen.ports import ExplicitIndex, Progress
 from lockgen.rendering import bumps as rendering
 from lockgen.rendering import conflicts as reasons
 
+_TRIES = 8
+"""How many lower versions are tried where the variants cannot agree on the newest."""
+
 Given = dict[bumps.Path, tuple[str, str]]
 """Pins that have their version: path to name and version."""
 
@@ -130,6 +133,7 @@ class _Bump:
         self.old = resolving.old_lock(folder, progress)
         self.surroundings = Surroundings(folder, inputs, options, progress).moved()
         self.manifest: Manifest = self.surroundings.manifest
+        self._warm = False
 
     def run(self, wishes: Sequence[Wish]) -> Bumped:
         named = _by_name(wishes)
@@ -139,16 +143,46 @@ class _Bump:
                 "nothing to move was named", hint="lockgen bump NAME, or NAME==VERSION; see lockgen outdated"
             )
         units, free = self._sorted(named)
+        self._note_others(units)
         chooser = self._chooser(units)
-        given, picks = self._chosen(units, named, chooser)
+        market = chooser.market(units)
+        given, open_ones = self._given(units, named, market)
         added = {name: version for name, version in free.items() if version is not None}
         opened = tuple(sorted(name for name, version in free.items() if version is None))
-        pins = sorted(_moves(units, given, picks), key=lambda move: Places(self.inputs.text).find(move.path) or (0, 0))
-        moves = [*self.surroundings.moves, *pins, *(Move(n, None, v, ("pins", n)) for n, v in sorted(added.items()))]
-        stays = tuple(_stay(pick) for pick in picks if pick.choice is None)
-        if not moves and not opened:
-            return Bumped((), Changes(), stays, text=self.inputs.text)
-        return self._made(moves, stays, opened)
+        tries = 0
+        while True:
+            picks = self._picked(open_ones, given, chooser, market)
+            moves = self._moves(units, given, picks, added)
+            stays = tuple(_stay(pick) for pick in picks if pick.choice is None)
+            if not moves and not opened:
+                return Bumped((), Changes(), stays, text=self.inputs.text)
+            text = rewritten(self.surroundings.text, moves)
+            inputs = Inputs(text, parse_manifest(text.encode(), VERSIONS))
+            try:
+                lock = self._locked(inputs, opened)
+                return self._made(inputs, lock, Bumped(moves, compare(self.old, lock), stays, opened, text=text))
+            except NoResolution as error:
+                # Each variant can have it, but they cannot agree (law 2): where nobody named it, the next lower one.
+                tried = next((pick for pick in picks if pick.choice is not None), None)
+                tries += 1
+                if tried is None or tried.choice is None or tries > _TRIES:
+                    raise self._explained(inputs, moves, error) from error
+                market = market.below(tried.unit, tried.choice.version)
+
+    def _moves(
+        self, units: Sequence[Unit], given: Given, picks: Sequence[Pick], added: Mapping[str, str]
+    ) -> tuple[Move, ...]:
+        find = Places(self.inputs.text).find
+        pins = sorted(_moves(units, given, picks), key=lambda move: find(move.path) or (0, 0))
+        new = [Move(name, None, version, ("pins", name)) for name, version in sorted(added.items())]
+        return (*self.surroundings.moves, *pins, *new)
+
+    def _note_others(self, units: Sequence[Unit]) -> None:
+        for seat in (seat for unit in units for seat in unit.others):
+            variant = " and ".join(seat.variants)
+            self.progress.note(
+                f"{variant} keeps {seat.name} {seat.version}, a pin of its own: --variant {variant} moves it"
+            )
 
     # -- what is meant ---------------------------------------------------------
 
@@ -237,24 +271,29 @@ class _Bump:
         )
         return explain.prepared(self.folder, inputs, asking, self.progress, indexes)
 
-    def _chosen(
-        self, units: Sequence[Unit], named: Mapping[str, str | None], chooser: Chooser
-    ) -> tuple[Given, list[Pick]]:
-        market = chooser.market(units)
+    def _given(
+        self, units: Sequence[Unit], named: Mapping[str, str | None], market: Market
+    ) -> tuple[Given, list[Unit]]:
+        """The pins whose version is named, and the units of which the newest is wanted."""
         given: Given = {}
         open_ones: list[Unit] = []
         for unit in units:
             exact = {name: Version(v) for name in unit.names if (v := named.get(name)) is not None}
-            if not exact:
+            if exact:
+                choice = self._exact(unit, exact, market)
+                given |= {seat.pin.path: (seat.name, choice.of(seat)) for seat in unit.seats}
+            else:
                 open_ones.append(unit)
-                continue
-            choice = self._exact(unit, exact, market)
-            given |= {seat.pin.path: (seat.name, choice.of(seat)) for seat in unit.seats}
+        return given, open_ones
+
+    def _picked(self, open_ones: Sequence[Unit], given: Given, chooser: Chooser, market: Market) -> list[Pick]:
         if not open_ones:
-            return given, []
+            return []
         self.progress.step(f"looking for the newest {', '.join(unit.name for unit in open_ones)}")
-        chooser.warm()
-        return given, chooser.newest(open_ones, market, given)
+        if not self._warm:
+            chooser.warm()
+            self._warm = True
+        return chooser.newest(open_ones, market, given)
 
     def _exact(self, unit: Unit, exact: Mapping[str, Version], market: Market) -> Choice:
         self._check_accelerator(unit, exact)
@@ -288,38 +327,24 @@ class _Bump:
 
     # -- making it so ----------------------------------------------------------
 
-    def _made(self, moves: Sequence[Move], stays: tuple[Stay, ...], opened: tuple[str, ...]) -> Bumped:
-        text = rewritten(self.surroundings.text, moves)
-        inputs = Inputs(text, parse_manifest(text.encode(), VERSIONS))
-        lock = self._locked(inputs, moves, opened)
-        changes = compare(self.old, lock)
+    def _made(self, inputs: Inputs, lock: Lock, bumped: Bumped) -> Bumped:
+        """``bumped`` with what it weighs and what is written, or would be."""
         _, wanted, pending = resolving.pending_files(self.folder, inputs.manifest, lock)
-        wanted[VERSIONS] = text.encode()
-        pending = sorted({*pending, *([VERSIONS] if text != self.inputs.text else [])})
+        wanted[VERSIONS] = inputs.text.encode()
+        pending = sorted({*pending, *([VERSIONS] if inputs.text != self.inputs.text else [])})
         if not self.options.dry_run:
             self.progress.step("writing")
             pending = self.folder.replace(wanted)
-        return Bumped(
-            moves=tuple(moves),
-            changes=changes,
-            stays=stays,
-            opened=opened,
-            weights=_weights(self.old, lock, changes),
-            text=text,
-            files=tuple(pending),
-        )
+        return replace(bumped, weights=_weights(self.old, lock, bumped.changes), files=tuple(pending))
 
-    def _locked(self, inputs: Inputs, moves: Sequence[Move], opened: tuple[str, ...]) -> Lock:
+    def _locked(self, inputs: Inputs, opened: tuple[str, ...]) -> Lock:
         options = resolving.Options(
             resolver=self.options.resolver,
             offline=self.options.offline,
             live=self.options.live,
             upgrade_packages=opened,
         )
-        try:
-            return resolving.resolved(self.folder, inputs, self.old, options, self.progress)
-        except NoResolution as error:
-            raise self._explained(inputs, moves, error) from error
+        return resolving.resolved(self.folder, inputs, self.old, options, self.progress)
 
     def _explained(self, inputs: Inputs, moves: Sequence[Move], error: NoResolution) -> LockgenError:
         """What `lockgen explain` says of the edited text; the resolver's own words where that finds nothing."""

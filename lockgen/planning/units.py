@@ -7,7 +7,7 @@ one another, and move as one through the pair table; each stays on its accelerat
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from packaging.version import Version
 
@@ -93,7 +93,8 @@ def _tables(seats: Iterable[Seat], lead: str) -> list[list[Seat]]:
 class Market:
     """What is offered: the releases by index, torch's pairs, and the accelerators that variants are moved to.
 
-    ``amd64``: the pair table knows what the default index's builds for 64-bit Linux on x86 are for, and no others.
+    ``caps`` are versions that a unit, by name, must stay below. ``amd64``: the pair table knows what the default
+    index's builds for 64-bit Linux on x86 are for, and no others.
     """
 
     listed: Listed
@@ -101,6 +102,11 @@ class Market:
     routed: Collection[tuple[str, str]]
     accelerators: Mapping[str, str] = field(default_factory=dict)
     amd64: bool = True
+    caps: Mapping[str, Version] = field(default_factory=dict)
+
+    def below(self, unit: Unit, version: Version) -> Market:
+        """The same, but for ``unit`` only releases below ``version``."""
+        return replace(self, caps={**self.caps, unit.name: version})
 
     def choices(self, unit: Unit) -> list[Choice]:
         """What ``unit`` could become, the oldest first: its newer releases, any where the accelerator changes.
@@ -114,7 +120,7 @@ class Market:
             if (version.is_prerelease and not unit.current.is_prerelease) or (version <= unit.current and not moved):
                 continue
             choice = self.choice(unit, {unit.name: version}, offered_only=True)
-            if choice is not None:
+            if choice is not None and (unit.name not in self.caps or version < self.caps[unit.name]):
                 found.append(choice)
         return found
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from support.families import SMALL, write_record
 from support.index import LocalIndex
+from support.index import serving as serving_index
 from support.project import Project
 from support.registry import LocalRegistry, serving
 
@@ -365,3 +366,110 @@ def test_what_no_variant_can_have(small: Project, registry: LocalRegistry, words
     assert ran.code == 2
     assert said in ran.err
     assert small.tree == before
+
+
+def test_the_default_indexs_torch_keeps_its_accelerator_too(voices: Project, index: LocalIndex) -> None:
+    """Which of its releases is built for what only the pair table knows: 2.4 for CUDA 12.1, 2.5 for 12.4."""
+    for version in ("2.4.0", "2.4.1", "2.5.1"):
+        index.add("torch", version)
+        index.add("torchvision", f"0.{19 + (version == '2.5.1')}.{version[-1]}", [f"torch=={version}"])
+    pins = 'numpy = "1.0"                # old, but known\ntorch = "2.4.0"\ntorchvision = "0.19.0"'
+    family = FAMILY.replace('numpy = "1.0"                # old, but known', pins)
+    voices.write(family.replace('packages = ["scipy"]', 'packages = ["scipy", "torch", "torchvision"]'))
+    voices.ok("resolve")
+    assert moves(moved(voices, "torch")) == {"torch": ("2.4.0", "2.4.1"), "torchvision": ("0.19.0", "0.19.1")}
+    assert "torch 2.4.1 stays: nothing newer is allowed" in voices.ok("bump", "torchvision").out
+    (row,) = [r for r in json.loads(voices.ok("outdated", "--json").out)["pins"] if r["name"] == "torch"]
+    assert (row["newest"]["version"], row["newest-why"]) == ("2.5.1", "it is built for cu124")
+    # Whoever names it, means it.
+    assert moves(moved(voices, "torch==2.5.1"))["torchvision"] == ("0.19.1", "0.20.1")
+
+
+def test_a_pre_release_only_for_who_has_one(voices: Project, index: LocalIndex) -> None:
+    index.add("speech-kit", "2.0rc1")
+    index.add("speech-kit", "3.0b1")
+    voices.write(FAMILY.replace("'1.0'", "'2.0rc1'"))
+    voices.ok("resolve")
+    assert moves(moved(voices, "speech-kit"))["speech-kit"] == ("2.0rc1", "3.0b1")
+
+
+def test_a_variant_that_goes_its_own_way(voices: Project) -> None:
+    legacy = '[variants.legacy]\nfrom = "python:3.11-slim"\npins = { numpy = "2.0" }\n\n[pins]'
+    stages = FAMILY.replace('from = "base"\n', 'from = "base"\nvariants = ["cpu"]\n')
+    family = stages.replace("[pins]", legacy, 1)
+    voices.write(family)
+    voices.ok("resolve")
+    ran = voices.ok("bump", "numpy")
+    assert "legacy keeps numpy 2.0, a pin of its own: --variant legacy moves it" in ran.err
+    assert text(voices) == family.replace('numpy = "1.0" ', 'numpy = "1.5" ')
+    moved(voices, "numpy", "--variant", "legacy")
+    assert 'pins = { numpy = "3.0" }' in text(voices)
+    voices.ok("check")
+
+
+def test_variants_that_cannot_agree_on_the_newest_take_the_next(small: Project, index: LocalIndex) -> None:
+    """either 2.0 fits each of them, but by another filelock: a package has one version in the family."""
+    for version in ("1.0", "1.5"):
+        index.add("either", version, extras=["gpu", "cpu"])
+    needs = ["filelock<3.1 ; extra == 'gpu'", "filelock>=3.1 ; extra == 'cpu'"]
+    index.add("either", "2.0", needs, extras=["gpu", "cpu"])
+    images = '[stages.a]\nfrom = "base"\nvariants = ["cuda"]\npackages = ["either[gpu]"]\n\n'
+    images += '[stages.b]\nfrom = "base"\nvariants = ["cpu"]\npackages = ["either[cpu]"]\n'
+    family = SMALL.replace('numpy = "2.0.0"\n', 'numpy = "2.0.0"\neither = "1.0"\n').partition("[bases.ml]")[0]
+    small.write(family + images)
+    small.ok("resolve")
+    assert moves(moved(small, "either")) == {"either": ("1.0", "1.5")}
+    small.ok("check")
+    before = small.tree
+    ran = small.run("bump", "either==2.0")
+    assert ran.code == 3
+    assert "filelock" in ran.err
+    assert small.tree == before
+
+
+def test_offline_takes_what_the_caches_know(voices: Project, index: LocalIndex) -> None:
+    ran = voices.run("bump", "numpy", "--offline")
+    assert ran.code == 4
+    assert "which releases of numpy there are is not known" in ran.err
+    voices.ok("bump", "numpy", "--dry-run")
+    index.asked.clear()
+    assert moves(moved(voices, "numpy", "--offline")) == {"numpy": ("1.0", "1.5")}
+    assert index.asked == []
+
+
+def test_before_there_is_a_lock(voices: Project) -> None:
+    (voices.root / "locks/lock.json").unlink()
+    data = moved(voices, "numpy==1.5")
+    assert data["changes"]["first"]
+    assert [size["before"] for size in data["sizes"]] == [None, None, None]
+    voices.ok("check")
+
+
+def test_what_is_so_already(voices: Project) -> None:
+    before = voices.tree
+    assert voices.ok("bump", "numpy==1.0").out == "nothing to move: everything that was named is so already\n"
+    assert voices.tree == before
+
+
+LIVE = """
+[index.cu121]
+url = "URL"
+packages = ["torch"]
+recorded = "locks/index/cu121"
+
+[variants.cpu]
+index = "cu121"
+pins = { torch = "2.4.1+cu121" }
+"""
+
+
+def test_a_live_index_is_read_in_every_version(voices: Project, index: LocalIndex) -> None:
+    index.add("filelock", "3.0.0")
+    with serving_index(LocalIndex()) as cuda:
+        for version in ("2.4.1", "2.5.1"):
+            cuda.add("torch", f"{version}+cu121", ["filelock"], tag="cp311-cp311-linux_x86_64")
+        family = FAMILY.replace("\n[variants.cpu]\n", LIVE.replace("URL", cuda.url))
+        voices.write(family.replace('packages = ["scipy"]', 'packages = ["scipy", "torch"]'))
+        write_record(voices.root, "cu121", [("torch", "2.4.1+cu121", ["filelock"])])
+        assert "nothing newer is allowed" in voices.ok("bump", "torch").out
+        assert moves(moved(voices, "torch", "--live")) == {"torch": ("2.4.1+cu121", "2.5.1+cu121")}
