@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from lockgen.model.outdated import Release
 from lockgen.model.target import Target
 
 Item = TypeVar("Item")
@@ -155,6 +156,14 @@ class Releases(Protocol):
         """Its versions with a file that runs on the target, in order, none newer than the cut-off; none if nobody
         can tell.
         """
+        ...
+
+
+class Publications(Protocol):
+    """All that an index has of a package, for whomever."""
+
+    def published(self, name: str, request: Request) -> Sequence[Release]:
+        """Its versions that are not withdrawn, the oldest first. Raises ToolFailed where nobody can tell."""
         ...
 
 
