@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from lockgen.model.advisories import Advisory
 from lockgen.model.target import Target
 
 Item = TypeVar("Item")
@@ -155,6 +156,23 @@ class Releases(Protocol):
         """Its versions with a file that runs on the target, in order, none newer than the cut-off; none if nobody
         can tell.
         """
+        ...
+
+
+class Advisories(Protocol):
+    """What is known to be wrong with packages. ``source`` is where that is from, for people."""
+
+    source: str
+
+    def of_releases(self, releases: Sequence[tuple[str, str]]) -> Mapping[str, Sequence[Advisory]]:
+        """Package to all that may speak of one of its ``releases`` (name and public version), withdrawn ones too.
+
+        What a record means is for the asker to judge. Raises ToolFailed or BadInput: never half an answer.
+        """
+        ...
+
+    def of_packages(self, names: Sequence[str]) -> Mapping[str, Sequence[Advisory]]:
+        """The same of all releases."""
         ...
 
 
