@@ -20,10 +20,12 @@ INWARD = {
     "parsing": {"errors", "model", "parsing", "ports"},
     "tooling": {"errors", "model", "ports"},
     "engine": {"errors", "model", "planning", "ports", "tooling"},
-    "asking": {"errors", "model", "ports"},
+    "remembering": {"model", "ports"},
+    "asking": {"errors", "model", "ports", "remembering"},
     "explaining": {"asking", "model", "planning", "ports"},
-    "compatibility": {"asking", "errors", "explaining", "model", "planning", "ports"},
+    "compatibility": {"asking", "errors", "explaining", "model", "planning", "ports", "remembering"},
     "repairing": {"asking", "explaining", "model", "planning", "ports"},
+    "fixing": {"asking", "model", "planning", "ports"},
     "adapters": {"adapters", "errors", "model", "parsing", "ports", "rendering"},
     "commands": {
         "adapters",
@@ -33,10 +35,12 @@ INWARD = {
         "engine",
         "errors",
         "explaining",
+        "fixing",
         "model",
         "parsing",
         "planning",
         "ports",
+        "remembering",
         "rendering",
         "repairing",
     },
@@ -54,10 +58,12 @@ PURE = (
     "parsing",
     "tooling",
     "engine",
+    "remembering",
     "asking",
     "explaining",
     "compatibility",
     "repairing",
+    "fixing",
 )
 OUTSIDE = {
     "http",
@@ -85,6 +91,9 @@ DOORS = {
     "build": {"adapters/pep517.py"},
     "elftools": {"adapters/elf.py"},
     "nox": {"nox.py"},
+    "cvss": {"parsing/severity.py"},
+    "cyclonedx": {"rendering/sbom.py"},
+    "packageurl": {"rendering/sbom.py"},
 }
 """An outside part, and the one module that may know it."""
 
