@@ -301,6 +301,26 @@ def audit(context: click.Context, /, **flags: Any) -> int:
 
 
 @cli.command()
+@click.argument("images", nargs=-1)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Write a file for each image there; without it one image goes to stdout.",
+)
+@click.option("--format", "style", type=click.Choice(["json", "xml"]), default="json", show_default=True)
+@click.pass_context
+def sbom(context: click.Context, /, images: tuple[str, ...], **flags: Any) -> int:
+    """Write what images hold as CycloneDX 1.6, from the lock: the same bytes each time, without a network.
+
+    IMAGES are names, or IMAGE:VARIANT. The timestamp is $SOURCE_DATE_EPOCH, else the family's cut-off.
+    """
+    from lockgen.commands.sbom import Options, run
+
+    return run(context.obj[0], images, Options(**flags))
+
+
+@cli.command()
 def schema() -> int:
     """Print the JSON schema of versions.toml."""
     from lockgen.commands.schema import run
