@@ -301,6 +301,21 @@ def audit(context: click.Context, /, **flags: Any) -> int:
 
 
 @cli.command()
+@click.option("--offline", is_flag=True, help="Use the caches only.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.option("--sarif", "as_sarif", is_flag=True, help="Print the findings as SARIF 2.1.0.")
+@click.pass_context
+def lint(context: click.Context, /, **flags: Any) -> int:
+    """Find packages that no code of their image imports, and imports that nobody asked for.
+
+    The code is the stages' programs and the folders that images copy. Which package holds a module its wheel says.
+    """
+    from lockgen.commands.lint import Options, run
+
+    return _talking(context, lambda root, talk: run(root, Options(**flags), talk))
+
+
+@cli.command()
 @click.argument("images", nargs=-1)
 @click.option(
     "--output",
