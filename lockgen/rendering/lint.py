@@ -34,14 +34,17 @@ def text(lint: Lint, line: Line) -> str:
     notes += [f"not known: which modules {pin} holds: {why}" for pin, why in lint.unknown.items()]
     notes += [f"versions.toml:{line(path)}: [lint.unimported] {name}: {why}" for path, name, why in lint.idle]
     count = [f"{len(lint.misfits)} found in {lint.seen} files"] if lint.misfits else []
+    if any(misfit.kind == "unused" for misfit in lint.misfits):
+        count.append('what is used without an import: [lint.unimported] NAME = "why"')
     return "\n".join([*parts, *([""] if notes or count else []), *notes, *count]).rstrip("\n")
 
 
 def _finding(misfit: Misfit, line: Line) -> str:
     number = placed(misfit, line)
     where = f"{misfit.file}:{number}" if number is not None else misfit.file
-    held = "" if misfit.kind == "unused" else f" ({', '.join(misfit.images)})"
-    return f"{where}: {misfit.message}{held}\n    {misfit.hint}"
+    if misfit.kind == "unused":  # what mends it is the same for all, and is told once
+        return f"{where}: {misfit.message}"
+    return f"{where}: {misfit.message} ({', '.join(misfit.images)})\n    {misfit.hint}"
 
 
 def as_json(lint: Lint, line: Line) -> dict[str, Any]:
