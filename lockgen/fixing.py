@@ -48,6 +48,7 @@ class Fixer:
     progress: Progress
     offline: bool = False
     _bases: dict[str, Request] = field(default_factory=dict)
+    _warmed: set[str] = field(default_factory=set)
 
     def fix(self, holder: Holder) -> Fix:
         """The smallest upgrade of ``holder``, or why there is none. Nothing is told that was not resolved."""
@@ -55,13 +56,14 @@ class Fixer:
             return Fix(why=("only building needs it: `lockgen resolve --upgrade` takes the newest tools",))
         self.progress.step(f"looking for a release of {holder.name} that no advisory means")
         variants = self._variants(holder)
-        request = self._base(variants[0])
+        request = self._base(holder.variants[0])
         listed = self._listed(holder.name, request)
         if Version(holder.version) not in listed:
             return Fix(why=(f"nobody can tell which releases of {holder.name} there are",), known=False)
-        ways, lacks = self._ways(holder, variants, listed, request)
+        ways, lacks = self._ways(holder, listed, request)
         if not ways:
             return Fix(why=tuple(lacks) or self._none(holder, listed, request))
+        self._warm(variants)
         return self._walked(holder, variants, ways)
 
     # -- what there is ---------------------------------------------------------
@@ -80,21 +82,26 @@ class Fixer:
             self._bases[variant] = request_for(self.manifest, [variant], self.indexes, kept, offline=self.offline)
         return self._bases[variant]
 
+    def _warm(self, variants: Iterable[str]) -> None:
+        """Asks the index about all that is locked: a page that a cache kept may lack the very release that fixes."""
+        for variant in variants:
+            if not self.offline and variant not in self._warmed:
+                self._warmed.add(variant)
+                self.session.ask(self._base(variant), warm=True)
+
     def _listed(self, name: str, request: Request) -> list[Version]:
         return sorted(map(Version, self.releases.usable(name, request)))
 
-    def _ways(
-        self, holder: Holder, variants: Sequence[str], listed: Sequence[Version], request: Request
-    ) -> tuple[list[Wanted], list[str]]:
+    def _ways(self, holder: Holder, listed: Sequence[Version], request: Request) -> tuple[list[Wanted], list[str]]:
         """What may be taken instead, the lowest first; and what torch's family lacks where nothing may."""
         if holder.name in FAMILY:
-            return self._family_ways(holder, variants, request)
+            return self._family_ways(holder, request)
         later = _later(listed, Version(holder.version))
         known = self.advisories.get(holder.name, ())
         return [{holder.name: str(version)} for version in later if is_free(holder.name, version, known)], []
 
-    def _family_ways(self, holder: Holder, variants: Sequence[str], request: Request) -> tuple[list[Wanted], list[str]]:
-        held = self.lock.by_variant[variants[0]]
+    def _family_ways(self, holder: Holder, request: Request) -> tuple[list[Wanted], list[str]]:
+        held = self.lock.by_variant[holder.variants[0]]
         members = [name for name in FAMILY if name in held]
         lead = FAMILY[0] if FAMILY[0] in held else holder.name
         now = Version(held[lead].version)
@@ -110,6 +117,10 @@ class Fixer:
                 lacks.append(way)
             elif all(is_free(name, Version(new), self.advisories.get(name, ())) for name, new in way.items()):
                 ways.append(way)
+        if not ways and not lacks:
+            index = request.routes.get(lead)
+            where = f"on index {index}" if index is not None else "for the same accelerator"
+            lacks.append(f"advisories mean every later {lead} {where}, up to {later[-1]}")
         return ways, lacks
 
     def _ends(self, name: str, now: Version, request: Request) -> str:
@@ -172,16 +183,15 @@ class Fixer:
         doubts: list[str] = []
         refused = ""
         if len(ways) > _FEW and holder.name not in FAMILY:
-            verdict = self._any(holder, variants, ways)
+            verdict, highest = self._any(holder, variants, ways)
             if verdict.answer is Answer.NO:
                 return Fix(why=self._in_the_way(holder, variants, ways, verdict.reason))
-            if verdict.answer is Answer.YES:
-                highest = Version(verdict.versions.get(holder.name, ways[-1][holder.name]))
+            if highest is not None:
                 ways = [way for way in ways if Version(way[holder.name]) <= highest] or ways
         for way in ways:
             verdict = self._verdict(variants, way)
             if verdict.answer is Answer.YES:
-                return Fix(self._steps(way, variants), self._said(way, variants), known=not doubts)
+                return Fix(self._steps(way, holder), self._said(way, holder), known=not doubts)
             if verdict.answer is Answer.NO:
                 refused = refused or verdict.reason
             else:
@@ -190,17 +200,20 @@ class Fixer:
             return Fix(why=tuple(dict.fromkeys(doubts)), known=False)
         return Fix(why=self._in_the_way(holder, variants, ways, refused))
 
-    def _any(self, holder: Holder, variants: Sequence[str], ways: Sequence[Wanted]) -> Verdict:
+    def _any(self, holder: Holder, variants: Sequence[str], ways: Sequence[Wanted]) -> tuple[Verdict, Version | None]:
         """Whether any of ``ways`` goes; what a resolver takes of them is then the highest worth asking for."""
         free = [Version(way[holder.name]) for way in ways]
-        listed = _later(self._listed(holder.name, self._base(variants[0])), free[0])
-        bounds = [f"{holder.name}>={free[0].public}", *(f"{holder.name}!={v.public}" for v in listed if v not in free)]
+        listed = _later(self._listed(holder.name, self._base(holder.variants[0])), Version(holder.version))
+        strange = [v for v in listed if v > free[0] and v not in free]
+        bounds = [f"{holder.name}>={free[0].public}", *(f"{holder.name}!={v.public}" for v in strange)]
         answer = Verdict(Answer.UNKNOWN)
+        taken: list[Version] = []
         for variant in variants:
             answer = self.session.ask(self._request(variant, {holder.name: ""}, bounds))
             if answer.answer is not Answer.YES:
-                break
-        return answer
+                return answer, None
+            taken += [Version(answer.versions[holder.name])] if holder.name in answer.versions else []
+        return answer, min(taken, default=None)
 
     def _verdict(self, variants: Sequence[str], way: Wanted) -> Verdict:
         """The first answer that is no yes; else the last."""
@@ -217,20 +230,19 @@ class Fixer:
         preferences = {name: version for name, version in base.preferences.items() if name not in moving}
         return replace(base, constraints=tuple(sorted(kept | set(bounds))), preferences=preferences)
 
-    def _steps(self, way: Wanted, variants: Sequence[str]) -> tuple[Step, ...]:
-        held = self.lock.by_variant[variants[0]]
-        pins = self.manifest.pins_of(variants[0])
+    def _steps(self, way: Wanted, holder: Holder) -> tuple[Step, ...]:
+        held = self.lock.by_variant[holder.variants[0]]
+        pins = self.manifest.pins_of(holder.variants[0])
         return tuple(
             Step(name, held[name].version, new, pins[name].path if name in pins else None)
             for name, new in sorted(way.items())
             if name in held and Version(held[name].version) != Version(new)
         )
 
-    def _said(self, way: Wanted, variants: Sequence[str]) -> tuple[str, ...]:
-        pins = self.manifest.pins_of(variants[0])
-        return tuple(
-            f"the pin of {name} is held: only people move it" for name in way if name in pins and pins[name].held
-        )
+    def _said(self, way: Wanted, holder: Holder) -> tuple[str, ...]:
+        pins = self.manifest.pins_of(holder.variants[0])
+        held = [name for name in way if name in pins and pins[name].held]
+        return tuple(f"the pin of {name} is held: only people move it" for name in held)
 
     # -- what stands in the way ------------------------------------------------
 
