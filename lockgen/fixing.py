@@ -255,9 +255,14 @@ class Fixer:
         for versions in (offered, offered[:1]):
             blocking = [who for who, bound in needs if not any(bound.contains(v, prereleases=True) for v in versions)]
             if blocking and versions:
-                return tuple(blocking)
+                return (*blocking, *self._more(holder, ways))
         lowest = ", ".join(f"{name} {version}" for name, version in ways[0].items())
-        return (f"with {lowest} the family has no solution: {_short(reason)}",)
+        return (f"with {lowest} the family has no solution: {_short(reason)}", *self._more(holder, ways))
+
+    def _more(self, holder: Holder, ways: Sequence[Wanted]) -> Iterable[str]:
+        """Where other pins could move too, that is repair's to find."""
+        if holder.name in self.manifest.pins_of(holder.variants[0]):
+            yield f"pin {ways[0][holder.name]}, and `lockgen repair` finds what else has to move"
 
     def _needs(self, name: str, variants: Sequence[str]) -> Iterable[tuple[str, SpecifierSet]]:
         for variant in variants:

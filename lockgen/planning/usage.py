@@ -94,16 +94,18 @@ def lint(
     """Every misfit between ``codes`` (by image) and what versions.toml asks for. ``unknown`` is by pin."""
     views = _views(manifest, lock)
     used = _used(manifest, codes, modules, views, stdlib)
+    # Of the packages that nobody can tell of only those matter that something would have been said of.
+    doubts: set[str] = set()
     misfits = [
         *_unreadable(codes),
-        *_unused(manifest, lock, codes, used, unknown),
-        *_strange(codes, modules, views, unknown, stdlib),
+        *_unused(manifest, lock, codes, used, unknown, doubts),
+        *_strange(codes, modules, views, unknown, stdlib, doubts),
     ]
     return Lint(
         misfits=tuple(sorted(misfits, key=lambda one: (one.file, one.line or 0, one.kind, one.subject))),
         seen=len({file.path for code in codes.values() for file in code.files}),
         unjudged={name: code.unjudged for name, code in sorted(codes.items()) if code.unjudged},
-        unknown=dict(sorted(unknown.items())),
+        unknown={pin: why for pin, why in sorted(unknown.items()) if pin in doubts},
         idle=tuple(_idle(manifest, used)),
     )
 
@@ -146,17 +148,20 @@ def _unused(
     codes: Mapping[str, ImageCode],
     used: Mapping[str, set[str]],
     unknown: Mapping[str, str],
+    doubts: set[str],
 ) -> Iterable[Misfit]:
     """An ask that no image with it imports. Of an image that cannot be judged, and a base below one, nobody can say."""
-    doubtful = {pin.partition("==")[0] for pin in unknown}
     every = tuple(sorted(manifest.images))
     locked = {package.name for package in lock.packages}
     for ask, who, images in _asks(manifest, every):
-        if ask.name in doubtful or ask.name not in locked or ask.name in manifest.unimported:
+        if ask.name not in locked or ask.name in manifest.unimported:
             continue
         if any(ask.name in used[name] for name in images) or any(codes[name].unjudged for name in images):
             continue
         if not any(codes[name].files for name in images):  # a base that nothing stands on yet
+            continue
+        if doubtful := {pin for pin in unknown if pin.partition("==")[0] == ask.name}:
+            doubts |= doubtful
             continue
         typing = _only_typing(ask.name, images, codes)
         yield Misfit(
@@ -230,6 +235,7 @@ def _strange(
     views: Sequence[_View],
     unknown: Mapping[str, str],
     stdlib: frozenset[str],
+    doubts: set[str],
 ) -> Iterable[Misfit]:
     """One finding for each line and name, whichever images feel it."""
     found: dict[tuple[str, int, str, str], Misfit] = {}
@@ -237,19 +243,20 @@ def _strange(
         code = codes[view.image]
         for file in code.files:
             for one in (one for one in _foreign(file, code, stdlib) if one.how in NEEDED):
-                misfit = _judged(one, file, view, modules, unknown)
-                if misfit is None:
+                holders = modules.holders(one.name, view.held)
+                if not holders and view.held & unknown.keys():
+                    doubts |= view.held & unknown.keys()
                     continue
+                if holders & view.asked:
+                    continue
+                misfit = _judged(one, file, view, holders, modules)
                 key = (file.path, one.line, one.top, misfit.kind)
                 known = found.get(key, misfit)
                 found[key] = replace(known, images=tuple(sorted({*known.images, *misfit.images})))
     return found.values()
 
 
-def _judged(one: Import, file: CodeFile, view: _View, modules: Modules, unknown: Mapping[str, str]) -> Misfit | None:
-    holders = modules.holders(one.name, view.held)
-    if holders & view.asked or (not holders and view.held & unknown.keys()):
-        return None
+def _judged(one: Import, file: CodeFile, view: _View, holders: set[str], modules: Modules) -> Misfit:
     if holders:
         names = " and ".join(sorted(pin.replace("==", " ") for pin in holders))
         first = min(holders).partition("==")[0]

@@ -204,7 +204,10 @@ def test_what_cannot_be_fixed_says_why(voices: Project, index: LocalIndex) -> No
     )
     fixes = {fix["package"]: fix for fix in json.loads(voices.run("audit", "--json", *dump).out)["fixes"]}
     assert all(fix["steps"] == [] for fix in fixes.values())
-    assert fixes["numpy"]["why"] == ["speech 1.0 needs numpy<1.4"]
+    assert fixes["numpy"]["why"] == [
+        "speech 1.0 needs numpy<1.4",
+        "pin 1.4, and `lockgen repair` finds what else has to move",
+    ]
     assert fixes["torch"]["why"] == ["advisories mean every later torch on index cu121, up to 2.5.1+cu121"]
     assert fixes["echo"]["why"] == ["advisories mean every later release that runs on the target, up to 2.0"]
     assert fixes["loud"]["why"] == ["there is no later release that runs on the target"]

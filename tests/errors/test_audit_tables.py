@@ -84,3 +84,12 @@ def test_all_at_once() -> None:
     with pytest.raises(BadInput) as caught:
         parse_manifest(text.encode())
     assert len(caught.value.faults) == 3
+
+
+def test_the_sample_of_the_readme() -> None:
+    samples = (ROOT / "README.md").read_text().split("```toml\n")[1:]
+    whole, tables = (
+        next(text.partition("```")[0] for text in samples if begin in text.partition("```")[0])
+        for begin in ("[family]", "[[audit.ignore]]")
+    )
+    assert len(parse_manifest(f"{whole}\n{tables}".encode()).ignores) == 1
