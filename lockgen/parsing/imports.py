@@ -88,7 +88,8 @@ class _Reader(ast.NodeVisitor):
         self._try(node)
 
     def _try(self, node: ast.Try | ast.TryStar) -> None:
-        caught = any(_catches(handler.type) for handler in node.handlers)
+        # Who catches it and gives up all the same needs it: sys.exit("install torch").
+        caught = any(_catches(handler.type) and not _gives_up(handler.body) for handler in node.handlers)
         self._inside(node.body, optional=caught)
         for handler in node.handlers:
             # What is imported instead; one of the two is enough.
@@ -131,6 +132,13 @@ def _catches(kind: ast.expr | None) -> bool:
     if isinstance(kind, ast.Tuple):
         return any(_catches(part) for part in kind.elts)
     return _last(kind) in _CAUGHT
+
+
+def _gives_up(body: list[ast.stmt]) -> bool:
+    last = body[-1]
+    if isinstance(last, ast.Expr) and isinstance(last.value, ast.Call):
+        return _last(last.value.func) in {"exit", "_exit", "quit", "abort"}
+    return isinstance(last, ast.Raise)
 
 
 def _is_os_name(test: ast.expr) -> bool:

@@ -229,6 +229,17 @@ def local_names(path: str, code: ImageCode) -> frozenset[str]:
     return frozenset(names)
 
 
+def _anywhere(code: ImageCode) -> set[str]:
+    """What lies at the top of a copied folder: code may put any of them on Python's path while it runs."""
+    starts = [f"{folder}/" for folder in code.folders]
+    return {
+        file.path[len(start) :].split("/")[0].removesuffix(".py")
+        for file in code.files
+        for start in starts
+        if file.path.startswith(start)
+    }
+
+
 def _strange(
     codes: Mapping[str, ImageCode],
     modules: Modules,
@@ -244,6 +255,8 @@ def _strange(
         for file in code.files:
             for one in (one for one in _foreign(file, code, stdlib) if one.how in NEEDED):
                 holders = modules.holders(one.name, view.held)
+                if not holders and one.top in _anywhere(code):
+                    continue
                 if not holders and view.held & unknown.keys():
                     doubts |= view.held & unknown.keys()
                     continue

@@ -141,6 +141,19 @@ def test_what_code_does_without_is_no_finding(voices: Project) -> None:
     voices.ok("lint")
 
 
+def test_code_of_the_image_itself_wherever_it_lies(voices: Project) -> None:
+    """On PYTHONPATH, beside the file, in a package, or in a copied folder that the program puts on its path itself."""
+    voices.write(
+        "import sys\nsys.path.insert(0, '/app/scripts')\nimport run, helpers, shared.deep.er\n" + ASR,
+        "docker/asr/asr.py",
+    )
+    voices.write("import beside\nfrom . import other\n", "shared/deep/er.py")
+    voices.write("", "shared/deep/beside.py")
+    assert [subject for _, _, _, subject in told(voices)] == ["protobuf"]
+    voices.write(f"{DEMUX}import run\n", "docker/demux/demux.py")  # demux copies nothing
+    assert ("missing", "docker/demux/demux.py", 2, "run") in told(voices)
+
+
 def test_one_line_of_shared_code_is_one_finding(voices: Project) -> None:
     text = FAMILY.replace('packages = ["pillow"]', 'packages = ["pillow"]\ncopy = ["shared"]')
     voices.write(text)

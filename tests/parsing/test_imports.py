@@ -42,6 +42,16 @@ except ModuleNotFoundError:
 else:
     import plainly
 
+try:
+    import whisperx
+except ImportError as error:
+    print(error)
+    sys.exit(1)
+try:
+    import spacy
+except (ImportError, OSError):
+    raise SystemExit("install spacy") from None
+
 def late():
     import librosa
     try:
@@ -91,6 +101,8 @@ def test_every_way_to_import() -> None:
         "always": "plain",
         "instead": "optional",
         "plainly": "plain",
+        "whisperx": "plain",
+        "spacy": "plain",
         "librosa": "late",
         "cupy": "optional",
         "defaulted": "by-name",
