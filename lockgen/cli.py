@@ -281,6 +281,9 @@ def pairs(context: click.Context, /, **flags: Any) -> int:
 @click.option("--offline", is_flag=True, help="Ask nobody: for fixes use the caches only. Needs --database.")
 @click.option("--no-fix", is_flag=True, help="Do not look for upgrades.")
 @click.option(
+    "--repair", is_flag=True, help="Where one release alone does not do, look for other pins to move with it."
+)
+@click.option(
     "--fail-on",
     type=click.Choice(["low", "medium", "high", "critical"]),
     help="Exit with 1 from this level on only; what nobody has rated counts.",

@@ -6,7 +6,7 @@ pinned; then the next. torch's family moves as one, by the pair table, and stays
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC
 
@@ -20,9 +20,9 @@ from lockgen.model.accelerator import FAMILY
 from lockgen.model.advisories import Advisory
 from lockgen.model.audit import Fix, Holder, Step
 from lockgen.model.compat import Pairs
-from lockgen.model.conflicts import Answer, Verdict
+from lockgen.model.conflicts import Answer, Repairs, Verdict
 from lockgen.model.lock import Lock
-from lockgen.model.manifest import Manifest
+from lockgen.model.manifest import Manifest, Pin
 from lockgen.planning.solve import order_of_variants, request_for
 from lockgen.planning.vulnerabilities import is_free
 from lockgen.ports import ExplicitIndex, Progress, Releases, Request
@@ -36,7 +36,9 @@ Wanted = Mapping[str, str]
 
 @dataclass
 class Fixer:
-    """``advisories`` are all that count, by package: of each that may have to move, and of torch's family."""
+    """``advisories`` tells all that count against a package. ``repair`` looks for what else has to move where pins take
+    versions of that kind and stay there; None is not to look.
+    """
 
     session: Session
     releases: Releases
@@ -44,9 +46,10 @@ class Fixer:
     manifest: Manifest
     lock: Lock
     indexes: Mapping[str, ExplicitIndex]
-    advisories: Mapping[str, Sequence[Advisory]]
+    advisories: Callable[[str], Sequence[Advisory]]
     progress: Progress
     offline: bool = False
+    repair: Callable[[Wanted], Repairs] | None = None
     _bases: dict[str, Request] = field(default_factory=dict)
     _warmed: set[str] = field(default_factory=set)
 
@@ -97,7 +100,7 @@ class Fixer:
         if holder.name in FAMILY:
             return self._family_ways(holder, request)
         later = _later(listed, Version(holder.version))
-        known = self.advisories.get(holder.name, ())
+        known = self.advisories(holder.name)
         return [{holder.name: str(version)} for version in later if is_free(holder.name, version, known)], []
 
     def _family_ways(self, holder: Holder, request: Request) -> tuple[list[Wanted], list[str]]:
@@ -115,7 +118,7 @@ class Fixer:
             way = self._together(lead, version, members, listed)
             if isinstance(way, str):
                 lacks.append(way)
-            elif all(is_free(name, Version(new), self.advisories.get(name, ())) for name, new in way.items()):
+            elif all(is_free(name, Version(new), self.advisories(name)) for name, new in way.items()):
                 ways.append(way)
         if not ways and not lacks:
             index = request.routes.get(lead)
@@ -171,7 +174,7 @@ class Fixer:
         if cut_off is None:
             return (said,)
         uncut = _later(self._listed(holder.name, replace(request, exclude_newer=None)), now)
-        free = [v for v in uncut if is_free(holder.name, v, self.advisories.get(holder.name, ()))]
+        free = [v for v in uncut if is_free(holder.name, v, self.advisories(holder.name))]
         when = cut_off.astimezone(UTC).date()
         if free:
             return (f"{said}; {free[0]} would do, and is newer than [family] exclude-newer ({when})",)
@@ -185,7 +188,8 @@ class Fixer:
         if len(ways) > _FEW and holder.name not in FAMILY:
             verdict, highest = self._any(holder, variants, ways)
             if verdict.answer is Answer.NO:
-                return Fix(why=self._in_the_way(holder, variants, ways, verdict.reason))
+                blocked = Fix(why=self._in_the_way(holder, variants, ways, verdict.reason))
+                return self._repaired(holder, ways[0]) or blocked
             if highest is not None:
                 ways = [way for way in ways if Version(way[holder.name]) <= highest] or ways
         for way in ways:
@@ -198,7 +202,24 @@ class Fixer:
                 doubts.append(_short(verdict.reason))
         if doubts:
             return Fix(why=tuple(dict.fromkeys(doubts)), known=False)
-        return Fix(why=self._in_the_way(holder, variants, ways, refused))
+        return self._repaired(holder, ways[0]) or Fix(why=self._in_the_way(holder, variants, ways, refused))
+
+    def _repaired(self, holder: Holder, way: Wanted) -> Fix | None:
+        """``way`` with the fewest other pins that let it be; none of them to a release that advisories mean."""
+        pins = self.manifest.pins_of(holder.variants[0])
+        if self.repair is None or not all(name in pins for name in way):
+            return None
+        self.progress.step(f"looking for what else has to move with {holder.name} {way[holder.name]}")
+        for proposal in self.repair(way).proposals:
+            # A pin is let go of where no image of a variant needs it, and has a version where one does.
+            moves = {m.element.path: (m.element, m.to) for m in sorted(proposal.moves, key=lambda m: m.to is not None)}
+            steps = [Step(e.name, e.version or "", to, e.path) for e, to in moves.values() if to and e.kind == "pin"]
+            if len(steps) == len(moves) and all(self._is_good(step.name, step.new) for step in steps):
+                return Fix((*self._steps(way, holder), *steps), self._said(way, holder))
+        return None
+
+    def _is_good(self, name: str, version: str) -> bool:
+        return is_free(name, Version(version), self.advisories(name))
 
     def _any(self, holder: Holder, variants: Sequence[str], ways: Sequence[Wanted]) -> tuple[Verdict, Version | None]:
         """Whether any of ``ways`` goes; what a resolver takes of them is then the highest worth asking for."""
@@ -262,7 +283,11 @@ class Fixer:
     def _more(self, holder: Holder, ways: Sequence[Wanted]) -> Iterable[str]:
         """Where other pins could move too, that is repair's to find."""
         if holder.name in self.manifest.pins_of(holder.variants[0]):
-            yield f"pin {ways[0][holder.name]}, and `lockgen repair` finds what else has to move"
+            yield (
+                "with --repair lockgen looks for what else has to move"
+                if self.repair is None
+                else ("no other pins that may move let it be")
+            )
 
     def _needs(self, name: str, variants: Sequence[str]) -> Iterable[tuple[str, SpecifierSet]]:
         for variant in variants:
@@ -288,3 +313,21 @@ def _short(reason: str) -> str:
     """A resolver's derivation in one line."""
     text = " ".join(reason.split())
     return text if len(text) <= 300 else text[:297] + "..."
+
+
+def with_pins(manifest: Manifest, way: Wanted) -> Manifest:
+    """``manifest`` with the pins of the packages in ``way`` at these versions, and held there.
+
+    A pin is moved where it stands at a version with the same local part: torch of cu121 is not that of cpu.
+    """
+    variants = {name: replace(variant, pins=_moved(variant.pins, way)) for name, variant in manifest.variants.items()}
+    return replace(manifest, pins=_moved(manifest.pins, way), variants=variants)
+
+
+def _moved(pins: Mapping[str, Pin], way: Wanted) -> dict[str, Pin]:
+    return {
+        name: Pin(Version(way[name]), pin.path, held=True)
+        if name in way and pin.version.local == Version(way[name]).local
+        else pin
+        for name, pin in pins.items()
+    }

@@ -206,7 +206,7 @@ def test_what_cannot_be_fixed_says_why(voices: Project, index: LocalIndex) -> No
     assert all(fix["steps"] == [] for fix in fixes.values())
     assert fixes["numpy"]["why"] == [
         "speech 1.0 needs numpy<1.4",
-        "pin 1.4, and `lockgen repair` finds what else has to move",
+        "with --repair lockgen looks for what else has to move",
     ]
     assert fixes["torch"]["why"] == ["advisories mean every later torch on index cu121, up to 2.5.1+cu121"]
     assert fixes["echo"]["why"] == ["advisories mean every later release that runs on the target, up to 2.0"]
@@ -235,6 +235,21 @@ def test_a_pin_of_the_family_that_one_variant_alone_holds(voices: Project, index
     voices.write(FAMILY.replace('speech = "1.0"', 'speech = { version = "1.0", held = true }'))
     ran = voices.run("audit", *dumped(voices, record("CVE-2025-1", "speech", *before("1.2"))))
     assert "the pin of speech is held: only people move it" in ran.out
+
+
+def test_other_pins_that_have_to_move_with_it(voices: Project, index: LocalIndex) -> None:
+    """numpy 1.4 needs a newer speech: 1.1 would do, and is known to be bad itself; so there is none with --repair."""
+    index.add("speech", "1.1", ["numpy>=1.4"])
+    high = record("CVE-2025-1", "numpy", *before("1.4"))
+    ran = voices.run("audit", "--json", "--repair", *dumped(voices, high))
+    assert steps(ran) == {"numpy": [("numpy", "1.4"), ("speech", "1.1")]}
+    voices.write(FAMILY.replace('numpy = "1.0"', 'numpy = "1.4"').replace('speech = "1.0"', 'speech = "1.1"'))
+    voices.ok("resolve")
+    voices.ok("audit", *dumped(voices, high))
+    voices.write(FAMILY)
+    voices.ok("resolve")
+    both = dumped(voices, high, record("CVE-2025-2", "speech", {"introduced": "1.1"}))
+    assert "no other pins that may move let it be" in voices.run("audit", "--repair", *both).out
 
 
 PUBLIC = """\
