@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from lockgen.model.advisories import Advisory
 from lockgen.model.outdated import Release
 from lockgen.model.target import Target
 
@@ -164,6 +165,23 @@ class Publications(Protocol):
 
     def published(self, name: str, request: Request) -> Sequence[Release]:
         """Its versions that are not withdrawn, the oldest first. Raises ToolFailed where nobody can tell."""
+        ...
+
+
+class Advisories(Protocol):
+    """What is known to be wrong with packages. ``source`` is where that is from, for people."""
+
+    source: str
+
+    def of_releases(self, releases: Sequence[tuple[str, str]]) -> Mapping[str, Sequence[Advisory]]:
+        """Package to all that may speak of one of its ``releases`` (name and public version), withdrawn ones too.
+
+        What a record means is for the asker to judge. Raises ToolFailed or BadInput: never half an answer.
+        """
+        ...
+
+    def of_packages(self, names: Sequence[str]) -> Mapping[str, Sequence[Advisory]]:
+        """The same of all releases."""
         ...
 
 

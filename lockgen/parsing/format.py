@@ -6,7 +6,7 @@ Only shapes live here; what needs more than one value (references, circles, name
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
@@ -33,6 +33,7 @@ _PROGRAM = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 _PPA = r"^[a-z0-9][a-z0-9.+-]*/[a-z0-9][a-z0-9.+-]*$"
 _USER = r"^[a-z_][a-z0-9_-]*$"
 _MODULE = r"^[A-Za-z_][A-Za-z0-9_.]*( [A-Za-z0-9_./:=@+,-]+)*$"
+_ADVISORY = r"^[A-Z][A-Za-z0-9]*-[A-Za-z0-9][A-Za-z0-9._:-]*$"
 _SIZE = r"^[0-9]+(\.[0-9]+)? ?(B|kB|MB|GB|KiB|MiB|GiB)$"
 
 MEANING = {
@@ -55,6 +56,7 @@ MEANING = {
     _PPA: ("a PPA", 'OWNER/NAME, as in "deadsnakes/ppa"'),
     _USER: ("a user name", "lower-case letters, digits, `_` and `-`"),
     _MODULE: ("a module with arguments", 'what `python -m` is given, as in "spacy download en_core_web_sm"'),
+    _ADVISORY: ("the name of an advisory", 'as in "CVE-2025-32434", "GHSA-53q9-r3pm-6pq6" or "PYSEC-2024-1"'),
     _SIZE: ("a size", 'a number and its unit, as in "8 GB" or "500 MiB"'),
 }
 
@@ -69,6 +71,8 @@ EnvName = Annotated[str, StringConstraints(pattern=_ENV_NAME)]
 EnvValue = Annotated[str, StringConstraints(pattern=_ENV_VALUE)]
 PythonVersion = Annotated[str, StringConstraints(pattern=_PYTHON)]
 Size = Annotated[str, StringConstraints(pattern=_SIZE, max_length=40)]
+AdvisoryId = Annotated[str, StringConstraints(pattern=_ADVISORY, max_length=100)]
+Reason = Annotated[str, Field(min_length=1, max_length=500)]
 Module = Annotated[str, StringConstraints(pattern=_MODULE, max_length=300)]
 Requirement = Annotated[
     str, Field(max_length=500, description='A PEP 508 requirement: "numpy", "numpy>=1.26", "fastapi[standard]"')
@@ -231,6 +235,28 @@ class CompatTable(Table):
     pairs: dict[str, PairEntry] = Field({}, description="What belongs to a torch release, over what lockgen knows")
 
 
+class IgnoreEntry(Table):
+    """An advisory that was looked at and does not count."""
+
+    id: AdvisoryId = Field(description="Any of its names: CVE-…, GHSA-… or PYSEC-…")
+    reason: Reason = Field(description="Why it does not count here")
+    until: date | None = Field(None, description="The last day that it does not count; without one it never does")
+
+
+class AuditTable(Table):
+    """What `lockgen audit` is told."""
+
+    ignore: list[IgnoreEntry] = Field([], description="Advisories that do not count, each with a reason")
+
+
+class LintTable(Table):
+    """What `lockgen lint` is told."""
+
+    unimported: dict[str, Reason] = Field(
+        {}, description="Packages that are used without an import (plugins, engines of others), each with the reason"
+    )
+
+
 class VersionsFile(Table):
     """versions.toml, format 1: one file for a family of images."""
 
@@ -244,6 +270,8 @@ class VersionsFile(Table):
     bases: dict[ImageName, BaseTable] = Field(description="Images that others are FROM, by name", min_length=1)
     stages: dict[ImageName, StageTable] = Field({}, description="Images with an entrypoint, by name")
     compat: CompatTable | None = Field(None, description="The compatibility matrix")
+    audit: AuditTable = Field(AuditTable.model_validate({}), description="What `lockgen audit` is told")
+    lint: LintTable = Field(LintTable.model_validate({}), description="What `lockgen lint` is told")
 
 
 _TABLES: dict[str, type[Table]] = {
@@ -251,6 +279,8 @@ _TABLES: dict[str, type[Table]] = {
     "common": CommonTable,
     "budgets": BudgetsTable,
     "compat": CompatTable,
+    "audit": AuditTable,
+    "lint": LintTable,
 }
 _TABLES_BY_NAME: dict[str, type[Table]] = {
     "pins": PinEntry,
@@ -274,6 +304,8 @@ def table_at(path: tuple[int | str, ...]) -> type[Table] | None:
             return PinEntry
         case ("compat", "pairs", _):
             return PairEntry
+        case ("audit", "ignore", _):
+            return IgnoreEntry
         case _:
             return None
 

@@ -27,6 +27,7 @@ INWARD = {
     "outdating": {"bumping", "errors", "model", "planning", "ports"},
     "compatibility": {"asking", "errors", "explaining", "model", "planning", "ports", "remembering"},
     "repairing": {"asking", "explaining", "model", "planning", "ports"},
+    "fixing": {"asking", "model", "planning", "ports"},
     "adapters": {"adapters", "errors", "model", "parsing", "ports", "rendering"},
     "commands": {
         "adapters",
@@ -37,6 +38,7 @@ INWARD = {
         "engine",
         "errors",
         "explaining",
+        "fixing",
         "model",
         "outdating",
         "parsing",
@@ -67,6 +69,7 @@ PURE = (
     "explaining",
     "compatibility",
     "repairing",
+    "fixing",
 )
 OUTSIDE = {
     "http",
@@ -94,6 +97,9 @@ DOORS = {
     "build": {"adapters/pep517.py"},
     "elftools": {"adapters/elf.py"},
     "nox": {"nox.py"},
+    "cvss": {"parsing/severity.py"},
+    "cyclonedx": {"rendering/sbom.py"},
+    "packageurl": {"rendering/sbom.py"},
 }
 """An outside part, and the one module that may know it."""
 
