@@ -153,11 +153,7 @@ class Surroundings:
     def _accelerator(self, name: str, label: str) -> None:
         variant = self._manifest.variants[name]
         if variant.index is None:
-            raise BadInput(
-                f"variant {name} takes torch from the default index, which has one accelerator",
-                place=self._inputs.place(("variants", name)),
-                hint=f'declare [index.{label}], and give the variant index = "{label}"',
-            )
+            return  # which of the default index's releases are built for it the pair table knows
         old = self._manifest.indexes[variant.index]
         if old.accelerator == label:
             return

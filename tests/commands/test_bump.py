@@ -251,6 +251,27 @@ def test_another_accelerator_is_no_newer_version(small: Project, index: LocalInd
     assert "--variant cuda=cu124" in ran.err
 
 
+def test_a_build_that_is_named_is_that_of_its_own_table(small: Project, index: LocalIndex) -> None:
+    add_torch(small, index)
+    moved(small, "torch==2.5.1+cu121")
+    assert text(small) == TORCH.replace("2.4.1", "2.5.1")
+
+
+def test_a_release_that_does_not_build_is_passed_over(voices: Project, index: LocalIndex) -> None:
+    """Nobody can tell whether it fits: that is told, and the next lower one taken."""
+    for version in ("1.0", "1.1"):
+        index.add("old-one", version, source=True)
+    index.add("old-one", "1.2", source=True, builds=["there-is-no-such-backend"])
+    family = FAMILY.replace('python = "3.11"', 'python = "3.11"\nbuild = ["old-one"]')
+    family = family.replace('packages = ["scipy"]', 'packages = ["scipy", "old-one"]')
+    voices.write(family.replace('scipy = { version = "1.0" }', 'scipy = "1.0"\nold-one = "1.0"'))
+    voices.ok("resolve")
+    assert moves(moved(voices, "old-one")) == {"old-one": ("1.0", "1.1")}
+    ran = voices.run("bump", "old-one")
+    assert ran.code == 4
+    assert "which old-one the images of cpu can have is not known" in ran.err
+
+
 def test_one_variant_by_itself(small: Project, index: LocalIndex) -> None:
     add_torch(small, index)
     data = moved(small, "torch", "--variant", "cpu")
@@ -381,8 +402,12 @@ def test_the_default_indexs_torch_keeps_its_accelerator_too(voices: Project, ind
     assert "torch 2.4.1 stays: nothing newer is allowed" in voices.ok("bump", "torchvision").out
     (row,) = [r for r in json.loads(voices.ok("outdated", "--json").out)["pins"] if r["name"] == "torch"]
     assert (row["newest"]["version"], row["newest-why"]) == ("2.5.1", "it is built for cu124")
-    # Whoever names it, means it.
-    assert moves(moved(voices, "torch==2.5.1"))["torchvision"] == ("0.19.1", "0.20.1")
+    ran = voices.run("bump", "torch==2.5.1")
+    assert ran.code == 2
+    assert "torch 2.5.1 is a build for cu124, and torch 2.4.1 is not" in ran.err
+    assert "--variant cpu=cu124" in ran.err
+    assert moves(moved(voices, "--variant", "cpu=cu124"))["torchvision"] == ("0.19.1", "0.20.1")
+    assert 'torch = "2.5.1"\n' in text(voices)
 
 
 def test_a_pre_release_only_for_who_has_one(voices: Project, index: LocalIndex) -> None:
