@@ -25,6 +25,14 @@ from lockgen.planning.solve import order_of_variants
 from lockgen.planning.units import Market
 from lockgen.ports import ExplicitIndex, Releases, Request
 
+_PATIENCE = 3
+"""How many releases of which nobody can tell (they do not build, the index is slow) are passed over."""
+
+Given = Mapping[Path, tuple[str, str]]
+"""Pins that have a version already: path to name and version."""
+Rest = Mapping[str, tuple[Unit, Sequence[Choice]]]
+"""Units that are still to be chosen, by name, with what they could become."""
+
 
 @dataclass(frozen=True)
 class Pick:
@@ -41,7 +49,10 @@ class Pick:
 
 @dataclass
 class Chooser:
-    """Questions about one family. ``accelerators`` are those that variants are moved to."""
+    """Questions about one family. ``accelerators`` are those that variants are moved to.
+
+    ``settled``: no release can come any more. Else a no of the cache, which may be of last week, is asked again.
+    """
 
     session: Session
     manifest: Manifest
@@ -50,6 +61,7 @@ class Chooser:
     pairs: Pairs
     offline: bool = False
     accelerators: Mapping[str, str] = field(default_factory=dict)
+    settled: bool = True
 
     def __post_init__(self) -> None:
         self.variants = order_of_variants(self.manifest)
@@ -79,7 +91,7 @@ class Chooser:
         amd64 = self.manifest.target.platform == "linux/amd64"
         return Market(listed, self.pairs, routed, self.accelerators, amd64)
 
-    def newest(self, units: Sequence[Unit], market: Market, given: Mapping[Path, tuple[str, str]]) -> list[Pick]:
+    def newest(self, units: Sequence[Unit], market: Market, given: Given) -> list[Pick]:
         """The newest that each of ``units`` can have, the first before the others, with all that is ``given``.
 
         ``given`` are pins that have a version already: path to name and version.
@@ -113,44 +125,39 @@ class Chooser:
         self,
         unit: Unit,
         options: Sequence[Choice],
-        fixed: Mapping[Path, tuple[str, str]],
-        rest: Mapping[str, tuple[Unit, Sequence[Choice]]],
+        fixed: Given,
+        rest: Rest,
     ) -> Pick:
-        if not options:
-            return Pick(unit, None)
-        high, reason = len(options) - 1, ""
+        """The newest of ``options`` that fits. One of which nobody can tell is passed over, a few times."""
+        high, reason, unknown = len(options) - 1, "", 0
         while high >= 0:
             refusal = self._refusal(unit, options[high], fixed, rest)
             if refusal is None:
                 return Pick(unit, options[high], options[-1], reason)
             variant, verdict = refusal
+            if verdict.answer is Answer.UNKNOWN:
+                unknown += 1
+                reason = reason or f"nobody can tell: {_first(verdict.reason)}"
+                high -= 1
+                if unknown == _PATIENCE or high < 0:
+                    raise self._unanswered(variant, unit, verdict)
+                continue
             reason = reason or self._why(variant, unit, options[high], fixed, verdict)
             high = self._below(variant, unit, options[:high], fixed, rest)
-        return Pick(unit, None, options[-1], reason)
+        if unknown:
+            raise ToolFailed(f"which {unit.name} fits is not known", reason=reason)
+        return Pick(unit, None, options[-1] if options else None, reason)
 
-    def _refusal(
-        self,
-        unit: Unit,
-        choice: Choice,
-        fixed: Mapping[Path, tuple[str, str]],
-        rest: Mapping[str, tuple[Unit, Sequence[Choice]]],
-    ) -> tuple[str, Verdict] | None:
+    def _refusal(self, unit: Unit, choice: Choice, fixed: Given, rest: Rest) -> tuple[str, Verdict] | None:
         """The first variant that cannot have ``choice``, and what it says; None where all can."""
         for variant in unit.variants:
             lines = {seat.pin.path: f"{seat.name}=={choice.of(seat)}" for seat in unit.seats}
-            verdict = self._ask(variant, self._with(variant, fixed, rest, lines), unit)
-            if verdict.answer is Answer.NO:
+            verdict = self._ask(self._with(variant, fixed, rest, lines))
+            if verdict.answer is not Answer.YES:
                 return variant, verdict
         return None
 
-    def _below(
-        self,
-        variant: str,
-        unit: Unit,
-        options: Sequence[Choice],
-        fixed: Mapping[Path, tuple[str, str]],
-        rest: Mapping[str, tuple[Unit, Sequence[Choice]]],
-    ) -> int:
+    def _below(self, variant: str, unit: Unit, options: Sequence[Choice], fixed: Given, rest: Rest) -> int:
         """The position in ``options`` of the newest that ``variant`` can have; -1 where it can have none."""
         if unit.name in FAMILY or any(Version(text).local for choice in options for _, text in choice.versions):
             return len(options) - 1  # one by one
@@ -158,7 +165,7 @@ class Chooser:
         while best < len(options) - 1:
             bound = f"{unit.name}>={order[best + 1]},<={order[-1]}"
             lines = {seat.pin.path: bound for seat in unit.seats}
-            verdict = self._ask(variant, self._with(variant, fixed, rest, lines), unit)
+            verdict = self._ask(self._with(variant, fixed, rest, lines))
             if verdict.answer is Answer.NO:
                 break
             found = verdict.versions.get(unit.name)
@@ -167,13 +174,7 @@ class Chooser:
             best = order.index(public(Version(found)))
         return best
 
-    def _with(
-        self,
-        variant: str,
-        fixed: Mapping[Path, tuple[str, str]],
-        rest: Mapping[str, tuple[Unit, Sequence[Choice]]],
-        lines: Mapping[Path, str],
-    ) -> Request:
+    def _with(self, variant: str, fixed: Given, rest: Rest, lines: Mapping[Path, str]) -> Request:
         """The family with ``fixed`` and ``lines`` for the pins at their paths, and ``rest`` between old and newest."""
         said = {path: f"{name}=={version}" for path, (name, version) in fixed.items()} | dict(lines)
         for unit, options in rest.values():
@@ -191,19 +192,20 @@ class Chooser:
         bounds = {line for path, line in lines if path in mine or path[:1] == ("added",)}
         return replace(request, constraints=tuple(sorted({*request.constraints, *bounds})))
 
-    def _ask(self, variant: str, request: Request, unit: Unit) -> Verdict:
+    def _ask(self, request: Request) -> Verdict:
         verdict = self.session.ask(request)
-        if verdict.answer is Answer.UNKNOWN:
-            raise ToolFailed(
-                f"which {unit.name} the images of {variant} can have is not known",
-                reason=verdict.reason or None,
-                hint="run it without --offline" if self.offline else "name the version: NAME==VERSION",
-            )
+        if verdict.answer is Answer.NO and not self.settled and not self.offline:
+            return self.session.ask(request, warm=True)
         return verdict
 
-    def _why(
-        self, variant: str, unit: Unit, choice: Choice, fixed: Mapping[Path, tuple[str, str]], verdict: Verdict
-    ) -> str:
+    def _unanswered(self, variant: str, unit: Unit, verdict: Verdict) -> ToolFailed:
+        return ToolFailed(
+            f"which {unit.name} the images of {variant} can have is not known",
+            reason=verdict.reason or None,
+            hint="run it without --offline" if self.offline else "name the version: NAME==VERSION",
+        )
+
+    def _why(self, variant: str, unit: Unit, choice: Choice, fixed: Given, verdict: Verdict) -> str:
         """One line: the need that stands in the way."""
         paths = {seat.pin.path for seat in unit.seats}
         moved = {path: f"{name}=={version}" for path, (name, version) in fixed.items()}
@@ -215,3 +217,9 @@ class Chooser:
             elements.append(replace(element, text=text))
         ours = [element for element in elements if element.path in paths or element.name in named_in(verdict.reason)]
         return short_reason(ours, verdict.reason)
+
+
+def _first(reason: str) -> str:
+    """The first line of a resolver's words."""
+    lines = reason.strip().splitlines()
+    return lines[0] if lines else "the resolver said nothing"

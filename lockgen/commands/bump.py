@@ -56,8 +56,8 @@ Given = dict[bumps.Path, tuple[str, str]]
 class Options:
     """What the command line says. ``variants`` are NAME, whose own pins alone move, or NAME=ACCELERATOR.
 
-    ``bases`` are VARIANT=IMAGE, ``exclude_newer`` is the new cut-off (ISO 8601, with an offset). ``add_pin`` lets a
-    version be named for what has no pin.
+    ``bases`` are VARIANT=IMAGE, or VARIANT for the newest of its kind; ``exclude_newer`` is the new cut-off (ISO 8601,
+    with an offset). ``add_pin`` lets a version be named for what has no pin.
     """
 
     variants: tuple[str, ...] = ()
@@ -138,7 +138,7 @@ class _Bump:
     def run(self, wishes: Sequence[Wish]) -> Bumped:
         named = _by_name(wishes)
         self._imply(named)
-        if not named and not self.surroundings.moves:
+        if not named and not self.surroundings.moves and not self.options.bases:
             raise BadInput(
                 "nothing to move was named", hint="lockgen bump NAME, or NAME==VERSION; see lockgen outdated"
             )
@@ -149,6 +149,7 @@ class _Bump:
         given, open_ones = self._given(units, named, market)
         added = {name: version for name, version in free.items() if version is not None}
         opened = tuple(sorted(name for name, version in free.items() if version is None))
+        given |= {("added", name): (name, version) for name, version in added.items()}
         tries = 0
         while True:
             picks = self._picked(open_ones, given, chooser, market)
@@ -191,7 +192,9 @@ class _Bump:
         if self.surroundings.accelerators and not any(name in FAMILY for name in named):
             unit = unit_of(self.inputs.manifest, FAMILY[0], tuple(self.surroundings.accelerators))
             if unit is not None:
-                named[unit.name] = str(unit.current)
+                # An index has torch as it is, built for each; the default index has each release once.
+                indexed = all(self.manifest.variants[variant].index for variant in self.surroundings.accelerators)
+                named[unit.name] = str(unit.current) if indexed else None
 
     def _only(self, name: str) -> tuple[str, ...]:
         """The variants whose own pins alone move; whoever names an accelerator means torch's."""
@@ -220,7 +223,7 @@ class _Bump:
             raise BadInput(
                 f"{' and '.join(only)} has no pin of its own of {name}",
                 place=self.inputs.place(("variants", only[0])),
-                hint="without --variant the pin moves that holds for all",
+                hint="without --variant the pin moves that holds for all; or give the variant a pin of its own",
             )
         asked = {ask.name for image in self.manifest.images.values() for ask in image.packages}
         known = {package.name for package in self.old.packages} if self.old else set()
@@ -258,7 +261,16 @@ class _Bump:
         pairs = all_pairs(self.folder, self.manifest, indexes)
         accelerators = self.surroundings.accelerators
         releases = IndexReleases(http)
-        return Chooser(explainer.session, self.manifest, indexes, releases, pairs, options.offline, accelerators)
+        return Chooser(
+            session=explainer.session,
+            manifest=self.manifest,
+            indexes=indexes,
+            releases=releases,
+            pairs=pairs,
+            offline=options.offline,
+            accelerators=accelerators,
+            settled=explain.is_settled(self.manifest),
+        )
 
     def _explainer(self, inputs: Inputs, indexes: Mapping[str, ExplicitIndex]) -> Explainer:
         options = self.options
@@ -296,7 +308,7 @@ class _Bump:
         return chooser.newest(open_ones, market, given)
 
     def _exact(self, unit: Unit, exact: Mapping[str, Version], market: Market) -> Choice:
-        self._check_accelerator(unit, exact)
+        self._check_build(unit, exact)
         choice = market.choice(unit, exact)
         if choice is None:
             lead = exact.get(unit.name) or market.lead_of(unit, exact)
@@ -309,21 +321,38 @@ class _Bump:
                 hint=f"name all of them: lockgen bump {words}; or say it in [compat.pairs.{lead or '…'}]"
                 " (`lockgen pairs --refresh` asks the indexes)",
             )
+        self._check_accelerator(unit, choice, market)
         return choice
 
-    def _check_accelerator(self, unit: Unit, exact: Mapping[str, Version]) -> None:
+    def _check_build(self, unit: Unit, exact: Mapping[str, Version]) -> None:
         """Another local part is another build, often for another accelerator: that is no newer version."""
         for name, version in exact.items():
             seats = [seat for seat in unit.seats if seat.name == name]
-            locals_ = {seat.version.local for seat in seats} | set(self.surroundings.accelerators.values())
-            if name in FAMILY and version.local is not None and version.local not in locals_:
+            known = {seat.version.local for seat in seats} | set(self.surroundings.accelerators.values())
+            for variant in (variant for seat in seats for variant in seat.variants):
+                index = self.manifest.index_of(name, variant)
+                known.add(index.accelerator if index is not None else None)
+            if name in FAMILY and version.local is not None and version.local not in known:
                 # Whoever names a GPU's build means the variant that has one.
                 seat = next((seat for seat in seats if seat.version.local != "cpu"), seats[0])
-                raise BadInput(
-                    f"{name} {version} is another build than {seat.version}: that is no newer version",
-                    place=self.inputs.place(seat.pin.path),
-                    hint=f"--variant {seat.variants[0]}={version.local} moves a variant to another accelerator",
-                )
+                raise self._another_build(seat, str(version), version.local)
+
+    def _check_accelerator(self, unit: Unit, choice: Choice, market: Market) -> None:
+        """The default index's torch says nowhere what it is built for, and a newer one may be for another CUDA."""
+        for seat in unit.seats:
+            wanted = Version(choice.of(seat))
+            was, would = market.default_build(seat, seat.version), market.default_build(seat, wanted)
+            asked = {self.surroundings.accelerators.get(variant, was) for variant in seat.variants}
+            if would is not None and was is not None and would not in asked:
+                raise self._another_build(seat, str(wanted), would)
+
+    def _another_build(self, seat: Seat, version: str, label: str) -> BadInput:
+        variant = seat.variants[0] if seat.variants else "VARIANT"
+        return BadInput(
+            f"{seat.name} {version} is a build for {label}, and {seat.name} {seat.version} is not",
+            place=self.inputs.place(seat.pin.path),
+            hint=f"--variant {variant}={label} moves a variant to another accelerator",
+        )
 
     # -- making it so ----------------------------------------------------------
 

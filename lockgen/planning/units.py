@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from packaging.version import Version
 
-from lockgen.model.accelerator import FAMILY
+from lockgen.model.accelerator import FAMILY, is_label, of_version
 from lockgen.model.bumps import Choice, Path, Seat, Unit, public
 from lockgen.model.compat import TORCH, Pairs
 from lockgen.model.manifest import Manifest
@@ -24,6 +24,14 @@ Listed = Mapping[tuple[str, str], Sequence[Version]]
 def family_of(name: str) -> tuple[str, ...]:
     """The packages that move with ``name``, itself included."""
     return FAMILY if name in FAMILY else (name,)
+
+
+def accelerator_of(manifest: Manifest, variant: str) -> str | None:
+    """What the images of ``variant`` are for, as its index says it, else the builds of its torch; None of neither."""
+    name = manifest.variants[variant].index
+    index = manifest.indexes[name] if name is not None else None
+    builds = [of_version(pin.version) for n, pin in manifest.pins_of(variant).items() if n in FAMILY]
+    return (index.accelerator if index is not None else None) or next(filter(None, builds), None)
 
 
 def unit_of(manifest: Manifest, name: str, only: Collection[str] = ()) -> Unit | None:
@@ -186,23 +194,39 @@ class Market:
 
     def _same_accelerator(self, unit: Unit, seat: Seat, wanted: Version) -> bool:
         """Of the default index's torch only the pair table says which release is built for what."""
-        routed = any((seat.name, variant) in self.routed for variant in seat.variants)
-        if seat.name != TORCH or routed or seat.version.local or not self.amd64:
-            return True
-        old, new = self.pairs.get(seat.version.public), self.pairs.get(wanted.public)
-        return old is None or old.accelerator is None or (new is not None and new.accelerator == old.accelerator)
+        was = self.default_build(seat, seat.version)
+        asked = next((self.accelerators[v] for v in seat.variants if v in self.accelerators), was)
+        told = seat.name == TORCH and self.amd64 and not self._routed(seat) and not seat.version.local
+        return asked is None or not told or self.default_build(seat, wanted) == asked
+
+    def default_build(self, seat: Seat, version: Version) -> str | None:
+        """What the default index's torch ``version`` is built for; None of anything else, or where nobody knows."""
+        if seat.name != TORCH or self._routed(seat) or seat.version.local or not self.amd64:
+            return None
+        release = self.pairs.get(version.public)
+        return release.accelerator if release is not None else None
 
     def _written(self, seat: Seat, wanted: Version, *, offered_only: bool) -> str | None:
         """``wanted`` as the pin of ``seat`` would say it: with its local part, or that of the new accelerator."""
-        local = next((self.accelerators[v] for v in seat.variants if v in self.accelerators), seat.version.local)
-        if wanted.local is not None and not offered_only:
-            local = wanted.local
+        local = self._local(seat, wanted)
         text = f"{wanted.public}+{local}" if local else wanted.public
-        missing = [v for v in seat.variants if not self._has(seat.name, v, text)]
+        missing = [variant for variant in seat.variants if not self._has(seat.name, variant, text)]
         if missing and local and not offered_only and wanted.local is None and seat.name not in FAMILY:
             # Named by a person: a release without that local part, where there is none with it.
             return wanted.public if all(self._has(seat.name, v, wanted.public) for v in missing) else text
         return None if missing and offered_only else text
+
+    def _local(self, seat: Seat, wanted: Version) -> str | None:
+        """Of a build for an accelerator every table keeps its own, whichever is named: +cpu stays +cpu."""
+        moved = [self.accelerators[v] for v in seat.variants if v in self.accelerators and self._routed(seat)]
+        if moved:
+            return moved[0]
+        if wanted.local is None or (is_label(wanted.local) and is_label(seat.version.local or "")):
+            return seat.version.local
+        return wanted.local
+
+    def _routed(self, seat: Seat) -> bool:
+        return any((seat.name, variant) in self.routed for variant in seat.variants)
 
     def _has(self, name: str, variant: str, text: str) -> bool:
         wanted = Version(text)

@@ -97,6 +97,22 @@ def test_the_newest_that_is_allowed(voices: Project) -> None:
     assert again == "numpy 1.5 stays: 3.0 does not fit: scipy 1.0 needs numpy<2, and numpy is 3.0\n"
 
 
+def test_what_the_cache_holds_of_last_week_is_no_refusal(voices: Project, index: LocalIndex) -> None:
+    """Without a cut-off the index may have got what a new release needs since its page was read."""
+    index.add("brand", "1.0")
+    family = FAMILY.replace("exclude-newer = 2025-06-01T00:00:00Z\n", "")
+    voices.write(family.replace('"loud"]', '"loud", "brand"]'))
+    voices.ok("resolve")
+    voices.write(family)
+    voices.ok("resolve")
+    index.add("brand", "2.0")
+    index.add("speech-kit", "1.5", ["brand>=2"])
+    assert moves(moved(voices, "speech-kit"))["speech-kit"] == ("1.0", "1.5")
+    voices.write(family)
+    (row,) = [r for r in json.loads(voices.ok("outdated", "--json").out)["pins"] if r["name"] == "speech-kit"]
+    assert row["fits"]["version"] == "1.5"
+
+
 def test_together_what_moves_together(voices: Project) -> None:
     data = moved(voices, "scipy", "numpy", "speech_kit")
     assert moves(data) == {"scipy": ("1.0", "2.0"), "numpy": ("1.0", "2.0"), "speech-kit": ("1.0", "2.0")}
@@ -251,6 +267,27 @@ def test_another_accelerator_is_no_newer_version(small: Project, index: LocalInd
     assert "--variant cuda=cu124" in ran.err
 
 
+def test_a_build_that_is_named_is_that_of_its_own_table(small: Project, index: LocalIndex) -> None:
+    add_torch(small, index)
+    moved(small, "torch==2.5.1+cu121")
+    assert text(small) == TORCH.replace("2.4.1", "2.5.1")
+
+
+def test_a_release_that_does_not_build_is_passed_over(voices: Project, index: LocalIndex) -> None:
+    """Nobody can tell whether it fits: that is told, and the next lower one taken."""
+    for version in ("1.0", "1.1"):
+        index.add("old-one", version, source=True)
+    index.add("old-one", "1.2", source=True, builds=["there-is-no-such-backend"])
+    family = FAMILY.replace('python = "3.11"', 'python = "3.11"\nbuild = ["old-one"]')
+    family = family.replace('packages = ["scipy"]', 'packages = ["scipy", "old-one"]')
+    voices.write(family.replace('scipy = { version = "1.0" }', 'scipy = "1.0"\nold-one = "1.0"'))
+    voices.ok("resolve")
+    assert moves(moved(voices, "old-one")) == {"old-one": ("1.0", "1.1")}
+    ran = voices.run("bump", "old-one")
+    assert ran.code == 4
+    assert "which old-one the images of cpu can have is not known" in ran.err
+
+
 def test_one_variant_by_itself(small: Project, index: LocalIndex) -> None:
     add_torch(small, index)
     data = moved(small, "torch", "--variant", "cpu")
@@ -346,6 +383,30 @@ def test_a_base_image_by_its_name(small: Project, registry: LocalRegistry) -> No
     small.ok("check")
 
 
+def test_the_newest_base_image_of_its_kind(small: Project, registry: LocalRegistry) -> None:
+    """Within its CUDA; where a digest is pinned, the new one is."""
+    old, new = "12.1.0-runtime-ubuntu22.04", "12.1.1-runtime-ubuntu22.04"
+    add_accelerators(small, registry, TORCH.replace(old, f"{old}@{registry.digest('nvidia/cuda', old)}"))
+    data = moved(small, "--base", "cuda")
+    wanted = f"{registry.host}/nvidia/cuda:{new}@{registry.digest('nvidia/cuda', new)}"
+    assert [(m["kind"], m["to"]) for m in data["moves"]] == [("base", wanted)]
+    assert small.ok("bump", "--base", "cuda").out.startswith("nothing to move")
+    registry.repositories["nvidia/cuda"][new] += b" "
+    data = moved(small, "--base", "cuda")
+    wanted = f"{registry.host}/nvidia/cuda:{new}@{registry.digest('nvidia/cuda', new)}"
+    assert [m["to"] for m in data["moves"]] == [wanted]
+    ran = small.run("bump", "--base", "cuda", "--offline")
+    assert ran.code == 4
+    assert "--base cuda=IMAGE" in ran.err
+
+
+@pytest.mark.parametrize("resolver", ["uv", "pip-compile"])
+def test_either_resolver_makes_the_lock(voices: Project, resolver: str) -> None:
+    moved(voices, "numpy", "--resolver", resolver)
+    assert text(voices) == FAMILY.replace('numpy = "1.0" ', 'numpy = "1.5" ')
+    voices.ok("resolve", "--check")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -355,7 +416,8 @@ def test_a_base_image_by_its_name(small: Project, registry: LocalRegistry) -> No
         (("torch", "--variant", "cuda=cu124", "--base", "cuda=python:3.11@x"), "is not an image reference"),
         (("torch", "--variant", "cuda=cu124", "--base", "cuda=nvidia/cuda:12.8.0-base"), "is for cu128"),
         (("--base", "gpu=python:3.11"), "there is no variant 'gpu'"),
-        (("--base", "cpu"), "says no image"),
+        (("--base", "cpu="), "says no image"),
+        (("--base", "cuda", "--base", "cuda=python:3.11"), "is named twice"),
         ((), "nothing to move was named"),
     ],
 )
@@ -381,8 +443,12 @@ def test_the_default_indexs_torch_keeps_its_accelerator_too(voices: Project, ind
     assert "torch 2.4.1 stays: nothing newer is allowed" in voices.ok("bump", "torchvision").out
     (row,) = [r for r in json.loads(voices.ok("outdated", "--json").out)["pins"] if r["name"] == "torch"]
     assert (row["newest"]["version"], row["newest-why"]) == ("2.5.1", "it is built for cu124")
-    # Whoever names it, means it.
-    assert moves(moved(voices, "torch==2.5.1"))["torchvision"] == ("0.19.1", "0.20.1")
+    ran = voices.run("bump", "torch==2.5.1")
+    assert ran.code == 2
+    assert "torch 2.5.1 is a build for cu124, and torch 2.4.1 is not" in ran.err
+    assert "--variant cpu=cu124" in ran.err
+    assert moves(moved(voices, "--variant", "cpu=cu124"))["torchvision"] == ("0.19.1", "0.20.1")
+    assert 'torch = "2.5.1"\n' in text(voices)
 
 
 def test_a_pre_release_only_for_who_has_one(voices: Project, index: LocalIndex) -> None:
