@@ -14,6 +14,7 @@ from packaging.version import Version
 from lockgen.model.accelerator import of_index
 from lockgen.model.compat import Compat
 from lockgen.model.target import Target
+from lockgen.model.update import Policy
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,7 @@ class Manifest:
     user: User = User("appuser", 1000)
     budget: Budget = Budget()
     compat: Compat | None = None
+    update: Policy = field(default_factory=Policy)
 
     def chain(self, image: str) -> tuple[Image, ...]:
         """The images that ``image`` stands on, the root base first, ``image`` last."""
