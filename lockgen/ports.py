@@ -257,7 +257,7 @@ class Forge(Protocol):
         ...
 
 
-class Advisories(Protocol):
+class Weaknesses(Protocol):
     """Known vulnerabilities. Raises ToolFailed where nobody can be asked."""
 
     def of(self, locked: Mapping[str, Version]) -> Mapping[str, Sequence[Weakness]]:

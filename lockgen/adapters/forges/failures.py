@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
@@ -20,13 +19,12 @@ PAUSE = 0.5
 """Seconds before the second attempt; doubled before each later one."""
 
 
-@dataclass(frozen=True)
 class Answered(Exception):
     """An answer that is no success. ``headers`` have lower-case names; ``said`` are the forge's words."""
 
-    status: int
-    said: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    def __init__(self, status: int, said: str, headers: Mapping[str, str]) -> None:
+        super().__init__(status)
+        self.status, self.said, self.headers = status, said, headers
 
 
 class Silent(Exception):

@@ -129,7 +129,9 @@ def _read(request: Found) -> PullRequest:
 
 def _said(error: github.GithubException) -> str:
     data = error.data if isinstance(error.data, dict) else {}
-    parts = [str(data.get("message") or "")]
-    for entry in data.get("errors") or ():
-        parts.append(str(entry.get("message") or entry.get("code") or "") if isinstance(entry, dict) else str(entry))
-    return "\n".join(part for part in parts if part)
+    parts = [data.get("message"), *(_error(entry) for entry in data.get("errors") or ())]
+    return "\n".join(str(part) for part in parts if part)
+
+
+def _error(entry: object) -> object:
+    return entry.get("message") or entry.get("code") if isinstance(entry, dict) else entry

@@ -32,7 +32,13 @@ class GitLab:
             retry_transient_errors=False,
             keep_base_url=True,
         )
+        self._headers: dict[str, str] = {}
+        # The client's errors have no headers, and these say when it may be asked again.
+        self._client.session.hooks["response"].append(self._listen)
         self._requests = self._client.projects.get(path, lazy=True).mergerequests
+
+    def _listen(self, response: Any, *_: object, **__: object) -> None:
+        self._headers = {name.lower(): str(value) for name, value in response.headers.items()}
 
     def opened(self, prefix: str) -> Sequence[PullRequest]:
         """See ports.Forge."""
@@ -46,17 +52,10 @@ class GitLab:
         )
 
     def _of(self, **filters: str) -> list[PullRequest]:
-        listed = self._list(filters)
-        return [_read(request) for request in listed if request.source_project_id == request.target_project_id]
-
-    def _list(self, filters: dict[str, str]) -> Any:
         # obey_rate_limit: it would sleep as long as the server says, without a word.
-        return self._requests.list(
-            get_all=True,
-            target_branch=self._base,
-            obey_rate_limit=False,
-            **filters,  # type: ignore[arg-type]
-        )
+        query: dict[str, Any] = {"target_branch": self._base, "get_all": True, "obey_rate_limit": False, **filters}
+        listed: Any = self._requests.list(**query)
+        return [_read(request) for request in listed if request.source_project_id == request.target_project_id]
 
     def open(self, branch: str, title: str, body: str) -> PullRequest:
         """See ports.Forge: of two runs the second gets 409, and takes what the first opened."""
@@ -109,7 +108,7 @@ class GitLab:
             except gitlab.GitlabError as error:
                 if error.response_code is None:
                     raise Silent(f"an answer that is not GitLab's: {type(error).__name__}") from None
-                raise Answered(error.response_code, _said(error), {}) from None
+                raise Answered(error.response_code, _said(error), self._headers) from None
             except OSError as error:  # all of requests' own
                 raise Silent(type(error).__name__, slow="timed out" in str(error).lower()) from None
             except (ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:
