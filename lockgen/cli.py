@@ -252,6 +252,39 @@ def repair(context: click.Context, /, **flags: Any) -> int:
 
 
 @cli.command()
+@click.argument("packages", nargs=-1, metavar="NAME[==VERSION]...")
+@click.option(
+    "--variant",
+    "variants",
+    multiple=True,
+    metavar="NAME[=ACCELERATOR]",
+    help="Move only this variant's own pins, or move it to another accelerator, as in cuda=cu124; repeatable.",
+)
+@click.option(
+    "--base", "bases", multiple=True, metavar="VARIANT=IMAGE", help="The base image of a variant; repeatable."
+)
+@click.option("--add-pin", is_flag=True, help="Add a pin to [pins] for what has none.")
+@click.option("--dry-run", is_flag=True, help="Show everything, write nothing.")
+@click.option("--offline", is_flag=True, help="Use the caches only.")
+@click.option("--live", is_flag=True, help="Ask the indexes themselves instead of their records.")
+@click.option("--resolver", type=click.Choice(RESOLVERS), default="uv", show_default=True, help="What makes the lock.")
+@click.option("--seconds", type=click.FloatRange(1), default=60, show_default=True, help="The most for one question.")
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Questions at once (default: one a core).")
+@click.option("--no-cache", is_flag=True, help="Ask everything anew.")
+@click.option("--json", "as_json", is_flag=True, help="Print what moved and what changed as JSON.")
+@click.pass_context
+def bump(context: click.Context, /, packages: tuple[str, ...], **flags: Any) -> int:
+    """Move pins to other versions, all that must move with them too; relock minimally, write every file anew.
+
+    NAME takes the newest that is allowed. torch takes torchaudio and torchvision along, and keeps its accelerator.
+    Without a solution it explains why, and nothing is changed.
+    """
+    from lockgen.commands.bump import Options, run
+
+    return _talking(context, lambda root, talk: run(root, packages, Options(**flags), talk))
+
+
+@cli.command()
 @click.option("--refresh", is_flag=True, help="Read it off the default index and the records, and write it.")
 @click.option("--output", default="locks/pairs.json", show_default=True, metavar="PATH", help="Where --refresh writes.")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")

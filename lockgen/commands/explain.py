@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from lockgen.model.conflicts import Diagnosis, Element
 from lockgen.model.manifest import Manifest
 from lockgen.parsing.manifest import close_match
 from lockgen.planning.solve import order_of_variants
-from lockgen.ports import Progress
+from lockgen.ports import ExplicitIndex, Progress
 from lockgen.remembering import Remembered
 from lockgen.rendering import conflicts as rendering
 
@@ -60,14 +60,22 @@ def run(root: Path, names: tuple[str, ...], options: Options, progress: Progress
     return exit_code(diagnoses)
 
 
-def prepared(folder: Folder, inputs: Inputs, options: Options, progress: Progress) -> Explainer:
-    """One session of questions about the family in ``folder``."""
+def prepared(
+    folder: Folder,
+    inputs: Inputs,
+    options: Options,
+    progress: Progress,
+    indexes: Mapping[str, ExplicitIndex] | None = None,
+) -> Explainer:
+    """One session of questions about the family in ``folder``. ``indexes`` are those that were read before."""
     http = Http()
     uv = Uv(options.seconds)
     return Explainer(
         session=Session(uv, MetadataReader(http), _remembered(inputs.manifest, uv, options)),
         manifest=inputs.manifest,
-        indexes=explicit_indexes(inputs.manifest, folder, http, progress, live=options.live, offline=options.offline),
+        indexes=indexes
+        if indexes is not None
+        else explicit_indexes(inputs.manifest, folder, http, progress, live=options.live, offline=options.offline),
         parallel=Threads(options.jobs),
         progress=progress,
         offline=options.offline,

@@ -60,7 +60,9 @@ def refreshed(folder: Folder, manifest: Manifest | None, progress: Progress) -> 
     pairs: Pairs = shipped()
     for index in sorted((manifest.indexes if manifest is not None else {}).values(), key=lambda index: index.name):
         if index.recorded is not None and "torch" in index.packages:
-            pairs = merged(pairs, _without_pythons(_of_record(parse_record(folder.read, index.recorded, index.name))))
+            pairs = merged(
+                pairs, _without_pythons(pairs_of_record(parse_record(folder.read, index.recorded, index.name)))
+            )
     return merged(pairs, pair_up(_default(progress)))
 
 
@@ -72,7 +74,8 @@ def _without_pythons(pairs: Pairs) -> Pairs:
     }
 
 
-def _of_record(record: ExplicitIndex) -> Pairs:
+def pairs_of_record(record: ExplicitIndex) -> Pairs:
+    """The pair table that the metadata of one explicit index comes to."""
     return pair_up({name: _seen(record.pages.get(name, ProjectPage(name, ())), record.metadata) for name in FAMILY})
 
 

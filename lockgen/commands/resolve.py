@@ -58,12 +58,13 @@ def run(root: Path, options: Options, progress: Progress) -> int:
     # --check changes nothing, so it waits for nobody and works where nothing can be written.
     with folder.shared() if options.check else folder.locked():
         inputs = read_inputs(folder)
-        old = _old_lock(folder, progress)
-        lock = _resolve(folder, inputs, old, options, progress)
+        old = old_lock(folder, progress)
+        lock = resolved(folder, inputs, old, options, progress)
         return _finish(folder, inputs.manifest, old, lock, options, progress)
 
 
-def _old_lock(folder: Folder, progress: Progress) -> Lock | None:
+def old_lock(folder: Folder, progress: Progress) -> Lock | None:
+    """The lock that is there, and what is to be told of it; None where there is none that can be read."""
     data = folder.read(LOCK_PATH)
     if data is None:
         return None
@@ -77,8 +78,16 @@ def _old_lock(folder: Folder, progress: Progress) -> Lock | None:
     return lock
 
 
-def _resolve(folder: Folder, inputs: Inputs, old: Lock | None, options: Options, progress: Progress) -> Lock:
-    http = Http()
+def resolved(
+    folder: Folder, inputs: Inputs, old: Lock | None, options: Options, progress: Progress, http: Http | None = None
+) -> Lock:
+    """The lock of ``inputs``; what of ``old`` still fits is kept.
+
+    Raises:
+        NoResolution: there is none, in words of images and lines.
+        LockgenError: a record, an index or a tool is at fault.
+    """
+    http = http or Http()
     try:
         return _locked(folder, inputs, old, options, progress, http)
     except Unsolved as error:
@@ -177,13 +186,8 @@ def _who(inputs: Inputs, entry: Blame) -> str:
 def _finish(
     folder: Folder, manifest: Manifest, old: Lock | None, lock: Lock, options: Options, progress: Progress
 ) -> int:
-    files = Written(manifest, lock)
-    tree = files.tree()
-    refuse_to_replace(folder, tree)
+    tree, wanted, pending = pending_files(folder, manifest, lock)
     changes = compare(old, lock)
-    programs = {path: data for path, data in files.starters().items() if folder.read(path) is None}
-    wanted: dict[str, bytes | None] = {**tree, **programs, **dict.fromkeys(stale_files(folder, tree))}
-    pending = sorted(path for path, data in wanted.items() if folder.read(path) != data)
     if options.check:
         _report(changes, pending, options)
         return Exit.FOUND if pending else Exit.DONE
@@ -192,6 +196,20 @@ def _finish(
     _report(changes, written, options)
     progress.note(_summary(lock, tree, written, extra_files(folder, tree)))
     return Exit.DONE
+
+
+def pending_files(folder: Folder, manifest: Manifest, lock: Lock) -> tuple[Tree, dict[str, bytes | None], list[str]]:
+    """All that ``lock`` comes to; that with what is written once or goes; the paths that are not so yet.
+
+    Raises:
+        BadInput: a file that a person wrote is in the way.
+    """
+    files = Written(manifest, lock)
+    tree = files.tree()
+    refuse_to_replace(folder, tree)
+    programs = {path: data for path, data in files.starters().items() if folder.read(path) is None}
+    wanted: dict[str, bytes | None] = {**tree, **programs, **dict.fromkeys(stale_files(folder, tree))}
+    return tree, wanted, sorted(path for path, data in wanted.items() if folder.read(path) != data)
 
 
 def _report(changes: Changes, paths: list[str], options: Options) -> None:

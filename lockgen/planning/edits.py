@@ -24,12 +24,12 @@ _STRING = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """At ``path`` stands the string ``old``; it becomes ``new``. ``note`` says why, in one line."""
+    """At ``path`` stands the string ``old``; it becomes ``new``. ``note`` says why, in one line; "" leaves the line."""
 
     path: Path
     old: str
     new: str
-    note: str
+    note: str = ""
 
 
 def edited(text: str, edits: Sequence[Edit], position: Position, file: str) -> str:
@@ -48,10 +48,77 @@ def edited(text: str, edits: Sequence[Edit], position: Position, file: str) -> s
         lines[number] = _replaced(lines[number], column, edit, file, where[0])
         notes.setdefault(number, []).insert(0, edit.note)
     for number, said in notes.items():
-        lines[number] = _noted(lines[number], "; ".join(dict.fromkeys(said)))
+        if any(said):
+            lines[number] = _noted(lines[number], "; ".join(dict.fromkeys(filter(None, said))))
     result = "\n".join(lines)
     _check(text, result, edits, file)
     return result
+
+
+def with_pin(text: str, name: str, version: str, position: Position, file: str) -> str:
+    """``text`` with one pin more, below the last of [pins]; the table is made where there is none.
+
+    Raises:
+        BadInput: [pins] is written in a way that nothing can be added to without touching more.
+    """
+    wanted = tomllib.loads(text)
+    lines = text.split("\n")
+    there = wanted.setdefault("pins", {})
+    rows = [row for key in there for row in [position(("pins", key))] if row is not None]
+    # A pin that is a table of its own has a header: what came after it would be in that table.
+    direct = [row[0] for row in rows if not lines[row[0] - 1].lstrip().startswith("[")]
+    header = next((n for n, line in enumerate(lines, 1) if re.match(r"\s*\[\s*pins\s*\]", line)), None)
+    line = f"{name} = {json.dumps(version)}"
+    if direct or header is not None:
+        number = max(direct) if direct else header or 0
+        indent = re.match(r"\s*", lines[number - 1]) if direct else None
+        lines.insert(number, f"{indent[0] if indent else ''}{line}")
+    else:
+        lines = [*"\n".join(lines).rstrip("\n").split("\n"), "", "[pins]", line, ""]
+    there[name] = version
+    return _agreed("\n".join(lines), wanted, file)
+
+
+def with_index(text: str, name: str, like: str, url: str, recorded: str | None, file: str) -> str:
+    """``text`` with an index more, below the index ``like`` whose packages it has.
+
+    Raises:
+        BadInput: that index is written in a way that nothing can be added beside it.
+    """
+    wanted = tomllib.loads(text)
+    table = wanted["index"][like]
+    lines = text.split("\n")
+    header = next(
+        (n for n, line in enumerate(lines) if re.match(rf"\s*\[\s*index\.{re.escape(like)}\s*\]", line)), None
+    )
+    if header is None:
+        raise BadInput(
+            f"[index.{like}] does not stand where it was read",
+            place=Place(file),
+            hint=f"add [index.{name}] by hand: url = {json.dumps(url)}",
+        )
+    end = next((n for n in range(header + 1, len(lines)) if lines[n].lstrip().startswith("[")), len(lines))
+    while end > header + 1 and (not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#")):
+        end -= 1
+    added = {"url": url, "packages": table["packages"]} | ({"recorded": recorded} if recorded else {})
+    rows = [f"{key} = {json.dumps(value)}" for key, value in added.items()]
+    lines[end:end] = ["", f"[index.{name}]", *rows]
+    wanted["index"][name] = added
+    return _agreed("\n".join(lines), wanted, file)
+
+
+def _agreed(text: str, wanted: Any, file: str) -> str:
+    try:
+        same = tomllib.loads(text) == wanted
+    except tomllib.TOMLDecodeError:
+        same = False
+    if not same:
+        raise BadInput(
+            "the file cannot be added to without changing more than was asked for",
+            place=Place(file),
+            hint="edit it by hand",
+        )
+    return text
 
 
 def _replaced(line: str, column: int, edit: Edit, file: str, number: int) -> str:
