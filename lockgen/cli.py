@@ -297,6 +297,43 @@ def pairs(context: click.Context, /, **flags: Any) -> int:
 
 
 @cli.command()
+@click.option(
+    "--database",
+    type=click.Path(exists=True, path_type=Path),
+    metavar="PATH",
+    help="A dump of OSV instead of its API: a folder of records, or the all.zip of PyPI.",
+)
+@click.option(
+    "--api",
+    envvar="LOCKGEN_OSV_API",
+    default="https://api.osv.dev",
+    show_default=True,
+    metavar="URL",
+    help="Where OSV's API is; also $LOCKGEN_OSV_API.",
+)
+@click.option("--offline", is_flag=True, help="Ask nobody: for fixes use the caches only. Needs --database.")
+@click.option("--no-fix", is_flag=True, help="Do not look for upgrades.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["low", "medium", "high", "critical"]),
+    help="Exit with 1 from this level on only; what nobody has rated counts.",
+)
+@click.option("--seconds", type=click.FloatRange(1), default=60, show_default=True, help="The most for one question.")
+@click.option("--no-cache", is_flag=True, help="Ask everything anew.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.option("--sarif", "as_sarif", is_flag=True, help="Print the findings as SARIF 2.1.0.")
+@click.pass_context
+def audit(context: click.Context, /, **flags: Any) -> int:
+    """Find known vulnerabilities of every locked package, the images they are in, and the smallest upgrade out.
+
+    Exit code 1 where one counts that [audit] of versions.toml does not ignore.
+    """
+    from lockgen.commands.audit import Options, run
+
+    return _talking(context, lambda root, talk: run(root, Options(**flags), talk))
+
+
+@cli.command()
 def schema() -> int:
     """Print the JSON schema of versions.toml."""
     from lockgen.commands.schema import run

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from packaging.version import Version
-
+from lockgen.model.advisories import Advisory
 from lockgen.model.target import Target
-from lockgen.model.update import Head, PullRequest, Weakness
+from lockgen.model.update import Head, PullRequest
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -162,6 +161,23 @@ class Releases(Protocol):
         ...
 
 
+class Advisories(Protocol):
+    """What is known to be wrong with packages. ``source`` is where that is from, for people."""
+
+    source: str
+
+    def of_releases(self, releases: Sequence[tuple[str, str]]) -> Mapping[str, Sequence[Advisory]]:
+        """Package to all that may speak of one of its ``releases`` (name and public version), withdrawn ones too.
+
+        What a record means is for the asker to judge. Raises ToolFailed or BadInput: never half an answer.
+        """
+        ...
+
+    def of_packages(self, names: Sequence[str]) -> Mapping[str, Sequence[Advisory]]:
+        """The same of all releases."""
+        ...
+
+
 class Workspace(Protocol):
     """The project's folder. Paths are relative, with forward slashes."""
 
@@ -254,14 +270,6 @@ class Forge(Protocol):
 
     def close(self, request: PullRequest, word: str, body: str) -> None:
         """Says ``word`` on it, once, and closes it, its text then being ``body``."""
-        ...
-
-
-class Weaknesses(Protocol):
-    """Known vulnerabilities. Raises ToolFailed where nobody can be asked."""
-
-    def of(self, locked: Mapping[str, Version]) -> Mapping[str, Sequence[Weakness]]:
-        """Those of each package's locked version."""
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import threading
 import time
@@ -69,13 +70,18 @@ class Http:
         headers = {"Accept": accept or "*/*"} | ({"Range": f"bytes={span}"} if span else {})
         # An encoded body has another length than the file that a range or a hash speaks of.
         headers["Accept-Encoding"] = "identity" if span else "gzip, deflate"
+        return self._patiently(self._plain(url), headers, largest)
+
+    def _plain(self, url: str) -> str:
         try:
-            plain = self._remember(url)
+            return self._remember(url)
         except ValueError:
             raise ToolFailed(f"{redacted(url)} cannot be asked", hint="look at the addresses of the index") from None
+
+    def _patiently(self, plain: str, headers: Mapping[str, str], largest: int, sent: bytes | None = None) -> Response:
         for attempt in range(ATTEMPTS):
             try:
-                return self._once(plain, headers, largest)
+                return self._once(plain, headers, largest, sent)
             except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
                 if attempt == ATTEMPTS - 1:
                     raise _unreachable(plain, error) from None
@@ -83,6 +89,16 @@ class Http:
             except (requests.RequestException, ValueError) as error:  # ValueError: a redirect to http://[
                 raise _unreachable(plain, error) from None
         raise AssertionError("unreachable")
+
+    def post(self, url: str, document: object, *, largest: int = LARGEST) -> Response:
+        """The answer to ``document``, as JSON. Only for questions: where no answer comes it is asked again.
+
+        Raises:
+            ToolFailed: as `get`.
+        """
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        body = json.dumps(document).encode()
+        return self._patiently(self._plain(url), headers, largest, body)
 
     @contextlib.contextmanager
     def opened(self, url: str, headers: Mapping[str, str] | None = None) -> Iterator[Opened]:
@@ -112,13 +128,14 @@ class Http:
             self._credentials.setdefault(origin(url), known)
         return parts._replace(netloc=parts.netloc.rsplit("@", 1)[-1]).geturl()
 
-    def _once(self, url: str, headers: Mapping[str, str], largest: int) -> Response:
+    def _once(self, url: str, headers: Mapping[str, str], largest: int, sent: bytes | None) -> Response:
         known = self._credentials.get(origin(url))
         # None lets requests look into netrc; it drops either on a redirect to another host.
         auth = HTTPBasicAuth(*known) if known else None
         until = time.monotonic() + TOTAL_SECONDS
-        with self._session().get(
-            url, headers=headers, auth=auth, timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True
+        method = "GET" if sent is None else "POST"
+        with self._session().request(
+            method, url, data=sent, headers=headers, auth=auth, timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True
         ) as answer:
             if answer.status_code not in (200, 206, 404):
                 raise _refused(url, answer)
@@ -136,6 +153,7 @@ class Http:
                 read=0,
                 redirect=10,
                 status_forcelist=_RETRIED,
+                allowed_methods={"GET", "HEAD", "POST"},  # what is posted here are questions
                 backoff_factor=0.2,
                 backoff_max=LONGEST_PAUSE,
                 raise_on_status=False,

@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from lockgen.model.accelerator import of_index
+from lockgen.model.audit import Ignore
 from lockgen.model.compat import Compat
 from lockgen.model.target import Target
 from lockgen.model.update import Policy
@@ -88,6 +89,14 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Unimported:
+    """Why a package is used that no code imports, and the path of keys where that stands."""
+
+    reason: str
+    path: tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     """A base or a stage, in the variants it comes in.
 
@@ -115,7 +124,8 @@ class Image:
 class Manifest:
     """One family. ``build`` names the packages that may be built from a source distribution.
 
-    ``budget`` holds for each image and layer that has no bound of its own.
+    ``budget`` holds for each image and layer that has no bound of its own. ``ignores`` are for `lockgen audit`,
+    ``unimported`` for `lockgen lint`: no lock becomes another by either.
     """
 
     family: str
@@ -132,6 +142,8 @@ class Manifest:
     budget: Budget = Budget()
     compat: Compat | None = None
     update: Policy = field(default_factory=Policy)
+    ignores: tuple[Ignore, ...] = ()
+    unimported: dict[str, Unimported] = field(default_factory=dict)
 
     def chain(self, image: str) -> tuple[Image, ...]:
         """The images that ``image`` stands on, the root base first, ``image`` last."""

@@ -6,7 +6,7 @@ Only shapes live here; what needs more than one value (references, circles, name
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
@@ -38,6 +38,7 @@ _PATTERN = r"^[A-Za-z0-9*?][A-Za-z0-9._*?-]*$"
 _BRANCH = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$"
 _PREFIX = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*[/-]$"
 _LABEL = r"^[^\s,]([^,\n\r\t]*[^\s,])?$"
+_ADVISORY = r"^[A-Z][A-Za-z0-9]*-[A-Za-z0-9][A-Za-z0-9._:-]*$"
 _SIZE = r"^[0-9]+(\.[0-9]+)? ?(B|kB|MB|GB|KiB|MiB|GiB)$"
 
 MEANING = {
@@ -65,6 +66,7 @@ MEANING = {
     _BRANCH: ("a branch", 'letters, digits and `._-`, in parts with `/` between them, as in "main"'),
     _PREFIX: ("a prefix of branches", 'a branch with `/` or `-` at its end, as in "lockgen/"'),
     _LABEL: ("a label", "words without a comma, and no space around them"),
+    _ADVISORY: ("the name of an advisory", 'as in "CVE-2025-32434", "GHSA-53q9-r3pm-6pq6" or "PYSEC-2024-1"'),
     _SIZE: ("a size", 'a number and its unit, as in "8 GB" or "500 MiB"'),
 }
 
@@ -79,6 +81,8 @@ EnvName = Annotated[str, StringConstraints(pattern=_ENV_NAME)]
 EnvValue = Annotated[str, StringConstraints(pattern=_ENV_VALUE)]
 PythonVersion = Annotated[str, StringConstraints(pattern=_PYTHON)]
 Size = Annotated[str, StringConstraints(pattern=_SIZE, max_length=40)]
+AdvisoryId = Annotated[str, StringConstraints(pattern=_ADVISORY, max_length=100)]
+Reason = Annotated[str, Field(min_length=1, max_length=500)]
 Module = Annotated[str, StringConstraints(pattern=_MODULE, max_length=300)]
 GroupName = Annotated[str, StringConstraints(pattern=_GROUP, max_length=60)]
 NamePattern = Annotated[str, StringConstraints(pattern=_PATTERN, max_length=200)]
@@ -259,7 +263,7 @@ class GroupTable(Table):
     partial: bool = Field(False, description="What cannot move stays; else the group moves as a whole or not at all")
 
 
-class IgnoreEntry(Table):
+class LeftOutEntry(Table):
     """Releases that nobody wants."""
 
     package: NamePattern = Field(description="The name of a package; `*` stands for any letters")
@@ -271,7 +275,7 @@ class UpdateTable(Table):
     """What `lockgen update` may do by itself."""
 
     groups: dict[GroupName, GroupTable] = Field({}, description="Pins that move together, by the group's name")
-    ignore: list[IgnoreEntry] = Field([], description='What stays away: { package = "numpy", versions = ">=3" }')
+    ignore: list[LeftOutEntry] = Field([], description='What stays away: { package = "numpy", versions = ">=3" }')
     steps: list[UpdateStep] = Field(["patch", "minor", "major"], description="The steps that are taken", min_length=1)
     cooldown: Days = Field(0, description="How many days old a release has to be; a fix of a vulnerability need not")
     max_open: int = Field(5, description="How many pull requests may be open at once", ge=1, le=100)
@@ -284,6 +288,28 @@ class UpdateTable(Table):
     )
     forge: Literal["github", "gitlab"] | None = Field(
         None, description="Where pull requests are opened; by default as the remote's address says"
+    )
+
+
+class IgnoreEntry(Table):
+    """An advisory that was looked at and does not count."""
+
+    id: AdvisoryId = Field(description="Any of its names: CVE-…, GHSA-… or PYSEC-…")
+    reason: Reason = Field(description="Why it does not count here")
+    until: date | None = Field(None, description="The last day that it does not count; without one it never does")
+
+
+class AuditTable(Table):
+    """What `lockgen audit` is told."""
+
+    ignore: list[IgnoreEntry] = Field([], description="Advisories that do not count, each with a reason")
+
+
+class LintTable(Table):
+    """What `lockgen lint` is told."""
+
+    unimported: dict[str, Reason] = Field(
+        {}, description="Packages that are used without an import (plugins, engines of others), each with the reason"
     )
 
 
@@ -301,6 +327,8 @@ class VersionsFile(Table):
     stages: dict[ImageName, StageTable] = Field({}, description="Images with an entrypoint, by name")
     compat: CompatTable | None = Field(None, description="The compatibility matrix")
     update: UpdateTable | None = Field(None, description="What `lockgen update` may do by itself")
+    audit: AuditTable = Field(AuditTable.model_validate({}), description="What `lockgen audit` is told")
+    lint: LintTable = Field(LintTable.model_validate({}), description="What `lockgen lint` is told")
 
 
 _TABLES: dict[str, type[Table]] = {
@@ -309,6 +337,8 @@ _TABLES: dict[str, type[Table]] = {
     "budgets": BudgetsTable,
     "compat": CompatTable,
     "update": UpdateTable,
+    "audit": AuditTable,
+    "lint": LintTable,
 }
 _TABLES_BY_NAME: dict[str, type[Table]] = {
     "pins": PinEntry,
@@ -335,6 +365,8 @@ def table_at(path: tuple[int | str, ...]) -> type[Table] | None:
         case ("update", "groups", _):
             return GroupTable
         case ("update", "ignore", _):
+            return LeftOutEntry
+        case ("audit", "ignore", _):
             return IgnoreEntry
         case _:
             return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import tomllib
 from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidName, canonicalize_name
@@ -13,8 +14,9 @@ from pydantic import ValidationError
 
 from lockgen.errors import BadInput, Fault, Place
 from lockgen.model import accelerator
+from lockgen.model.audit import Ignore
 from lockgen.model.images import CACHES, MODELS, target_name, variable
-from lockgen.model.manifest import Ask, Budget, Image, Index, Manifest, Pin, User, Variant
+from lockgen.model.manifest import Ask, Budget, Image, Index, Manifest, Pin, Unimported, User, Variant
 from lockgen.model.target import GLIBC_MINORS, Target
 from lockgen.parsing.compat import Declaration
 from lockgen.parsing.format import (
@@ -134,12 +136,16 @@ _WANTED = {
     "dict_type": "a table",
     "model_type": "a table",
     "datetime_type": "a date-time with an offset",
+    "date_type": "a date",
+    "date_from_datetime_inexact": "a date",
 }
 _NAMES = {
     str: "a string",
     int: "an integer",
     float: "a float",
     bool: "a boolean",
+    datetime: "a date-time",
+    date: "a date",
     list: "an array",
     dict: "a table",
 }
@@ -163,12 +169,7 @@ def _explain(
         faults.add(path, f"{shown!r} is not {meaning}", rule)
     elif kind in _WANTED:
         got = _NAMES.get(type(value), type(value).__name__)
-        hint = "a date, a time and an offset, as in 2025-11-04T00:00:00Z" if kind == "datetime_type" else None
-        if kind == "string_type":
-            hint = "in quotes"
-            if isinstance(value, dict) and "pins" in path:
-                hint = f'quote a name with dots: "{path[-1]}.{next(iter(value), "…")}" = "…"'
-        faults.add(path, f"expected {_WANTED[kind]}, got {got}", hint)
+        faults.add(path, f"expected {_WANTED[kind]}, got {got}", _as_wanted(kind, path, value))
     elif kind == "literal_error" and path == ("format",):
         faults.add(path, f"format {value!r} is not one that this lockgen reads", "format = 1, or a newer lockgen")
     elif kind == "literal_error":
@@ -181,10 +182,26 @@ def _explain(
         _explain_bounds(faults, path, kind, context, value)
 
 
+def _as_wanted(kind: str, path: Path, value: object) -> str | None:
+    """How a value of the type that pydantic's ``kind`` of error asks for is written."""
+    if kind == "string_type" and isinstance(value, dict) and {"pins", "unimported"} & set(path):
+        return f'quote a name with dots: "{path[-1]}.{next(iter(value), "…")}" = "…"'
+    date = "without quotes and without a time, as in 2026-12-31"
+    hints = {
+        "string_type": "in quotes",
+        "datetime_type": "a date, a time and an offset, as in 2025-11-04T00:00:00Z",
+        "date_type": date,
+        "date_from_datetime_inexact": date,
+    }
+    return hints.get(kind)
+
+
 def _explain_bounds(faults: _Faults, path: Path, kind: str, context: dict[str, object], value: object) -> None:
     if kind in {"greater_than_equal", "less_than_equal"}:
         bound = context.get("ge", context.get("le"))
         faults.add(path, f"{value!r} is out of range", f"at {'least' if 'ge' in context else 'most'} {bound}")
+    elif kind == "string_too_short":
+        faults.add(path, f"`{path[-1]}` is empty", "say it in a few words")
     elif kind == "too_short":
         faults.add(path, f"`{path[-1]}` is empty", "name at least one")
     else:
@@ -233,6 +250,8 @@ class _Builder:
             images=images,
             user=User(family.user, family.uid),
             budget=_budget(self.file.budgets),
+            ignores=self._ignores(),
+            unimported=self._unimported(),
         )
         self._check_accelerators(manifest)
         if self.file.compat is not None:
@@ -263,6 +282,35 @@ class _Builder:
     def _twice(self, path: Path, text: str, first: str) -> None:
         also = "" if text == first else f", also written `{first}`"
         self.faults.add(path, f"`{text}` is named twice{also}", "keep one of them")
+
+    # -- what audit and lint are told ----------------------------------------
+
+    def _ignores(self) -> tuple[Ignore, ...]:
+        found: dict[str, Ignore] = {}
+        for position, entry in enumerate(self.file.audit.ignore):
+            path: Path = ("audit", "ignore", position)
+            known = found.get(entry.id.casefold())
+            if known is not None:
+                self._twice((*path, "id"), entry.id, known.id)
+            self._said(entry.reason, (*path, "reason"))
+            found.setdefault(entry.id.casefold(), Ignore(entry.id, entry.reason.strip(), entry.until, path))
+        return tuple(found.values())
+
+    def _unimported(self) -> dict[str, Unimported]:
+        found: dict[str, Unimported] = {}
+        for text, reason in self.file.lint.unimported.items():
+            path: Path = ("lint", "unimported", text)
+            name = self._name(text, path)
+            self._said(reason, path)
+            if name is not None and name in found:
+                self._twice(path, text, str(found[name].path[-1]))
+            elif name is not None:
+                found[name] = Unimported(reason.strip(), path)
+        return found
+
+    def _said(self, reason: str, path: Path) -> None:
+        if not reason.strip() or not reason.isprintable():
+            self.faults.add(path, f"{reason!r} is no reason", "say it in a few words, in one line")
 
     def _pins(self, table: dict[str, PinValue], path: Path) -> dict[str, Pin]:
         pins: dict[str, Pin] = {}

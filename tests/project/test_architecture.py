@@ -23,9 +23,11 @@ INWARD = {
     "remembering": {"model", "ports"},
     "asking": {"errors", "model", "ports", "remembering"},
     "explaining": {"asking", "model", "planning", "ports"},
+    "updating": {"errors", "model", "planning", "ports", "rendering"},
     "bumping": {"asking", "errors", "model", "planning", "ports"},
     "compatibility": {"asking", "errors", "explaining", "model", "planning", "ports", "remembering"},
     "repairing": {"asking", "explaining", "model", "planning", "ports"},
+    "fixing": {"asking", "model", "planning", "ports"},
     "adapters": {"adapters", "errors", "model", "parsing", "ports", "rendering"},
     "commands": {
         "adapters",
@@ -36,6 +38,7 @@ INWARD = {
         "engine",
         "errors",
         "explaining",
+        "fixing",
         "model",
         "parsing",
         "planning",
@@ -43,6 +46,7 @@ INWARD = {
         "remembering",
         "rendering",
         "repairing",
+        "updating",
     },
     "cli": {"adapters", "commands", "errors"},
     "nox": {"adapters", "errors"},
@@ -64,6 +68,8 @@ PURE = (
     "explaining",
     "compatibility",
     "repairing",
+    "fixing",
+    "updating",
 )
 OUTSIDE = {
     "http",
@@ -87,10 +93,15 @@ DOORS = {
     "fcntl": {"adapters/locking.py"},
     "platformdirs": {"adapters/caches.py"},
     "tomlkit": set(),
+    "github": {"adapters/forges/github.py"},
+    "gitlab": {"adapters/forges/gitlab.py"},
     "jinja2": {"rendering/templating.py"},
     "build": {"adapters/pep517.py"},
     "elftools": {"adapters/elf.py"},
     "nox": {"nox.py"},
+    "cvss": {"parsing/severity.py"},
+    "cyclonedx": {"rendering/sbom.py"},
+    "packageurl": {"rendering/sbom.py"},
 }
 """An outside part, and the one module that may know it."""
 

@@ -1,0 +1,178 @@
+"""`lockgen audit`: what is publicly known to be wrong with the locked packages, and the smallest way out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import click
+
+from lockgen import __version__
+from lockgen.adapters.answers import Answers, Oblivion
+from lockgen.adapters.http import Http
+from lockgen.adapters.metadata import MetadataReader
+from lockgen.adapters.osv import API, OsvApi, OsvDump
+from lockgen.adapters.pairtable import known_pairs
+from lockgen.adapters.releases import IndexReleases
+from lockgen.adapters.resolvers.uv import Uv
+from lockgen.adapters.workspace import Folder
+from lockgen.asking import Session
+from lockgen.commands.inputs import VERSIONS, Inputs, fingerprints, read_inputs
+from lockgen.commands.sources import explicit_indexes, surroundings
+from lockgen.errors import BadInput, Exit, LockgenError, Place
+from lockgen.fixing import Fixer
+from lockgen.model.accelerator import FAMILY
+from lockgen.model.audit import Audit, Fix, Holder
+from lockgen.model.lock import Lock
+from lockgen.parsing.lock import parse_lock
+from lockgen.planning.holders import holders
+from lockgen.planning.vulnerabilities import audited, counting, is_grave, with_fixes
+from lockgen.ports import Advisories, Progress
+from lockgen.remembering import Remembered
+from lockgen.rendering import audit as rendering
+from lockgen.rendering.lock import LOCK_PATH
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says. ``api`` is the address of OSV, ``database`` a dump that is read instead of it.
+
+    ``fail_on`` is the least level that counts for the exit code; ``style`` one of text, json and sarif.
+    """
+
+    database: Path | None = None
+    api: str = API
+    offline: bool = False
+    no_fix: bool = False
+    fail_on: str | None = None
+    seconds: float = 60.0
+    no_cache: bool = False
+    as_json: bool = False
+    as_sarif: bool = False
+
+
+def run(root: Path, options: Options, progress: Progress) -> int:
+    """Prints what was found. Exit.FOUND where something counts that nobody ignores.
+
+    Raises:
+        BadInput: there is no lock, the dump is at fault, or there is none and nothing may be asked.
+        ToolFailed: OSV cannot be reached, or answers by halves: then nothing is known, and nothing is said.
+    """
+    if options.as_json and options.as_sarif:
+        raise BadInput("--json and --sarif exclude each other", hint="choose one")
+    if options.offline and options.database is None:
+        raise BadInput("--offline forbids to ask OSV", hint="give it a dump: --database PATH, a folder or a zip")
+    folder = Folder(root, progress)
+    with folder.shared():
+        inputs = read_inputs(folder)
+        data = folder.read(LOCK_PATH)
+        if data is None:
+            raise BadInput("there is no lock yet", place=Place(LOCK_PATH), hint="run `lockgen resolve`")
+        lock = parse_lock(data, LOCK_PATH)
+        if lock.inputs != fingerprints(inputs.manifest, folder):
+            progress.note(f"{VERSIONS} or a record changed since the lock was made: it is the lock that is audited")
+        advisories = _advisories(options, progress)
+        today = datetime.now(UTC).date()
+        found = _audited(inputs, lock, advisories, today)
+        if found.open and not options.no_fix:
+            found = with_fixes(found, _fixes(folder, inputs, lock, found, advisories, today, options, progress))
+    _report(found, inputs, data.decode("utf-8"), lock, options)
+    grave = [finding for finding in found.open if options.fail_on is None or is_grave(finding, options.fail_on)]
+    return Exit.FOUND if grave else Exit.DONE
+
+
+def _advisories(options: Options, progress: Progress) -> Advisories:
+    if options.database is not None:
+        return OsvDump(options.database, progress)
+    if not options.api.startswith(("https://", "http://")):
+        raise BadInput(f"{options.api!r} is no address of OSV", hint=f"as in {API}")
+    return OsvApi(Http(), options.api, Oblivion() if options.no_cache else Answers("osv"), progress)
+
+
+def _audited(inputs: Inputs, lock: Lock, advisories: Advisories, today: date) -> Audit:
+    held = holders(lock, inputs.manifest)
+    releases = sorted({(holder.name, holder.asked) for holder in held})
+    return audited(advisories.source, held, advisories.of_releases(releases), inputs.manifest.ignores, today)
+
+
+def _fixes(
+    folder: Folder,
+    inputs: Inputs,
+    lock: Lock,
+    found: Audit,
+    advisories: Advisories,
+    today: date,
+    options: Options,
+    progress: Progress,
+) -> dict[str, Fix]:
+    """The fix of each package that something counts against, by pin. What cannot be asked is told, not guessed."""
+    wanted = list({finding.holder.pin: finding.holder for finding in found.open}.values())
+    try:
+        fixer = _fixer(folder, inputs, lock, wanted, advisories, today, options, progress)
+    except LockgenError as error:
+        return {holder.pin: _unasked(error) for holder in wanted}
+    fixes = {}
+    for holder in wanted:
+        try:
+            fixes[holder.pin] = fixer.fix(holder)
+        except LockgenError as error:
+            fixes[holder.pin] = _unasked(error)
+    return fixes
+
+
+def _unasked(error: LockgenError) -> Fix:
+    return Fix(why=tuple(fault.message for fault in error.faults), known=False)
+
+
+def _fixer(
+    folder: Folder,
+    inputs: Inputs,
+    lock: Lock,
+    wanted: Sequence[Holder],
+    advisories: Advisories,
+    today: date,
+    options: Options,
+    progress: Progress,
+) -> Fixer:
+    manifest = inputs.manifest
+    names = {holder.name for holder in wanted}
+    names |= set(FAMILY) & {package.name for package in lock.packages} if names & set(FAMILY) else set()
+    every = advisories.of_packages(sorted(names))
+    http, uv = Http(), Uv(options.seconds)
+    remembered = None
+    if not options.no_cache and manifest.exclude_newer is not None:
+        remembered = Remembered(Answers("questions"), surroundings(manifest, uv))
+    compat = manifest.compat
+    return Fixer(
+        session=Session(uv, MetadataReader(http), remembered),
+        releases=IndexReleases(http),
+        pairs=known_pairs(folder, compat.pairs if compat is not None else {}),
+        manifest=manifest,
+        lock=lock,
+        indexes=explicit_indexes(
+            manifest, folder, http, progress, live=False, offline=options.offline, targets=[manifest.target]
+        ),
+        advisories={name: counting(records, manifest.ignores, today) for name, records in every.items()},
+        progress=progress,
+        offline=options.offline,
+    )
+
+
+def _report(found: Audit, inputs: Inputs, locked: str, lock: Lock, options: Options) -> None:
+    def line(path: tuple[str | int, ...]) -> int | None:
+        return inputs.place(path).line
+
+    def place(holder: Holder) -> tuple[str, int | None]:
+        head = f'{{"name": {json.dumps(holder.name)}, "version": {json.dumps(holder.version)}'
+        numbers = (number for number, text in enumerate(locked.splitlines(), 1) if head in text)
+        return LOCK_PATH, next(numbers, None)
+
+    if options.as_json:
+        click.echo(json.dumps(rendering.as_json(found, line), indent=2))
+    elif options.as_sarif:
+        click.echo(json.dumps(rendering.as_sarif(found, line, place, __version__), indent=2))
+    else:
+        click.echo(rendering.text(found, line, len(lock.images)))

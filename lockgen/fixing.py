@@ -1,0 +1,273 @@
+"""The smallest upgrade that gets away from what is known to be wrong with a package, and resolves.
+
+The lowest release above the locked one that no advisory means is asked for first, with everything else as it is
+pinned; then the next. torch's family moves as one, by the pair table, and stays on its accelerator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from lockgen.asking import Session
+from lockgen.model.accelerator import FAMILY
+from lockgen.model.advisories import Advisory
+from lockgen.model.audit import Fix, Holder, Step
+from lockgen.model.compat import Pairs
+from lockgen.model.conflicts import Answer, Verdict
+from lockgen.model.lock import Lock
+from lockgen.model.manifest import Manifest
+from lockgen.planning.solve import order_of_variants, request_for
+from lockgen.planning.vulnerabilities import is_free
+from lockgen.ports import ExplicitIndex, Progress, Releases, Request
+
+_FEW = 3
+"""So many releases are simply asked for; with more, first whether any of them goes at all."""
+
+Wanted = Mapping[str, str]
+"""Package to the version that it takes."""
+
+
+@dataclass
+class Fixer:
+    """``advisories`` are all that count, by package: of each that may have to move, and of torch's family."""
+
+    session: Session
+    releases: Releases
+    pairs: Pairs
+    manifest: Manifest
+    lock: Lock
+    indexes: Mapping[str, ExplicitIndex]
+    advisories: Mapping[str, Sequence[Advisory]]
+    progress: Progress
+    offline: bool = False
+    _bases: dict[str, Request] = field(default_factory=dict)
+
+    def fix(self, holder: Holder) -> Fix:
+        """The smallest upgrade of ``holder``, or why there is none. Nothing is told that was not resolved."""
+        if not holder.images:
+            return Fix(why=("only building needs it: `lockgen resolve --upgrade` takes the newest tools",))
+        self.progress.step(f"looking for a release of {holder.name} that no advisory means")
+        variants = self._variants(holder)
+        request = self._base(variants[0])
+        listed = self._listed(holder.name, request)
+        if Version(holder.version) not in listed:
+            return Fix(why=(f"nobody can tell which releases of {holder.name} there are",), known=False)
+        ways, lacks = self._ways(holder, variants, listed, request)
+        if not ways:
+            return Fix(why=tuple(lacks) or self._none(holder, listed, request))
+        return self._walked(holder, variants, ways)
+
+    # -- what there is ---------------------------------------------------------
+
+    def _variants(self, holder: Holder) -> list[str]:
+        """Those that feel it: all that share its pin, or hold it where it has none."""
+        pin = self.manifest.pins_of(holder.variants[0]).get(holder.name)
+        order = order_of_variants(self.manifest)
+        if pin is None:
+            return [name for name in order if name in holder.variants] or list(holder.variants)
+        return [name for name in order if self.manifest.pins_of(name).get(holder.name) == pin]
+
+    def _base(self, variant: str) -> Request:
+        if variant not in self._bases:
+            kept = {name: package.version for name, package in self.lock.by_variant.get(variant, {}).items()}
+            self._bases[variant] = request_for(self.manifest, [variant], self.indexes, kept, offline=self.offline)
+        return self._bases[variant]
+
+    def _listed(self, name: str, request: Request) -> list[Version]:
+        return sorted(map(Version, self.releases.usable(name, request)))
+
+    def _ways(
+        self, holder: Holder, variants: Sequence[str], listed: Sequence[Version], request: Request
+    ) -> tuple[list[Wanted], list[str]]:
+        """What may be taken instead, the lowest first; and what torch's family lacks where nothing may."""
+        if holder.name in FAMILY:
+            return self._family_ways(holder, variants, request)
+        later = _later(listed, Version(holder.version))
+        known = self.advisories.get(holder.name, ())
+        return [{holder.name: str(version)} for version in later if is_free(holder.name, version, known)], []
+
+    def _family_ways(self, holder: Holder, variants: Sequence[str], request: Request) -> tuple[list[Wanted], list[str]]:
+        held = self.lock.by_variant[variants[0]]
+        members = [name for name in FAMILY if name in held]
+        lead = FAMILY[0] if FAMILY[0] in held else holder.name
+        now = Version(held[lead].version)
+        listed = {name: self._listed(name, request) for name in members}
+        later = [version for version in _later(listed[lead], now) if self._is_same_build(version, now, request)]
+        if not later:
+            return [], [self._ends(lead, now, request)]
+        ways: list[Wanted] = []
+        lacks: list[str] = []
+        for version in later:
+            way = self._together(lead, version, members, listed)
+            if isinstance(way, str):
+                lacks.append(way)
+            elif all(is_free(name, Version(new), self.advisories.get(name, ())) for name, new in way.items()):
+                ways.append(way)
+        return ways, lacks
+
+    def _ends(self, name: str, now: Version, request: Request) -> str:
+        index = request.routes.get(name)
+        if index is not None:
+            return f"{name} {now} is the last on index {index}: another accelerator is another variant"
+        return f"no later {name} on the default index is known to be for the same accelerator"
+
+    def _is_same_build(self, version: Version, now: Version, request: Request) -> bool:
+        """Whether the accelerator stays: by the local part, or by the pair table where builds do not say theirs."""
+        if version.local != now.local:
+            return False
+        known = self.pairs.get(now.public)
+        if FAMILY[0] in request.routes or known is None or known.accelerator is None:
+            return True
+        release = self.pairs.get(version.public)
+        return release is not None and release.accelerator == known.accelerator
+
+    def _together(
+        self, lead: str, version: Version, members: Sequence[str], listed: Mapping[str, Sequence[Version]]
+    ) -> Wanted | str:
+        """What goes with ``version`` of ``lead``, or what is lacking."""
+        found = {lead: str(version)}
+        release = self.pairs.get(version.public)
+        for name in members:
+            if name == lead:
+                continue
+            member = release.members.get(name) if release is not None else None
+            if member is None or member.version is None:
+                return f"nobody knows which {name} belongs to {lead} {version}"
+            fits = [v for v in listed[name] if v.public == Version(member.version).public and v.local == version.local]
+            if not fits:
+                return f"there is no {name} {member.version} beside {lead} {version}"
+            found[name] = str(fits[-1])
+        return found
+
+    def _none(self, holder: Holder, listed: Sequence[Version], request: Request) -> tuple[str, ...]:
+        """Why nothing can be taken: nothing is later, or all of it is meant too; or it came after the cut-off."""
+        now = Version(holder.version)
+        later = _later(listed, now)
+        index = request.routes.get(holder.name)
+        where = f"on index {index}" if index is not None else "that runs on the target"
+        if later:
+            said = f"advisories mean every later release {where}, up to {later[-1]}"
+        else:
+            said = f"there is no later release {where}"
+        cut_off = request.exclude_newer
+        if cut_off is None:
+            return (said,)
+        uncut = _later(self._listed(holder.name, replace(request, exclude_newer=None)), now)
+        free = [v for v in uncut if is_free(holder.name, v, self.advisories.get(holder.name, ()))]
+        when = cut_off.astimezone(UTC).date()
+        if free:
+            return (f"{said}; {free[0]} would do, and is newer than [family] exclude-newer ({when})",)
+        return (f"{said}, published before [family] exclude-newer ({when})",)
+
+    # -- what resolves ---------------------------------------------------------
+
+    def _walked(self, holder: Holder, variants: Sequence[str], ways: Sequence[Wanted]) -> Fix:
+        doubts: list[str] = []
+        refused = ""
+        if len(ways) > _FEW and holder.name not in FAMILY:
+            verdict = self._any(holder, variants, ways)
+            if verdict.answer is Answer.NO:
+                return Fix(why=self._in_the_way(holder, variants, ways, verdict.reason))
+            if verdict.answer is Answer.YES:
+                highest = Version(verdict.versions.get(holder.name, ways[-1][holder.name]))
+                ways = [way for way in ways if Version(way[holder.name]) <= highest] or ways
+        for way in ways:
+            verdict = self._verdict(variants, way)
+            if verdict.answer is Answer.YES:
+                return Fix(self._steps(way, variants), self._said(way, variants), known=not doubts)
+            if verdict.answer is Answer.NO:
+                refused = refused or verdict.reason
+            else:
+                doubts.append(_short(verdict.reason))
+        if doubts:
+            return Fix(why=tuple(dict.fromkeys(doubts)), known=False)
+        return Fix(why=self._in_the_way(holder, variants, ways, refused))
+
+    def _any(self, holder: Holder, variants: Sequence[str], ways: Sequence[Wanted]) -> Verdict:
+        """Whether any of ``ways`` goes; what a resolver takes of them is then the highest worth asking for."""
+        free = [Version(way[holder.name]) for way in ways]
+        listed = _later(self._listed(holder.name, self._base(variants[0])), free[0])
+        bounds = [f"{holder.name}>={free[0].public}", *(f"{holder.name}!={v.public}" for v in listed if v not in free)]
+        answer = Verdict(Answer.UNKNOWN)
+        for variant in variants:
+            answer = self.session.ask(self._request(variant, {holder.name: ""}, bounds))
+            if answer.answer is not Answer.YES:
+                break
+        return answer
+
+    def _verdict(self, variants: Sequence[str], way: Wanted) -> Verdict:
+        """The first answer that is no yes; else the last."""
+        answer = Verdict(Answer.UNKNOWN)
+        for variant in variants:
+            answer = self.session.ask(self._request(variant, way, [f"{n}=={v}" for n, v in way.items()]))
+            if answer.answer is not Answer.YES:
+                break
+        return answer
+
+    def _request(self, variant: str, moving: Wanted, bounds: Iterable[str]) -> Request:
+        base = self._base(variant)
+        kept = {text for text in base.constraints if canonicalize_name(Requirement(text).name) not in moving}
+        preferences = {name: version for name, version in base.preferences.items() if name not in moving}
+        return replace(base, constraints=tuple(sorted(kept | set(bounds))), preferences=preferences)
+
+    def _steps(self, way: Wanted, variants: Sequence[str]) -> tuple[Step, ...]:
+        held = self.lock.by_variant[variants[0]]
+        pins = self.manifest.pins_of(variants[0])
+        return tuple(
+            Step(name, held[name].version, new, pins[name].path if name in pins else None)
+            for name, new in sorted(way.items())
+            if name in held and Version(held[name].version) != Version(new)
+        )
+
+    def _said(self, way: Wanted, variants: Sequence[str]) -> tuple[str, ...]:
+        pins = self.manifest.pins_of(variants[0])
+        return tuple(
+            f"the pin of {name} is held: only people move it" for name in way if name in pins and pins[name].held
+        )
+
+    # -- what stands in the way ------------------------------------------------
+
+    def _in_the_way(
+        self, holder: Holder, variants: Sequence[str], ways: Sequence[Wanted], reason: str
+    ) -> tuple[str, ...]:
+        """Needs that no release on offer meets; else that the lowest does not; else what the resolver says."""
+        offered = [Version(way[holder.name]) for way in ways if holder.name in way]
+        needs = list(dict.fromkeys(self._needs(holder.name, variants)))
+        for versions in (offered, offered[:1]):
+            blocking = [who for who, bound in needs if not any(bound.contains(v, prereleases=True) for v in versions)]
+            if blocking and versions:
+                return tuple(blocking)
+        lowest = ", ".join(f"{name} {version}" for name, version in ways[0].items())
+        return (f"with {lowest} the family has no solution: {_short(reason)}",)
+
+    def _needs(self, name: str, variants: Sequence[str]) -> Iterable[tuple[str, SpecifierSet]]:
+        for variant in variants:
+            for package in self.lock.by_variant.get(variant, {}).values():
+                for need in (*package.requires, *(n for needs in package.extras.values() for n in needs)):
+                    if need.name == name and need.specifier:
+                        yield (
+                            f"{package.name} {package.version} needs {name}{need.specifier}",
+                            SpecifierSet(need.specifier),
+                        )
+        asks = [("[common]", ask) for ask in self.manifest.common]
+        asks += [(image.name, ask) for image in self.manifest.images.values() for ask in image.packages]
+        for who, ask in asks:
+            if ask.name == name and ask.requirement.specifier:
+                yield f"{who} asks for {ask.text}", ask.requirement.specifier
+
+
+def _later(listed: Iterable[Version], now: Version) -> list[Version]:
+    return [v for v in listed if v > now and v.public != now.public and (now.is_prerelease or not v.is_prerelease)]
+
+
+def _short(reason: str) -> str:
+    """A resolver's derivation in one line."""
+    text = " ".join(reason.split())
+    return text if len(text) <= 300 else text[:297] + "..."

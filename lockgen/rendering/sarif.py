@@ -1,0 +1,91 @@
+"""Findings as SARIF 2.1.0, the format that code hosts show beside the lines of a pull request."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+
+Level = Literal["note", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a finding is an instance of. ``score`` is a CVSS score, which code hosts sort by."""
+
+    id: str
+    text: str
+    level: Level
+    uri: str | None = None
+    score: float | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One finding at a line of a file (from 1; None is all of it). ``key`` stays the same while lines move.
+
+    ``accepted`` is why it does not count.
+    """
+
+    rule: str
+    message: str
+    level: Level
+    file: str
+    line: int | None
+    key: str
+    accepted: str | None = None
+
+
+def sarif(version: str, rules: Sequence[Rule], results: Sequence[Result]) -> dict[str, Any]:
+    """One run of lockgen ``version``; paths are relative to the project."""
+    unique = list({rule.id: rule for rule in rules}.values())
+    places = {rule.id: number for number, rule in enumerate(unique)}
+    driver = {"name": "lockgen", "version": version, "rules": [_rule(rule) for rule in unique]}
+    return {
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {"driver": driver},
+                "columnKind": "unicodeCodePoints",
+                "results": [_result(result, places[result.rule]) for result in results],
+            }
+        ],
+    }
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "id": rule.id,
+        "shortDescription": {"text": rule.text},
+        "defaultConfiguration": {"level": rule.level},
+    }
+    properties: dict[str, Any] = {}
+    if rule.uri is not None:
+        row["helpUri"] = rule.uri
+    if rule.score is not None:
+        properties["security-severity"] = f"{rule.score:.1f}"
+    if rule.tags:
+        properties["tags"] = list(rule.tags)
+    return {**row, "properties": properties} if properties else row
+
+
+def _result(result: Result, place: int) -> dict[str, Any]:
+    location: dict[str, Any] = {"artifactLocation": {"uri": result.file, "uriBaseId": "%SRCROOT%"}}
+    if result.line is not None:
+        location["region"] = {"startLine": result.line}
+    row: dict[str, Any] = {
+        "ruleId": result.rule,
+        "ruleIndex": place,
+        "level": result.level,
+        "message": {"text": result.message},
+        "locations": [{"physicalLocation": location}],
+        "partialFingerprints": {"lockgen/v1": hashlib.sha256(result.key.encode()).hexdigest()[:32]},
+    }
+    if result.accepted is not None:
+        row["suppressions"] = [{"kind": "external", "status": "accepted", "justification": result.accepted}]
+    return row
