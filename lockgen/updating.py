@@ -7,7 +7,7 @@ from overwriting somebody's commit. So a run that is killed between any two step
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from lockgen.errors import Fault, LockgenError, ToolFailed
@@ -90,15 +90,15 @@ class Updater:
 
     # -- the run ---------------------------------------------------------------
 
-    def run(self, groups: Sequence[Group], kept: Iterable[str] = ()) -> Report:
-        """Brings branches and pull requests to what ``groups`` ask for. ``kept`` names groups that nothing is known of.
+    def run(self, groups: Sequence[Group]) -> Report:
+        """Brings branches and pull requests to what ``groups`` ask for.
 
         A group that fails is told, and the others go on; where the forge fails, nothing more is asked of it.
         """
         facts = self.facts()
         try:
             if self.forge is not None:
-                for branch in planning.leftover(facts, self.policy, groups, kept):
+                for branch in planning.leftover(facts, self.policy, groups):
                     self._close(branch, facts, groups)
             closed = {told.branch for told in self.report.told if told.deed is Deed.CLOSED}
             opened = sum(1 for r in facts.open.values() if r.mark is not None and r.branch not in closed)
@@ -129,7 +129,11 @@ class Updater:
             return 0
         self.progress.step(f"updating {group.name}")
         with self.repository.fresh() as folder:
-            prepared = self.prepare(group, folder)
+            try:
+                prepared = self.prepare(group, folder)
+            except LockgenError as error:
+                self.report.faults += error.faults
+                prepared = Prepared(None, words(error), failed=True)
             if prepared.story is None:
                 deed = Deed.FAILED if prepared.failed else Deed.UNRESOLVED
                 self._tell(group.name, deed, request, prepared.why)
@@ -177,7 +181,7 @@ class Updater:
             done = self.repository.push(told.branch, commit, branch.head.commit if branch is not None else None)
         except ToolFailed as error:
             self.report.faults += error.faults
-            self._add(replace(told, deed=Deed.FAILED), _words(error))
+            self._add(replace(told, deed=Deed.FAILED), words(error))
             return False
         if not done:
             self._add(replace(told, deed=Deed.BEATEN))
@@ -257,7 +261,8 @@ _WHY = {
 }
 
 
-def _words(error: LockgenError) -> str:
+def words(error: LockgenError) -> str:
+    """An error as lines of text."""
     lines: list[str] = []
     for fault in error.faults:
         lines += [fault.message, *(fault.reason or "").splitlines(), *([f"hint: {fault.hint}"] if fault.hint else [])]

@@ -52,7 +52,8 @@ Given = dict[bumps.Path, tuple[str, str]]
 class Options:
     """What the command line says. ``variants`` are NAME, whose own pins alone move, or NAME=ACCELERATOR.
 
-    ``bases`` are VARIANT=IMAGE; ``add_pin`` lets a version be named for what has no pin.
+    ``bases`` are VARIANT=IMAGE; ``add_pin`` lets a version be named for what has no pin. Without
+    ``explain`` a failure has the resolver's own words.
     """
 
     variants: tuple[str, ...] = ()
@@ -66,6 +67,7 @@ class Options:
     jobs: int | None = None
     no_cache: bool = False
     as_json: bool = False
+    explain: bool = True
 
 
 def run(root: Path, words: Sequence[str], options: Options, progress: Progress) -> int:
@@ -300,6 +302,8 @@ class _Bump:
         try:
             return resolving.resolved(self.folder, inputs, self.old, options, self.progress)
         except NoResolution as error:
+            if not self.options.explain:
+                raise
             raise self._explained(inputs, moves, error) from error
 
     def _explained(self, inputs: Inputs, moves: Sequence[Move], error: NoResolution) -> LockgenError:

@@ -132,11 +132,12 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A value of versions.toml that moves."""
+    """A value of versions.toml that moves; one that is not ``pinned`` is only locked."""
 
     name: str
     old: str
     new: str
+    pinned: bool = True
 
 
 @dataclass(frozen=True, slots=True)

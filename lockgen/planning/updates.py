@@ -15,7 +15,8 @@ from datetime import UTC, datetime, timedelta
 from packaging.version import Version
 
 from lockgen.model.accelerator import FAMILY
-from lockgen.model.manifest import Manifest, Pin
+from lockgen.model.bumps import Unit, public
+from lockgen.model.manifest import Manifest
 from lockgen.model.update import (
     SEEN_BRANCH,
     Branch,
@@ -32,8 +33,8 @@ from lockgen.model.update import (
     Waiting,
     Weakness,
 )
+from lockgen.planning.units import unit_of
 
-TORCH = "torch"
 Seen = Mapping[str, Mapping[str, datetime]]
 """Package to version to the moment in which it was first seen."""
 
@@ -46,25 +47,11 @@ def step_of(old: Version, new: Version) -> Step:
     return "minor" if before[1] != after[1] else "patch"
 
 
-def movable(manifest: Manifest) -> dict[str, Pin]:
-    """The pins that update may move, by package; of one that variants pin too, the family's.
-
-    Held ones are moved by people only. torchaudio and torchvision go with torch, where it is pinned.
-    """
-    own = [variant.pins for _, variant in sorted(manifest.variants.items())]
-    found: dict[str, Pin] = {}
-    for pins in (manifest.pins, *own):
-        for name, pin in pins.items():
-            found.setdefault(name, pin)
-    still = _held(manifest)
-    if TORCH in found:
-        still |= set(FAMILY) if still & set(FAMILY) else set(FAMILY) - {TORCH}
-    return {name: pin for name, pin in sorted(found.items()) if name not in still}
-
-
-def _held(manifest: Manifest) -> set[str]:
-    tables = (manifest.pins, *(variant.pins for variant in manifest.variants.values()))
-    return {name for pins in tables for name, pin in pins.items() if pin.held}
+def movable(manifest: Manifest) -> dict[str, Unit]:
+    """What update may move, by the package that leads, as `lockgen bump` moves it; held pins are for people only."""
+    pinned = [*manifest.pins, *(name for _, variant in sorted(manifest.variants.items()) for name in variant.pins)]
+    found = {unit.name: unit for name in pinned if (unit := unit_of(manifest, name)) is not None}
+    return {name: unit for name, unit in sorted(found.items()) if not unit.held}
 
 
 def group_of(policy: Policy, package: str) -> GroupPolicy:
@@ -73,15 +60,15 @@ def group_of(policy: Policy, package: str) -> GroupPolicy:
     for group in policy.groups:
         if any(group.holds(member) for member in members):
             return group
-    name = TORCH if package in FAMILY else package
-    return GroupPolicy(name, (name,), policy.steps)
+    return GroupPolicy(package, (package,), policy.steps)
 
 
 @dataclass(frozen=True)
 class Market:
     """What there is to move to: ``published`` releases by package, ``seen`` when one without a time came up.
 
-    ``weaknesses`` are those of the ``locked`` versions; ``now`` has an offset.
+    ``weaknesses`` are those of the ``locked`` versions; ``now`` has an offset, ``cut_off`` is
+    the family's exclude-newer.
     """
 
     published: Mapping[str, Sequence[Published]]
@@ -89,16 +76,16 @@ class Market:
     weaknesses: Mapping[str, Sequence[Weakness]]
     locked: Mapping[str, Version]
     now: datetime
+    cut_off: datetime | None = None
 
 
 def unseen(market: Market, manifest: Manifest) -> dict[str, dict[str, datetime]]:
     """What was seen, with every newer release without an upload time that was not yet in it; gone ones are left out."""
-    pins = movable(manifest)
     found: dict[str, dict[str, datetime]] = {}
-    for name, pin in pins.items():
+    for name, unit in movable(manifest).items():
         known = market.seen.get(name, {})
         for release in market.published.get(name, ()):
-            if release.uploaded is None and _public(release.version) > _public(pin.version):
+            if release.uploaded is None and public(release.version) > unit.current:
                 text = release.version.public
                 found.setdefault(name, {})[text] = known.get(text, market.now)
     return found
@@ -109,10 +96,10 @@ def due(manifest: Manifest, policy: Policy, market: Market) -> tuple[list[Group]
     waiting: list[Waiting] = []
     members: dict[str, list[Candidate]] = {}
     policies: dict[str, GroupPolicy] = {}
-    for name, pin in movable(manifest).items():
+    for name, unit in movable(manifest).items():
         group = group_of(policy, name)
         policies[group.name] = group
-        candidate = _candidate(name, pin.version, group, policy, market, waiting)
+        candidate = _candidate(name, unit.current, group, policy, market, waiting)
         if candidate is not None:
             members.setdefault(group.name, []).append(candidate)
     for candidate in _unpinned(manifest, policy, market, waiting):
@@ -125,10 +112,10 @@ def due(manifest: Manifest, policy: Policy, market: Market) -> tuple[list[Group]
 
 def _unpinned(manifest: Manifest, policy: Policy, market: Market, waiting: list[Waiting]) -> Iterable[Candidate]:
     """What is locked without a pin, and has a known vulnerability that a release ends."""
-    pinned = {*manifest.pins, *(name for variant in manifest.variants.values() for name in variant.pins)}
     for name in sorted(market.weaknesses.keys() & market.locked.keys()):
-        if name in pinned:
-            if name in _held(manifest):
+        unit = unit_of(manifest, name)
+        if unit is not None:
+            if unit.held:
                 waiting.append(Waiting(name, str(market.locked[name]), "it has a known vulnerability, and is held"))
             continue
         group = GroupPolicy(name, (name,), ())
@@ -145,7 +132,7 @@ def _candidate(
     for release in sorted(market.published.get(name, ()), key=lambda release: release.version, reverse=True):
         if not _is_newer(release.version, current):
             continue
-        mends = any(_public(release.version) >= min(w.fixed) for w in weaknesses if w.fixed)
+        mends = any(public(release.version) >= min(w.fixed) for w in weaknesses if w.fixed)
         why = _held_back(name, release, current, group, policy, market, mends)
         if why is None:
             allowed.append(release.version)
@@ -161,13 +148,9 @@ def _once(versions: Sequence[Version]) -> tuple[Version, ...]:
     return tuple(dict.fromkeys(Version(version.public) for version in versions))
 
 
-def _public(version: Version) -> Version:
-    return Version(version.public)
-
-
 def _is_newer(release: Version, pin: Version) -> bool:
     """By public version: PEP 440 sorts +cu124 above +cu121. A pre-release only after a pre-release."""
-    return _public(release) > _public(pin) and (not release.is_prerelease or pin.is_prerelease)
+    return public(release) > public(pin) and (not release.is_prerelease or pin.is_prerelease)
 
 
 def _held_back(
@@ -179,9 +162,11 @@ def _held_back(
     market: Market,
     mends: bool,
 ) -> str | None:
-    """Why ``release`` may not be taken; None where it may. A fix of a vulnerability waits for nothing, and is stopped
-    by `ignore` only.
+    """Why ``release`` may not be taken; None where it may. A fix of a vulnerability waits for no cooldown, and may be
+    any step.
     """
+    if market.cut_off is not None and release.uploaded is not None and release.uploaded >= market.cut_off:
+        return "newer than [family] exclude-newer"
     for ignore in policy.ignore:
         if ignore.covers(name, release.version):
             return f"ignored{f': {ignore.reason}' if ignore.reason else ''}"
@@ -341,10 +326,7 @@ def steps(
     )
 
 
-def leftover(facts: Facts, policy: Policy, groups: Iterable[Group], kept: Iterable[str]) -> list[str]:
-    """The branches under the prefix that no due group has, sorted: their groups moved, or are no more.
-
-    ``kept`` are the names of groups of which this run cannot tell.
-    """
-    wanted = {policy.prefix + name for name in (SEEN_BRANCH, *(group.name for group in groups), *kept)}
+def leftover(facts: Facts, policy: Policy, groups: Iterable[Group]) -> list[str]:
+    """The branches under the prefix that no due group has, sorted: their groups moved, or are no more."""
+    wanted = {policy.prefix + name for name in (SEEN_BRANCH, *(group.name for group in groups))}
     return sorted({*facts.branches, *facts.open} - wanted)

@@ -223,7 +223,8 @@ def _links(links: Iterable[Link]) -> list[str]:
 
 def reproduce(moves: Iterable[Moved]) -> str:
     """The command that makes the same moves."""
-    return f"lockgen bump {' '.join(f'{move.name}=={move.new}' for move in _once(moves))}"
+    words = (f"{move.name}=={move.new}" if move.pinned else move.name for move in _once(moves))
+    return f"lockgen bump {' '.join(words)}"
 
 
 def _reproduce(story: Story) -> list[str]:

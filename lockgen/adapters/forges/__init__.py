@@ -104,13 +104,14 @@ def _gitlab_api(host: str) -> str:
     return os.environ.get("CI_SERVER_URL") or f"https://{host or 'gitlab.com'}"
 
 
-def take_token(kind: Kind) -> Token | None:
-    """The token, taken out of the environment: neither a resolver nor a package that it builds gets to see it."""
-    found = None
-    for variable in _TOKENS[kind]:
-        value = os.environ.pop(variable, "").strip()
-        if value and found is None:
-            found = Token(value, variable)
+def take_tokens() -> dict[Kind, Token]:
+    """The tokens, taken out of the environment: neither a resolver nor a package that it builds gets to see them."""
+    found: dict[Kind, Token] = {}
+    for kind, names in _TOKENS.items():
+        for variable in names:
+            value = os.environ.pop(variable, "").strip()
+            if value:
+                found.setdefault(kind, Token(value, variable))
     return found
 
 
