@@ -12,7 +12,7 @@ import click
 from packaging.version import Version
 
 from lockgen.adapters.clone import LOCAL, Clone, opened, remote_address
-from lockgen.adapters.forges import Kind, Token, forge_at, place_of, take_tokens, variables
+from lockgen.adapters.forges import Kind, Token, forge_at, is_its_own, place_of, take_tokens, variables
 from lockgen.adapters.http import Http
 from lockgen.adapters.published import Uploads
 from lockgen.adapters.workspace import Folder
@@ -111,8 +111,7 @@ def _opened(root: Path, options: Options, base: str | None, progress: Progress) 
     address = "" if local else remote_address(root, options.remote)
     tokens = take_tokens()
     if options.no_forge or (local and options.dry_run):
-        token = _token_of(address, wanted, tokens)
-        return _clone(root, options, base, token), None
+        return _clone(root, options, base, _token_of(address, wanted, tokens)), None
     place = place_of(address, wanted)
     token = tokens.get(place.kind)
     if token is None:
@@ -123,15 +122,17 @@ def _opened(root: Path, options: Options, base: str | None, progress: Progress) 
             )
         progress.note(f"without {variables(place.kind)} nobody knows which pull requests are open")
         return _clone(root, options, base, None), None
-    clone = _clone(root, options, base, token)
+    clone = _clone(root, options, base, token if is_its_own(place, address) else None)
     return clone, forge_at(place, token, clone.base_name)
 
 
 def _token_of(address: str, wanted: Kind | None, tokens: Mapping[Kind, Token]) -> Token | None:
+    """The token that git may send to the remote, where there is one."""
     try:
-        return tokens.get(place_of(address, wanted).kind)
+        place = place_of(address, wanted)
     except BadInput:
         return None
+    return tokens.get(place.kind) if is_its_own(place, address) else None
 
 
 def _clone(root: Path, options: Options, base: str | None, token: Token | None) -> Clone:
@@ -185,7 +186,7 @@ class _Run:
             self._seen(),
             weaknesses,
             {package.name: Version(package.version) for package in self.lock.packages},
-            datetime.now(UTC),
+            now(),
             manifest.exclude_newer,
         )
         sights = planning.unseen(market, manifest)
@@ -301,7 +302,7 @@ class _Run:
         after = self._matrix(folder)
         folder.replace({matrices.COMPAT_PATH: matrices.markdown(after).encode()})
         before = {(cell.name, result.group.name): result for cell in self._before.cells for result in cell.results}
-        touched = {(image.name, image.variant) for image in (*done.changes.images, *done.changes.added)}
+        touched = {(image.name, image.variant) for image in done.changes.images}
         return tuple(
             CellChange(
                 cell.name, result.group.name, str(old.status) if old else None, str(result.status), result.reason
@@ -391,3 +392,8 @@ def _ended(group: Group, moves: tuple[Moved, ...]) -> list[Weakness]:
 
 def _known(size: Bytes | None) -> int | None:
     return None if size is None or size.unknown else size.installed
+
+
+def now() -> datetime:
+    """The moment to which cooldowns are measured."""
+    return datetime.now(UTC)

@@ -70,6 +70,14 @@ def place_of(address: str, wanted: Kind | None) -> Place:
     return Place(kind, api, path)
 
 
+def is_its_own(place: Place, address: str) -> bool:
+    """Whether the remote at ``address`` is a server of the forge: git sends the forge's token to no other."""
+    host = _parts(address)[0]
+    variable = "GITHUB_SERVER_URL" if place.kind == "github" else "CI_SERVER_URL"
+    known = {urlsplit(os.environ.get(variable, "")).netloc, urlsplit(place.api).netloc.removeprefix("api.")}
+    return bool(host) and host in known
+
+
 def _parts(address: str) -> tuple[str, str]:
     """Host and path; ("", "") for a folder."""
     parts = urlsplit(address)
@@ -89,9 +97,9 @@ def _kind(host: str) -> Kind | None:
         if host and host == server:
             return kind  # type: ignore[return-value]
     name = host.split(":")[0]
-    if name == "github.com" or name.startswith("github."):
+    if name.startswith("github.") or (not host and os.environ.get("GITHUB_ACTIONS") == "true"):
         return "github"
-    return "gitlab" if name == "gitlab.com" or name.startswith("gitlab.") else None
+    return "gitlab" if name.startswith("gitlab.") or (not host and os.environ.get("GITLAB_CI") == "true") else None
 
 
 def _github_api(host: str) -> str:
