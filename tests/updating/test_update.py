@@ -100,11 +100,12 @@ def test_nor_is_a_commit_of_lockgens_that_somebody_changed(
 def test_what_does_not_resolve_opens_nothing_and_the_others_go_on(
     clone: Clone, forge: MemoryForge, index: LocalIndex
 ) -> None:
-    index.add("speech", "2.0", ["numpy>=9"])
+    index.add("speech", "2.0", ["numpy>=1.1"])
     ran = clone.update("--json")
     told = {group["group"]: group for group in json.loads(ran.out)["groups"]}
     assert {name: group["outcome"] for name, group in told.items()} == {"numpy": "created", "speech": "unresolved"}
-    assert "speech 2.0, asked by asr, needs numpy>=9" in told["speech"]["why"]
+    said = "speech 2.0, asked by asr, needs numpy>=1.1; [pins] line 9 holds numpy at 1.0"
+    assert said in told["speech"]["why"]
     assert "lockgen/speech" not in clone.heads()
     assert [request.branch for request in forge.requests.values()] == ["lockgen/numpy"]
 
@@ -198,11 +199,12 @@ def test_without_a_remote_the_branches_are_made_in_the_clone(clone: Clone) -> No
 
 def test_the_users_tree_index_and_branches_stay_as_they_are(clone: Clone, forge: MemoryForge) -> None:
     clone.git("checkout", "-q", "-b", "mine")
-    refs, tree, stage = clone.git("for-each-ref"), clone.project.tree, clone.git("ls-files", "-s")
+    refs, tree, stage = clone.git("for-each-ref", "refs/heads"), clone.project.tree, clone.git("ls-files", "-s")
     (clone.root / ".git/hooks/pre-push").write_text("#!/bin/sh\nexit 1\n")
     (clone.root / ".git/hooks/pre-push").chmod(0o755)
     outcomes(clone)
-    assert (clone.git("for-each-ref"), clone.project.tree, clone.git("ls-files", "-s")) == (refs, tree, stage)
+    assert clone.git("for-each-ref", "refs/heads") == refs
+    assert (clone.project.tree, clone.git("ls-files", "-s")) == (tree, stage)
     assert clone.git("symbolic-ref", "HEAD") == "refs/heads/mine"
 
 
@@ -231,6 +233,7 @@ def test_of_two_runs_at_once_the_second_opens_none(
 
     def beaten(self: Real, branch: str, commit: str, old: str | None) -> bool:
         monkeypatch.setattr(Real, "push", push)
+        monkeypatch.setenv("GIT_AUTHOR_NAME", "another runner")
         inner.append(outcomes(clone))
         return push(self, branch, commit, old)
 
