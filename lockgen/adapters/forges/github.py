@@ -32,7 +32,7 @@ class GitHub:
             user_agent=f"lockgen/{__version__}",
             lazy=True,
         )
-        self._repository = self._client.get_repo(path, lazy=True)
+        self._repository = self._client.get_repo(path)
 
     def opened(self, prefix: str) -> Sequence[PullRequest]:
         """See ports.Forge."""
