@@ -65,7 +65,8 @@ class Uploads:
         No pull request fails for want of a link.
         """
         try:
-            offered = [file for file in self._page(name) if identity(file.name)[1] == Version(version)]
+            wanted = Version(Version(version).public)
+            offered = [file for file in self._page(name) if identity(file.name)[1] == wanted]
             wheels = [file for file in offered if file.name.endswith(".whl")]
             found = news_of(MetadataReader(self._http).wheel_text(wheels[0])) if wheels else None
         except (LockgenError, ValueError):

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
+from lockgen.model.accelerator import FAMILY
 from lockgen.model.update import CellChange, Head, Link, Made, Moved, Story, Stuck, Told, Waiting, Weakness, Weight
 from lockgen.rendering import changes as rendering
 from lockgen.rendering.tables import megabytes
@@ -28,7 +29,8 @@ WORDS_SHOWN = 30
 BODY_LENGTH = 60_000
 """GitHub takes 65,536 characters."""
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&:])")
+_SPECIAL = re.compile(r"([\\`*_\[\]<>#|~@&])")
+_ADDRESS = re.compile(r"(?i)(?<=[a-z]):(?=//)|(?<=\bwww)\.")
 _URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~/%?=&+,;:@!$-]*)?")
 
 
@@ -138,7 +140,12 @@ def _lead(story: Story) -> str:
     names = ", ".join(f"`{move.name}` {_plain(move.old)} to {_plain(move.new)}" for move in _once(story.moves))
     images = len(story.changes.images) + len(story.changes.added)
     which = "1 image changes" if images == 1 else f"{images} images change"
-    return f"Moves {names}. {which}. This was resolved on `{story.base}`, and `lockgen check` finds nothing in it."
+    several = len(_once(story.moves)) > 1
+    why = "These are the newest releases that fit" if several else "This is the newest release that fits"
+    known = len(story.advisories)
+    ends = f"; {known} known {'vulnerability ends' if known == 1 else 'vulnerabilities end'} with it" if known else ""
+    proved = f"This was resolved on `{story.base}`, and `lockgen check` finds nothing in it."
+    return f"Moves {names}. {why} the family and [update]{ends}. {which}. {proved}"
 
 
 def _section(name: str, lines: Sequence[str]) -> str:
@@ -233,7 +240,9 @@ def _reproduce(story: Story) -> list[str]:
 
 
 def _ignore(story: Story) -> list[str]:
-    names = list(dict.fromkeys(move.name for move in story.moves))
+    found = list(dict.fromkeys(move.name for move in story.moves))
+    # torch's family goes where torch goes.
+    names = [name for name in found if not (name in FAMILY[1:] and FAMILY[0] in found)]
     entries = [f'{{ package = "{name}", versions = ">={_bare(story.moves, name)}" }}' for name in names]
     return [
         "Close this: these moves are not proposed again, newer ones are. For longer, write into versions.toml:",
@@ -256,7 +265,8 @@ def _plain(text: str) -> str:
     """``text`` as words of one line: nothing in it is Markdown, a mention or a table's border."""
     words = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     # Between a backslash and a letter nothing helps against @name and #1 on GitHub but a character of no width.
-    return _SPECIAL.sub(r"\\\1", words).replace("\\@", "@\u200b").replace("\\#", "#\u200b")
+    escaped = _SPECIAL.sub(r"\\\1", words).replace("\\@", "@\u200b").replace("\\#", "#\u200b")
+    return _ADDRESS.sub(lambda found: f"{found[0]}\u200b", escaped)
 
 
 # -- the report ----------------------------------------------------------------
