@@ -22,8 +22,16 @@ from lockgen.model.manifest import Manifest
 from lockgen.planning.elements import Elements, named_in
 from lockgen.planning.reasons import short_reason
 from lockgen.planning.solve import order_of_variants
-from lockgen.planning.units import Listed, Market
+from lockgen.planning.units import Market
 from lockgen.ports import ExplicitIndex, Releases, Request
+
+_PATIENCE = 3
+"""How many releases of which nobody can tell (they do not build, the index is slow) are passed over."""
+
+Given = Mapping[Path, tuple[str, str]]
+"""Pins that have a version already: path to name and version."""
+Rest = Mapping[str, tuple[Unit, Sequence[Choice]]]
+"""Units that are still to be chosen, by name, with what they could become."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +63,16 @@ class Chooser:
         self.variants = order_of_variants(self.manifest)
         self.solves = {name: Elements(self.manifest, [name], self.indexes) for name in self.variants}
 
-    def warm(self, variants: Iterable[str] = ()) -> None:
-        """Asks for the family as it is with the network: what the cache holds of an index may be of last week."""
-        for variant in variants or self.variants:
-            if not self.offline:
-                self.session.ask(self._request(variant, ()), warm=True)
+    def warm(self) -> list[Verdict]:
+        """What each variant says of the family as it is.
+
+        With the network: what the cache holds of an index may be of last week.
+        """
+        return [self.session.ask(self.request(variant), warm=not self.offline) for variant in self.variants]
+
+    def request(self, variant: str) -> Request:
+        """The family as it is."""
+        return self._request(variant, ())
 
     def market(self, units: Collection[Unit]) -> Market:
         """What the indexes offer for ``units``."""
@@ -67,14 +80,14 @@ class Chooser:
         routed: set[tuple[str, str]] = set()
         for seat in (seat for unit in units for seat in unit.seats):
             for variant in seat.variants or self.variants[:1]:
-                request = self._request(variant, ())
+                request = self.request(variant)
                 listed[seat.name, variant] = [Version(text) for text in self.releases.usable(seat.name, request)]
                 if seat.name in request.routes:
                     routed.add((seat.name, variant))
         amd64 = self.manifest.target.platform == "linux/amd64"
-        return Market(_known(listed), self.pairs, routed, self.accelerators, amd64)
+        return Market(listed, self.pairs, routed, self.accelerators, amd64)
 
-    def newest(self, units: Sequence[Unit], market: Market, given: Mapping[Path, tuple[str, str]]) -> list[Pick]:
+    def newest(self, units: Sequence[Unit], market: Market, given: Given) -> list[Pick]:
         """The newest that each of ``units`` can have, the first before the others, with all that is ``given``.
 
         ``given`` are pins that have a version already: path to name and version.
@@ -82,6 +95,14 @@ class Chooser:
         Raises:
             ToolFailed: some question had no answer.
         """
+        for unit in units:
+            if (name := market.silent(unit)) is not None:
+                raise ToolFailed(
+                    f"which releases of {name} there are is not known",
+                    hint="run it without --offline"
+                    if self.offline
+                    else "is the index there? name the version: NAME==VERSION",
+                )
         options = {unit.name: market.choices(unit) for unit in units}
         fixed = dict(given)
         picks: list[Pick] = []
@@ -100,44 +121,39 @@ class Chooser:
         self,
         unit: Unit,
         options: Sequence[Choice],
-        fixed: Mapping[Path, tuple[str, str]],
-        rest: Mapping[str, tuple[Unit, Sequence[Choice]]],
+        fixed: Given,
+        rest: Rest,
     ) -> Pick:
-        if not options:
-            return Pick(unit, None)
-        high, reason = len(options) - 1, ""
+        """The newest of ``options`` that fits. One of which nobody can tell is passed over, a few times."""
+        high, reason, unknown = len(options) - 1, "", 0
         while high >= 0:
             refusal = self._refusal(unit, options[high], fixed, rest)
             if refusal is None:
                 return Pick(unit, options[high], options[-1], reason)
             variant, verdict = refusal
+            if verdict.answer is Answer.UNKNOWN:
+                unknown += 1
+                reason = reason or f"nobody can tell: {_first(verdict.reason)}"
+                high -= 1
+                if unknown == _PATIENCE or high < 0:
+                    raise self._unanswered(variant, unit, verdict)
+                continue
             reason = reason or self._why(variant, unit, options[high], fixed, verdict)
             high = self._below(variant, unit, options[:high], fixed, rest)
-        return Pick(unit, None, options[-1], reason)
+        if unknown:
+            raise ToolFailed(f"which {unit.name} fits is not known", reason=reason)
+        return Pick(unit, None, options[-1] if options else None, reason)
 
-    def _refusal(
-        self,
-        unit: Unit,
-        choice: Choice,
-        fixed: Mapping[Path, tuple[str, str]],
-        rest: Mapping[str, tuple[Unit, Sequence[Choice]]],
-    ) -> tuple[str, Verdict] | None:
+    def _refusal(self, unit: Unit, choice: Choice, fixed: Given, rest: Rest) -> tuple[str, Verdict] | None:
         """The first variant that cannot have ``choice``, and what it says; None where all can."""
         for variant in unit.variants:
             lines = {seat.pin.path: f"{seat.name}=={choice.of(seat)}" for seat in unit.seats}
-            verdict = self._ask(variant, self._with(variant, fixed, rest, lines), unit)
-            if verdict.answer is Answer.NO:
+            verdict = self.session.ask(self._with(variant, fixed, rest, lines))
+            if verdict.answer is not Answer.YES:
                 return variant, verdict
         return None
 
-    def _below(
-        self,
-        variant: str,
-        unit: Unit,
-        options: Sequence[Choice],
-        fixed: Mapping[Path, tuple[str, str]],
-        rest: Mapping[str, tuple[Unit, Sequence[Choice]]],
-    ) -> int:
+    def _below(self, variant: str, unit: Unit, options: Sequence[Choice], fixed: Given, rest: Rest) -> int:
         """The position in ``options`` of the newest that ``variant`` can have; -1 where it can have none."""
         if unit.name in FAMILY or any(Version(text).local for choice in options for _, text in choice.versions):
             return len(options) - 1  # one by one
@@ -145,7 +161,7 @@ class Chooser:
         while best < len(options) - 1:
             bound = f"{unit.name}>={order[best + 1]},<={order[-1]}"
             lines = {seat.pin.path: bound for seat in unit.seats}
-            verdict = self._ask(variant, self._with(variant, fixed, rest, lines), unit)
+            verdict = self.session.ask(self._with(variant, fixed, rest, lines))
             if verdict.answer is Answer.NO:
                 break
             found = verdict.versions.get(unit.name)
@@ -154,13 +170,7 @@ class Chooser:
             best = order.index(public(Version(found)))
         return best
 
-    def _with(
-        self,
-        variant: str,
-        fixed: Mapping[Path, tuple[str, str]],
-        rest: Mapping[str, tuple[Unit, Sequence[Choice]]],
-        lines: Mapping[Path, str],
-    ) -> Request:
+    def _with(self, variant: str, fixed: Given, rest: Rest, lines: Mapping[Path, str]) -> Request:
         """The family with ``fixed`` and ``lines`` for the pins at their paths, and ``rest`` between old and newest."""
         said = {path: f"{name}=={version}" for path, (name, version) in fixed.items()} | dict(lines)
         for unit, options in rest.values():
@@ -178,19 +188,14 @@ class Chooser:
         bounds = {line for path, line in lines if path in mine or path[:1] == ("added",)}
         return replace(request, constraints=tuple(sorted({*request.constraints, *bounds})))
 
-    def _ask(self, variant: str, request: Request, unit: Unit) -> Verdict:
-        verdict = self.session.ask(request)
-        if verdict.answer is Answer.UNKNOWN:
-            raise ToolFailed(
-                f"which {unit.name} the images of {variant} can have is not known",
-                reason=verdict.reason or None,
-                hint="run it without --offline" if self.offline else "name the version: NAME==VERSION",
-            )
-        return verdict
+    def _unanswered(self, variant: str, unit: Unit, verdict: Verdict) -> ToolFailed:
+        return ToolFailed(
+            f"which {unit.name} the images of {variant} can have is not known",
+            reason=verdict.reason or None,
+            hint="run it without --offline" if self.offline else "name the version: NAME==VERSION",
+        )
 
-    def _why(
-        self, variant: str, unit: Unit, choice: Choice, fixed: Mapping[Path, tuple[str, str]], verdict: Verdict
-    ) -> str:
+    def _why(self, variant: str, unit: Unit, choice: Choice, fixed: Given, verdict: Verdict) -> str:
         """One line: the need that stands in the way."""
         paths = {seat.pin.path for seat in unit.seats}
         moved = {path: f"{name}=={version}" for path, (name, version) in fixed.items()}
@@ -204,5 +209,7 @@ class Chooser:
         return short_reason(ours, verdict.reason)
 
 
-def _known(listed: Listed) -> Listed:
-    return {key: sorted(versions) for key, versions in listed.items()}
+def _first(reason: str) -> str:
+    """The first line of a resolver's words."""
+    lines = reason.strip().splitlines()
+    return lines[0] if lines else "the resolver said nothing"

@@ -252,6 +252,28 @@ def repair(context: click.Context, /, **flags: Any) -> int:
 
 
 @cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print them as Markdown.")
+@click.option(
+    "--fail-on", multiple=True, type=click.Choice(["outdated", "unknown"]), help="Exit with 1 on it; repeatable."
+)
+@click.option("--offline", is_flag=True, help="Use the caches only; say what is not known then.")
+@click.option("--live", is_flag=True, help="Ask the indexes themselves instead of their records.")
+@click.option("--seconds", type=click.FloatRange(1), default=60, show_default=True, help="The most for one question.")
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Questions at once (default: one a core).")
+@click.option("--no-cache", is_flag=True, help="Ask everything anew.")
+@click.pass_context
+def outdated(context: click.Context, /, **flags: Any) -> int:
+    """Show how old every pin and base image is: the newest that fits all else, the newest at all, who uses it.
+
+    torch's family is one row for each table that pins it, on its own index and accelerator.
+    """
+    from lockgen.commands.outdated import Options, run
+
+    return _talking(context, lambda root, talk: run(root, Options(**flags), talk))
+
+
+@cli.command()
 @click.argument("packages", nargs=-1, metavar="NAME[==VERSION]...")
 @click.option(
     "--variant",
@@ -263,6 +285,7 @@ def repair(context: click.Context, /, **flags: Any) -> int:
 @click.option(
     "--base", "bases", multiple=True, metavar="VARIANT=IMAGE", help="The base image of a variant; repeatable."
 )
+@click.option("--exclude-newer", metavar="WHEN", help="Move the cut-off too, as in 2025-11-04T00:00:00Z.")
 @click.option("--add-pin", is_flag=True, help="Add a pin to [pins] for what has none.")
 @click.option("--dry-run", is_flag=True, help="Show everything, write nothing.")
 @click.option("--offline", is_flag=True, help="Use the caches only.")

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from lockgen.model.advisories import Advisory
+from lockgen.model.outdated import Release
 from lockgen.model.target import Target
 from lockgen.model.update import Head, PullRequest
 
@@ -175,6 +176,14 @@ class Advisories(Protocol):
 
     def of_packages(self, names: Sequence[str]) -> Mapping[str, Sequence[Advisory]]:
         """The same of all releases."""
+        ...
+
+
+class Publications(Protocol):
+    """All that an index has of a package, for whomever."""
+
+    def published(self, name: str, request: Request) -> Sequence[Release]:
+        """Its versions that are not withdrawn, the oldest first. Raises ToolFailed where nobody can tell."""
         ...
 
 

@@ -101,7 +101,7 @@ class Http:
         return self._patiently(self._plain(url), headers, largest, body)
 
     @contextlib.contextmanager
-    def opened(self, url: str, headers: Mapping[str, str] | None = None) -> Iterator[Opened]:
+    def opened(self, url: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> Iterator[Opened]:
         """A body to read as it comes, whatever its size; redirects are followed, and lose what only one host may see.
 
         Raises:
@@ -112,8 +112,8 @@ class Http:
         plain = self._remember(url)
         sent = {"Accept-Encoding": "identity", **(headers or {})}
         try:
-            with self._session().get(
-                plain, headers=sent, auth=auth, timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True
+            with self._session().request(
+                method, plain, headers=sent, auth=auth, timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True
             ) as answer:
                 found = {name.lower(): value for name, value in answer.headers.items()}
                 yield Opened(answer.status_code, found, cast(IO[bytes], answer.raw))

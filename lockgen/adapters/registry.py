@@ -1,19 +1,22 @@
-"""An image registry (OCI distribution): manifests and blobs, read only."""
+"""An image registry (OCI distribution): manifests, tags and blobs, read only."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import json
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin, urlsplit
 
 from lockgen.adapters.http import Http, Opened
-from lockgen.errors import BadInput, ToolFailed
+from lockgen.adapters.process import run
+from lockgen.errors import BadInput, LockgenError, ToolFailed
+from lockgen.model.urls import origin
 
 _TYPES = ", ".join(
     [
@@ -25,7 +28,11 @@ _TYPES = ", ".join(
 )
 _HUB = "docker.io"
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
+_NEXT = re.compile(r'<([^>]*)>\s*;\s*rel="?next"?')
+_LOCAL = re.compile(r"(localhost|127\.|\[::1\])")
 _LARGEST = 8 * 1024 * 1024
+_PAGES = 500
+"""More pages of tags than that no registry has: one that goes on is broken."""
 
 
 class Registry:
@@ -41,7 +48,7 @@ class Registry:
         repository, _, tag = repository.partition(":")
         self._auth_host = host
         self._reference = digest if at else tag or "latest"
-        scheme = "http" if re.match(r"(localhost|127\.|\[::1\])", host) else "https"
+        scheme = "http" if _LOCAL.match(host) else "https"
         server = "registry-1.docker.io" if host == _HUB else host
         self._base = f"{scheme}://{server}/v2/{repository}"
         self._token: str | None = None
@@ -69,18 +76,60 @@ class Registry:
         with self._opened(f"blobs/{digest}", "*/*") as answer:
             yield answer.body
 
+    def digest(self) -> str:
+        """What the reference is now: "sha256:...", of an image for several platforms that of its index.
+
+        Raises:
+            BadInput: there is no such image.
+            ToolFailed: the registry failed.
+        """
+        # HEAD does not count as a pull where those are limited; a registry may leave the digest out of its answer.
+        with self._opened(f"manifests/{self._reference}", _TYPES, "HEAD") as answer:
+            known = answer.headers.get("docker-content-digest")
+        if known is None:
+            with self._opened(f"manifests/{self._reference}", _TYPES) as answer:
+                known = f"sha256:{hashlib.sha256(answer.body.read(_LARGEST)).hexdigest()}"
+        return known
+
+    def tags(self) -> list[str]:
+        """Every tag of the repository, as the registry sorts them.
+
+        Raises:
+            BadInput: there is no such repository.
+            ToolFailed: the registry failed.
+        """
+        found: list[str] = []
+        url: str | None = f"{self._base}/tags/list?n=1000"
+        for _ in range(_PAGES):
+            if url is None:
+                return found
+            with self._opened_at(url, "application/json") as answer:
+                found += [str(tag) for tag in self._read(answer).get("tags") or []]
+                following = _NEXT.search(answer.headers.get("link", ""))
+            there = urljoin(url, following[1]) if following else None
+            # The token is for this registry only.
+            url = there if there is not None and origin(there) == origin(url) else None
+        raise ToolFailed(f"{self._name}: the registry's list of tags does not end")
+
     def _json(self, path: str, accept: str) -> dict[str, Any]:
         with self._opened(path, accept) as answer:
-            try:
-                return dict(json.loads(answer.body.read(_LARGEST)))
-            except ValueError as error:
-                raise ToolFailed(f"{self._name}: the registry answers with no JSON", reason=str(error)) from error
+            return self._read(answer)
+
+    def _read(self, answer: Opened) -> dict[str, Any]:
+        try:
+            return dict(json.loads(answer.body.read(_LARGEST)))
+        except (TypeError, ValueError) as error:
+            raise ToolFailed(f"{self._name}: the registry answers with no JSON", reason=str(error)) from error
 
     @contextlib.contextmanager
-    def _opened(self, path: str, accept: str) -> Iterator[Opened]:
-        url = f"{self._base}/{path}"
+    def _opened(self, path: str, accept: str, method: str = "GET") -> Iterator[Opened]:
+        with self._opened_at(f"{self._base}/{path}", accept, method) as answer:
+            yield answer
+
+    @contextlib.contextmanager
+    def _opened_at(self, url: str, accept: str, method: str = "GET") -> Iterator[Opened]:
         challenge = None
-        with self._http.opened(url, self._headers(accept)) as answer:
+        with self._http.opened(url, self._headers(accept), method) as answer:
             if answer.status == 401:
                 challenge = answer.headers.get("www-authenticate", "")
             else:
@@ -88,7 +137,7 @@ class Registry:
                 yield answer
                 return
         self._token = self._authorised(challenge)
-        with self._http.opened(url, self._headers(accept)) as answer:
+        with self._http.opened(url, self._headers(accept), method) as answer:
             self._check(answer)
             yield answer
 
@@ -107,27 +156,87 @@ class Registry:
 
     def _authorised(self, challenge: str) -> str:
         """An Authorization header for what the registry asks for (RFC 6750, and the distribution's token scheme)."""
-        basic = self._basic()
-        if challenge.lower().startswith("basic"):
-            return basic or ""
+        known = _Login(self._auth_host).credentials()
+        basic = None if known is None else _basic(*known)
+        if not challenge.lower().startswith("bearer"):
+            if basic is None:
+                raise ToolFailed(f"{self._name}: the registry refuses access", hint=f"docker login {self._auth_host}")
+            return basic
         wanted = dict(_PARAMETER.findall(challenge))
+        realm = urlsplit(wanted.get("realm", ""))
+        if realm.scheme != "https" and not (realm.scheme == "http" and _LOCAL.match(realm.netloc)):
+            raise ToolFailed(f"{self._name}: the registry sends nobody to a safe place for a token")
         query = urlencode({key: wanted[key] for key in ("service", "scope") if key in wanted})
-        headers = {"Authorization": basic} if basic else {}
-        with self._http.opened(f"{wanted.get('realm', self._base)}?{query}", headers) as answer:
+        url = realm._replace(query="&".join(part for part in (realm.query, query) if part)).geturl()
+        with self._http.opened(url, {"Authorization": basic} if basic else {}) as answer:
             if answer.status != 200:
-                raise ToolFailed(f"{self._name}: the registry refuses access", hint="docker login")
-            token = json.loads(answer.body.read(_LARGEST))
-        return f"Bearer {token.get('token') or token.get('access_token')}"
+                raise ToolFailed(f"{self._name}: the registry refuses access", hint=f"docker login {self._auth_host}")
+            document = self._read(answer)
+        token = document.get("token") or document.get("access_token")
+        if not token:
+            raise ToolFailed(f"{self._name}: the registry gives no token", hint=f"docker login {self._auth_host}")
+        return f"Bearer {token}"
 
-    def _basic(self) -> str | None:
-        """What `docker login` left in its configuration; credential helpers are not asked."""
-        folder = Path(os.environ.get("DOCKER_CONFIG", "~/.docker")).expanduser()
+
+def _basic(user: str, secret: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode()
+
+
+class _Login:
+    """What `docker login` left for one registry: in Docker's config.json, or with a helper that it names."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+
+    def credentials(self) -> tuple[str, str] | None:
+        """User and secret; None where nobody logged in. What goes wrong here is as if nobody had."""
+        document = self._document()
+        for key in self._keys():
+            helpers = document.get("credHelpers")
+            helper = helpers.get(key) if isinstance(helpers, dict) else None
+            found = self._asked(str(helper), key) if helper else None
+            found = found or self._written(document, key)
+            if found is None and document.get("credsStore"):
+                found = self._asked(str(document["credsStore"]), key)
+            if found is not None:
+                return found
+        return None
+
+    def _keys(self) -> list[str]:
+        """The names that a registry has there; Docker Hub's is an address of its first days."""
+        if self._host == _HUB:
+            return ["https://index.docker.io/v1/", _HUB, "registry-1.docker.io"]
+        return [self._host, f"https://{self._host}", f"http://{self._host}"]
+
+    def _document(self) -> dict[str, Any]:
+        folder = Path(os.environ.get("DOCKER_CONFIG") or "~/.docker").expanduser()
         try:
-            known = json.loads((folder / "config.json").read_text())["auths"]
-        except (OSError, ValueError, KeyError, TypeError):
+            return dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return {}
+
+    def _written(self, document: dict[str, Any], key: str) -> tuple[str, str] | None:
+        auths = document.get("auths")
+        entry = auths.get(key) if isinstance(auths, dict) else None
+        if not isinstance(entry, dict):
             return None
-        host = "https://index.docker.io/v1/" if self._auth_host == _HUB else self._auth_host
-        entry = known.get(host) or {}
-        if "username" in entry and "password" in entry:
-            return "Basic " + base64.b64encode(f"{entry['username']}:{entry['password']}".encode()).decode()
-        return f"Basic {entry['auth']}" if entry.get("auth") else None
+        if entry.get("username") and entry.get("password"):
+            return str(entry["username"]), str(entry["password"])
+        try:
+            user, colon, secret = base64.b64decode(str(entry.get("auth") or "")).decode().rstrip("\0").partition(":")
+        except ValueError:
+            return None
+        return (user, secret) if colon and user else None
+
+    def _asked(self, helper: str, key: str) -> tuple[str, str] | None:
+        """What a credential helper says: it gets the registry's name, and answers with JSON."""
+        if not re.fullmatch(r"[A-Za-z0-9._-]+", helper):
+            return None
+        try:
+            done = run([f"docker-credential-{helper}", "get"], cwd=Path.cwd(), timeout=30, stdin=key)
+            document = json.loads(done.stdout) if done.code == 0 else {}
+            user, secret = str(document["Username"]), str(document["Secret"])
+        except (LockgenError, ValueError, KeyError, TypeError):
+            return None
+        # "<token>" goes with an identity token, which is exchanged in another way.
+        return (user, secret) if user and user != "<token>" else None

@@ -11,21 +11,26 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from packaging.utils import InvalidSdistFilename, InvalidWheelFilename
+from packaging.version import InvalidVersion, Version
+
 from lockgen.adapters.caches import cache_root
 from lockgen.adapters.http import Http
 from lockgen.adapters.resolvers.usable import identity, usable_files
 from lockgen.adapters.resolvers.uv import default_index, find_uv
 from lockgen.adapters.simple_index import read_page
-from lockgen.errors import LockgenError
-from lockgen.ports import IndexFile, Request
+from lockgen.errors import LockgenError, ToolFailed
+from lockgen.model.outdated import Release
+from lockgen.ports import IndexFile, ProjectPage, Request
 
 
 class IndexReleases:
-    """See ports.Releases."""
+    """See ports.Releases and ports.Publications."""
 
     def __init__(self, http: Http) -> None:
         self._http = http
         self._known: dict[object, tuple[str, ...]] = {}
+        self._pages: dict[str, ProjectPage] = {}
         self._default: str | None = None
 
     def usable(self, name: str, request: Request) -> Sequence[str]:
@@ -34,6 +39,23 @@ class IndexReleases:
         if key not in self._known:
             self._known[key] = self._versions(name, request)
         return self._known[key]
+
+    def published(self, name: str, request: Request) -> Sequence[Release]:
+        """A version is there if one of its files is neither yanked nor unreadable, whatever it runs on."""
+        if (index := request.routes.get(name)) is not None:
+            page = request.indexes[index].pages.get(name)
+        elif request.offline:
+            raise ToolFailed(f"--offline cannot know which releases of {name} there are")
+        else:
+            page = self._page(name)
+        return _published(page.files if page else ())
+
+    def _page(self, name: str) -> ProjectPage:
+        """The page of the default index, read once."""
+        self._default = self._default or default_index(find_uv(), Path.cwd(), offline=True)
+        if name not in self._pages:
+            self._pages[name] = read_page(self._http, self._default, name)
+        return self._pages[name]
 
     def _versions(self, name: str, request: Request) -> tuple[str, ...]:
         if (index := request.routes.get(name)) is not None:
@@ -49,7 +71,7 @@ class IndexReleases:
         if request.offline:
             return ()
         try:
-            found = _sorted(name, read_page(self._http, self._default, name).files, request)
+            found = _sorted(name, self._page(name).files, request)
         except LockgenError:
             return ()
         if request.exclude_newer is not None and request.exclude_newer < datetime.now(UTC) - timedelta(days=1):
@@ -59,6 +81,16 @@ class IndexReleases:
     def _entry(self, name: str, request: Request) -> Path:
         what = repr((self._default, request.target, request.exclude_newer, name in request.build))
         return cache_root() / "releases" / name / f"{hashlib.sha256(what.encode()).hexdigest()[:24]}.json"
+
+
+def _published(files: Sequence[IndexFile]) -> tuple[Release, ...]:
+    found: dict[Version, list[datetime | None]] = {}
+    for file in files:
+        if file.yanked is None:
+            with contextlib.suppress(InvalidSdistFilename, InvalidWheelFilename, InvalidVersion):
+                found.setdefault(identity(file.name)[1], []).append(file.upload_time)
+    first = {version: min((t for t in times if t is not None), default=None) for version, times in found.items()}
+    return tuple(Release(str(version), first[version]) for version in sorted(first))
 
 
 def _sorted(name: str, files: Sequence[IndexFile], request: Request) -> tuple[str, ...]:

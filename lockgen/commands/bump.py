@@ -23,6 +23,7 @@ from lockgen.commands import resolve as resolving
 from lockgen.commands.inputs import VERSIONS, Inputs, read_inputs
 from lockgen.commands.pairs import pairs_of_record
 from lockgen.commands.sources import explicit_indexes
+from lockgen.commands.surroundings import Surroundings
 from lockgen.errors import BadInput, Exit, LockgenError, NoResolution
 from lockgen.explaining import Explainer, merged
 from lockgen.model import bumps
@@ -44,6 +45,9 @@ from lockgen.ports import ExplicitIndex, Progress
 from lockgen.rendering import bumps as rendering
 from lockgen.rendering import conflicts as reasons
 
+_TRIES = 8
+"""How many lower versions are tried where the variants cannot agree on the newest."""
+
 Given = dict[bumps.Path, tuple[str, str]]
 """Pins that have their version: path to name and version."""
 
@@ -52,12 +56,13 @@ Given = dict[bumps.Path, tuple[str, str]]
 class Options:
     """What the command line says. ``variants`` are NAME, whose own pins alone move, or NAME=ACCELERATOR.
 
-    ``bases`` are VARIANT=IMAGE; ``add_pin`` lets a version be named for what has no pin. Without
-    ``explain`` a failure has the resolver's own words.
+    ``bases`` are VARIANT=IMAGE, ``exclude_newer`` is the new cut-off (ISO 8601, with an offset). ``add_pin`` lets a
+    version be named for what has no pin. Without ``explain`` a failure has the resolver's own words.
     """
 
     variants: tuple[str, ...] = ()
     bases: tuple[str, ...] = ()
+    exclude_newer: str | None = None
     add_pin: bool = False
     dry_run: bool = False
     offline: bool = False
@@ -119,43 +124,94 @@ def bumped(folder: Folder, wishes: Sequence[Wish], options: Options, progress: P
 
 
 class _Bump:
-    """One bump. The folder is locked, so that nothing changes between reading and writing."""
+    """One bump. The folder is locked, so that nothing changes between reading and writing.
+
+    ``manifest`` is the family with the accelerators and base images that its variants are moved to.
+    """
 
     def __init__(self, folder: Folder, inputs: Inputs, options: Options, progress: Progress) -> None:
         self.folder, self.inputs, self.options, self.progress = folder, inputs, options, progress
-        self.manifest: Manifest = inputs.manifest
         self.old = resolving.old_lock(folder, progress)
-        self.only = self._variants()
+        self.surroundings = Surroundings(folder, inputs, options, progress).moved()
+        self.manifest: Manifest = self.surroundings.manifest
+        self._warm = False
 
     def run(self, wishes: Sequence[Wish]) -> Bumped:
         named = _by_name(wishes)
+        self._imply(named)
+        if not named and not self.surroundings.moves:
+            raise BadInput(
+                "nothing to move was named", hint="lockgen bump NAME, or NAME==VERSION; see lockgen outdated"
+            )
         units, free = self._sorted(named)
+        self._note_others(units)
         chooser = self._chooser(units)
-        given, picks = self._chosen(units, named, chooser)
+        market = chooser.market(units)
+        given, open_ones = self._given(units, named, market)
         added = {name: version for name, version in free.items() if version is not None}
         opened = tuple(sorted(name for name, version in free.items() if version is None))
-        moves = [*_moves(units, given, picks), *(Move(n, None, v, ("pins", n)) for n, v in sorted(added.items()))]
-        stays = tuple(_stay(pick) for pick in picks if pick.choice is None)
-        if not moves and not opened:
-            return Bumped((), Changes(), stays, text=self.inputs.text)
-        return self._made(moves, stays, opened, chooser)
+        given |= {("added", name): (name, version) for name, version in added.items()}
+        tries = 0
+        while True:
+            picks = self._picked(open_ones, given, chooser, market)
+            moves = self._moves(units, given, picks, added)
+            stays = tuple(_stay(pick) for pick in picks if pick.choice is None)
+            if not moves and not opened:
+                return Bumped((), Changes(), stays, text=self.inputs.text)
+            text = rewritten(self.surroundings.text, moves)
+            inputs = Inputs(text, parse_manifest(text.encode(), VERSIONS))
+            try:
+                lock = self._locked(inputs, opened)
+                return self._made(inputs, lock, Bumped(moves, compare(self.old, lock), stays, opened, text=text))
+            except NoResolution as error:
+                # Each variant can have it, but they cannot agree (law 2): where nobody named it, the next lower one.
+                tried = next((pick for pick in picks if pick.choice is not None), None)
+                tries += 1
+                if tried is None or tried.choice is None or tries > _TRIES:
+                    if not self.options.explain:
+                        raise
+                    raise self._explained(inputs, moves, error) from error
+                market = market.below(tried.unit, tried.choice.version)
+
+    def _moves(
+        self, units: Sequence[Unit], given: Given, picks: Sequence[Pick], added: Mapping[str, str]
+    ) -> tuple[Move, ...]:
+        find = Places(self.inputs.text).find
+        pins = sorted(_moves(units, given, picks), key=lambda move: find(move.path) or (0, 0))
+        new = [Move(name, None, version, ("pins", name)) for name, version in sorted(added.items())]
+        return (*self.surroundings.moves, *pins, *new)
+
+    def _note_others(self, units: Sequence[Unit]) -> None:
+        for seat in (seat for unit in units for seat in unit.others):
+            variant = " and ".join(seat.variants)
+            self.progress.note(
+                f"{variant} keeps {seat.name} {seat.version}, a pin of its own: --variant {variant} moves it"
+            )
 
     # -- what is meant ---------------------------------------------------------
 
-    def _variants(self) -> tuple[str, ...]:
-        known = order_of_variants(self.manifest)
-        for name in self.options.variants:
-            if name not in known:
-                raise BadInput(f"there is no variant {name!r} with images", hint=close_match(name, known))
-        return self.options.variants
+    def _imply(self, named: dict[str, str | None]) -> None:
+        """Another accelerator alone means torch as it is, built for that."""
+        if self.surroundings.accelerators and not any(name in FAMILY for name in named):
+            unit = unit_of(self.inputs.manifest, FAMILY[0], tuple(self.surroundings.accelerators))
+            if unit is not None:
+                # An index has torch as it is, built for each; the default index has each release once.
+                indexed = all(self.manifest.variants[variant].index for variant in self.surroundings.accelerators)
+                named[unit.name] = str(unit.current) if indexed else None
+
+    def _only(self, name: str) -> tuple[str, ...]:
+        """The variants whose own pins alone move; whoever names an accelerator means torch's."""
+        about = self.surroundings
+        return about.only if about.only or name not in FAMILY else tuple(about.accelerators)
 
     def _sorted(self, named: Mapping[str, str | None]) -> tuple[list[Unit], dict[str, str | None]]:
         """The units that move, torch's first; and what has no pin, with the version wished for."""
         found: dict[str, Unit] = {}
         free: dict[str, str | None] = {}
         for name, version in named.items():
-            unit = unit_of(self.manifest, name, self.only)
-            if unit is None or (name not in unit.names and unit_of(self.manifest, name) is None):
+            unit = unit_of(self.manifest, name, self._only(name))
+            # torchvision that nobody pins is no member of the unit, though torch is pinned.
+            if unit is None or name not in unit.names:
                 self._check_free(name, version)
                 free[name] = version
             else:
@@ -164,12 +220,13 @@ class _Bump:
         return sorted(found.values(), key=lambda unit: unit.name not in FAMILY), free
 
     def _check_free(self, name: str, version: str | None) -> None:
-        if self.only and unit_of(self.manifest, name) is not None:
-            which = " and ".join(self.only)
+        everywhere = unit_of(self.manifest, name)
+        if everywhere is not None and name in everywhere.names:
+            only = self._only(name)
             raise BadInput(
-                f"{which} has no pin of its own of {name}",
-                place=self.inputs.place(("variants", self.only[0])),
-                hint="without --variant the pin moves that holds for all",
+                f"{' and '.join(only)} has no pin of its own of {name}",
+                place=self.inputs.place(("variants", only[0])),
+                hint="without --variant the pin moves that holds for all; or give the variant a pin of its own",
             )
         asked = {ask.name for image in self.manifest.images.values() for ask in image.packages}
         known = {package.name for package in self.old.packages} if self.old else set()
@@ -205,7 +262,9 @@ class _Bump:
         )
         explainer = self._explainer(self.inputs, indexes)
         pairs = all_pairs(self.folder, self.manifest, indexes)
-        return Chooser(explainer.session, self.manifest, indexes, IndexReleases(http), pairs, options.offline)
+        accelerators = self.surroundings.accelerators
+        releases = IndexReleases(http)
+        return Chooser(explainer.session, self.manifest, indexes, releases, pairs, options.offline, accelerators)
 
     def _explainer(self, inputs: Inputs, indexes: Mapping[str, ExplicitIndex]) -> Explainer:
         options = self.options
@@ -218,27 +277,32 @@ class _Bump:
         )
         return explain.prepared(self.folder, inputs, asking, self.progress, indexes)
 
-    def _chosen(
-        self, units: Sequence[Unit], named: Mapping[str, str | None], chooser: Chooser
-    ) -> tuple[Given, list[Pick]]:
-        market = chooser.market(units)
+    def _given(
+        self, units: Sequence[Unit], named: Mapping[str, str | None], market: Market
+    ) -> tuple[Given, list[Unit]]:
+        """The pins whose version is named, and the units of which the newest is wanted."""
         given: Given = {}
         open_ones: list[Unit] = []
         for unit in units:
             exact = {name: Version(v) for name in unit.names if (v := named.get(name)) is not None}
-            if not exact:
+            if exact:
+                choice = self._exact(unit, exact, market)
+                given |= {seat.pin.path: (seat.name, choice.of(seat)) for seat in unit.seats}
+            else:
                 open_ones.append(unit)
-                continue
-            choice = self._exact(unit, exact, market)
-            given |= {seat.pin.path: (seat.name, choice.of(seat)) for seat in unit.seats}
+        return given, open_ones
+
+    def _picked(self, open_ones: Sequence[Unit], given: Given, chooser: Chooser, market: Market) -> list[Pick]:
         if not open_ones:
-            return given, []
+            return []
         self.progress.step(f"looking for the newest {', '.join(unit.name for unit in open_ones)}")
-        chooser.warm()
-        return given, chooser.newest(open_ones, market, given)
+        if not self._warm:
+            chooser.warm()
+            self._warm = True
+        return chooser.newest(open_ones, market, given)
 
     def _exact(self, unit: Unit, exact: Mapping[str, Version], market: Market) -> Choice:
-        self._check_accelerator(unit, exact)
+        self._check_build(unit, exact)
         choice = market.choice(unit, exact)
         if choice is None:
             lead = exact.get(unit.name) or market.lead_of(unit, exact)
@@ -251,60 +315,59 @@ class _Bump:
                 hint=f"name all of them: lockgen bump {words}; or say it in [compat.pairs.{lead or '…'}]"
                 " (`lockgen pairs --refresh` asks the indexes)",
             )
+        self._check_accelerator(unit, choice, market)
         return choice
 
-    def _check_accelerator(self, unit: Unit, exact: Mapping[str, Version]) -> None:
+    def _check_build(self, unit: Unit, exact: Mapping[str, Version]) -> None:
         """Another local part is another build, often for another accelerator: that is no newer version."""
         for name, version in exact.items():
             seats = [seat for seat in unit.seats if seat.name == name]
-            locals_ = {seat.version.local for seat in seats}
-            if name in FAMILY and version.local is not None and version.local not in locals_:
+            known = {seat.version.local for seat in seats} | set(self.surroundings.accelerators.values())
+            for variant in (variant for seat in seats for variant in seat.variants):
+                index = self.manifest.index_of(name, variant)
+                known.add(index.accelerator if index is not None else None)
+            if name in FAMILY and version.local is not None and version.local not in known:
                 # Whoever names a GPU's build means the variant that has one.
                 seat = next((seat for seat in seats if seat.version.local != "cpu"), seats[0])
-                raise BadInput(
-                    f"{name} {version} is another build than {seat.version}: that is no newer version",
-                    place=self.inputs.place(seat.pin.path),
-                    hint=f"--variant {seat.variants[0]}={version.local} moves a variant to another accelerator",
-                )
+                raise self._another_build(seat, str(version), version.local)
+
+    def _check_accelerator(self, unit: Unit, choice: Choice, market: Market) -> None:
+        """The default index's torch says nowhere what it is built for, and a newer one may be for another CUDA."""
+        for seat in unit.seats:
+            wanted = Version(choice.of(seat))
+            was, would = market.default_build(seat, seat.version), market.default_build(seat, wanted)
+            asked = {self.surroundings.accelerators.get(variant, was) for variant in seat.variants}
+            if would is not None and was is not None and would not in asked:
+                raise self._another_build(seat, str(wanted), would)
+
+    def _another_build(self, seat: Seat, version: str, label: str) -> BadInput:
+        variant = seat.variants[0] if seat.variants else "VARIANT"
+        return BadInput(
+            f"{seat.name} {version} is a build for {label}, and {seat.name} {seat.version} is not",
+            place=self.inputs.place(seat.pin.path),
+            hint=f"--variant {variant}={label} moves a variant to another accelerator",
+        )
 
     # -- making it so ----------------------------------------------------------
 
-    def _made(
-        self, moves: Sequence[Move], stays: tuple[Stay, ...], opened: tuple[str, ...], chooser: Chooser
-    ) -> Bumped:
-        text = rewritten(self.inputs.text, moves)
-        inputs = Inputs(text, parse_manifest(text.encode(), VERSIONS))
-        lock = self._locked(inputs, moves, opened)
-        changes = compare(self.old, lock)
+    def _made(self, inputs: Inputs, lock: Lock, bumped: Bumped) -> Bumped:
+        """``bumped`` with what it weighs and what is written, or would be."""
         _, wanted, pending = resolving.pending_files(self.folder, inputs.manifest, lock)
-        wanted[VERSIONS] = text.encode()
-        pending = sorted({*pending, *([VERSIONS] if text != self.inputs.text else [])})
+        wanted[VERSIONS] = inputs.text.encode()
+        pending = sorted({*pending, *([VERSIONS] if inputs.text != self.inputs.text else [])})
         if not self.options.dry_run:
             self.progress.step("writing")
             pending = self.folder.replace(wanted)
-        return Bumped(
-            moves=tuple(moves),
-            changes=changes,
-            stays=stays,
-            opened=opened,
-            weights=_weights(self.old, lock, changes),
-            text=text,
-            files=tuple(pending),
-        )
+        return replace(bumped, weights=_weights(self.old, lock, bumped.changes), files=tuple(pending))
 
-    def _locked(self, inputs: Inputs, moves: Sequence[Move], opened: tuple[str, ...]) -> Lock:
+    def _locked(self, inputs: Inputs, opened: tuple[str, ...]) -> Lock:
         options = resolving.Options(
             resolver=self.options.resolver,
             offline=self.options.offline,
             live=self.options.live,
             upgrade_packages=opened,
         )
-        try:
-            return resolving.resolved(self.folder, inputs, self.old, options, self.progress)
-        except NoResolution as error:
-            if not self.options.explain:
-                raise
-            raise self._explained(inputs, moves, error) from error
+        return resolving.resolved(self.folder, inputs, self.old, options, self.progress)
 
     def _explained(self, inputs: Inputs, moves: Sequence[Move], error: NoResolution) -> LockgenError:
         """What `lockgen explain` says of the edited text; the resolver's own words where that finds nothing."""
@@ -349,7 +412,9 @@ def rewritten(text: str, moves: Sequence[Move]) -> str:
         BadInput: a value cannot be edited without touching more.
     """
     document = tomllib.loads(text)
-    edits = [Edit(*_at(document, move.path), move.new) for move in moves if move.old is not None]
+    # What is added has no old value, and the cut-off is no string: both are in the text already, but for pins.
+    there = [move for move in moves if move.old is not None and move.kind != "cut-off"]
+    edits = [Edit(*_at(document, move.path), move.new) for move in there]
     result = edited(text, edits, Places(text).find, VERSIONS) if edits else text
     for move in moves:
         if move.old is None and move.kind == "pin":

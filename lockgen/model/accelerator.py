@@ -16,6 +16,11 @@ _IMAGE_CUDA = re.compile(r"(?:^|[/:_-])cuda?[:_-]?v?(\d+)\.(\d+)")
 _IMAGE_LABEL = re.compile(r"(?:^|[/:_-])cu(\d{2})(\d)(?![\d.])")
 
 
+def is_label(text: str) -> bool:
+    """Whether ``text`` names an accelerator, as the last part of an index's URL does."""
+    return _LABEL.fullmatch(text) is not None
+
+
 def of_index(url: str) -> str | None:
     """The accelerator in the last part of an index's URL, None where it names none."""
     last = urlsplit(url).path.rstrip("/").rsplit("/", 1)[-1]

@@ -82,7 +82,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One value of versions.toml: a package's pin, the index of a variant, its base image, or a pin that is added.
+    """One value of versions.toml: a pin, the index of a variant, its base image, the cut-off, or what is added.
 
     ``name`` is the package or the variant; ``path`` are the keys in the file; ``old`` is None for what is added.
     """
@@ -91,7 +91,7 @@ class Move:
     old: str | None
     new: str
     path: Path
-    kind: Literal["pin", "index", "base"] = "pin"
+    kind: Literal["pin", "index", "base", "cut-off"] = "pin"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from lockgen.errors import BadInput, Place
@@ -19,6 +20,8 @@ Path = tuple[str | int, ...]
 Position = Callable[[Path], tuple[int, int] | None]
 """Line and column (from 1) of a path in the text."""
 
+# A date and a time with an offset, as TOML has them.
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
 
 
@@ -72,11 +75,40 @@ def with_pin(text: str, name: str, version: str, position: Position, file: str) 
     if direct or header is not None:
         number = max(direct) if direct else header or 0
         indent = re.match(r"\s*", lines[number - 1]) if direct else None
-        lines.insert(number, f"{indent[0] if indent else ''}{line}")
+        lines.insert(number, f"{indent[0] if indent else ''}{line}{_ending(lines)}")
     else:
-        lines = [*"\n".join(lines).rstrip("\n").split("\n"), "", "[pins]", line, ""]
+        ending = _ending(lines)
+        lines = [*text.rstrip("\r\n").split("\n"), *(f"{row}{ending}" for row in ("", "[pins]", line)), ""]
+        lines[-5] += ending
     there[name] = version
     return _agreed("\n".join(lines), wanted, file)
+
+
+def with_cut_off(text: str, when: datetime, position: Position, file: str) -> str:
+    """``text`` with another `exclude-newer`, an aware time.
+
+    Raises:
+        BadInput: there is none to replace, or not where it was read.
+    """
+    path: Path = ("family", "exclude-newer")
+    wanted, where = tomllib.loads(text), position(path)
+    lines = text.split("\n")
+    old = _TIME.search(lines[where[0] - 1], where[1] - 1) if where is not None else None
+    if where is None or old is None:
+        raise BadInput(
+            "versions.toml has no exclude-newer that could move",
+            place=Place(file, where[0] if where is not None else None),
+            hint=f"write exclude-newer = {said(when)} into [family]",
+        )
+    line = lines[where[0] - 1]
+    lines[where[0] - 1] = line[: old.start()] + said(when) + line[old.end() :]
+    wanted["family"]["exclude-newer"] = when
+    return _agreed("\n".join(lines), wanted, file)
+
+
+def said(when: datetime) -> str:
+    """A time as versions.toml has it: 2025-11-04T00:00:00Z."""
+    return when.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def with_index(text: str, name: str, like: str, url: str, recorded: str | None, file: str) -> str:
@@ -102,9 +134,14 @@ def with_index(text: str, name: str, like: str, url: str, recorded: str | None, 
         end -= 1
     added = {"url": url, "packages": table["packages"]} | ({"recorded": recorded} if recorded else {})
     rows = [f"{key} = {json.dumps(value)}" for key, value in added.items()]
-    lines[end:end] = ["", f"[index.{name}]", *rows]
+    lines[end:end] = [f"{row}{_ending(lines)}" for row in ("", f"[index.{name}]", *rows)]
     wanted["index"][name] = added
     return _agreed("\n".join(lines), wanted, file)
+
+
+def _ending(lines: Sequence[str]) -> str:
+    """What a line has before its line feed: the file's own habit stays."""
+    return "\r" if lines[0].endswith("\r") else ""
 
 
 def _agreed(text: str, wanted: Any, file: str) -> str:

@@ -7,11 +7,11 @@ one another, and move as one through the pair table; each stays on its accelerat
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from packaging.version import Version
 
-from lockgen.model.accelerator import FAMILY
+from lockgen.model.accelerator import FAMILY, is_label
 from lockgen.model.bumps import Choice, Path, Seat, Unit, public
 from lockgen.model.compat import TORCH, Pairs
 from lockgen.model.manifest import Manifest
@@ -93,7 +93,8 @@ def _tables(seats: Iterable[Seat], lead: str) -> list[list[Seat]]:
 class Market:
     """What is offered: the releases by index, torch's pairs, and the accelerators that variants are moved to.
 
-    ``amd64``: the pair table knows what the default index's builds for 64-bit Linux on x86 are for, and no others.
+    ``caps`` are versions that a unit, by name, must stay below. ``amd64``: the pair table knows what the default
+    index's builds for 64-bit Linux on x86 are for, and no others.
     """
 
     listed: Listed
@@ -101,6 +102,11 @@ class Market:
     routed: Collection[tuple[str, str]]
     accelerators: Mapping[str, str] = field(default_factory=dict)
     amd64: bool = True
+    caps: Mapping[str, Version] = field(default_factory=dict)
+
+    def below(self, unit: Unit, version: Version) -> Market:
+        """The same, but for ``unit`` only releases below ``version``."""
+        return replace(self, caps={**self.caps, unit.name: version})
 
     def choices(self, unit: Unit) -> list[Choice]:
         """What ``unit`` could become, the oldest first: its newer releases, any where the accelerator changes.
@@ -114,7 +120,7 @@ class Market:
             if (version.is_prerelease and not unit.current.is_prerelease) or (version <= unit.current and not moved):
                 continue
             choice = self.choice(unit, {unit.name: version}, offered_only=True)
-            if choice is not None:
+            if choice is not None and (unit.name not in self.caps or version < self.caps[unit.name]):
                 found.append(choice)
         return found
 
@@ -145,6 +151,29 @@ class Market:
                 return Version(torch)
         return None
 
+    def silent(self, unit: Unit) -> str | None:
+        """A package of ``unit`` of which nobody knows any release. An explicit index is known, whatever it has."""
+        for seat in unit.seats:
+            for variant in seat.variants:
+                if (seat.name, variant) not in self.routed and not self.listed.get((seat.name, variant)):
+                    return seat.name
+        return None
+
+    def bar(self, unit: Unit, version: Version) -> str:
+        """Why ``unit`` could not be asked for in a ``version`` that is there."""
+        lead = next(seat for seat in unit.seats if seat.name == unit.name)
+        text = f"{version}+{lead.version.local}" if lead.version.local else str(version)
+        if not all(self._has(lead.name, variant, text) for variant in lead.variants):
+            return "no file of it runs on the target"
+        if not self._same_accelerator(unit, lead, version):
+            known = self.pairs.get(version.public)
+            return f"it is built for {known.accelerator if known and known.accelerator else 'what nobody knows'}"
+        for seat in unit.seats:
+            partner = self._partner(unit, version, seat.name)
+            if partner is None:
+                return f"no metadata says which {seat.name} goes with it"
+        return "a partner of it is not there"
+
     def _of(self, seat: Seat) -> Iterable[Version]:
         return (version for variant in seat.variants for version in self.listed.get((seat.name, variant), ()))
 
@@ -157,25 +186,39 @@ class Market:
 
     def _same_accelerator(self, unit: Unit, seat: Seat, wanted: Version) -> bool:
         """Of the default index's torch only the pair table says which release is built for what."""
-        routed = any((seat.name, variant) in self.routed for variant in seat.variants)
-        if seat.name != TORCH or routed or seat.version.local or not self.amd64:
-            return True
-        old, new = self.pairs.get(seat.version.public), self.pairs.get(wanted.public)
-        return old is None or old.accelerator is None or (new is not None and new.accelerator == old.accelerator)
+        was = self.default_build(seat, seat.version)
+        asked = next((self.accelerators[v] for v in seat.variants if v in self.accelerators), was)
+        told = seat.name == TORCH and self.amd64 and not self._routed(seat) and not seat.version.local
+        return asked is None or not told or self.default_build(seat, wanted) == asked
+
+    def default_build(self, seat: Seat, version: Version) -> str | None:
+        """What the default index's torch ``version`` is built for; None of anything else, or where nobody knows."""
+        if seat.name != TORCH or self._routed(seat) or seat.version.local or not self.amd64:
+            return None
+        release = self.pairs.get(version.public)
+        return release.accelerator if release is not None else None
 
     def _written(self, seat: Seat, wanted: Version, *, offered_only: bool) -> str | None:
         """``wanted`` as the pin of ``seat`` would say it: with its local part, or that of the new accelerator."""
-        local = next((self.accelerators[v] for v in seat.variants if v in self.accelerators), seat.version.local)
-        if seat.version.local is None and not any(v in self.accelerators for v in seat.variants):
-            local = None
-        if wanted.local is not None and not offered_only:
-            local = wanted.local
+        local = self._local(seat, wanted)
         text = f"{wanted.public}+{local}" if local else wanted.public
-        missing = [v for v in seat.variants if not self._has(seat.name, v, text)]
+        missing = [variant for variant in seat.variants if not self._has(seat.name, variant, text)]
         if missing and local and not offered_only and wanted.local is None and seat.name not in FAMILY:
             # Named by a person: a release without that local part, where there is none with it.
             return wanted.public if all(self._has(seat.name, v, wanted.public) for v in missing) else text
         return None if missing and offered_only else text
+
+    def _local(self, seat: Seat, wanted: Version) -> str | None:
+        """Of a build for an accelerator every table keeps its own, whichever is named: +cpu stays +cpu."""
+        moved = [self.accelerators[v] for v in seat.variants if v in self.accelerators and self._routed(seat)]
+        if moved:
+            return moved[0]
+        if wanted.local is None or (is_label(wanted.local) and is_label(seat.version.local or "")):
+            return seat.version.local
+        return wanted.local
+
+    def _routed(self, seat: Seat) -> bool:
+        return any((seat.name, variant) in self.routed for variant in seat.variants)
 
     def _has(self, name: str, variant: str, text: str) -> bool:
         wanted = Version(text)

@@ -29,7 +29,7 @@ def text(bumped: Bumped, *, dry_run: bool) -> str:
     if bumped.files:
         verb = "would be written" if dry_run else "written"
         blocks.append("\n".join(f"{path} {verb}" for path in bumped.files))
-    return "\n\n".join(blocks)
+    return "\n\n".join(blocks) or "nothing to move: everything that was named is so already"
 
 
 def _moves(moves: Sequence[Move]) -> str:

@@ -1,19 +1,19 @@
-"""Tables for people: the first column to the left, the others to the right."""
+"""Tables for people: text to the left, numbers to the right."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lines of equal columns, two spaces between them, without a trailing newline."""
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
+    """Lines of equal columns, two spaces between them, without a trailing newline; those of ``left`` to the left."""
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    return "\n".join(_line(row, widths) for row in (head, *rows))
+    return "\n".join(_line(row, widths, left) for row in (head, *rows))
 
 
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+def _line(row: Sequence[str], widths: Sequence[int], left: Collection[int]) -> str:
     cells = [
-        text.ljust(width) if column == 0 else text.rjust(width)
+        text.ljust(width) if column in left else text.rjust(width)
         for column, (text, width) in enumerate(zip(row, widths, strict=True))
     ]
     return "  ".join(cells).rstrip()

@@ -1,0 +1,114 @@
+"""Tags of base images: which is a newer one of the same kind, and which is for another CUDA.
+
+A tag is taken apart at its dashes. One part holds the version, the first that is a number with dots; what stands before
+and after it is the kind, and stays: slim, ubuntu22.04, cudnn8, runtime. python:3.11-slim says no more than 3.11, and so
+never becomes 3.12; python:3.11.4-slim may become 3.11.9.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lockgen.model.accelerator import of_image
+
+_NUMBERS = re.compile(r"([a-z]*)(\d+(?:\.\d+)*)")
+_CUDNN = re.compile(r"cudnn\d*")
+_CUDA = re.compile(r"cu(\d+)(\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An image reference, taken apart. ``tag`` is "latest" where it names none; ``digest`` is "sha256:..."."""
+
+    name: str
+    tag: str = "latest"
+    digest: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.tag}" + (f"@{self.digest}" if self.digest else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A tag without the numbers of its version: what is before and after them, and how many they are."""
+
+    before: tuple[str, ...]
+    letters: str
+    length: int
+    after: tuple[str, ...]
+
+
+def parse_reference(text: str) -> Reference:
+    """ "registry:5000/a/b:tag@sha256:..." taken apart."""
+    whole, _, digest = text.partition("@")
+    name, colon, tag = whole.rpartition(":")
+    if not colon or "/" in tag:  # the colon before a port
+        name, tag = whole, ""
+    return Reference(name, tag or "latest", digest or None)
+
+
+def kind_of(tag: str) -> tuple[Kind, tuple[int, ...]] | None:
+    """The kind of ``tag`` and its version; None where it has no number ("latest", "bookworm")."""
+    parts = tag.split("-")
+    for position, part in enumerate(parts):
+        found = _NUMBERS.fullmatch(part)
+        if found is not None:
+            numbers = tuple(map(int, found[2].split(".")))
+            return Kind(tuple(parts[:position]), found[1], len(numbers), tuple(parts[position + 1 :])), numbers
+    return None
+
+
+def newer_tag(reference: Reference, tags: Iterable[str], *, python: str | None, cuda: bool) -> str | None:
+    """The newest of ``tags`` that is newer than that of ``reference`` and of its kind; None where there is none.
+
+    Of an image of Python's only the family's ``python``, and with ``cuda`` only the CUDA that the reference names.
+    """
+    known = kind_of(reference.tag)
+    if known is None:
+        return None
+    kind, version = known
+    fixed = 0
+    if reference.name.rsplit("/", 1)[-1] == "python" and python is not None:
+        fixed = 2
+    found: list[tuple[tuple[int, ...], str]] = []
+    for tag in tags:
+        other = kind_of(tag)
+        if other is None or other[0] != kind or other[1] <= version or other[1][:fixed] != version[:fixed]:
+            continue
+        if (cuda or kind.letters == "cu") and of_image(f"{reference.name}:{tag}") != of_image(
+            f"{reference.name}:{reference.tag}"
+        ):
+            continue
+        found.append((other[1], tag))
+    return max(found)[1] if found else None
+
+
+def tag_for(reference: Reference, accelerator: str, tags: Iterable[str]) -> str | None:
+    """The newest of ``tags`` that is what ``reference`` is, for the CUDA of ``accelerator`` ("cu124").
+
+    cuDNN's major version may be another one: NVIDIA's images name it up to CUDA 12.3 (cudnn8), and no longer after.
+    The same cuDNN goes first.
+    """
+    wanted, own = _shape(reference.tag), kind_of(reference.tag)
+    found = []
+    for tag in tags:
+        known = kind_of(tag)
+        if known is None or of_image(f"{reference.name}:{tag}") != accelerator or _shape(tag) != wanted:
+            continue
+        same = _CUDNN.findall(tag) == _CUDNN.findall(reference.tag)
+        # pytorch/pytorch:2.5.1-cuda12.1-... has a version besides its CUDA: that stays where it can.
+        found.append((same, own is not None and own[1] == known[1], known[1], tag))
+    return max(found)[3] if found else None
+
+
+def _shape(tag: str) -> str:
+    """``tag`` without the numbers of CUDA, of cuDNN and of its version."""
+    without = re.sub(r"cuda?[:_-]?\d+(\.\d+)+|cu\d{3}(?![\d.])", "cuda", _CUDNN.sub("cudnn", tag))
+    return re.sub(r"^\d+(\.\d+)*", "version", without)
+
+
+def is_cuda(accelerator: str | None) -> bool:
+    """Whether it is one of NVIDIA's: base images of those name a CUDA."""
+    return accelerator is not None and _CUDA.fullmatch(accelerator) is not None

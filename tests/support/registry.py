@@ -1,0 +1,123 @@
+"""An image registry on loopback that demands what registries demand: a token, basic authentication, patience."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Literal
+from urllib.parse import parse_qs, urlsplit
+
+USER, SECRET, TOKEN = "mira", "s3cret-w0rd", "t0ken-of-the-day"
+
+
+@dataclass
+class Answer:
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class LocalRegistry:
+    """``repositories`` maps a name to its tags and their manifests.
+
+    ``auth`` is what it demands; ``private``: no token without a user. ``status`` makes every answer that one.
+    """
+
+    host: str = ""
+    repositories: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    auth: Literal["none", "token", "basic"] = "none"
+    private: bool = False
+    status: int = 0
+    page: int = 2
+    digests: bool = True
+    asked: list[str] = field(default_factory=list)
+
+    def add(self, name: str, *tags: str) -> None:
+        for tag in tags:
+            manifest = {"schemaVersion": 2, "annotations": {"of": f"{name}:{tag}"}, "manifests": []}
+            self.repositories.setdefault(name, {})[tag] = json.dumps(manifest).encode()
+
+    def digest(self, name: str, tag: str) -> str:
+        return f"sha256:{hashlib.sha256(self.repositories[name][tag]).hexdigest()}"
+
+    def respond(self, method: str, path: str, authorization: str) -> Answer:
+        self.asked.append(f"{method} {path}")
+        parts = urlsplit(path)
+        query = parse_qs(parts.query)
+        if self.status:
+            return Answer(self.status)
+        basic = "Basic " + base64.b64encode(f"{USER}:{SECRET}".encode()).decode()
+        if parts.path == "/token":
+            if self.private and authorization != basic:
+                return Answer(401, b'{"details":"who are you?"}')
+            if query.get("service") != ["local"] or "scope" not in query:
+                return Answer(400)
+            return Answer(200, json.dumps({"token": TOKEN}).encode())
+        if self.auth == "token" and authorization != f"Bearer {TOKEN}":
+            scope = f"repository:{parts.path.split('/v2/')[1].rsplit('/', 2)[0]}:pull"
+            realm = f'Bearer realm="http://{self.host}/token",service="local",scope="{scope}"'
+            return Answer(401, b"{}", {"WWW-Authenticate": realm})
+        if self.auth == "basic" and authorization != basic:
+            return Answer(401, b"{}", {"WWW-Authenticate": 'Basic realm="local"'})
+        name, kind, what = parts.path.removeprefix("/v2/").rsplit("/", 2)
+        if name not in self.repositories:
+            return Answer(404, b'{"errors":[{"code":"NAME_UNKNOWN"}]}')
+        return self._tags(name, query) if kind == "tags" else self._manifest(name, what)
+
+    def _tags(self, name: str, query: dict[str, list[str]]) -> Answer:
+        every = sorted(self.repositories[name])
+        after = [tag for tag in every if tag > query.get("last", [""])[0]]
+        shown = after[: self.page]
+        body = json.dumps({"name": name, "tags": shown}).encode()
+        if len(after) == len(shown):
+            return Answer(200, body)
+        return Answer(200, body, {"Link": f'</v2/{name}/tags/list?last={shown[-1]}&n={self.page}>; rel="next"'})
+
+    def _manifest(self, name: str, tag: str) -> Answer:
+        body = self.repositories[name].get(tag)
+        if body is None:
+            return Answer(404, b'{"errors":[{"code":"MANIFEST_UNKNOWN"}]}')
+        headers = {"Docker-Content-Digest": self.digest(name, tag)} if self.digests else {}
+        return Answer(200, body, headers)
+
+
+@contextmanager
+def serving(registry: LocalRegistry) -> Iterator[LocalRegistry]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def do_GET(self) -> None:
+            answer = registry.respond(self.command, self.path, self.headers.get("Authorization", ""))
+            self.send_response(answer.status)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(answer.body)))
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(answer.body)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    registry.host = f"127.0.0.1:{server.server_address[1]}"
+    try:
+        yield registry
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
