@@ -337,6 +337,9 @@ def pairs(context: click.Context, /, **flags: Any) -> int:
 @click.option("--offline", is_flag=True, help="Ask nobody: for fixes use the caches only. Needs --database.")
 @click.option("--no-fix", is_flag=True, help="Do not look for upgrades.")
 @click.option(
+    "--repair", is_flag=True, help="Where one release alone does not do, look for other pins to move with it."
+)
+@click.option(
     "--fail-on",
     type=click.Choice(["low", "medium", "high", "critical"]),
     help="Exit with 1 from this level on only; what nobody has rated counts.",
@@ -381,6 +384,41 @@ def update(context: click.Context, /, **flags: Any) -> int:
     from lockgen.commands.update import Options, run
 
     return _talking(context, lambda root, talk: run(root, Options(**flags), talk))
+
+
+@cli.command()
+@click.option("--offline", is_flag=True, help="Use the caches only.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.option("--sarif", "as_sarif", is_flag=True, help="Print the findings as SARIF 2.1.0.")
+@click.pass_context
+def lint(context: click.Context, /, **flags: Any) -> int:
+    """Find packages that no code of their image imports, and imports that nobody asked for.
+
+    The code is the stages' programs and the folders that images copy. Which package holds a module its wheel says.
+    """
+    from lockgen.commands.lint import Options, run
+
+    return _talking(context, lambda root, talk: run(root, Options(**flags), talk))
+
+
+@cli.command()
+@click.argument("images", nargs=-1)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Write a file for each image there; without it one image goes to stdout.",
+)
+@click.option("--format", "style", type=click.Choice(["json", "xml"]), default="json", show_default=True)
+@click.pass_context
+def sbom(context: click.Context, /, images: tuple[str, ...], **flags: Any) -> int:
+    """Write what images hold as CycloneDX 1.6, from the lock: the same bytes each time, without a network.
+
+    IMAGES are names, or IMAGE:VARIANT. The timestamp is $SOURCE_DATE_EPOCH, else the family's cut-off.
+    """
+    from lockgen.commands.sbom import Options, run
+
+    return run(context.obj[0], images, Options(**flags))
 
 
 @cli.command()

@@ -6,7 +6,7 @@ pinned; then the next. torch's family moves as one, by the pair table, and stays
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC
 
@@ -20,9 +20,9 @@ from lockgen.model.accelerator import FAMILY
 from lockgen.model.advisories import Advisory
 from lockgen.model.audit import Fix, Holder, Step
 from lockgen.model.compat import Pairs
-from lockgen.model.conflicts import Answer, Verdict
+from lockgen.model.conflicts import Answer, Repairs, Verdict
 from lockgen.model.lock import Lock
-from lockgen.model.manifest import Manifest
+from lockgen.model.manifest import Manifest, Pin
 from lockgen.planning.solve import order_of_variants, request_for
 from lockgen.planning.vulnerabilities import is_free
 from lockgen.ports import ExplicitIndex, Progress, Releases, Request
@@ -36,7 +36,9 @@ Wanted = Mapping[str, str]
 
 @dataclass
 class Fixer:
-    """``advisories`` are all that count, by package: of each that may have to move, and of torch's family."""
+    """``advisories`` tells all that count against a package. ``repair`` looks for what else has to move where pins take
+    versions of that kind and stay there; None is not to look.
+    """
 
     session: Session
     releases: Releases
@@ -44,10 +46,12 @@ class Fixer:
     manifest: Manifest
     lock: Lock
     indexes: Mapping[str, ExplicitIndex]
-    advisories: Mapping[str, Sequence[Advisory]]
+    advisories: Callable[[str], Sequence[Advisory]]
     progress: Progress
     offline: bool = False
+    repair: Callable[[Wanted], Repairs] | None = None
     _bases: dict[str, Request] = field(default_factory=dict)
+    _warmed: set[str] = field(default_factory=set)
 
     def fix(self, holder: Holder) -> Fix:
         """The smallest upgrade of ``holder``, or why there is none. Nothing is told that was not resolved."""
@@ -55,13 +59,14 @@ class Fixer:
             return Fix(why=("only building needs it: `lockgen resolve --upgrade` takes the newest tools",))
         self.progress.step(f"looking for a release of {holder.name} that no advisory means")
         variants = self._variants(holder)
-        request = self._base(variants[0])
+        request = self._base(holder.variants[0])
         listed = self._listed(holder.name, request)
         if Version(holder.version) not in listed:
             return Fix(why=(f"nobody can tell which releases of {holder.name} there are",), known=False)
-        ways, lacks = self._ways(holder, variants, listed, request)
+        ways, lacks = self._ways(holder, listed, request)
         if not ways:
             return Fix(why=tuple(lacks) or self._none(holder, listed, request))
+        self._warm(variants)
         return self._walked(holder, variants, ways)
 
     # -- what there is ---------------------------------------------------------
@@ -80,21 +85,26 @@ class Fixer:
             self._bases[variant] = request_for(self.manifest, [variant], self.indexes, kept, offline=self.offline)
         return self._bases[variant]
 
+    def _warm(self, variants: Iterable[str]) -> None:
+        """Asks the index about all that is locked: a page that a cache kept may lack the very release that fixes."""
+        for variant in variants:
+            if not self.offline and variant not in self._warmed:
+                self._warmed.add(variant)
+                self.session.ask(self._base(variant), warm=True)
+
     def _listed(self, name: str, request: Request) -> list[Version]:
         return sorted(map(Version, self.releases.usable(name, request)))
 
-    def _ways(
-        self, holder: Holder, variants: Sequence[str], listed: Sequence[Version], request: Request
-    ) -> tuple[list[Wanted], list[str]]:
+    def _ways(self, holder: Holder, listed: Sequence[Version], request: Request) -> tuple[list[Wanted], list[str]]:
         """What may be taken instead, the lowest first; and what torch's family lacks where nothing may."""
         if holder.name in FAMILY:
-            return self._family_ways(holder, variants, request)
+            return self._family_ways(holder, request)
         later = _later(listed, Version(holder.version))
-        known = self.advisories.get(holder.name, ())
+        known = self.advisories(holder.name)
         return [{holder.name: str(version)} for version in later if is_free(holder.name, version, known)], []
 
-    def _family_ways(self, holder: Holder, variants: Sequence[str], request: Request) -> tuple[list[Wanted], list[str]]:
-        held = self.lock.by_variant[variants[0]]
+    def _family_ways(self, holder: Holder, request: Request) -> tuple[list[Wanted], list[str]]:
+        held = self.lock.by_variant[holder.variants[0]]
         members = [name for name in FAMILY if name in held]
         lead = FAMILY[0] if FAMILY[0] in held else holder.name
         now = Version(held[lead].version)
@@ -108,8 +118,12 @@ class Fixer:
             way = self._together(lead, version, members, listed)
             if isinstance(way, str):
                 lacks.append(way)
-            elif all(is_free(name, Version(new), self.advisories.get(name, ())) for name, new in way.items()):
+            elif all(is_free(name, Version(new), self.advisories(name)) for name, new in way.items()):
                 ways.append(way)
+        if not ways and not lacks:
+            index = request.routes.get(lead)
+            where = f"on index {index}" if index is not None else "for the same accelerator"
+            lacks.append(f"advisories mean every later {lead} {where}, up to {later[-1]}")
         return ways, lacks
 
     def _ends(self, name: str, now: Version, request: Request) -> str:
@@ -160,7 +174,7 @@ class Fixer:
         if cut_off is None:
             return (said,)
         uncut = _later(self._listed(holder.name, replace(request, exclude_newer=None)), now)
-        free = [v for v in uncut if is_free(holder.name, v, self.advisories.get(holder.name, ()))]
+        free = [v for v in uncut if is_free(holder.name, v, self.advisories(holder.name))]
         when = cut_off.astimezone(UTC).date()
         if free:
             return (f"{said}; {free[0]} would do, and is newer than [family] exclude-newer ({when})",)
@@ -172,35 +186,55 @@ class Fixer:
         doubts: list[str] = []
         refused = ""
         if len(ways) > _FEW and holder.name not in FAMILY:
-            verdict = self._any(holder, variants, ways)
+            verdict, highest = self._any(holder, variants, ways)
             if verdict.answer is Answer.NO:
-                return Fix(why=self._in_the_way(holder, variants, ways, verdict.reason))
-            if verdict.answer is Answer.YES:
-                highest = Version(verdict.versions.get(holder.name, ways[-1][holder.name]))
+                blocked = Fix(why=self._in_the_way(holder, variants, ways, verdict.reason))
+                return self._repaired(holder, ways[0]) or blocked
+            if highest is not None:
                 ways = [way for way in ways if Version(way[holder.name]) <= highest] or ways
         for way in ways:
             verdict = self._verdict(variants, way)
             if verdict.answer is Answer.YES:
-                return Fix(self._steps(way, variants), self._said(way, variants), known=not doubts)
+                return Fix(self._steps(way, holder), self._said(way, holder), known=not doubts)
             if verdict.answer is Answer.NO:
                 refused = refused or verdict.reason
             else:
                 doubts.append(_short(verdict.reason))
         if doubts:
             return Fix(why=tuple(dict.fromkeys(doubts)), known=False)
-        return Fix(why=self._in_the_way(holder, variants, ways, refused))
+        return self._repaired(holder, ways[0]) or Fix(why=self._in_the_way(holder, variants, ways, refused))
 
-    def _any(self, holder: Holder, variants: Sequence[str], ways: Sequence[Wanted]) -> Verdict:
+    def _repaired(self, holder: Holder, way: Wanted) -> Fix | None:
+        """``way`` with the fewest other pins that let it be; none of them to a release that advisories mean."""
+        pins = self.manifest.pins_of(holder.variants[0])
+        if self.repair is None or not all(name in pins for name in way):
+            return None
+        self.progress.step(f"looking for what else has to move with {holder.name} {way[holder.name]}")
+        for proposal in self.repair(way).proposals:
+            # A pin is let go of where no image of a variant needs it, and has a version where one does.
+            moves = {m.element.path: (m.element, m.to) for m in sorted(proposal.moves, key=lambda m: m.to is not None)}
+            steps = [Step(e.name, e.version or "", to, e.path) for e, to in moves.values() if to and e.kind == "pin"]
+            if len(steps) == len(moves) and all(self._is_good(step.name, step.new) for step in steps):
+                return Fix((*self._steps(way, holder), *steps), self._said(way, holder))
+        return None
+
+    def _is_good(self, name: str, version: str) -> bool:
+        return is_free(name, Version(version), self.advisories(name))
+
+    def _any(self, holder: Holder, variants: Sequence[str], ways: Sequence[Wanted]) -> tuple[Verdict, Version | None]:
         """Whether any of ``ways`` goes; what a resolver takes of them is then the highest worth asking for."""
         free = [Version(way[holder.name]) for way in ways]
-        listed = _later(self._listed(holder.name, self._base(variants[0])), free[0])
-        bounds = [f"{holder.name}>={free[0].public}", *(f"{holder.name}!={v.public}" for v in listed if v not in free)]
+        listed = _later(self._listed(holder.name, self._base(holder.variants[0])), Version(holder.version))
+        strange = [v for v in listed if v > free[0] and v not in free]
+        bounds = [f"{holder.name}>={free[0].public}", *(f"{holder.name}!={v.public}" for v in strange)]
         answer = Verdict(Answer.UNKNOWN)
+        taken: list[Version] = []
         for variant in variants:
             answer = self.session.ask(self._request(variant, {holder.name: ""}, bounds))
             if answer.answer is not Answer.YES:
-                break
-        return answer
+                return answer, None
+            taken += [Version(answer.versions[holder.name])] if holder.name in answer.versions else []
+        return answer, min(taken, default=None)
 
     def _verdict(self, variants: Sequence[str], way: Wanted) -> Verdict:
         """The first answer that is no yes; else the last."""
@@ -217,20 +251,19 @@ class Fixer:
         preferences = {name: version for name, version in base.preferences.items() if name not in moving}
         return replace(base, constraints=tuple(sorted(kept | set(bounds))), preferences=preferences)
 
-    def _steps(self, way: Wanted, variants: Sequence[str]) -> tuple[Step, ...]:
-        held = self.lock.by_variant[variants[0]]
-        pins = self.manifest.pins_of(variants[0])
+    def _steps(self, way: Wanted, holder: Holder) -> tuple[Step, ...]:
+        held = self.lock.by_variant[holder.variants[0]]
+        pins = self.manifest.pins_of(holder.variants[0])
         return tuple(
             Step(name, held[name].version, new, pins[name].path if name in pins else None)
             for name, new in sorted(way.items())
             if name in held and Version(held[name].version) != Version(new)
         )
 
-    def _said(self, way: Wanted, variants: Sequence[str]) -> tuple[str, ...]:
-        pins = self.manifest.pins_of(variants[0])
-        return tuple(
-            f"the pin of {name} is held: only people move it" for name in way if name in pins and pins[name].held
-        )
+    def _said(self, way: Wanted, holder: Holder) -> tuple[str, ...]:
+        pins = self.manifest.pins_of(holder.variants[0])
+        held = [name for name in way if name in pins and pins[name].held]
+        return tuple(f"the pin of {name} is held: only people move it" for name in held)
 
     # -- what stands in the way ------------------------------------------------
 
@@ -243,9 +276,18 @@ class Fixer:
         for versions in (offered, offered[:1]):
             blocking = [who for who, bound in needs if not any(bound.contains(v, prereleases=True) for v in versions)]
             if blocking and versions:
-                return tuple(blocking)
+                return (*blocking, *self._more(holder, ways))
         lowest = ", ".join(f"{name} {version}" for name, version in ways[0].items())
-        return (f"with {lowest} the family has no solution: {_short(reason)}",)
+        return (f"with {lowest} the family has no solution: {_short(reason)}", *self._more(holder, ways))
+
+    def _more(self, holder: Holder, ways: Sequence[Wanted]) -> Iterable[str]:
+        """Where other pins could move too, that is repair's to find."""
+        if holder.name in self.manifest.pins_of(holder.variants[0]):
+            yield (
+                "with --repair lockgen looks for what else has to move"
+                if self.repair is None
+                else ("no other pins that may move let it be")
+            )
 
     def _needs(self, name: str, variants: Sequence[str]) -> Iterable[tuple[str, SpecifierSet]]:
         for variant in variants:
@@ -271,3 +313,21 @@ def _short(reason: str) -> str:
     """A resolver's derivation in one line."""
     text = " ".join(reason.split())
     return text if len(text) <= 300 else text[:297] + "..."
+
+
+def with_pins(manifest: Manifest, way: Wanted) -> Manifest:
+    """``manifest`` with the pins of the packages in ``way`` at these versions, and held there.
+
+    A pin is moved where it stands at a version with the same local part: torch of cu121 is not that of cpu.
+    """
+    variants = {name: replace(variant, pins=_moved(variant.pins, way)) for name, variant in manifest.variants.items()}
+    return replace(manifest, pins=_moved(manifest.pins, way), variants=variants)
+
+
+def _moved(pins: Mapping[str, Pin], way: Wanted) -> dict[str, Pin]:
+    return {
+        name: Pin(Version(way[name]), pin.path, held=True)
+        if name in way and pin.version.local == Version(way[name]).local
+        else pin
+        for name, pin in pins.items()
+    }

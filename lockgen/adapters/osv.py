@@ -130,7 +130,8 @@ class OsvDump:
     def __init__(self, path: Path, progress: Progress) -> None:
         self.source = str(path)
         self._path, self._progress = path, progress
-        self._records: dict[str, list[Advisory]] | None = None
+        self._records: dict[str, list[tuple[str, object]]] | None = None
+        """Place and document by package: what nobody asks about is not read further."""
 
     def of_releases(self, releases: Sequence[tuple[str, str]]) -> Mapping[str, Sequence[Advisory]]:
         """All records of these packages.
@@ -149,25 +150,27 @@ class OsvDump:
         if self._records is None:
             self._progress.step(f"reading {self._path}")
             self._records = self._load()
-        return {name: tuple(self._records.get(str(canonicalize_name(name)), ())) for name in names}
+        faults: list[Fault] = []
+        found: dict[str, tuple[Advisory, ...]] = {}
+        for name in names:
+            records = self._records.get(str(canonicalize_name(name)), [])
+            found[name] = tuple(a for place, document in records if (a := _advisory(place, document, faults)))
+        _refuse(faults)
+        return found
 
-    def _load(self) -> dict[str, list[Advisory]]:
-        found: dict[str, list[Advisory]] = {}
+    def _load(self) -> dict[str, list[tuple[str, object]]]:
+        found: dict[str, list[tuple[str, object]]] = {}
         faults: list[Fault] = []
         for place, data in self._files():
             try:
                 document = read_json(data)
                 names = packages_of(document)
-                advisory = parse_advisory(document) if names else None
             except ValueError as error:
-                hint = "the dump is not whole: fetch it again"
-                faults.append(Fault(f"no record of OSV: {error}", place=Place(place), hint=hint))
+                faults.append(_fault(place, error))
                 continue
-            if advisory is not None:
-                for name in names:
-                    found.setdefault(name, []).append(advisory)
-        if faults:
-            raise BadInput.of(faults[:_TOLD])
+            for name in names:
+                found.setdefault(name, []).append((place, document))
+        _refuse(faults)
         if not found:
             hint = "a folder of records, or the all.zip that OSV publishes for PyPI"
             raise BadInput("it holds no advisory of PyPI", place=Place(self.source), hint=hint)
@@ -195,3 +198,20 @@ class OsvDump:
             raise BadInput(
                 f"it is no whole zip: {error}", place=Place(self.source), hint="fetch it again, or name a folder"
             ) from error
+
+
+def _advisory(place: str, document: object, faults: list[Fault]) -> Advisory | None:
+    try:
+        return parse_advisory(document)
+    except ValueError as error:
+        faults.append(_fault(place, error))
+        return None
+
+
+def _fault(place: str, error: ValueError) -> Fault:
+    return Fault(f"no record of OSV: {error}", place=Place(place), hint="the dump is not whole: fetch it again")
+
+
+def _refuse(faults: list[Fault]) -> None:
+    if faults:
+        raise BadInput.of(faults[:_TOLD])

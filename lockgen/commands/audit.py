@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from lockgen.adapters.http import Http
 from lockgen.adapters.metadata import MetadataReader
 from lockgen.adapters.osv import API, OsvApi, OsvDump
 from lockgen.adapters.pairtable import known_pairs
+from lockgen.adapters.parallel import Threads
 from lockgen.adapters.releases import IndexReleases
 from lockgen.adapters.resolvers.uv import Uv
 from lockgen.adapters.workspace import Folder
@@ -23,17 +24,21 @@ from lockgen.asking import Session
 from lockgen.commands.inputs import VERSIONS, Inputs, fingerprints, read_inputs
 from lockgen.commands.sources import explicit_indexes, surroundings
 from lockgen.errors import BadInput, Exit, LockgenError, Place
-from lockgen.fixing import Fixer
-from lockgen.model.accelerator import FAMILY
+from lockgen.explaining import Explainer
+from lockgen.fixing import Fixer, with_pins
+from lockgen.model.advisories import Advisory
 from lockgen.model.audit import Audit, Fix, Holder
+from lockgen.model.conflicts import Repairs
 from lockgen.model.lock import Lock
 from lockgen.parsing.lock import parse_lock
 from lockgen.planning.holders import holders
+from lockgen.planning.solve import order_of_variants
 from lockgen.planning.vulnerabilities import audited, counting, is_grave, with_fixes
 from lockgen.ports import Advisories, Progress
 from lockgen.remembering import Remembered
 from lockgen.rendering import audit as rendering
 from lockgen.rendering.lock import LOCK_PATH
+from lockgen.repairing import Repairer
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class Options:
     api: str = API
     offline: bool = False
     no_fix: bool = False
+    repair: bool = False
     fail_on: str | None = None
     seconds: float = 60.0
     no_cache: bool = False
@@ -148,27 +154,41 @@ def _fixer(
     progress: Progress,
 ) -> Fixer:
     manifest = inputs.manifest
-    names = {holder.name for holder in wanted}
-    names |= set(FAMILY) & {package.name for package in lock.packages} if names & set(FAMILY) else set()
-    every = advisories.of_packages(sorted(names))
+    known: dict[str, Sequence[Advisory]] = dict(advisories.of_packages(sorted({holder.name for holder in wanted})))
+
+    def counted(name: str) -> Sequence[Advisory]:
+        if name not in known:
+            known.update(advisories.of_packages([name]))
+        return counting(known[name], manifest.ignores, today)
+
     http, uv = Http(), Uv(options.seconds)
     remembered = None
     if not options.no_cache and manifest.exclude_newer is not None:
         remembered = Remembered(Answers("questions"), surroundings(manifest, uv))
-    compat = manifest.compat
-    return Fixer(
+    declared = manifest.compat.pairs if manifest.compat is not None else {}
+    fixer = Fixer(
         session=Session(uv, MetadataReader(http), remembered),
         releases=IndexReleases(http),
-        pairs=known_pairs(folder, compat.pairs if compat is not None else {}),
+        pairs=known_pairs(folder, declared),
         manifest=manifest,
         lock=lock,
         indexes=explicit_indexes(
             manifest, folder, http, progress, live=False, offline=options.offline, targets=[manifest.target]
         ),
-        advisories={name: counting(records, manifest.ignores, today) for name, records in every.items()},
+        advisories=counted,
         progress=progress,
         offline=options.offline,
     )
+    if options.repair:
+        fixer.repair = lambda way: _repairs(fixer, way)
+    return fixer
+
+
+def _repairs(fixer: Fixer, way: Mapping[str, str]) -> Repairs:
+    """What else has to move where the pins of ``way`` take these versions and are held there."""
+    manifest = with_pins(fixer.manifest, way)
+    explainer = Explainer(fixer.session, manifest, fixer.indexes, Threads(), fixer.progress, fixer.offline)
+    return Repairer(explainer, fixer.releases, fixer.pairs, order_of_variants(manifest), count=1).run()
 
 
 def _report(found: Audit, inputs: Inputs, locked: str, lock: Lock, options: Options) -> None:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import quote
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
@@ -75,7 +76,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
 
 
 def _result(result: Result, place: int) -> dict[str, Any]:
-    location: dict[str, Any] = {"artifactLocation": {"uri": result.file, "uriBaseId": "%SRCROOT%"}}
+    location: dict[str, Any] = {"artifactLocation": {"uri": quote(result.file), "uriBaseId": "%SRCROOT%"}}
     if result.line is not None:
         location["region"] = {"startLine": result.line}
     row: dict[str, Any] = {

@@ -204,8 +204,11 @@ def test_what_cannot_be_fixed_says_why(voices: Project, index: LocalIndex) -> No
     )
     fixes = {fix["package"]: fix for fix in json.loads(voices.run("audit", "--json", *dump).out)["fixes"]}
     assert all(fix["steps"] == [] for fix in fixes.values())
-    assert fixes["numpy"]["why"] == ["speech 1.0 needs numpy<1.4"]
-    assert fixes["torch"]["why"] == ["advisories mean every later release on index cu121, up to 2.5.1+cu121"]
+    assert fixes["numpy"]["why"] == [
+        "speech 1.0 needs numpy<1.4",
+        "with --repair lockgen looks for what else has to move",
+    ]
+    assert fixes["torch"]["why"] == ["advisories mean every later torch on index cu121, up to 2.5.1+cu121"]
     assert fixes["echo"]["why"] == ["advisories mean every later release that runs on the target, up to 2.0"]
     assert fixes["loud"]["why"] == ["there is no later release that runs on the target"]
     assert "only building needs it" in fixes["uv"]["why"][0]
@@ -217,6 +220,74 @@ def test_the_last_of_an_index(voices: Project) -> None:
     voices.ok("resolve")
     ran = voices.run("audit", *dumped(voices, record("CVE-2025-4", "torch", *before("2.6.0"))))
     assert "no fix: torch 2.5.1+cu121 is the last on index cu121: another accelerator is another variant" in ran.out
+
+
+def test_a_pin_of_the_family_that_one_variant_alone_holds(voices: Project, index: LocalIndex) -> None:
+    """With more releases than are simply asked for; speech 1.5 needs a numpy that is not pinned."""
+    for version in ("1.1", "1.2", "1.3", "1.4"):
+        index.add("speech", version, ["numpy<1.4"])
+    index.add("speech", "1.5", ["numpy>=1.4"])
+    dump = dumped(voices, record("CVE-2025-1", "speech", *before("1.2")))
+    assert steps(voices.run("audit", "--json", *dump)) == {"speech": [("speech", "1.2")]}
+    dump = dumped(voices, record("CVE-2025-1", "speech", *before("1.5")))
+    ran = voices.run("audit", *dump)
+    assert "no fix: with speech 1.5 the family has no solution" in ran.out
+    voices.write(FAMILY.replace('speech = "1.0"', 'speech = { version = "1.0", held = true }'))
+    ran = voices.run("audit", *dumped(voices, record("CVE-2025-1", "speech", *before("1.2"))))
+    assert "the pin of speech is held: only people move it" in ran.out
+
+
+def test_other_pins_that_have_to_move_with_it(voices: Project, index: LocalIndex) -> None:
+    """numpy 1.4 needs a newer speech: 1.1 would do, and is known to be bad itself; so there is none with --repair."""
+    index.add("speech", "1.1", ["numpy>=1.4"])
+    high = record("CVE-2025-1", "numpy", *before("1.4"))
+    ran = voices.run("audit", "--json", "--repair", *dumped(voices, high))
+    assert steps(ran) == {"numpy": [("numpy", "1.4"), ("speech", "1.1")]}
+    voices.write(FAMILY.replace('numpy = "1.0"', 'numpy = "1.4"').replace('speech = "1.0"', 'speech = "1.1"'))
+    voices.ok("resolve")
+    voices.ok("audit", *dumped(voices, high))
+    voices.write(FAMILY)
+    voices.ok("resolve")
+    both = dumped(voices, high, record("CVE-2025-2", "speech", {"introduced": "1.1"}))
+    assert "no other pins that may move let it be" in voices.run("audit", "--repair", *both).out
+
+
+PUBLIC = """\
+[family]
+name = "public"
+python = "3.11"
+
+[variants.cuda]
+from = "nvidia/cuda:12.1.0-runtime-ubuntu22.04"
+
+[pins]
+torch = "2.3.0"
+torchaudio = "2.3.0"
+
+[bases.base]
+packages = ["torch", "torchaudio"]
+
+[compat.pairs]
+"2.3.0" = { torchaudio = "2.3.0", accelerator = "cu121" }
+"2.3.1" = { torchaudio = "2.3.1", accelerator = "cu121" }
+"2.4.0" = { torchaudio = "2.4.0", accelerator = "cu121" }
+"2.6.0" = { torchaudio = "2.6.0", accelerator = "cu124" }
+"""
+
+
+def test_torch_of_the_default_index_stays_on_what_the_pair_table_says(index: LocalIndex, project: Project) -> None:
+    for version in ("2.3.0", "2.3.1", "2.6.0"):
+        index.add("torch", version)
+        index.add("torchaudio", version, [f"torch=={version}"])
+    index.add("torch", "2.4.0")
+    project.write(PUBLIC)
+    project.ok("resolve")
+    dump = dumped(project, record("CVE-2025-4", "torch", *before("2.3.1")))
+    assert steps(project.run("audit", "--json", *dump)) == {"torch": [("torch", "2.3.1"), ("torchaudio", "2.3.1")]}
+    ran = project.run("audit", *dumped(project, record("CVE-2025-4", "torch", *before("2.4.0"))))
+    assert "no fix: there is no torchaudio 2.4.0 beside torch 2.4.0" in ran.out
+    ran = project.run("audit", *dumped(project, record("CVE-2025-4", "torchaudio", *before("2.3.1"))))
+    assert "fix: torch 2.3.1 instead of 2.3.0" in ran.out
 
 
 def test_a_cut_off_in_the_way_is_told(index: LocalIndex, project: Project) -> None:

