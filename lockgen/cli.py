@@ -368,6 +368,14 @@ def audit(context: click.Context, /, **flags: Any) -> int:
     type=click.Path(exists=True, path_type=Path),
     help="A dump of OSV to read instead of asking it.",
 )
+@click.option(
+    "--api",
+    envvar="LOCKGEN_OSV_API",
+    default="https://api.osv.dev",
+    show_default=True,
+    metavar="URL",
+    help="Where OSV's API is; also $LOCKGEN_OSV_API.",
+)
 @click.option("--no-audit", is_flag=True, help="Ask nobody about vulnerabilities.")
 @click.option("--live", is_flag=True, help="Ask the indexes themselves instead of their records.")
 @click.option("--seconds", type=click.FloatRange(1), default=60, show_default=True, help="The most for one question.")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -14,6 +14,7 @@ from packaging.version import Version
 from lockgen.adapters.clone import LOCAL, Clone, opened, remote_address
 from lockgen.adapters.forges import Kind, Token, forge_at, is_its_own, place_of, take_tokens, variables
 from lockgen.adapters.http import Http
+from lockgen.adapters.osv import API
 from lockgen.adapters.published import Uploads
 from lockgen.adapters.workspace import Folder
 from lockgen.commands import audit, compat
@@ -23,6 +24,7 @@ from lockgen.commands.check import check
 from lockgen.commands.inputs import Inputs, read_inputs
 from lockgen.commands.sources import explicit_indexes
 from lockgen.errors import BadInput, Exit, NoResolution, Place, ToolFailed
+from lockgen.model.bumps import Move
 from lockgen.model.lock import Lock
 from lockgen.model.matrix import Matrix, Result
 from lockgen.model.sizes import Bytes
@@ -60,7 +62,7 @@ class Options:
     """What the command line says. ``remote`` is a name that git knows, or "." for the clone itself.
 
     ``dry_run`` shows everything and changes nothing; ``no_forge`` makes the branches only. ``database`` is a dump of
-    OSV that is read instead of asking it; with ``no_audit`` nobody is asked about vulnerabilities.
+    OSV that is read instead of asking its ``api``; with ``no_audit`` nobody is asked about vulnerabilities.
     """
 
     remote: str = "origin"
@@ -68,6 +70,7 @@ class Options:
     no_forge: bool = False
     no_audit: bool = False
     database: Path | None = None
+    api: str = API
     live: bool = False
     seconds: float = 60.0
     jobs: int | None = None
@@ -162,6 +165,7 @@ class _Run:
         self.lock = self._locked()
         self.uploads = Uploads(Http(), self.inputs.manifest)
         self.sights: str | None = None
+        self._published_ones: Mapping[str, Sequence[Published]] = {}
         self._before: Matrix | None = None
 
     def _locked(self) -> Lock:
@@ -187,8 +191,9 @@ class _Run:
             weaknesses,
             {package.name: Version(package.version) for package in self.lock.packages},
             now(),
-            manifest.exclude_newer,
+            None if manifest.update.move_cut_off else manifest.exclude_newer,
         )
+        self._published_ones = market.published
         sights = planning.unseen(market, manifest)
         if sights or market.seen:
             self.sights = render_seen(sights)
@@ -231,7 +236,7 @@ class _Run:
         """Known vulnerabilities by package; none where nobody can be asked, and that is said."""
         if self.options.no_audit:
             return {}
-        asking = audit.Options(database=self.options.database, no_cache=self.options.no_cache)
+        asking = audit.Options(database=self.options.database, api=self.options.api, no_cache=self.options.no_cache)
         try:
             found = audit.known(self.inputs, self.lock, asking, self.progress)
         except ToolFailed as error:
@@ -259,7 +264,7 @@ class _Run:
         Raises:
             ToolFailed: what it comes to cannot be told.
         """
-        attempt = _Attempt(group, Folder(folder, self.progress), self.options, self.progress)
+        attempt = _Attempt(group, Folder(folder, self.progress), self.options, self._cut_off_for, self.progress)
         done = attempt.run()
         stuck = tuple(attempt.stuck.values())
         if done is None:
@@ -271,10 +276,26 @@ class _Run:
             return Prepared(None, f"it resolves, and `lockgen check` finds:\n{told}", failed=True)
         return Prepared(self._story(group, done, stuck, cells))
 
+    def _cut_off_for(self, versions: Mapping[str, Version]) -> str | None:
+        """The family's cut-off that lets ``versions`` in, where it has to move: a second after the newest of them."""
+        manifest = self.inputs.manifest
+        if manifest.exclude_newer is None or not manifest.update.move_cut_off:
+            return None
+        uploaded = [
+            release.uploaded
+            for name, version in versions.items()
+            for release in self._published_ones.get(name, ())
+            if release.version == version and release.uploaded is not None
+        ]
+        newest = max(uploaded, default=manifest.exclude_newer)
+        if newest < manifest.exclude_newer:
+            return None
+        return f"{newest.astimezone(UTC) + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
+
     def _story(
         self, group: Group, done: Bumped, stuck: tuple[Stuck, ...], cells: tuple[CellChange, ...] | None
     ) -> Story:
-        moves = tuple(Moved(m.name, m.old or "-", m.new) for m in done.moves) + _opened_ones(done)
+        moves = tuple(_moved(move) for move in done.moves) + _opened_ones(done)
         return Story(
             group.name,
             moves,
@@ -288,7 +309,8 @@ class _Run:
         )
 
     def _links(self, moves: tuple[Moved, ...]) -> tuple[Link, ...]:
-        found = (self.uploads.news(name, new) for name, new in {m.name: m.new for m in moves[:LINKS]}.items())
+        new = {move.name: move.new for move in rendering.packages_of(moves)[:LINKS]}
+        found = (self.uploads.news(name, version) for name, version in new.items())
         return tuple(link for link in found if link is not None)
 
     # -- the matrix ------------------------------------------------------------
@@ -329,8 +351,15 @@ class _Run:
 class _Attempt:
     """The versions of one group that resolve together, written into its folder."""
 
-    def __init__(self, group: Group, folder: Folder, options: Options, progress: Progress) -> None:
-        self.group, self.folder, self.progress = group, folder, progress
+    def __init__(
+        self,
+        group: Group,
+        folder: Folder,
+        options: Options,
+        cut_off: Callable[[Mapping[str, Version]], str | None],
+        progress: Progress,
+    ) -> None:
+        self.group, self.folder, self.cut_off, self.progress = group, folder, cut_off, progress
         self.options = BumpOptions(
             live=options.live, seconds=options.seconds, jobs=options.jobs, no_cache=options.no_cache
         )
@@ -364,23 +393,27 @@ class _Attempt:
     def _bumped(self, versions: Mapping[str, Version], options: BumpOptions) -> Bumped:
         pinned = {candidate.name for candidate in self.group.candidates if candidate.pinned}
         wishes = [Wish(name, str(version) if name in pinned else None) for name, version in versions.items()]
-        return bumped(self.folder, wishes, options, self.progress)
+        return bumped(self.folder, wishes, replace(options, exclude_newer=self.cut_off(versions)), self.progress)
 
 
 def _cell_change(cell: str, old: Result | None, new: Result) -> CellChange:
     return CellChange(cell, new.group.name, str(old.status) if old else None, str(new.status), new.reason)
 
 
+def _moved(move: Move) -> Moved:
+    return Moved(move.name, move.old or "-", move.new, "cut-off" if move.kind == "cut-off" else "pin")
+
+
 def _opened_ones(done: Bumped) -> tuple[Moved, ...]:
     """What has no pin and was taken anew, as it moved."""
     changes = {item.change.name: item.change for item in done.changes.packages}
     found = (changes[name] for name in done.opened if name in changes)
-    return tuple(Moved(change.name, change.old or "-", change.new or "-", pinned=False) for change in found)
+    return tuple(Moved(change.name, change.old or "-", change.new or "-", "locked") for change in found)
 
 
 def _ended(group: Group, moves: tuple[Moved, ...]) -> list[Weakness]:
     """The vulnerabilities that the moves end."""
-    new = {move.name: Version(Version(move.new).public) for move in moves if move.new != "-"}
+    new = {m.name: Version(Version(m.new).public) for m in rendering.packages_of(moves) if m.new != "-"}
     return [
         weakness
         for candidate in group.candidates

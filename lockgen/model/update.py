@@ -56,7 +56,8 @@ class Ignore:
 @dataclass(frozen=True, slots=True)
 class Policy:
     """[update]. ``cooldown`` in days; ``base`` is a branch, None for the remote's own default; ``max_open`` bounds
-    how many pull requests are open at once.
+    how many pull requests are open at once. With ``move_cut_off`` the
+    family's exclude-newer moves along with what is newer; else nothing newer is seen.
     """
 
     groups: tuple[GroupPolicy, ...] = ()
@@ -68,6 +69,7 @@ class Policy:
     base: str | None = None
     prefix: str = "lockgen/"
     forge: Literal["github", "gitlab"] | None = None
+    move_cut_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +134,12 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A value of versions.toml that moves; one that is not ``pinned`` is only locked."""
+    """A value that moves: a pin, a package that is only locked, or the family's cut-off."""
 
     name: str
     old: str
     new: str
-    pinned: bool = True
+    kind: Literal["pin", "locked", "cut-off"] = "pin"
 
 
 @dataclass(frozen=True, slots=True)

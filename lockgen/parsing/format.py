@@ -289,6 +289,9 @@ class UpdateTable(Table):
     forge: Literal["github", "gitlab"] | None = Field(
         None, description="Where pull requests are opened; by default as the remote's address says"
     )
+    move_exclude_newer: bool = Field(
+        False, description="[family] exclude-newer moves along with what is newer; else nothing newer is proposed"
+    )
 
 
 class IgnoreEntry(Table):

@@ -44,6 +44,7 @@ class Allowed:
             base=self.table.base,
             prefix=self.table.prefix,
             forge=self.table.forge,
+            move_cut_off=self.table.move_exclude_newer,
         )
 
     def _branch(self, text: str, path: Path) -> None:

@@ -192,7 +192,7 @@ def key_of(candidates: Iterable[Candidate]) -> str:
 
 def moves_of(moves: Iterable[Moved]) -> str:
     """A name for exactly these moves."""
-    return digest([[move.name, move.new] for move in sorted(moves, key=lambda move: (move.name, move.new))])
+    return digest([[m.name, m.new] for m in sorted(moves, key=lambda m: (m.name, m.new)) if m.kind != "cut-off"])
 
 
 def digest(data: object) -> str:

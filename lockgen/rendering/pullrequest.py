@@ -37,7 +37,7 @@ _URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~/%?=&+,;:@!$
 def title(story: Story) -> str:
     """One line that a reviewer understands: what moves from where to where, and that it mends a vulnerability."""
     security = "security: " if story.advisories else ""
-    moves = _once(story.moves)
+    moves = packages_of(story.moves)
     if len(moves) == 1:
         move = moves[0]
         text = f"{move.name} {move.old} -> {move.new}"
@@ -47,6 +47,11 @@ def title(story: Story) -> str:
         text = f"{story.group}: {len(moves)} packages ({', '.join(f'{m.name} {m.new}' for m in moves)})"
     line = f"{security}update {text}"
     return line if len(line) <= TITLE_LENGTH else f"{line[: TITLE_LENGTH - 1].rsplit(' ', 1)[0]}…"
+
+
+def packages_of(moves: Iterable[Moved]) -> list[Moved]:
+    """The moves of packages, each once."""
+    return [move for move in _once(moves) if move.kind != "cut-off"]
 
 
 def _once(moves: Iterable[Moved]) -> list[Moved]:
@@ -137,10 +142,10 @@ def closing(text: str, word: str) -> str:
 
 
 def _lead(story: Story) -> str:
-    names = ", ".join(f"`{move.name}` {_plain(move.old)} to {_plain(move.new)}" for move in _once(story.moves))
+    names = ", ".join(f"`{move.name}` {_plain(move.old)} to {_plain(move.new)}" for move in packages_of(story.moves))
     images = len(story.changes.images) + len(story.changes.added)
     which = "1 image changes" if images == 1 else f"{images} images change"
-    several = len(_once(story.moves)) > 1
+    several = len(packages_of(story.moves)) > 1
     why = "These are the newest releases that fit" if several else "This is the newest release that fits"
     known = len(story.advisories)
     ends = f"; {known} known {'vulnerability ends' if known == 1 else 'vulnerabilities end'} with it" if known else ""
@@ -154,7 +159,7 @@ def _section(name: str, lines: Sequence[str]) -> str:
 
 def _moves(moves: Iterable[Moved]) -> list[str]:
     rows = [f"| {_plain(move.name)} | {_plain(move.old)} | {_plain(move.new)} |" for move in _once(moves)]
-    return ["| pin | from | to |", "| --- | --- | --- |", *rows]
+    return ["| what | from | to |", "| --- | --- | --- |", *rows]
 
 
 def _weaknesses(weaknesses: Iterable[Weakness]) -> list[str]:
@@ -230,8 +235,9 @@ def _links(links: Iterable[Link]) -> list[str]:
 
 def reproduce(moves: Iterable[Moved]) -> str:
     """The command that makes the same moves."""
-    words = (f"{move.name}=={move.new}" if move.pinned else move.name for move in _once(moves))
-    return f"lockgen bump {' '.join(words)}"
+    words = [f"{move.name}=={move.new}" if move.kind == "pin" else move.name for move in packages_of(moves)]
+    cut_offs = [f"--exclude-newer {move.new}" for move in _once(moves) if move.kind == "cut-off"]
+    return " ".join(["lockgen bump", *cut_offs, *words])
 
 
 def _reproduce(story: Story) -> list[str]:
@@ -240,7 +246,7 @@ def _reproduce(story: Story) -> list[str]:
 
 
 def _ignore(story: Story) -> list[str]:
-    found = list(dict.fromkeys(move.name for move in story.moves))
+    found = list(dict.fromkeys(move.name for move in packages_of(story.moves)))
     # torch's family goes where torch goes.
     names = [name for name in found if not (name in FAMILY[1:] and FAMILY[0] in found)]
     entries = [f'{{ package = "{name}", versions = ">={_bare(story.moves, name)}" }}' for name in names]

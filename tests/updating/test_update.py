@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.index import LocalIndex
 from support.remotes import Clone, MemoryForge, git
+from support.tiny import add_torch
 from updating.conftest import FAMILY
 
 
@@ -339,3 +341,103 @@ def test_no_token_is_told_with_the_name_of_the_variable(clone: Clone, monkeypatc
     ran = clone.update()
     assert ran.code == 2
     assert "GITHUB_TOKEN" in ran.err
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_a_cut_off_moves_along_only_where_the_policy_says_so(
+    clone: Clone, forge: MemoryForge, index: LocalIndex, moves: bool
+) -> None:
+    text = FAMILY.replace('python = "3.11"\n', 'python = "3.11"\nexclude-newer = 2025-02-01T00:00:00Z\n', 1)
+    clone.project.write(text + f"[update]\nmove-exclude-newer = {str(moves).lower()}\n")
+    clone.project.ok("resolve")
+    clone.commit("a cut-off")
+    index.add("tokens", "1.1", uploaded="2025-03-01T10:00:00Z")
+    found = outcomes(clone)
+    assert found == ({"numpy": "created", "tokens": "created"} if moves else {"numpy": "created"})
+    if moves:
+        request = next(one for one in forge.requests.values() if one.branch == "lockgen/tokens")
+        assert request.title == "update tokens 1.0 -> 1.1"
+        assert "lockgen bump --exclude-newer 2025-03-01T10:00:01Z tokens==1.1" in request.body
+        assert "exclude-newer = 2025-03-01T10:00:01Z" in clone.show("lockgen/tokens", "versions.toml")
+        assert "exclude-newer = 2025-02-01T00:00:00Z" in clone.show("lockgen/numpy", "versions.toml")
+        assert outcomes(clone) == {"numpy": "unchanged", "tokens": "unchanged"}
+
+
+def test_where_nobody_can_be_asked_about_vulnerabilities_it_is_said(clone: Clone, forge: MemoryForge) -> None:
+    ran = clone.project.run("update", "--json", "--api", "http://127.0.0.1:9")
+    assert ran.code == 0, ran.err
+    assert "nothing is known of vulnerabilities" in ran.err
+    assert [one.title for one in forge.requests.values()] == ["update numpy 1.0 -> 1.1"]
+
+
+TORCH = """\
+[family]
+name = "voices"
+python = "3.11"
+
+[index.cu121]
+url = "{url}/whl/cu121"
+packages = ["torch"]
+
+[variants.cuda]
+index = "cu121"
+from = "nvidia/cuda:12.1.0-runtime-ubuntu22.04"
+pins = {{ torch = "2.5.1+cu121" }}
+
+[pins]
+numpy = "1.0"
+
+[bases.base]
+packages = ["torch", "numpy"]
+
+[update]
+ignore = [{{ package = "numpy" }}]
+"""
+
+
+def test_torch_keeps_its_accelerator_on_its_own_index(clone: Clone, forge: MemoryForge, index: LocalIndex) -> None:
+    add_torch(index, "2.5.1+cu121")
+    clone.project.write(TORCH.format(url=index.url.removesuffix("/simple")))
+    clone.project.ok("resolve")
+    clone.commit("torch")
+    assert outcomes(clone) == {}
+    for version in ("2.6.0+cu121", "2.6.0+cu124", "2.7.0+cu124"):
+        add_torch(index, version)
+    ran = clone.update("--json")
+    told = {group["group"]: group for group in json.loads(ran.out)["groups"]}
+    assert told["torch"]["title"] == "update torch 2.5.1+cu121 -> 2.6.0+cu121", ran.out
+    assert "lockgen bump torch==2.6.0+cu121" in forge.requests[1].body
+    assert 'pins = { torch = "2.6.0+cu121" }' in clone.show("lockgen/torch", "versions.toml")
+
+
+def test_the_cells_of_the_images_are_told_and_the_matrix_is_made_anew(
+    clone: Clone, forge: MemoryForge, index: LocalIndex, tmp_path: Path
+) -> None:
+    index.add("numpy", "1.2", python=">=3.12")
+    index.add("numpy", "1.3", python="<3.12")
+    index.add("numpy", "1.1.1", python="<3.12")
+    clone.project.write(FAMILY + '[compat]\npython = ["3.11", "3.12"]\n')
+    clone.project.ok("resolve")
+    clone.project.ok("compat")
+    clone.commit("a matrix")
+    assert outcomes(clone) == {"numpy": "created"}
+    (request,) = forge.requests.values()
+    assert request.title == "update numpy 1.0 -> 1.3"
+    assert "1 of 2 cells are as before." in request.body
+    assert re.search(r"\| python=3.12 variant=cpu \| base:cpu \| yes \| (no|changes) \|", request.body)
+    there = tmp_path / "reviewed"
+    git(tmp_path, "clone", "-q", "-b", "lockgen/numpy", str(clone.remote), str(there))
+    assert clone.project.run("--project", str(there), "check").code == 0
+    assert outcomes(clone) == {"numpy": "unchanged"}
+
+
+def test_what_check_finds_opens_nothing(clone: Clone, forge: MemoryForge, index: LocalIndex) -> None:
+    index.add("tokens", "1.1", files={"tokens/big.txt": b"x" * 100_000})
+    clone.project.write(FAMILY + '[budgets]\nmax-image = "10 kB"\n')
+    clone.project.ok("resolve")
+    clone.commit("a budget")
+    ran = clone.update("--json")
+    told = {group["group"]: group for group in json.loads(ran.out)["groups"]}
+    assert {name: group["outcome"] for name, group in told.items()} == {"numpy": "created", "tokens": "failed"}
+    assert "more than the 10.0 kB" in told["tokens"]["why"] or "max-image" in told["tokens"]["why"]
+    assert "lockgen/tokens" not in clone.heads()
