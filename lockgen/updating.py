@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from lockgen.errors import Fault, LockgenError, ToolFailed
+from lockgen.errors import Fault, LockgenError, Refused, ToolFailed
 from lockgen.model.update import (
     SEEN_BRANCH,
     SEEN_PATH,
@@ -73,6 +73,7 @@ class Updater:
         self.options, self.progress = options, progress
         self.policy = options.policy
         self.report = Report()
+        self._others: dict[str, str] = {}
 
     def facts(self) -> Facts:
         """The branches under the prefix that are this project's or somebody's, and the open pull requests."""
@@ -80,7 +81,9 @@ class Updater:
             name: Branch(name, head, rendering.made_of(head))
             for name, head in self.repository.heads(self.policy.prefix).items()
         }
-        others = {name for name, b in branches.items() if b.made is not None and b.made.project != self.options.project}
+        made = {name: branch.made.project for name, branch in branches.items() if branch.made is not None}
+        others = {name: project for name, project in made.items() if project != self.options.project}
+        self._others = others
         opened = self.forge.opened(self.policy.prefix) if self.forge is not None else ()
         return Facts(
             self.repository.base,
@@ -119,6 +122,10 @@ class Updater:
     def _group(self, group: Group, facts: Facts, opened: int) -> int:
         """What is to be done about one group; 1 where it opened a pull request, else 0."""
         name = self.policy.prefix + group.name
+        if name in self._others:
+            said = f"{name} belongs to the project in {self._others[name]}: give each a prefix of its own in [update]"
+            self._tell(group.name, Deed.FOREIGN, None, said)
+            return 0
         request = facts.open.get(name)
         declined = self._declined(name) if request is None else frozenset()
         verdict = planning.judge(group, self.policy, facts, opened, declined, forge=self.forge is not None)
@@ -170,7 +177,12 @@ class Updater:
                 return 0
         body = rendering.body(story, commit, moves)
         if self.forge is not None:
-            request = self._published(self.forge, steps, request, name, title, body)
+            try:
+                request = self._published(self.forge, steps, request, name, title, body)
+            except Refused as error:
+                self.report.faults += error.faults
+                self._add(replace(told, deed=Deed.FAILED), words(error))
+                return 0
             told = replace(told, url=request.url)
         self._add(replace(told, body=body))
         return int(steps.open)

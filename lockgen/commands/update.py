@@ -113,9 +113,15 @@ def _opened(root: Path, options: Options, base: str | None, progress: Progress) 
     local = options.remote == LOCAL
     address = "" if local else remote_address(root, options.remote)
     tokens = take_tokens()
-    if options.no_forge or (local and options.dry_run):
+    if options.no_forge:
         return _clone(root, options, base, _token_of(address, wanted, tokens)), None
-    place = place_of(address, wanted)
+    try:
+        place = place_of(address, wanted)
+    except BadInput as error:
+        if not options.dry_run:
+            raise
+        progress.note(f"{error}: nobody knows which pull requests are open")
+        return _clone(root, options, base, None), None
     token = tokens.get(place.kind)
     if token is None:
         if not options.dry_run:
@@ -195,7 +201,7 @@ class _Run:
         )
         self._published_ones = market.published
         sights = planning.unseen(market, manifest)
-        if sights or market.seen:
+        if manifest.update.waits and (sights or market.seen):
             self.sights = render_seen(sights)
         return planning.due(manifest, manifest.update, market)
 

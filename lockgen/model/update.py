@@ -71,6 +71,11 @@ class Policy:
     forge: Literal["github", "gitlab"] | None = None
     move_cut_off: bool = False
 
+    @property
+    def waits(self) -> bool:
+        """Whether there is a cooldown anywhere."""
+        return self.cooldown > 0 or any(group.cooldown for group in self.groups)
+
 
 @dataclass(frozen=True, slots=True)
 class Published:

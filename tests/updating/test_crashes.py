@@ -197,3 +197,39 @@ def test_a_pull_request_that_lost_a_label_gets_it_back(clone: Clone, forge: Memo
     forge.requests[1] = replace(forge.requests[1], labels=frozenset({"mine"}))
     assert [told.deed for told in run(clone, forge, [group("1.1")])] == ["unchanged"]
     assert forge.requests[1].labels == {"mine", "dependencies"}
+
+
+def test_a_branch_of_another_projects_is_told_and_stays(clone: Clone, forge: MemoryForge) -> None:
+    run(clone, forge, [group("1.1")])
+    before = clone.heads()
+    repository = opened(clone.root, "origin", "main")
+    other = Updater(repository, forge, lambda *_: Prepared(None), Options(Policy(), project="other"), Silence())
+    (told,) = other.run([group("1.2")]).told
+    assert (told.deed, "prefix of its own" in told.why) == ("foreign", True)
+    assert clone.heads() == before
+
+
+def test_what_the_forge_refuses_of_one_group_does_not_stop_the_others(
+    clone: Clone, forge: MemoryForge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lockgen.errors import Refused
+
+    real = forge.open
+
+    def opens(branch: str, title: str, body: str) -> object:
+        if branch.endswith("numpy"):
+            raise Refused("GitHub does not accept it: open a pull request for lockgen/numpy")
+        return real(branch, title, body)
+
+    monkeypatch.setattr(forge, "open", opens)
+    candidate = Candidate("scipy", Version("1.0"), (Version("1.5"),))
+    second = Group("scipy", (candidate,), partial=False, key=key_of([candidate]))
+
+    def prepare(wanted: Group, folder: str) -> Prepared:
+        (Path(folder) / "pins.txt").write_text(f"{wanted.name} new\n")
+        return Prepared(Story(wanted.name, (Moved(wanted.name, "1.0", "1.1"),), Changes()))
+
+    repository = opened(clone.root, "origin", "main")
+    report = Updater(repository, forge, prepare, Options(Policy()), Silence()).run([group("1.1"), second])
+    assert [told.deed for told in report.told] == ["failed", "created"]
+    assert len(report.faults) == 1

@@ -441,3 +441,10 @@ def test_what_check_finds_opens_nothing(clone: Clone, forge: MemoryForge, index:
     assert {name: group["outcome"] for name, group in told.items()} == {"numpy": "created", "tokens": "failed"}
     assert "more than the 10.0 kB" in told["tokens"]["why"] or "max-image" in told["tokens"]["why"]
     assert "lockgen/tokens" not in clone.heads()
+
+
+def test_a_dry_run_needs_neither_a_token_nor_a_forge(clone: Clone) -> None:
+    ran = clone.update("--dry-run")
+    assert ran.code == 0, ran.err
+    assert "numpy: created, update numpy 1.0 -> 1.1" in ran.out
+    assert "nobody knows which pull requests are open" in ran.err

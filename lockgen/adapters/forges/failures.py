@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from lockgen.errors import ToolFailed
+from lockgen.errors import Refused, ToolFailed
 
 Result = TypeVar("Result")
 
@@ -77,7 +77,12 @@ def _told(forge: str, what: str, said: str, answer: Answered) -> ToolFailed:
     message, hint = _MEANING.get(answer.status, ("answers HTTP {status}", "run it again later"))
     if answer.status >= 500:
         message, hint = "fails with HTTP {status}", "run it again later: a run goes on where one ended"
-    return ToolFailed(f"{forge} {message.format(status=answer.status)}: {what}", reason=said or None, hint=hint)
+    kind = Refused if answer.status in _OF_ONE else ToolFailed
+    return kind(f"{forge} {message.format(status=answer.status)}: {what}", reason=said or None, hint=hint)
+
+
+_OF_ONE = (409, 422)
+"""What is about the one thing that was asked for, and not about who asks."""
 
 
 _MEANING = {
