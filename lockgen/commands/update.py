@@ -115,6 +115,11 @@ def _opened(root: Path, options: Options, base: str | None, progress: Progress) 
     tokens = take_tokens()
     if options.no_forge:
         return _clone(root, options, base, _token_of(address, wanted, tokens)), None
+    if local and not options.dry_run:
+        raise BadInput(
+            "the clone itself has no pull requests",
+            hint="`--remote .` goes with --no-forge; name a remote, as in --remote origin",
+        )
     try:
         place = place_of(address, wanted)
     except BadInput as error:
