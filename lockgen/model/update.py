@@ -97,7 +97,8 @@ class Weakness:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A pin that may move: ``allowed`` are the versions it may move to, the newest first.
+    """A pin that may move: ``allowed`` are the versions it may move to, the best first: the newest, or the smallest
+    step that ends a vulnerability.
 
     ``advisories`` are those of the present version. One that is not ``pinned`` is only locked, and goes to the newest
     that fits.

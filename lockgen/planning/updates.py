@@ -128,19 +128,28 @@ def _candidate(
     name: str, current: Version, group: GroupPolicy, policy: Policy, market: Market, waiting: list[Waiting]
 ) -> Candidate | None:
     weaknesses = tuple(market.weaknesses.get(name, ()))
-    allowed = []
+    mended = max((min(weakness.fixed) for weakness in weaknesses if weakness.fixed), default=None)
+    allowed: list[Version] = []
+    held_back: list[tuple[Published, str]] = []
     for release in sorted(market.published.get(name, ()), key=lambda release: release.version, reverse=True):
         if not _is_newer(release.version, current):
             continue
-        mends = any(public(release.version) >= min(w.fixed) for w in weaknesses if w.fixed)
-        why = _held_back(name, release, current, group, policy, market, mends)
+        why = _ruled_out(name, release, policy, market) or _too_early(name, release, current, group, policy, market)
         if why is None:
             allowed.append(release.version)
         else:
-            waiting.append(Waiting(name, str(release.version), why))
-    if not allowed:
-        return None
-    return Candidate(name, current, _once(allowed), weaknesses)
+            held_back.append((release, why))
+    if mended is not None and not any(public(version) >= mended for version in allowed):
+        fixes = [r for r, _ in held_back if public(r.version) >= mended and not _ruled_out(name, r, policy, market)]
+        taken = sorted(fixes, key=lambda release: release.version)[:FIXES]
+        held_back = [(release, why) for release, why in held_back if release not in taken]
+        allowed = [*(release.version for release in taken), *allowed]
+    waiting += [Waiting(name, str(release.version), why) for release, why in held_back]
+    return Candidate(name, current, _once(allowed), weaknesses) if allowed else None
+
+
+FIXES = 3
+"""How many releases that end a vulnerability, and that the policy would hold back, may be taken: the smallest steps."""
 
 
 def _once(versions: Sequence[Version]) -> tuple[Version, ...]:
@@ -153,28 +162,23 @@ def _is_newer(release: Version, pin: Version) -> bool:
     return public(release) > public(pin) and (not release.is_prerelease or pin.is_prerelease)
 
 
-def _held_back(
-    name: str,
-    release: Published,
-    pin: Version,
-    group: GroupPolicy,
-    policy: Policy,
-    market: Market,
-    mends: bool,
-) -> str | None:
-    """Why ``release`` may not be taken; None where it may. A fix of a vulnerability waits for no cooldown, and may be
-    any step.
-    """
+def _ruled_out(name: str, release: Published, policy: Policy, market: Market) -> str | None:
+    """Why nobody may take ``release``, whatever it mends; None where one may."""
     if market.cut_off is not None and release.uploaded is not None and release.uploaded >= market.cut_off:
         return "newer than [family] exclude-newer"
     for ignore in policy.ignore:
         if ignore.covers(name, release.version):
             return f"ignored{f': {ignore.reason}' if ignore.reason else ''}"
-    if mends:
-        return None
+    return None
+
+
+def _too_early(
+    name: str, release: Published, pin: Version, group: GroupPolicy, policy: Policy, market: Market
+) -> str | None:
+    """Why the policy holds ``release`` back, by its step or its age; None where it does not."""
     step = step_of(pin, release.version)
     if step not in group.steps:
-        return f"a {step} step, and the group takes {', '.join(group.steps)}"
+        return f"a {step} step, and the group takes {', '.join(group.steps) or 'none'}"
     days = group.cooldown if group.cooldown is not None else policy.cooldown
     if days:
         since = release.uploaded or market.seen.get(name, {}).get(release.version.public, market.now)

@@ -148,9 +148,10 @@ def _lead(story: Story) -> str:
     several = len(packages_of(story.moves)) > 1
     why = "These are the newest releases that fit" if several else "This is the newest release that fits"
     known = len(story.advisories)
-    ends = f"; {known} known {'vulnerability ends' if known == 1 else 'vulnerabilities end'} with it" if known else ""
+    if known:
+        why = f"This ends {known} known {'vulnerability' if known == 1 else 'vulnerabilities'}, and fits"
     proved = f"This was resolved on `{story.base}`, and `lockgen check` finds nothing in it."
-    return f"Moves {names}. {why} the family and [update]{ends}. {which}. {proved}"
+    return f"Moves {names}. {why} the family and [update]. {which}. {proved}"
 
 
 def _section(name: str, lines: Sequence[str]) -> str:

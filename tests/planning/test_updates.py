@@ -153,6 +153,19 @@ def test_a_fix_waits_for_no_cooldown_and_may_be_any_step() -> None:
     assert list(waiting) == ["numpy 1.1"]
 
 
+def test_a_fix_takes_the_smallest_step_that_ends_all_unless_the_policy_allows_one() -> None:
+    weaknesses = {
+        "numpy": [Weakness("numpy", "CVE-1", (Version("1.2"),)), Weakness("numpy", "CVE-2", (Version("2.1"),))]
+    }
+    published = {"numpy": releases("1.1", "1.2", "2.0", "2.1", "2.2", "3.0")}
+    update = '[update]\nsteps = ["minor"]'
+    assert due(published, update, weaknesses=weaknesses)[0] == {"numpy": {"numpy": ["2.1", "2.2", "3.0", "1.2", "1.1"]}}
+    weaknesses["numpy"].pop()
+    assert due(published, update, weaknesses=weaknesses)[0] == {"numpy": {"numpy": ["1.2", "1.1"]}}
+    update += '\nignore = [{ package = "numpy", versions = ">=1.2" }]'
+    assert due(published, update, weaknesses=weaknesses)[0] == {"numpy": {"numpy": ["1.1"]}}
+
+
 def test_what_is_only_locked_moves_for_a_fix_and_what_is_held_is_told() -> None:
     weaknesses = {
         "urllib3": [Weakness("urllib3", "CVE-2", (Version("2.1"),))],

@@ -233,3 +233,18 @@ def test_what_the_forge_refuses_of_one_group_does_not_stop_the_others(
     report = Updater(repository, forge, prepare, Options(Policy()), Silence()).run([group("1.1"), second])
     assert [told.deed for told in report.told] == ["failed", "created"]
     assert len(report.faults) == 1
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_author_is_the_one_of_gits_settings_or_lockgen(
+    clone: Clone, forge: MemoryForge, known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "EMAIL"):
+        monkeypatch.delenv(name, raising=False)
+    if known:
+        clone.git("config", "user.name", "Ada Bot")
+        clone.git("config", "user.email", "bot@example.org")
+    run(clone, forge, [group("1.1")])
+    found = git(clone.remote, "log", "-1", "--format=%an <%ae>, %cn <%ce>", "lockgen/numpy")
+    who = "Ada Bot <bot@example.org>" if known else "lockgen <lockgen@localhost>"
+    assert found == f"{who}, {who}"
