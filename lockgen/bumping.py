@@ -49,7 +49,10 @@ class Pick:
 
 @dataclass
 class Chooser:
-    """Questions about one family. ``accelerators`` are those that variants are moved to."""
+    """Questions about one family. ``accelerators`` are those that variants are moved to.
+
+    ``settled``: no release can come any more. Else a no of the cache, which may be of last week, is asked again.
+    """
 
     session: Session
     manifest: Manifest
@@ -58,6 +61,7 @@ class Chooser:
     pairs: Pairs
     offline: bool = False
     accelerators: Mapping[str, str] = field(default_factory=dict)
+    settled: bool = True
 
     def __post_init__(self) -> None:
         self.variants = order_of_variants(self.manifest)
@@ -148,7 +152,7 @@ class Chooser:
         """The first variant that cannot have ``choice``, and what it says; None where all can."""
         for variant in unit.variants:
             lines = {seat.pin.path: f"{seat.name}=={choice.of(seat)}" for seat in unit.seats}
-            verdict = self.session.ask(self._with(variant, fixed, rest, lines))
+            verdict = self._ask(self._with(variant, fixed, rest, lines))
             if verdict.answer is not Answer.YES:
                 return variant, verdict
         return None
@@ -161,7 +165,7 @@ class Chooser:
         while best < len(options) - 1:
             bound = f"{unit.name}>={order[best + 1]},<={order[-1]}"
             lines = {seat.pin.path: bound for seat in unit.seats}
-            verdict = self.session.ask(self._with(variant, fixed, rest, lines))
+            verdict = self._ask(self._with(variant, fixed, rest, lines))
             if verdict.answer is Answer.NO:
                 break
             found = verdict.versions.get(unit.name)
@@ -187,6 +191,12 @@ class Chooser:
         request = solve.request(kept, whole=True, offline=self.offline)
         bounds = {line for path, line in lines if path in mine or path[:1] == ("added",)}
         return replace(request, constraints=tuple(sorted({*request.constraints, *bounds})))
+
+    def _ask(self, request: Request) -> Verdict:
+        verdict = self.session.ask(request)
+        if verdict.answer is Answer.NO and not self.settled and not self.offline:
+            return self.session.ask(request, warm=True)
+        return verdict
 
     def _unanswered(self, variant: str, unit: Unit, verdict: Verdict) -> ToolFailed:
         return ToolFailed(

@@ -283,7 +283,11 @@ def outdated(context: click.Context, /, **flags: Any) -> int:
     help="Move only this variant's own pins, or move it to another accelerator, as in cuda=cu124; repeatable.",
 )
 @click.option(
-    "--base", "bases", multiple=True, metavar="VARIANT=IMAGE", help="The base image of a variant; repeatable."
+    "--base",
+    "bases",
+    multiple=True,
+    metavar="VARIANT[=IMAGE]",
+    help="Another base image for a variant; without IMAGE the newest of its kind; repeatable.",
 )
 @click.option("--exclude-newer", metavar="WHEN", help="Move the cut-off too, as in 2025-11-04T00:00:00Z.")
 @click.option("--add-pin", is_flag=True, help="Add a pin to [pins] for what has none.")

@@ -56,8 +56,9 @@ Given = dict[bumps.Path, tuple[str, str]]
 class Options:
     """What the command line says. ``variants`` are NAME, whose own pins alone move, or NAME=ACCELERATOR.
 
-    ``bases`` are VARIANT=IMAGE, ``exclude_newer`` is the new cut-off (ISO 8601, with an offset). ``add_pin`` lets a
-    version be named for what has no pin. Without ``explain`` a failure has the resolver's own words.
+    ``bases`` are VARIANT=IMAGE, or VARIANT for the newest of its kind; ``exclude_newer`` is the new cut-off (ISO 8601,
+    with an offset). ``add_pin`` lets a version be named for what has no pin. Without ``explain`` a
+    failure has the resolver's own words.
     """
 
     variants: tuple[str, ...] = ()
@@ -139,7 +140,7 @@ class _Bump:
     def run(self, wishes: Sequence[Wish]) -> Bumped:
         named = _by_name(wishes)
         self._imply(named)
-        if not named and not self.surroundings.moves:
+        if not named and not self.surroundings.moves and not self.options.bases:
             raise BadInput(
                 "nothing to move was named", hint="lockgen bump NAME, or NAME==VERSION; see lockgen outdated"
             )
@@ -264,7 +265,16 @@ class _Bump:
         pairs = all_pairs(self.folder, self.manifest, indexes)
         accelerators = self.surroundings.accelerators
         releases = IndexReleases(http)
-        return Chooser(explainer.session, self.manifest, indexes, releases, pairs, options.offline, accelerators)
+        return Chooser(
+            session=explainer.session,
+            manifest=self.manifest,
+            indexes=indexes,
+            releases=releases,
+            pairs=pairs,
+            offline=options.offline,
+            accelerators=accelerators,
+            settled=explain.is_settled(self.manifest),
+        )
 
     def _explainer(self, inputs: Inputs, indexes: Mapping[str, ExplicitIndex]) -> Explainer:
         options = self.options

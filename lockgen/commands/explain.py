@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -84,10 +85,15 @@ def prepared(
 
 
 def _remembered(manifest: Manifest, uv: Uv, options: Options) -> Remembered | None:
-    """Answers of earlier runs; without a cut-off what an index has may be another thing a minute later."""
-    if options.no_cache or manifest.exclude_newer is None:
+    """Answers of earlier runs, where those still hold."""
+    if options.no_cache or not is_settled(manifest):
         return None
     return Remembered(Answers("questions"), surroundings(manifest, uv))
+
+
+def is_settled(manifest: Manifest) -> bool:
+    """Whether no release can come any more: without a cut-off in the past an index has others a minute later."""
+    return manifest.exclude_newer is not None and manifest.exclude_newer < datetime.now(UTC) - timedelta(days=1)
 
 
 def chosen(inputs: Inputs, names: tuple[str, ...]) -> list[str]:

@@ -11,23 +11,21 @@ from pathlib import Path
 import click
 
 from lockgen.adapters.http import Http
-from lockgen.adapters.registry import Registry
 from lockgen.adapters.releases import IndexReleases
 from lockgen.adapters.workspace import Folder
 from lockgen.bumping import Chooser
-from lockgen.commands import explain
+from lockgen.commands import baseimages, explain
 from lockgen.commands.bump import all_pairs
 from lockgen.commands.inputs import read_inputs
 from lockgen.commands.resolve import old_lock
 from lockgen.commands.sources import explicit_indexes
 from lockgen.errors import BadInput, Exit, LockgenError
-from lockgen.model.accelerator import FAMILY, of_version
 from lockgen.model.conflicts import Answer, Verdict
 from lockgen.model.manifest import Manifest
 from lockgen.model.outdated import BaseRow, Survey
 from lockgen.outdating import Surveyor
 from lockgen.planning.solve import order_of_variants
-from lockgen.planning.tags import is_cuda, newer_tag, parse_reference
+from lockgen.planning.tags import parse_reference
 from lockgen.ports import Parallel, Progress
 from lockgen.rendering import outdated as rendering
 
@@ -93,7 +91,8 @@ def survey(folder: Folder, options: Options, progress: Progress) -> Survey:
         explainer = explain.prepared(folder, inputs, asking, progress, indexes)
         pairs = all_pairs(folder, manifest, indexes)
     releases = IndexReleases(http)
-    chooser = Chooser(explainer.session, manifest, indexes, releases, pairs, options.offline)
+    settled = explain.is_settled(manifest)
+    chooser = Chooser(explainer.session, manifest, indexes, releases, pairs, options.offline, settled=settled)
     progress.step("resolving the family as it is")
     verdicts = chooser.warm()
     fitting = all(verdict.answer is Answer.YES for verdict in verdicts)
@@ -123,32 +122,16 @@ def _bases(manifest: Manifest, http: Http, parallel: Parallel, progress: Progres
         variants.setdefault(manifest.variants[name].from_image, []).append(name)
     progress.step(f"asking for {len(variants)} base images")
 
-    def one(reference: str) -> BaseRow:
-        names = variants[reference]
-        cuda = any(is_cuda(_accelerator(manifest, name)) for name in names)
-        row = BaseRow(reference, tuple(names), parse_reference(reference).digest)
-        return _asked(row, manifest, http, cuda=cuda, offline=offline)
+    def one(text: str) -> BaseRow:
+        reference = parse_reference(text)
+        row = BaseRow(text, tuple(variants[text]), reference.digest)
+        if offline:
+            return replace(row, unknown="--offline asks no registry")
+        try:
+            found = baseimages.ask(http, reference, manifest, variants[text])
+        except LockgenError as error:
+            fault = error.faults[0]
+            return replace(row, unknown=f"{fault.message} ({fault.reason})" if fault.reason else fault.message)
+        return replace(row, digest=found.digest, tag=found.tag)
 
     return parallel.each(one, list(variants))
-
-
-def _asked(row: BaseRow, manifest: Manifest, http: Http, *, cuda: bool, offline: bool) -> BaseRow:
-    """``row`` with what its registry says; why not, where it says nothing."""
-    if offline:
-        return replace(row, unknown="--offline asks no registry")
-    reference = parse_reference(row.reference)
-    registry = Registry(http, f"{reference.name}:{reference.tag}")
-    try:
-        tag = newer_tag(reference, registry.tags(), python=manifest.target.python, cuda=cuda)
-        return replace(row, digest=registry.digest(), tag=tag)
-    except LockgenError as error:
-        fault = error.faults[0]
-        return replace(row, unknown=f"{fault.message} ({fault.reason})" if fault.reason else fault.message)
-
-
-def _accelerator(manifest: Manifest, name: str) -> str | None:
-    """What the builds of a variant are for: a base image's CUDA must stay that."""
-    variant = manifest.variants[name]
-    index = manifest.indexes[variant.index] if variant.index is not None else None
-    builds = [of_version(pin.version) for n, pin in manifest.pins_of(name).items() if n in FAMILY]
-    return (index.accelerator if index is not None else None) or next(filter(None, builds), None)

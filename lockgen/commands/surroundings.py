@@ -10,9 +10,10 @@ from typing import Protocol
 from lockgen.adapters.http import Http
 from lockgen.adapters.registry import Registry
 from lockgen.adapters.workspace import Folder
+from lockgen.commands import baseimages
 from lockgen.commands.inputs import VERSIONS, Inputs
 from lockgen.errors import BadInput, ToolFailed
-from lockgen.model.accelerator import FAMILY, is_label, of_image
+from lockgen.model.accelerator import is_label, of_image
 from lockgen.model.bumps import Move
 from lockgen.model.manifest import Index, Manifest, Variant
 from lockgen.parsing.manifest import close_match
@@ -20,6 +21,7 @@ from lockgen.parsing.places import Places
 from lockgen.planning.edits import said, with_cut_off, with_index
 from lockgen.planning.solve import order_of_variants
 from lockgen.planning.tags import Reference, is_cuda, parse_reference, tag_for
+from lockgen.planning.units import accelerator_of
 from lockgen.ports import Progress
 
 
@@ -73,7 +75,11 @@ class Surroundings:
             self._cut_off(self._wanted.exclude_newer)
         only: list[str] = []
         accelerators: dict[str, str] = {}
-        bases = dict(self._named(word, "--base") for word in self._wanted.bases)
+        bases: dict[str, str] = {}
+        for name, image in map(self._image, self._wanted.bases):
+            if name in bases:
+                raise BadInput(f"the base image of {name} is named twice", hint="name it once")
+            bases[name] = image
         for word in self._wanted.variants:
             name, label = self._variant(word)
             if label is None:
@@ -84,8 +90,10 @@ class Surroundings:
             self._accelerator(name, label)
             self._base_for(name, label, bases)
         for name, image in bases.items():
-            if image != self._manifest.variants[name].from_image:
-                self._move(name, "from", image)
+            # Asked for after the accelerator has moved: the newest tag is then one for that.
+            new = image or self._newest(name)
+            if new != self._manifest.variants[name].from_image:
+                self._move(name, "from", new)
         return Moved(self._manifest, self._text, tuple(self._moves), tuple(only), accelerators)
 
     def _variant(self, word: str) -> tuple[str, str | None]:
@@ -96,7 +104,8 @@ class Surroundings:
                 f"{label!r} is no accelerator", hint='"cpu", "cu124", "rocm6.2" or "xpu", as index URLs have it'
             )
         if not equals and name not in self._manifest.variants and is_label(name):
-            others = [v for v in order_of_variants(self._manifest) if self._current(v) not in (None, "cpu")]
+            variants = order_of_variants(self._manifest)
+            others = [v for v in variants if accelerator_of(self._manifest, v) not in (None, "cpu")]
             if len(others) == 1:
                 return others[0], name
             raise BadInput(
@@ -105,10 +114,11 @@ class Surroundings:
             )
         return self._known(name), label if equals else None
 
-    def _named(self, word: str, option: str) -> tuple[str, str]:
+    def _image(self, word: str) -> tuple[str, str]:
+        """A variant and its base image; "" is the newest of the kind that it has."""
         name, equals, value = word.partition("=")
-        if not equals or not value:
-            raise BadInput(f"{option} {word!r} says no image", hint=f"{option} VARIANT=IMAGE")
+        if equals and not value:
+            raise BadInput(f"--base {word!r} says no image", hint="--base VARIANT=IMAGE, or --base VARIANT: the newest")
         return self._known(name), value
 
     def _known(self, name: str) -> str:
@@ -116,16 +126,6 @@ class Surroundings:
         if name not in known:
             raise BadInput(f"there is no variant {name!r} with images", hint=close_match(name, known))
         return name
-
-    def _current(self, name: str) -> str | None:
-        """The accelerator of a variant: its index's, else that of its torch."""
-        variant = self._manifest.variants[name]
-        index = self._manifest.indexes[variant.index] if variant.index is not None else None
-        pins = self._manifest.pins_of(name)
-        build = next(
-            (pins[n].version.local for n in FAMILY if n in pins and is_label(pins[n].version.local or "")), None
-        )
-        return (index.accelerator if index is not None else None) or build
 
     def _move(self, name: str, key: str, new: str) -> None:
         variant = self._manifest.variants[name]
@@ -193,7 +193,7 @@ class Surroundings:
         """A base image that names a CUDA names another then; the tag is one that its registry has."""
         reference = parse_reference(self._manifest.variants[name].from_image)
         cuda = of_image(str(reference))
-        if name in bases or cuda is None or cuda == label:
+        if bases.get(name) or cuda is None or cuda == label:
             return
         place = self._inputs.place(("variants", name, "from"))
         hint = f"name it: --base {name}=IMAGE"
@@ -210,8 +210,24 @@ class Surroundings:
             )
         new = Reference(reference.name, tag)
         if reference.digest is not None:
-            new = replace(new, digest=Registry(http, str(new)).digest())
+            new = replace(new, digest=baseimages.digest_of(http, new))
         self._move(name, "from", str(new))
+
+    def _newest(self, name: str) -> str:
+        """The newest image of the kind that a variant stands on; its digest too, where one is pinned."""
+        text = self._manifest.variants[name].from_image
+        reference = parse_reference(text)
+        hint = f"name it: --base {name}=IMAGE"
+        if self._wanted.offline:
+            raise ToolFailed(f"--offline cannot know which image is the newest of {reference.name}", hint=hint)
+        self._progress.step(f"looking for the newest {reference.name}")
+        http = Http()
+        sharing = [v.name for v in self._manifest.variants.values() if v.from_image == text]
+        found = baseimages.ask(http, reference, self._manifest, sharing)
+        if found.tag is None:
+            return str(replace(reference, digest=found.digest)) if reference.digest is not None else text
+        new = Reference(reference.name, found.tag)
+        return str(replace(new, digest=baseimages.digest_of(http, new)) if reference.digest is not None else new)
 
     @staticmethod
     def _tags(http: Http, reference: Reference, hint: str) -> Sequence[str]:

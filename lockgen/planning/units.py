@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from packaging.version import Version
 
-from lockgen.model.accelerator import FAMILY, is_label
+from lockgen.model.accelerator import FAMILY, is_label, of_version
 from lockgen.model.bumps import Choice, Path, Seat, Unit, public
 from lockgen.model.compat import TORCH, Pairs
 from lockgen.model.manifest import Manifest
@@ -24,6 +24,14 @@ Listed = Mapping[tuple[str, str], Sequence[Version]]
 def family_of(name: str) -> tuple[str, ...]:
     """The packages that move with ``name``, itself included."""
     return FAMILY if name in FAMILY else (name,)
+
+
+def accelerator_of(manifest: Manifest, variant: str) -> str | None:
+    """What the images of ``variant`` are for, as its index says it, else the builds of its torch; None of neither."""
+    name = manifest.variants[variant].index
+    index = manifest.indexes[name] if name is not None else None
+    builds = [of_version(pin.version) for n, pin in manifest.pins_of(variant).items() if n in FAMILY]
+    return (index.accelerator if index is not None else None) or next(filter(None, builds), None)
 
 
 def unit_of(manifest: Manifest, name: str, only: Collection[str] = ()) -> Unit | None:

@@ -97,6 +97,22 @@ def test_the_newest_that_is_allowed(voices: Project) -> None:
     assert again == "numpy 1.5 stays: 3.0 does not fit: scipy 1.0 needs numpy<2, and numpy is 3.0\n"
 
 
+def test_what_the_cache_holds_of_last_week_is_no_refusal(voices: Project, index: LocalIndex) -> None:
+    """Without a cut-off the index may have got what a new release needs since its page was read."""
+    index.add("brand", "1.0")
+    family = FAMILY.replace("exclude-newer = 2025-06-01T00:00:00Z\n", "")
+    voices.write(family.replace('"loud"]', '"loud", "brand"]'))
+    voices.ok("resolve")
+    voices.write(family)
+    voices.ok("resolve")
+    index.add("brand", "2.0")
+    index.add("speech-kit", "1.5", ["brand>=2"])
+    assert moves(moved(voices, "speech-kit"))["speech-kit"] == ("1.0", "1.5")
+    voices.write(family)
+    (row,) = [r for r in json.loads(voices.ok("outdated", "--json").out)["pins"] if r["name"] == "speech-kit"]
+    assert row["fits"]["version"] == "1.5"
+
+
 def test_together_what_moves_together(voices: Project) -> None:
     data = moved(voices, "scipy", "numpy", "speech_kit")
     assert moves(data) == {"scipy": ("1.0", "2.0"), "numpy": ("1.0", "2.0"), "speech-kit": ("1.0", "2.0")}
@@ -367,6 +383,30 @@ def test_a_base_image_by_its_name(small: Project, registry: LocalRegistry) -> No
     small.ok("check")
 
 
+def test_the_newest_base_image_of_its_kind(small: Project, registry: LocalRegistry) -> None:
+    """Within its CUDA; where a digest is pinned, the new one is."""
+    old, new = "12.1.0-runtime-ubuntu22.04", "12.1.1-runtime-ubuntu22.04"
+    add_accelerators(small, registry, TORCH.replace(old, f"{old}@{registry.digest('nvidia/cuda', old)}"))
+    data = moved(small, "--base", "cuda")
+    wanted = f"{registry.host}/nvidia/cuda:{new}@{registry.digest('nvidia/cuda', new)}"
+    assert [(m["kind"], m["to"]) for m in data["moves"]] == [("base", wanted)]
+    assert small.ok("bump", "--base", "cuda").out.startswith("nothing to move")
+    registry.repositories["nvidia/cuda"][new] += b" "
+    data = moved(small, "--base", "cuda")
+    wanted = f"{registry.host}/nvidia/cuda:{new}@{registry.digest('nvidia/cuda', new)}"
+    assert [m["to"] for m in data["moves"]] == [wanted]
+    ran = small.run("bump", "--base", "cuda", "--offline")
+    assert ran.code == 4
+    assert "--base cuda=IMAGE" in ran.err
+
+
+@pytest.mark.parametrize("resolver", ["uv", "pip-compile"])
+def test_either_resolver_makes_the_lock(voices: Project, resolver: str) -> None:
+    moved(voices, "numpy", "--resolver", resolver)
+    assert text(voices) == FAMILY.replace('numpy = "1.0" ', 'numpy = "1.5" ')
+    voices.ok("resolve", "--check")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -376,7 +416,8 @@ def test_a_base_image_by_its_name(small: Project, registry: LocalRegistry) -> No
         (("torch", "--variant", "cuda=cu124", "--base", "cuda=python:3.11@x"), "is not an image reference"),
         (("torch", "--variant", "cuda=cu124", "--base", "cuda=nvidia/cuda:12.8.0-base"), "is for cu128"),
         (("--base", "gpu=python:3.11"), "there is no variant 'gpu'"),
-        (("--base", "cpu"), "says no image"),
+        (("--base", "cpu="), "says no image"),
+        (("--base", "cuda", "--base", "cuda=python:3.11"), "is named twice"),
         ((), "nothing to move was named"),
     ],
 )
