@@ -97,7 +97,7 @@ class Fixer:
 
     def _ways(self, holder: Holder, listed: Sequence[Version], request: Request) -> tuple[list[Wanted], list[str]]:
         """What may be taken instead, the lowest first; and what torch's family lacks where nothing may."""
-        if holder.name in FAMILY:
+        if holder.name in FAMILY and FAMILY[0] in self.lock.by_variant[holder.variants[0]]:
             return self._family_ways(holder, request)
         later = _later(listed, Version(holder.version))
         known = self.advisories(holder.name)
@@ -106,7 +106,7 @@ class Fixer:
     def _family_ways(self, holder: Holder, request: Request) -> tuple[list[Wanted], list[str]]:
         held = self.lock.by_variant[holder.variants[0]]
         members = [name for name in FAMILY if name in held]
-        lead = FAMILY[0] if FAMILY[0] in held else holder.name
+        lead = FAMILY[0]
         now = Version(held[lead].version)
         listed = {name: self._listed(name, request) for name in members}
         later = [version for version in _later(listed[lead], now) if self._is_same_build(version, now, request)]
@@ -185,7 +185,7 @@ class Fixer:
     def _walked(self, holder: Holder, variants: Sequence[str], ways: Sequence[Wanted]) -> Fix:
         doubts: list[str] = []
         refused = ""
-        if len(ways) > _FEW and holder.name not in FAMILY:
+        if len(ways) > _FEW and len(ways[0]) == 1:
             verdict, highest = self._any(holder, variants, ways)
             if verdict.answer is Answer.NO:
                 blocked = Fix(why=self._in_the_way(holder, variants, ways, verdict.reason))

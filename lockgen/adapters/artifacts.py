@@ -14,9 +14,11 @@ import sys
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from lockgen.adapters.caches import cache_root
 from lockgen.adapters.http import Http
@@ -29,6 +31,8 @@ from lockgen.model.urls import redacted
 from lockgen.ports import BuildNeeds, IndexFile, Request
 
 _FORMAT = 1
+
+Found = TypeVar("Found")
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError, KeyError)
 
 
@@ -87,7 +91,23 @@ class ArtifactReader:
         except LockgenError:
             return None
 
+    def members(self, file: IndexFile, cut_off: datetime | None) -> list[str]:
+        """The names of the files in the wheel that a source distribution builds; with nothing newer than ``cut_off``.
+
+        Raises:
+            ToolFailed: it does not build.
+        """
+        return self._wheel(file, cut_off, lambda _, wheel: wheel.namelist())
+
     def _built(self, file: IndexFile, request: Request) -> BuildNeeds:
+        return self._wheel(
+            file, request.exclude_newer, lambda requires, wheel: BuildNeeds(requires, installed_bytes(wheel))
+        )
+
+    def _wheel(
+        self, file: IndexFile, cut_off: datetime | None, look: Callable[[tuple[str, ...], zipfile.ZipFile], Found]
+    ) -> Found:
+        """What ``look`` makes of what the build requires, and of the wheel that comes of it."""
         archive = read_sdist(self._http, file)
         with tempfile.TemporaryDirectory(prefix="lockgen-") as name:
             folder = Path(name)
@@ -95,8 +115,8 @@ class ArtifactReader:
             environment = {**clean_environment(os.environ), "UV_DEFAULT_INDEX": default_index(find_uv(), folder)}
             environment["UV_NO_CONFIG"] = "1"
             environment["PATH"] = f"{Path(find_uv()).parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
-            if request.exclude_newer is not None:
-                environment["UV_EXCLUDE_NEWER"] = request.exclude_newer.isoformat()
+            if cut_off is not None:
+                environment["UV_EXCLUDE_NEWER"] = cut_off.isoformat()
             command = [sys.executable, "-m", "lockgen.adapters.pep517", file.name, str(folder / "out")]
             done = run(command, cwd=folder, env=environment, timeout=1800)
             if done.code != 0:
@@ -107,7 +127,7 @@ class ArtifactReader:
                 )
             answer = json.loads(done.stdout.splitlines()[-1])
             with zipfile.ZipFile(answer["wheel"]) as wheel:
-                return BuildNeeds(tuple(answer["requires"]), installed_bytes(wheel))
+                return look(tuple(answer["requires"]), wheel)
 
     # -- the cache -----------------------------------------------------------
 

@@ -9,6 +9,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from io import BytesIO
 from lzma import LZMAError
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 from packaging.version import Version
 
 from lockgen.adapters.answers import Answers
+from lockgen.adapters.artifacts import ArtifactReader
 from lockgen.adapters.http import Http
 from lockgen.adapters.metadata import WORKERS, read_sdist
 from lockgen.adapters.parallel import Threads
@@ -43,11 +45,21 @@ _BROKEN = (
 
 
 class ModuleReader:
-    """``indexes`` maps an index to its URL; of those in ``recorded`` no network is asked."""
+    """``indexes`` maps an index to its URL; of those in ``recorded`` no network is asked.
+
+    A source distribution that does not say it is built, with nothing newer than ``cut_off``.
+    """
 
     def __init__(
-        self, http: Http, indexes: Mapping[str, str], recorded: frozenset[str], target: Target, progress: Progress
+        self,
+        http: Http,
+        indexes: Mapping[str, str],
+        recorded: frozenset[str],
+        target: Target,
+        cut_off: datetime | None,
+        progress: Progress,
     ) -> None:
+        self._cut_off = cut_off
         self._http, self._indexes, self._recorded = http, indexes, recorded
         self._target, self._progress = target, progress
         self._memory = Answers("modules")
@@ -125,7 +137,8 @@ class ModuleReader:
         for name, text in _texts(read_sdist(self._http, file), file.name).items():
             if posixpath.basename(name) == "top_level.txt":
                 return top_levels(text)
-        raise ToolFailed(f"{file.name} does not say which modules it holds (no top_level.txt)")
+        self._progress.step(f"building {file.name}: it does not say which modules it holds")
+        return modules_of(ArtifactReader(self._http).members(file, self._cut_off))
 
 
 def _texts(archive: bytes, name: str) -> dict[str, str]:

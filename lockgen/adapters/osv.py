@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import zipfile
 import zlib
@@ -96,7 +97,8 @@ class OsvApi:
         answer = self._http.get(url, accept="application/json")
         advisory = self._read(answer, lambda document: _same(parse_advisory(document), identifier))
         if modified and read_json(answer.body).get("modified") == modified:
-            self._memory.keep(key, answer.body.decode())
+            with contextlib.suppress(UnicodeDecodeError):  # JSON in UTF-16: read, and not kept
+                self._memory.keep(key, answer.body.decode())
         return advisory
 
     def _read(self, answer: Response, parse: Callable[[Any], Parsed]) -> Parsed:

@@ -58,7 +58,7 @@ def run(root: Path, options: Options, progress: Progress) -> int:
         codes = _codes(folder, inputs.manifest, Written(inputs.manifest, lock).starters())
     manifest = inputs.manifest
     recorded = frozenset(index.name for index in manifest.indexes.values() if index.recorded is not None)
-    reader = ModuleReader(Http(), lock.indexes, recorded, manifest.target, progress)
+    reader = ModuleReader(Http(), lock.indexes, recorded, manifest.target, manifest.exclude_newer, progress)
     known, unknown = reader.read(_wanted(lock, codes), offline=options.offline)
     stdlib = standard_library(sys.stdlib_module_names, manifest.target.python)
     found = lint(manifest, lock, codes, Modules(known), unknown, stdlib)

@@ -421,6 +421,7 @@ BUSY = (429, {"Retry-After": "3600"}, b"{}")
         ("querybatch", (200, {}, b"<html>sign in</html>"), "does not answer as OSV does"),
         ("vulns", (500, {}, b"{}"), "answers HTTP 500"),
         ("vulns", (404, {}, b"{}"), "answers HTTP 404"),
+        ("vulns", (200, {}, b'\xff{"id": "GHSA-aaaa-bbbb-cccc"}'), "does not answer as OSV does"),
         ("vulns", (200, {}, b'{"id": "GHSA-else", "modified": "x"}'), "does not answer as OSV does"),
         ("vulns", (200, {}, b'{"id": "GHSA-aaaa-bbbb-cccc", "affected": 1}'), "does not answer as OSV does"),
     ],

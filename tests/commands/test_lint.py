@@ -195,13 +195,24 @@ def test_what_nobody_can_tell_is_no_finding_and_no_pass(index: LocalIndex, voice
     text = FAMILY.replace('python = "3.11"', 'python = "3.11"\nbuild = ["old"]').replace('"protobuf"', '"old"')
     voices.write(text)
     voices.ok("resolve")
+    index.pages["old"].clear()
     voices.write(ASR + "import anything\n", "docker/asr/asr.py")
     ran = voices.run("lint")
     assert ran.code == 4
-    assert "not known: which modules old==1.0 holds: old-1.0.tar.gz does not say which modules it holds" in ran.out
+    assert "not known: which modules old==1.0 holds: the index does not list old-1.0.tar.gz any more" in ran.out
     # Where nothing hangs on it, nothing is said of it.
     voices.write(f'{text}\n[lint.unimported]\nold = "a plugin"\n')
     voices.write(ASR, "docker/asr/asr.py")
+    voices.ok("lint")
+
+
+def test_a_source_that_does_not_say_it_is_built(index: LocalIndex, voices: Project) -> None:
+    index.add("Some.Thing", "1.0", source=True)
+    text = FAMILY.replace('python = "3.11"', 'python = "3.11"\nbuild = ["some-thing"]')
+    voices.write(text.replace('"protobuf"', '"some-thing"'))
+    voices.ok("resolve")
+    assert told(voices) == [("unused", "versions.toml", line_of('"protobuf"') + 1, "some-thing")]
+    voices.write(f"{ASR}import some_thing\n", "docker/asr/asr.py")
     voices.ok("lint")
 
 

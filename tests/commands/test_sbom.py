@@ -138,6 +138,7 @@ def test_a_base_image_by_digest_and_on_a_registry(resolved: Project) -> None:
     assert base["purl"] == f"pkg:docker/team/python@sha256:{digest}?repository_url=registry.example:5000"
 
 
+@pytest.mark.slow
 def test_the_reference_family(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert guarded(["--project", str(ROOT), "sbom", "--output", str(tmp_path)]) == 0
     capsys.readouterr()
