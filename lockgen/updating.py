@@ -105,6 +105,9 @@ class Updater:
                     self._close(branch, facts, groups)
             closed = {told.branch for told in self.report.told if told.deed is Deed.CLOSED}
             opened = sum(1 for r in facts.open.values() if r.mark is not None and r.branch not in closed)
+            if self.forge is None:
+                made = {name for name, branch in facts.branches.items() if branch.made is not None}
+                opened = len(made - {self.policy.prefix + SEEN_BRANCH})
             for group in groups:
                 opened += self._group(group, facts, opened)
         except ToolFailed as error:
@@ -165,7 +168,7 @@ class Updater:
         told = Told(group.name, steps.deed, name, title, request.url if request else None, moves=story.moves)
         if self.options.dry_run:
             self._add(replace(told, body=rendering.body(story, _NO_COMMIT, moves)))
-            return int(steps.open)
+            return int(steps.adds)
         if not (steps.push or steps.open or steps.edit):
             self._add(told)
             return 0
@@ -185,7 +188,7 @@ class Updater:
                 return 0
             told = replace(told, url=request.url)
         self._add(replace(told, body=body))
-        return int(steps.open)
+        return int(steps.adds)
 
     def _pushed(self, commit: str, branch: Branch | None, told: Told) -> bool:
         """Whether the branch is ``commit`` now. A remote that refuses is told: the others go on."""
@@ -268,7 +271,7 @@ _NO_COMMIT = "0" * 40
 _WHY = {
     Deed.FOREIGN: "{branch} holds somebody else's commit: it is left alone; remove the branch to have it made anew",
     Deed.DECLINED: "a pull request with these moves was closed; newer releases will be proposed",
-    Deed.LIMITED: "{limit} pull requests are open, as many as [update] max-open allows",
+    Deed.LIMITED: "as many are open as [update] max-open allows: {limit}",
     Deed.BEATEN: "{branch} changed on the remote while this ran: another run was quicker; the next one looks again",
 }
 

@@ -88,11 +88,11 @@ def run(root: Path, options: Options, progress: Progress) -> int:
     here = read_inputs(Folder(root)).manifest.update
     clone, forge = _opened(root, options, here.base, progress)
     with clone.fresh() as base:
-        run_ = _Run(clone, Path(base), options, progress)
-        groups, waiting = run_.due()
-        rules = Rules(run_.inputs.manifest.update, clone.project, options.dry_run)
-        updater = Updater(clone, forge, run_.prepared, rules, progress)
-        report = _updated(run_, updater, groups)
+        session = _Session(clone, Path(base), options, progress)
+        groups, waiting = session.due()
+        rules = Rules(session.inputs.manifest.update, clone.project, options.dry_run)
+        updater = Updater(clone, forge, session.prepared, rules, progress)
+        report = _updated(session, updater, groups)
     progress.step("")
     if options.as_json:
         click.echo(json.dumps(rendering.as_json(report.told, waiting), indent=2))
@@ -154,11 +154,11 @@ def _clone(root: Path, options: Options, base: str | None, token: Token | None) 
     return opened(root, options.remote, base, value, user)
 
 
-def _updated(run_: _Run, updater: Updater, groups: list[Group]) -> Report:
+def _updated(session: _Session, updater: Updater, groups: list[Group]) -> Report:
     faults = []
-    if run_.sights is not None and not run_.options.dry_run:
+    if session.sights is not None and not session.options.dry_run:
         try:
-            updater.remember(run_.sights, run_.write_sights)
+            updater.remember(session.sights, session.write_sights)
         except ToolFailed as error:
             faults = list(error.faults)
     report = updater.run(groups)
@@ -166,7 +166,7 @@ def _updated(run_: _Run, updater: Updater, groups: list[Group]) -> Report:
     return report
 
 
-class _Run:
+class _Session:
     """One run on the base branch, checked out at ``base``."""
 
     def __init__(self, clone: Clone, base: Path, options: Options, progress: Progress) -> None:
@@ -176,7 +176,7 @@ class _Run:
         self.lock = self._locked()
         self.uploads = Uploads(Http(), self.inputs.manifest)
         self.sights: str | None = None
-        self._published_ones: Mapping[str, Sequence[Published]] = {}
+        self._releases: Mapping[str, Sequence[Published]] = {}
         self._before: Matrix | None = None
 
     def _locked(self) -> Lock:
@@ -204,7 +204,7 @@ class _Run:
             now(),
             None if manifest.update.move_cut_off else manifest.exclude_newer,
         )
-        self._published_ones = market.published
+        self._releases = market.published
         sights = planning.unseen(market, manifest)
         if manifest.update.waits and (sights or market.seen):
             self.sights = render_seen(sights)
@@ -295,7 +295,7 @@ class _Run:
         uploaded = [
             release.uploaded
             for name, version in versions.items()
-            for release in self._published_ones.get(name, ())
+            for release in self._releases.get(name, ())
             if release.version == version and release.uploaded is not None
         ]
         newest = max(uploaded, default=manifest.exclude_newer)

@@ -272,7 +272,7 @@ class Verdict:
 
 
 def judge(group: Group, policy: Policy, facts: Facts, opened: int, declined: frozenset[str], *, forge: bool) -> Verdict:
-    """Whether ``group`` has to be prepared. ``opened`` pull requests are open now; without ``forge`` none counts.
+    """Whether ``group`` has to be prepared. ``opened`` pull requests are open now, without ``forge`` branches.
 
     ``declined`` names the moves whose pull requests a person closed.
     """
@@ -287,7 +287,8 @@ def judge(group: Group, policy: Policy, facts: Facts, opened: int, declined: fro
             return Verdict(Deed.UNCHANGED, frozenset(policy.labels) - request.labels)
         if request is None and branch.made is not None and branch.made.moves in declined:
             return Verdict(Deed.DECLINED)
-    if forge and request is None and opened >= policy.max_open and not group.security:
+    there = request if forge else branch
+    if there is None and opened >= policy.max_open and not group.security:
         return Verdict(Deed.LIMITED)
     return Verdict(None)
 
@@ -307,6 +308,11 @@ class Steps:
     push: bool = False
     open: bool = False
     edit: bool = False
+
+    @property
+    def adds(self) -> bool:
+        """Whether there is one more pull request, or branch, after it."""
+        return self.deed is Deed.CREATED
 
 
 def steps(

@@ -260,7 +260,8 @@ def test_what_the_facts_say_before_anything_is_resolved() -> None:
     assert judged(facts(branch(made=Made(".", "g", "other", "moves")), request())) is None
     assert judged(facts(branch(), None), declined=frozenset({"moves"})) is Deed.DECLINED
     assert judged(facts(None, None), opened=1) is Deed.LIMITED
-    assert judged(facts(None, None), opened=1, forge=False) is None
+    assert judged(facts(None, None), opened=1, forge=False) is Deed.LIMITED
+    assert judged(facts(branch(base="older"), None), opened=1, forge=False) is None
     assert judged(facts(branch(), None), forge=False) is Deed.UNCHANGED
 
 

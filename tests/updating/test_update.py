@@ -159,6 +159,14 @@ def test_no_more_are_open_than_the_policy_allows(clone: Clone, forge: MemoryForg
     assert outcomes(clone) == {"numpy": "unchanged", "tokens": "limited"}
 
 
+def test_without_a_forge_no_more_branches_are_made_than_that(clone: Clone, index: LocalIndex) -> None:
+    index.add("tokens", "1.1")
+    clone.project.write(FAMILY + "[update]\nmax-open = 1\n")
+    clone.commit("one at a time")
+    assert outcomes(clone, "--no-forge") == {"numpy": "created", "tokens": "limited"}
+    assert outcomes(clone, "--no-forge") == {"numpy": "unchanged", "tokens": "limited"}
+
+
 @pytest.mark.parametrize("state", ["changed", "new", "staged", "merge"])
 def test_a_dirty_tree_and_a_half_done_merge_are_refused(clone: Clone, forge: MemoryForge, state: str) -> None:
     if state == "merge":
