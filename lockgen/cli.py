@@ -364,6 +364,41 @@ def audit(context: click.Context, /, **flags: Any) -> int:
 
 
 @cli.command()
+@click.option("--dry-run", is_flag=True, help="Show everything, the texts too; change nothing anywhere.")
+@click.option("--no-forge", is_flag=True, help="Make the branches only.")
+@click.option("--remote", default="origin", show_default=True, metavar="NAME", help="Where the branches are pushed.")
+@click.option(
+    "--database",
+    type=click.Path(exists=True, path_type=Path),
+    help="A dump of OSV to read instead of asking it.",
+)
+@click.option(
+    "--api",
+    envvar="LOCKGEN_OSV_API",
+    default="https://api.osv.dev",
+    show_default=True,
+    metavar="URL",
+    help="Where OSV's API is; also $LOCKGEN_OSV_API.",
+)
+@click.option("--no-audit", is_flag=True, help="Ask nobody about vulnerabilities.")
+@click.option("--live", is_flag=True, help="Ask the indexes themselves instead of their records.")
+@click.option("--seconds", type=click.FloatRange(1), default=60, show_default=True, help="The most for one question.")
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Questions at once (default: one a core).")
+@click.option("--no-cache", is_flag=True, help="Ask everything anew.")
+@click.option("--json", "as_json", is_flag=True, help="Print what came of each group as JSON.")
+@click.pass_context
+def update(context: click.Context, /, **flags: Any) -> int:
+    """Open or refresh pull requests for what [update] says is due; each resolves and passes `check` first.
+
+    The token comes from the environment: GITHUB_TOKEN, or GITLAB_TOKEN or CI_JOB_TOKEN. Run it again after any
+    failure: it goes on where it ended.
+    """
+    from lockgen.commands.update import Options, run
+
+    return _talking(context, lambda root, talk: run(root, Options(**flags), talk))
+
+
+@cli.command()
 @click.option("--offline", is_flag=True, help="Use the caches only.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.option("--sarif", "as_sarif", is_flag=True, help="Print the findings as SARIF 2.1.0.")

@@ -98,5 +98,9 @@ class ToolFailed(LockgenError):
     exit_code = Exit.TOOL
 
 
+class Refused(ToolFailed):
+    """A server does not take this one thing; it may well take another."""
+
+
 class TimedOut(ToolFailed):
     """A tool was still running at its time limit: asking again would take as long."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lockgen.adapters.process import Finished, run
@@ -65,7 +66,19 @@ def _unlisted(root: Path, ref: str, listed: Finished) -> None:
 
 
 def _git(root: Path, *arguments: str) -> Finished:
-    return run(["git", "--literal-pathspecs", "--no-optional-locks", *arguments], cwd=root, timeout=_TIMEOUT)
+    return call(root, arguments, timeout=_TIMEOUT)
+
+
+def call(
+    root: Path, arguments: Sequence[str], *, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float
+) -> Finished:
+    """Runs git in ``root``; ``env`` replaces the environment.
+
+    Raises:
+        ToolFailed: there is no git, or it did not answer in time.
+    """
+    command = ["git", "--literal-pathspecs", "--no-optional-locks", *arguments]
+    return run(command, cwd=root, env=env, stdin=stdin, timeout=timeout)
 
 
 def changed_since(root: Path, ref: str) -> list[str]:

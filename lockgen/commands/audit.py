@@ -90,6 +90,16 @@ def run(root: Path, options: Options, progress: Progress) -> int:
     return Exit.FOUND if grave else Exit.DONE
 
 
+def known(inputs: Inputs, lock: Lock, options: Options, progress: Progress) -> Audit:
+    """What is known of ``lock`` today, without a search for fixes; for other commands.
+
+    Raises:
+        BadInput: the dump is at fault.
+        ToolFailed: OSV cannot be reached, or answers by halves.
+    """
+    return _audited(inputs, lock, _advisories(options, progress), datetime.now(UTC).date())
+
+
 def _advisories(options: Options, progress: Progress) -> Advisories:
     if options.database is not None:
         return OsvDump(options.database, progress)

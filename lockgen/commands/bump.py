@@ -57,7 +57,8 @@ class Options:
     """What the command line says. ``variants`` are NAME, whose own pins alone move, or NAME=ACCELERATOR.
 
     ``bases`` are VARIANT=IMAGE, or VARIANT for the newest of its kind; ``exclude_newer`` is the new cut-off (ISO 8601,
-    with an offset). ``add_pin`` lets a version be named for what has no pin.
+    with an offset). ``add_pin`` lets a version be named for what has no pin. Without ``explain`` a
+    failure has the resolver's own words.
     """
 
     variants: tuple[str, ...] = ()
@@ -72,6 +73,7 @@ class Options:
     jobs: int | None = None
     no_cache: bool = False
     as_json: bool = False
+    explain: bool = True
 
 
 def run(root: Path, words: Sequence[str], options: Options, progress: Progress) -> int:
@@ -167,6 +169,8 @@ class _Bump:
                 tried = next((pick for pick in picks if pick.choice is not None), None)
                 tries += 1
                 if tried is None or tried.choice is None or tries > _TRIES:
+                    if not self.options.explain:
+                        raise
                     raise self._explained(inputs, moves, error) from error
                 market = market.below(tried.unit, tried.choice.version)
 

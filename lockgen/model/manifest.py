@@ -15,6 +15,7 @@ from lockgen.model.accelerator import of_index
 from lockgen.model.audit import Ignore
 from lockgen.model.compat import Compat
 from lockgen.model.target import Target
+from lockgen.model.update import Policy
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,7 @@ class Manifest:
     user: User = User("appuser", 1000)
     budget: Budget = Budget()
     compat: Compat | None = None
+    update: Policy = field(default_factory=Policy)
     ignores: tuple[Ignore, ...] = ()
     unimported: dict[str, Unimported] = field(default_factory=dict)
 

@@ -33,6 +33,11 @@ _PROGRAM = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 _PPA = r"^[a-z0-9][a-z0-9.+-]*/[a-z0-9][a-z0-9.+-]*$"
 _USER = r"^[a-z_][a-z0-9_-]*$"
 _MODULE = r"^[A-Za-z_][A-Za-z0-9_.]*( [A-Za-z0-9_./:=@+,-]+)*$"
+_GROUP = r"^[a-z0-9]+([._-][a-z0-9]+)*$"
+_PATTERN = r"^[A-Za-z0-9*?][A-Za-z0-9._*?-]*$"
+_BRANCH = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$"
+_PREFIX = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*[/-]$"
+_LABEL = r"^[^\s,]([^,\n\r\t]*[^\s,])?$"
 _ADVISORY = r"^[A-Z][A-Za-z0-9]*-[A-Za-z0-9][A-Za-z0-9._:-]*$"
 _SIZE = r"^[0-9]+(\.[0-9]+)? ?(B|kB|MB|GB|KiB|MiB|GiB)$"
 
@@ -56,6 +61,11 @@ MEANING = {
     _PPA: ("a PPA", 'OWNER/NAME, as in "deadsnakes/ppa"'),
     _USER: ("a user name", "lower-case letters, digits, `_` and `-`"),
     _MODULE: ("a module with arguments", 'what `python -m` is given, as in "spacy download en_core_web_sm"'),
+    _GROUP: ("a group name", "lower-case letters and digits, joined by single `.`, `_` or `-`: it becomes a branch"),
+    _PATTERN: ("a pattern of package names", 'a name, where `*` stands for any letters and `?` for one: "pyannote.*"'),
+    _BRANCH: ("a branch", 'letters, digits and `._-`, in parts with `/` between them, as in "main"'),
+    _PREFIX: ("a prefix of branches", 'a branch with `/` or `-` at its end, as in "lockgen/"'),
+    _LABEL: ("a label", "words without a comma, and no space around them"),
     _ADVISORY: ("the name of an advisory", 'as in "CVE-2025-32434", "GHSA-53q9-r3pm-6pq6" or "PYSEC-2024-1"'),
     _SIZE: ("a size", 'a number and its unit, as in "8 GB" or "500 MiB"'),
 }
@@ -74,6 +84,11 @@ Size = Annotated[str, StringConstraints(pattern=_SIZE, max_length=40)]
 AdvisoryId = Annotated[str, StringConstraints(pattern=_ADVISORY, max_length=100)]
 Reason = Annotated[str, Field(min_length=1, max_length=500)]
 Module = Annotated[str, StringConstraints(pattern=_MODULE, max_length=300)]
+GroupName = Annotated[str, StringConstraints(pattern=_GROUP, max_length=60)]
+NamePattern = Annotated[str, StringConstraints(pattern=_PATTERN, max_length=200)]
+Label = Annotated[str, StringConstraints(pattern=_LABEL, max_length=50)]
+UpdateStep = Literal["patch", "minor", "major"]
+Days = Annotated[int, Field(ge=0, le=3650)]
 Requirement = Annotated[
     str, Field(max_length=500, description='A PEP 508 requirement: "numpy", "numpy>=1.26", "fastapi[standard]"')
 ]
@@ -235,6 +250,50 @@ class CompatTable(Table):
     pairs: dict[str, PairEntry] = Field({}, description="What belongs to a torch release, over what lockgen knows")
 
 
+class GroupTable(Table):
+    """Pins that move together, in one pull request."""
+
+    packages: list[NamePattern] = Field(
+        description='Names of pinned packages; `*` stands for any letters: "pyannote.*"', min_length=1
+    )
+    steps: list[UpdateStep] | None = Field(
+        None, description="The steps that are taken; by default those of [update]", min_length=1
+    )
+    cooldown: Days | None = Field(None, description="How many days old a release has to be, over [update]")
+    partial: bool = Field(False, description="What cannot move stays; else the group moves as a whole or not at all")
+
+
+class LeftOutEntry(Table):
+    """Releases that nobody wants."""
+
+    package: NamePattern = Field(description="The name of a package; `*` stands for any letters")
+    versions: str | None = Field(None, description='A bound, as in ">=3" or "2.1.*"; without one, all versions')
+    reason: str = Field("", description="Why, in a line", max_length=300)
+
+
+class UpdateTable(Table):
+    """What `lockgen update` may do by itself."""
+
+    groups: dict[GroupName, GroupTable] = Field({}, description="Pins that move together, by the group's name")
+    ignore: list[LeftOutEntry] = Field([], description='What stays away: { package = "numpy", versions = ">=3" }')
+    steps: list[UpdateStep] = Field(["patch", "minor", "major"], description="The steps that are taken", min_length=1)
+    cooldown: Days = Field(0, description="How many days old a release has to be; a fix of a vulnerability need not")
+    max_open: int = Field(5, description="How many pull requests may be open at once", ge=1, le=100)
+    labels: list[Label] = Field(["dependencies"], description="What a pull request is labelled with")
+    base: Annotated[str, StringConstraints(pattern=_BRANCH, max_length=100)] | None = Field(
+        None, description="The branch that pull requests go to; by default the remote's own"
+    )
+    prefix: Annotated[str, StringConstraints(pattern=_PREFIX, max_length=60)] = Field(
+        "lockgen/", description="How the names of lockgen's branches begin"
+    )
+    forge: Literal["github", "gitlab"] | None = Field(
+        None, description="Where pull requests are opened; by default as the remote's address says"
+    )
+    move_exclude_newer: bool = Field(
+        False, description="[family] exclude-newer moves along with what is newer; else nothing newer is proposed"
+    )
+
+
 class IgnoreEntry(Table):
     """An advisory that was looked at and does not count."""
 
@@ -270,6 +329,7 @@ class VersionsFile(Table):
     bases: dict[ImageName, BaseTable] = Field(description="Images that others are FROM, by name", min_length=1)
     stages: dict[ImageName, StageTable] = Field({}, description="Images with an entrypoint, by name")
     compat: CompatTable | None = Field(None, description="The compatibility matrix")
+    update: UpdateTable | None = Field(None, description="What `lockgen update` may do by itself")
     audit: AuditTable = Field(AuditTable.model_validate({}), description="What `lockgen audit` is told")
     lint: LintTable = Field(LintTable.model_validate({}), description="What `lockgen lint` is told")
 
@@ -279,6 +339,7 @@ _TABLES: dict[str, type[Table]] = {
     "common": CommonTable,
     "budgets": BudgetsTable,
     "compat": CompatTable,
+    "update": UpdateTable,
     "audit": AuditTable,
     "lint": LintTable,
 }
@@ -304,6 +365,10 @@ def table_at(path: tuple[int | str, ...]) -> type[Table] | None:
             return PinEntry
         case ("compat", "pairs", _):
             return PairEntry
+        case ("update", "groups", _):
+            return GroupTable
+        case ("update", "ignore", _):
+            return LeftOutEntry
         case ("audit", "ignore", _):
             return IgnoreEntry
         case _:

@@ -31,6 +31,7 @@ from lockgen.parsing.format import (
 )
 from lockgen.parsing.hints import close_match as close_match
 from lockgen.parsing.places import Places, dotted
+from lockgen.parsing.update import Allowed
 
 Path = tuple[str | int, ...]
 
@@ -253,9 +254,11 @@ class _Builder:
             unimported=self._unimported(),
         )
         self._check_accelerators(manifest)
-        if self.file.compat is None:
-            return manifest
-        return replace(manifest, compat=Declaration(self.file.compat, manifest, self.faults.add).read())
+        if self.file.compat is not None:
+            manifest = replace(manifest, compat=Declaration(self.file.compat, manifest, self.faults.add).read())
+        if self.file.update is not None:
+            manifest = replace(manifest, update=Allowed(self.file.update, manifest, self.faults.add).read())
+        return manifest
 
     # -- names and versions --------------------------------------------------
 

@@ -23,6 +23,7 @@ INWARD = {
     "remembering": {"model", "ports"},
     "asking": {"errors", "model", "ports", "remembering"},
     "explaining": {"asking", "model", "planning", "ports"},
+    "updating": {"errors", "model", "planning", "ports", "rendering"},
     "bumping": {"asking", "errors", "model", "planning", "ports"},
     "outdating": {"bumping", "errors", "model", "planning", "ports"},
     "compatibility": {"asking", "errors", "explaining", "model", "planning", "ports", "remembering"},
@@ -47,6 +48,7 @@ INWARD = {
         "remembering",
         "rendering",
         "repairing",
+        "updating",
     },
     "cli": {"adapters", "commands", "errors"},
     "nox": {"adapters", "errors"},
@@ -70,6 +72,7 @@ PURE = (
     "compatibility",
     "repairing",
     "fixing",
+    "updating",
 )
 OUTSIDE = {
     "http",
@@ -93,6 +96,8 @@ DOORS = {
     "fcntl": {"adapters/locking.py"},
     "platformdirs": {"adapters/caches.py"},
     "tomlkit": set(),
+    "github": {"adapters/forges/github.py"},
+    "gitlab": {"adapters/forges/gitlab.py"},
     "jinja2": {"rendering/templating.py"},
     "build": {"adapters/pep517.py"},
     "elftools": {"adapters/elf.py"},

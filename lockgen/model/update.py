@@ -1,0 +1,296 @@
+"""What `lockgen update` works with: the policy, what may move, branches, pull requests, and what to do about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from lockgen.model.changes import Changes
+
+Step = Literal["patch", "minor", "major"]
+STEPS: tuple[Step, ...] = ("patch", "minor", "major")
+
+SEEN_PATH = "locks/first-seen.json"
+"""When a release without an upload time was first seen; it lives on a branch of its own."""
+SEEN_BRANCH = "first-seen"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPolicy:
+    """Pins that move together, in one pull request. ``patterns`` are names with ``*`` and ``?``.
+
+    ``partial``: what cannot move stays, and the others go on; else the group moves as a whole or not at all.
+    """
+
+    name: str
+    patterns: tuple[str, ...]
+    steps: tuple[Step, ...] = STEPS
+    cooldown: int | None = None
+    partial: bool = False
+
+    def holds(self, package: str) -> bool:
+        return any(fnmatchcase(package, pattern) for pattern in self.patterns)
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """Releases that nobody wants: of every package that ``pattern`` matches, those within ``versions`` (None: all)."""
+
+    pattern: str
+    versions: SpecifierSet | None = None
+    reason: str = ""
+
+    def covers(self, package: str, version: Version) -> bool:
+        if not fnmatchcase(package, self.pattern):
+            return False
+        return self.versions is None or self.versions.contains(version.public, prereleases=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """[update]. ``cooldown`` in days; ``base`` is a branch, None for the remote's own default; ``max_open`` bounds
+    how many pull requests are open at once. With ``move_cut_off`` the
+    family's exclude-newer moves along with what is newer; else nothing newer is seen.
+    """
+
+    groups: tuple[GroupPolicy, ...] = ()
+    ignore: tuple[Ignore, ...] = ()
+    steps: tuple[Step, ...] = STEPS
+    cooldown: int = 0
+    max_open: int = 5
+    labels: tuple[str, ...] = ("dependencies",)
+    base: str | None = None
+    prefix: str = "lockgen/"
+    forge: Literal["github", "gitlab"] | None = None
+    move_cut_off: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is a cooldown anywhere."""
+        return self.cooldown > 0 or any(group.cooldown for group in self.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A release with a file that runs on the target. ``uploaded`` is None where the index has no times."""
+
+    version: Version
+    uploaded: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Weakness:
+    """A known vulnerability of a package's locked version. ``fixed`` are the versions that end it, if any."""
+
+    package: str
+    name: str
+    fixed: tuple[Version, ...] = ()
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A pin that may move: ``allowed`` are the versions it may move to, the best first: the newest, or the smallest
+    step that ends a vulnerability.
+
+    ``advisories`` are those of the present version. One that is not ``pinned`` is only locked, and goes to the newest
+    that fits.
+    """
+
+    name: str
+    current: Version
+    allowed: tuple[Version, ...]
+    advisories: tuple[Weakness, ...] = ()
+    pinned: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A release that the policy holds back, and why."""
+
+    name: str
+    version: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group with something to move. ``key`` names exactly these candidates."""
+
+    name: str
+    candidates: tuple[Candidate, ...]
+    partial: bool
+    key: str
+
+    @property
+    def security(self) -> bool:
+        """Whether one of its pins has a known vulnerability."""
+        return any(candidate.advisories for candidate in self.candidates)
+
+
+# -- what one group comes to ---------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A value that moves: a pin, a package that is only locked, or the family's cut-off."""
+
+    name: str
+    old: str
+    new: str
+    kind: Literal["pin", "locked", "cut-off"] = "pin"
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """An image before and after, in bytes installed; None where a size is unknown, or there is no such image."""
+
+    image: str
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CellChange:
+    """A group of images in one cell of the matrix; ``before`` is None where there was no such cell."""
+
+    cell: str
+    group: str
+    before: str | None
+    after: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """A package that stays where it is, and what says so: the words of `lockgen explain`."""
+
+    name: str
+    wanted: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Where a package's releases can be read about, as its own metadata says."""
+
+    package: str
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """All that a pull request tells. ``cells`` is None where versions.toml declares no matrix."""
+
+    group: str
+    moves: tuple[Moved, ...]
+    changes: Changes
+    weights: tuple[Weight, ...] = ()
+    cells: tuple[CellChange, ...] | None = None
+    advisories: tuple[Weakness, ...] = ()
+    links: tuple[Link, ...] = ()
+    stuck: tuple[Stuck, ...] = ()
+    base: str = "main"
+
+
+# -- branches and pull requests ------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest commit of a branch. ``message`` is its whole text."""
+
+    commit: str
+    tree: str
+    parents: tuple[str, ...]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a commit of lockgen's own says of itself, by the trailer of its message.
+
+    ``project`` is the folder of versions.toml in the repository ("." is its root); ``key`` names the candidates that it
+    was made from, ``moves`` what moved.
+    """
+
+    project: str
+    group: str
+    key: str
+    moves: str
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A branch under the prefix. ``made`` is None where somebody else's commit is on it."""
+
+    name: str
+    head: Head
+    made: Made | None
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """One on the forge. ``mark`` and ``moves`` are what lockgen left in its text: the commit that it tells of, and
+    the name of what that moves.
+    """
+
+    number: int
+    url: str
+    branch: str
+    title: str
+    body: str
+    labels: frozenset[str] = frozenset()
+    mark: str | None = None
+    moves: str | None = None
+
+
+class Deed(StrEnum):
+    """What comes of a group or a branch."""
+
+    CREATED = "created"
+    REFRESHED = "refreshed"
+    UNCHANGED = "unchanged"
+    CLOSED = "closed"
+    FOREIGN = "foreign"
+    """Somebody else's commit is on its branch: it is left alone."""
+    DECLINED = "declined"
+    """A pull request with these very moves was closed by a person."""
+    LIMITED = "limited"
+    """As many pull requests are open as the policy allows."""
+    UNRESOLVED = "unresolved"
+    FAILED = "failed"
+    """`check` finds something in the new tree."""
+    BEATEN = "beaten"
+    """Another run, or a person, was quicker: the remote's branch is not what it was when this run began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A line of the report. ``why`` is an explanation of several lines where something stands in the way."""
+
+    group: str
+    deed: Deed
+    branch: str
+    title: str = ""
+    url: str | None = None
+    why: str = ""
+    body: str = ""
+    moves: tuple[Moved, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a run begins with: the branches under the prefix and the open pull requests, by branch."""
+
+    base: str
+    branches: Mapping[str, Branch]
+    open: Mapping[str, PullRequest]

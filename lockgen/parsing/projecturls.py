@@ -1,0 +1,29 @@
+"""Core Metadata to the address where a project tells of its releases."""
+
+from __future__ import annotations
+
+from packaging.metadata import parse_email
+
+# PEP 753: labels are compared without case, punctuation and spaces. The best first.
+_WANTED = (
+    ("releasenotes", "changelog", "changes", "whatsnew", "history", "release", "releases", "news"),
+    ("source", "repository", "sourcecode", "github", "code"),
+    ("homepage", "documentation", "docs"),
+)
+
+
+def news_of(text: bytes) -> tuple[str, str] | None:
+    """Label and address; None where the metadata has none that helps."""
+    raw, _ = parse_email(text)
+    urls = {_plain(label): (label, url) for label, url in (raw.get("project_urls") or {}).items() if url}
+    if raw.get("home_page"):
+        urls.setdefault("homepage", ("Homepage", str(raw["home_page"])))
+    for names in _WANTED:
+        for name in names:
+            if name in urls:
+                return urls[name]
+    return None
+
+
+def _plain(label: str) -> str:
+    return "".join(char for char in label.lower() if char.isalnum())

@@ -1,0 +1,100 @@
+"""[update] of versions.toml to Policy: patterns that hold something, steps, ignores, names of branches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from typing import TypeVar
+
+from packaging.utils import canonicalize_name
+
+from lockgen.model.compat import Path
+from lockgen.model.manifest import Manifest
+from lockgen.model.update import SEEN_BRANCH, GroupPolicy, Ignore, Policy
+from lockgen.parsing.compat import AddFault, as_bound
+from lockgen.parsing.format import GroupTable, UpdateTable
+from lockgen.parsing.hints import close_match
+
+Text = TypeVar("Text", bound=str)
+_HERE: Path = ("update",)
+_NEVER = (".lock", ".", "/")
+"""How no part of a branch's name ends (git-check-ref-format)."""
+
+
+class Allowed:
+    """Reads one [update] table; every fault goes to ``add``."""
+
+    def __init__(self, table: UpdateTable, manifest: Manifest, add: AddFault) -> None:
+        self.table = table
+        self.add = add
+        tables = (manifest.pins, *(variant.pins for variant in manifest.variants.values()))
+        self.pinned = {name for pins in tables for name in pins}
+
+    def read(self) -> Policy:
+        for key, text in (("base", self.table.base), ("prefix", self.table.prefix)):
+            if text is not None:
+                self._branch(text, (*_HERE, key))
+        return Policy(
+            groups=tuple(self._groups()),
+            ignore=tuple(self._ignored()),
+            steps=tuple(self._once(self.table.steps, (*_HERE, "steps"))),
+            cooldown=self.table.cooldown,
+            max_open=self.table.max_open,
+            labels=tuple(self._once(self.table.labels, (*_HERE, "labels"))),
+            base=self.table.base,
+            prefix=self.table.prefix,
+            forge=self.table.forge,
+            move_cut_off=self.table.move_exclude_newer,
+        )
+
+    def _branch(self, text: str, path: Path) -> None:
+        parts = text.split("/")
+        if ".." in text or any(part.endswith(_NEVER) for part in parts):
+            self.add(path, f"{text!r} is no name that git gives a branch", "no `..`, and no part that ends in `.lock`")
+
+    def _groups(self) -> Iterable[GroupPolicy]:
+        taken: dict[str, str] = {}
+        for name, table in self.table.groups.items():
+            path = (*_HERE, "groups", name)
+            self._branch(name, path)
+            if name == SEEN_BRANCH:
+                self.add(path, f"a group cannot be called `{name}`", "a branch of lockgen's own has that name")
+            patterns = tuple(self._patterns(name, table, path, taken))
+            if name in self.pinned and not any(fnmatchcase(name, pattern) for pattern in patterns):
+                hint = "rename the group, or let it hold that package: both would have one branch"
+                self.add(path, f"group `{name}` has the name of a package that it does not hold", hint)
+            steps = table.steps if table.steps is not None else self.table.steps
+            kept = tuple(self._once(steps, (*path, "steps")))
+            yield GroupPolicy(name, patterns, kept, table.cooldown, table.partial)
+
+    def _patterns(self, name: str, table: GroupTable, path: Path, taken: dict[str, str]) -> Iterable[str]:
+        for position, text in enumerate(table.packages):
+            here = (*path, "packages", position)
+            pattern = canonical(text)
+            held = {package for package in self.pinned if fnmatchcase(package, pattern)}
+            if not held:
+                self.add(here, f"no pin is called `{text}`", close_match(text, self.pinned))
+            elif pattern in taken:
+                self.add(here, f"`{text}` is in group `{taken[pattern]}` already", "keep one of them")
+            taken.setdefault(pattern, name)
+            yield pattern
+
+    def _ignored(self) -> Iterable[Ignore]:
+        for position, entry in enumerate(self.table.ignore):
+            path = (*_HERE, "ignore", position)
+            bound = as_bound(entry.versions) if entry.versions is not None else None
+            if entry.versions is not None and bound is None:
+                self.add((*path, "versions"), f"{entry.versions!r} is no bound on versions", 'as in ">=3" or "2.1.*"')
+            # A package that is only locked may be named too: nobody knows the lock here.
+            yield Ignore(canonical(entry.package), bound, entry.reason)
+
+    def _once(self, values: list[Text], path: Path) -> list[Text]:
+        for position, text in enumerate(values):
+            if text in values[:position]:
+                self.add((*path, position), f"`{text}` is named twice", "keep one of them")
+        return list(dict.fromkeys(values))
+
+
+def canonical(pattern: str) -> str:
+    """A pattern with the canonical spelling of names (PEP 503), its `*` and `?` kept."""
+    return str(canonicalize_name(pattern))

@@ -1,0 +1,342 @@
+"""Which pins are due for an update, in which groups; and what to do about each group's branch and pull request.
+
+Nothing here touches anything: facts are gathered at the edges, and every decision follows from them alone. So a run
+that was killed between any two steps leaves facts from which the next run goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from packaging.version import Version
+
+from lockgen.model.accelerator import FAMILY
+from lockgen.model.bumps import Unit, public
+from lockgen.model.manifest import Manifest
+from lockgen.model.update import (
+    SEEN_BRANCH,
+    Branch,
+    Candidate,
+    Deed,
+    Facts,
+    Group,
+    GroupPolicy,
+    Moved,
+    Policy,
+    Published,
+    PullRequest,
+    Step,
+    Waiting,
+    Weakness,
+)
+from lockgen.planning.units import unit_of
+
+Seen = Mapping[str, Mapping[str, datetime]]
+"""Package to version to the moment in which it was first seen."""
+
+
+def step_of(old: Version, new: Version) -> Step:
+    """How far it is from ``old`` to ``new``: the first number, the second, or any later one (an epoch is a major)."""
+    before, after = (*old.release, 0, 0)[:2], (*new.release, 0, 0)[:2]
+    if old.epoch != new.epoch or before[0] != after[0]:
+        return "major"
+    return "minor" if before[1] != after[1] else "patch"
+
+
+def movable(manifest: Manifest) -> dict[str, Unit]:
+    """What update may move, by the package that leads, as `lockgen bump` moves it; held pins are for people only."""
+    pinned = [*manifest.pins, *(name for _, variant in sorted(manifest.variants.items()) for name in variant.pins)]
+    found = {unit.name: unit for name in pinned if (unit := unit_of(manifest, name)) is not None}
+    return {name: unit for name, unit in sorted(found.items()) if not unit.held}
+
+
+def group_of(policy: Policy, package: str) -> GroupPolicy:
+    """The first group that holds ``package``; one of its own where none does. torch's family is one package."""
+    members = FAMILY if package in FAMILY else (package,)
+    for group in policy.groups:
+        if any(group.holds(member) for member in members):
+            return group
+    return GroupPolicy(package, (package,), policy.steps)
+
+
+@dataclass(frozen=True)
+class Market:
+    """What there is to move to: ``published`` releases by package, ``seen`` when one without a time came up.
+
+    ``weaknesses`` are those of the ``locked`` versions; ``now`` has an offset, ``cut_off`` is
+    the family's exclude-newer.
+    """
+
+    published: Mapping[str, Sequence[Published]]
+    seen: Seen
+    weaknesses: Mapping[str, Sequence[Weakness]]
+    locked: Mapping[str, Version]
+    now: datetime
+    cut_off: datetime | None = None
+
+
+def unseen(market: Market, manifest: Manifest) -> dict[str, dict[str, datetime]]:
+    """What was seen, with every newer release without an upload time that was not yet in it; gone ones are left out."""
+    found: dict[str, dict[str, datetime]] = {}
+    for name, unit in movable(manifest).items():
+        known = market.seen.get(name, {})
+        for release in market.published.get(name, ()):
+            if release.uploaded is None and public(release.version) > unit.current:
+                text = release.version.public
+                found.setdefault(name, {})[text] = known.get(text, market.now)
+    return found
+
+
+def due(manifest: Manifest, policy: Policy, market: Market) -> tuple[list[Group], list[Waiting]]:
+    """The groups with something to move, those with a known vulnerability first; and what the policy holds back."""
+    waiting: list[Waiting] = []
+    members: dict[str, list[Candidate]] = {}
+    policies: dict[str, GroupPolicy] = {}
+    for name, unit in movable(manifest).items():
+        group = group_of(policy, name)
+        policies[group.name] = group
+        candidate = _candidate(name, unit.current, group, policy, market, waiting)
+        if candidate is not None:
+            members.setdefault(group.name, []).append(candidate)
+    for candidate in _unpinned(manifest, policy, market, waiting):
+        group = group_of(policy, candidate.name)
+        policies[group.name] = group
+        members.setdefault(group.name, []).append(candidate)
+    groups = [Group(name, tuple(found), policies[name].partial, key_of(found)) for name, found in members.items()]
+    return sorted(groups, key=lambda group: (not group.security, group.name)), waiting
+
+
+def _unpinned(manifest: Manifest, policy: Policy, market: Market, waiting: list[Waiting]) -> Iterable[Candidate]:
+    """What is locked without a pin, and has a known vulnerability that a release ends."""
+    for name in sorted(market.weaknesses.keys() & market.locked.keys()):
+        unit = unit_of(manifest, name)
+        if unit is not None:
+            if unit.held:
+                waiting.append(Waiting(name, str(market.locked[name]), "it has a known vulnerability, and is held"))
+            continue
+        group = GroupPolicy(name, (name,), ())
+        candidate = _candidate(name, market.locked[name], group, policy, market, [])
+        if candidate is not None:
+            yield replace(candidate, pinned=False)
+
+
+def _candidate(
+    name: str, current: Version, group: GroupPolicy, policy: Policy, market: Market, waiting: list[Waiting]
+) -> Candidate | None:
+    weaknesses = tuple(market.weaknesses.get(name, ()))
+    mended = max((min(weakness.fixed) for weakness in weaknesses if weakness.fixed), default=None)
+    allowed: list[Version] = []
+    held_back: list[tuple[Published, str]] = []
+    for release in sorted(market.published.get(name, ()), key=lambda release: release.version, reverse=True):
+        if not _is_newer(release.version, current):
+            continue
+        why = _ruled_out(name, release, policy, market) or _too_early(name, release, current, group, policy, market)
+        if why is None:
+            allowed.append(release.version)
+        else:
+            held_back.append((release, why))
+    if mended is not None and not any(public(version) >= mended for version in allowed):
+        fixes = [r for r, _ in held_back if public(r.version) >= mended and not _ruled_out(name, r, policy, market)]
+        taken = sorted(fixes, key=lambda release: release.version)[:FIXES]
+        held_back = [(release, why) for release, why in held_back if release not in taken]
+        allowed = [*(release.version for release in taken), *allowed]
+    waiting += [Waiting(name, str(release.version), why) for release, why in held_back]
+    return Candidate(name, current, _once(allowed), weaknesses) if allowed else None
+
+
+FIXES = 3
+"""How many releases that end a vulnerability, and that the policy would hold back, may be taken: the smallest steps."""
+
+
+def _once(versions: Sequence[Version]) -> tuple[Version, ...]:
+    """Without the builds of other accelerators: which of them it is, whoever moves the pin decides."""
+    return tuple(dict.fromkeys(Version(version.public) for version in versions))
+
+
+def _is_newer(release: Version, pin: Version) -> bool:
+    """By public version: PEP 440 sorts +cu124 above +cu121. A pre-release only after a pre-release."""
+    return public(release) > public(pin) and (not release.is_prerelease or pin.is_prerelease)
+
+
+def _ruled_out(name: str, release: Published, policy: Policy, market: Market) -> str | None:
+    """Why nobody may take ``release``, whatever it mends; None where one may."""
+    if market.cut_off is not None and release.uploaded is not None and release.uploaded >= market.cut_off:
+        return "newer than [family] exclude-newer"
+    for ignore in policy.ignore:
+        if ignore.covers(name, release.version):
+            return f"ignored{f': {ignore.reason}' if ignore.reason else ''}"
+    return None
+
+
+def _too_early(
+    name: str, release: Published, pin: Version, group: GroupPolicy, policy: Policy, market: Market
+) -> str | None:
+    """Why the policy holds ``release`` back, by its step or its age; None where it does not."""
+    step = step_of(pin, release.version)
+    if step not in group.steps:
+        return f"a {step} step, and the group takes {', '.join(group.steps) or 'none'}"
+    days = group.cooldown if group.cooldown is not None else policy.cooldown
+    if days:
+        since = release.uploaded or market.seen.get(name, {}).get(release.version.public, market.now)
+        until = since + timedelta(days=days)
+        if until > market.now:
+            return f"{days} days of cooldown end {until.astimezone(UTC):%Y-%m-%d}"
+    return None
+
+
+def key_of(candidates: Iterable[Candidate]) -> str:
+    """A name for exactly these candidates: whenever it is the same, so would be what comes of them on one base."""
+    data = [[c.name, str(c.current), [str(v) for v in c.allowed], [w.name for w in c.advisories]] for c in candidates]
+    return digest(data)
+
+
+def moves_of(moves: Iterable[Moved]) -> str:
+    """A name for exactly these moves."""
+    return digest([[m.name, m.new] for m in sorted(moves, key=lambda m: (m.name, m.new)) if m.kind != "cut-off"])
+
+
+def digest(data: object) -> str:
+    """A short name for plain data."""
+    return hashlib.sha256(json.dumps(data, separators=(",", ":")).encode()).hexdigest()[:16]
+
+
+# -- which versions to try -----------------------------------------------------
+
+TRIES = 8
+"""How many versions of a package are tried before it is said to be stuck."""
+
+Resolves = Callable[[Mapping[str, Version]], str | None]
+"""Whether the family resolves with these versions: None, or the words that say why not."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """``versions`` resolve together; ``stuck`` maps a package that cannot move to why its newest does not resolve."""
+
+    versions: Mapping[str, Version]
+    stuck: Mapping[str, str]
+
+
+def choose(group: Group, resolves: Resolves) -> Choice:
+    """The newest that fits of every candidate: all at once, else one after the other, each as new as it can be.
+
+    Where one cannot move and the group is not ``partial``, nothing does.
+    """
+    newest = {candidate.name: candidate.allowed[0] for candidate in group.candidates}
+    why = resolves(newest)
+    if why is None:
+        return Choice(newest, {})
+    versions: dict[str, Version] = {}
+    stuck: dict[str, str] = {}
+    for candidate in group.candidates:
+        chosen, reason = _newest_beside(candidate, versions, resolves, why if len(newest) == 1 else None)
+        if chosen is None:
+            stuck[candidate.name] = reason
+            if not group.partial:
+                return Choice({}, stuck)
+        else:
+            versions[candidate.name] = chosen
+    return Choice(versions, stuck)
+
+
+def _newest_beside(
+    candidate: Candidate, versions: Mapping[str, Version], resolves: Resolves, known: str | None
+) -> tuple[Version | None, str]:
+    """The newest version that resolves beside ``versions``; else None and why the newest does not.
+
+    ``known`` is why the newest does not, where that was asked already.
+    """
+    first = known
+    for version in candidate.allowed[1 if known is not None else 0 : TRIES]:
+        why = resolves({**versions, candidate.name: version})
+        if why is None:
+            return version, ""
+        first = first if first is not None else why
+    return None, first or ""
+
+
+# -- branches and pull requests ------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the facts say of a group before anything is resolved. ``deed`` is None where it has to be prepared."""
+
+    deed: Deed | None
+    missing: frozenset[str] = frozenset()
+    """Labels that its pull request lacks."""
+
+
+def judge(group: Group, policy: Policy, facts: Facts, opened: int, declined: frozenset[str], *, forge: bool) -> Verdict:
+    """Whether ``group`` has to be prepared. ``opened`` pull requests are open now, without ``forge`` branches.
+
+    ``declined`` names the moves whose pull requests a person closed.
+    """
+    name = policy.prefix + group.name
+    branch, request = facts.branches.get(name), facts.open.get(name)
+    if branch is not None and branch.made is None:
+        return Verdict(Deed.FOREIGN)
+    if branch is not None and is_current(branch, group, facts.base):
+        if not forge:
+            return Verdict(Deed.UNCHANGED)
+        if request is not None and request.mark == branch.head.commit:
+            return Verdict(Deed.UNCHANGED, frozenset(policy.labels) - request.labels)
+        if request is None and branch.made is not None and branch.made.moves in declined:
+            return Verdict(Deed.DECLINED)
+    there = request if forge else branch
+    if there is None and opened >= policy.max_open and not group.security:
+        return Verdict(Deed.LIMITED)
+    return Verdict(None)
+
+
+def is_current(branch: Branch, group: Group, base: str) -> bool:
+    """Whether ``branch`` was made from these candidates, on this commit."""
+    return branch.made is not None and branch.made.key == group.key and branch.head.parents == (base,)
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What a prepared group takes, in this order: push its commit, open a pull request or edit the text of the one
+    there is. Each is left out where its outcome is there already, so a killed run is gone on with.
+    """
+
+    deed: Deed
+    push: bool = False
+    open: bool = False
+    edit: bool = False
+
+    @property
+    def adds(self) -> bool:
+        """Whether there is one more pull request, or branch, after it."""
+        return self.deed is Deed.CREATED
+
+
+def steps(
+    branch: Branch | None, request: PullRequest | None, tree: str, base: str, *, declined: bool, forge: bool
+) -> Steps:
+    """What to do with a tree that resolved. ``declined``: a person closed a pull request with the same moves."""
+    if branch is not None and branch.made is None:
+        return Steps(Deed.FOREIGN)
+    if declined and request is None:
+        return Steps(Deed.DECLINED)
+    same = branch is not None and branch.head.tree == tree and branch.head.parents == (base,)
+    told = request is not None and branch is not None and request.mark == branch.head.commit
+    if same and (told or not forge):
+        return Steps(Deed.UNCHANGED)
+    created = branch is None if not forge else request is None
+    return Steps(
+        Deed.CREATED if created else Deed.REFRESHED,
+        push=not same,
+        open=forge and request is None,
+        edit=forge and request is not None,
+    )
+
+
+def leftover(facts: Facts, policy: Policy, groups: Iterable[Group]) -> list[str]:
+    """The branches under the prefix that no due group has, sorted: their groups moved, or are no more."""
+    wanted = {policy.prefix + name for name in (SEEN_BRANCH, *(group.name for group in groups))}
+    return sorted({*facts.branches, *facts.open} - wanted)

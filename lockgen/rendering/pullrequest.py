@@ -1,0 +1,314 @@
+"""A pull request of `lockgen update`: its title, its text, and the message of its commit. Pure, from a Story.
+
+Names, versions and URLs come from indexes and packages: they are escaped, so that none of them becomes a mention, a
+link, an image or a command to the forge.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from urllib.parse import urlsplit
+
+from lockgen.model.accelerator import FAMILY
+from lockgen.model.update import CellChange, Head, Link, Made, Moved, Story, Stuck, Told, Waiting, Weakness, Weight
+from lockgen.rendering import changes as rendering
+from lockgen.rendering.tables import megabytes
+
+SEAL = "Lockgen-Seal"
+MADE = "Lockgen-Update"
+MARK = "lockgen-update"
+CLOSED = "<!-- lockgen-closed -->"
+"""In the text of a pull request that lockgen closed itself: no person declined it."""
+
+TITLE_LENGTH = 120
+WORDS_SHOWN = 30
+"""How many lines of an explanation a pull request shows."""
+BODY_LENGTH = 60_000
+"""GitHub takes 65,536 characters."""
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>#|~@&])")
+_ADDRESS = re.compile(r"(?i)(?<=[a-z]):(?=//)|(?<=\bwww)\.")
+_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~/%?=&+,;:@!$-]*)?")
+
+
+def title(story: Story) -> str:
+    """One line that a reviewer understands: what moves from where to where, and that it mends a vulnerability."""
+    security = "security: " if story.advisories else ""
+    moves = packages_of(story.moves)
+    if len(moves) == 1:
+        move = moves[0]
+        text = f"{move.name} {move.old} -> {move.new}"
+    elif len(moves) <= 3:
+        text = ", ".join(f"{move.name} {move.new}" for move in moves)
+    else:
+        text = f"{story.group}: {len(moves)} packages ({', '.join(f'{m.name} {m.new}' for m in moves)})"
+    line = f"{security}update {text}"
+    return line if len(line) <= TITLE_LENGTH else f"{line[: TITLE_LENGTH - 1].rsplit(' ', 1)[0]}…"
+
+
+def packages_of(moves: Iterable[Moved]) -> list[Moved]:
+    """The moves of packages, each once."""
+    return [move for move in _once(moves) if move.kind != "cut-off"]
+
+
+def _once(moves: Iterable[Moved]) -> list[Moved]:
+    """A package that several tables pin moves once, where it moves alike."""
+    return list(dict.fromkeys(moves))
+
+
+def message(story: Story, key: str, moves: str, project: str, tree: str, parent: str) -> str:
+    """The message of the commit, sealed: see ``seal``."""
+    lines = [f"{move.name}: {move.old} -> {move.new}" for move in _once(story.moves)]
+    made = json.dumps({"project": project, "group": story.group, "key": key, "moves": moves}, sort_keys=True)
+    return sealed("\n".join([title(story), "", *lines, "", f"{MADE}: {made}"]), tree, parent)
+
+
+def seen_message(project: str, group: str, key: str, tree: str, parent: str) -> str:
+    """The message of the commit that keeps when releases were first seen."""
+    made = json.dumps({"project": project, "group": group, "key": key, "moves": ""}, sort_keys=True)
+    told = "`lockgen update` keeps here when it first saw releases of indexes that do not say when they were uploaded."
+    return sealed("\n".join(["releases seen", "", told, "", f"{MADE}: {made}"]), tree, parent)
+
+
+def sealed(text: str, tree: str, parent: str) -> str:
+    """``text`` with a last line that names its own words, the tree and the parent: any change to one of them shows."""
+    return f"{text}\n{SEAL}: {seal(text, tree, parent)}\n"
+
+
+def seal(text: str, tree: str, parent: str) -> str:
+    """The seal of a commit, 64 hex digits."""
+    return hashlib.sha256("\0".join([text, tree, parent]).encode()).hexdigest()
+
+
+def made_of(head: Head) -> Made | None:
+    """What a commit of lockgen's own says; None for any other, and for one of lockgen's that somebody changed."""
+    text, _, end = head.message.rstrip("\n").rpartition(f"\n{SEAL}: ")
+    if len(head.parents) != 1 or end.strip() != seal(text, head.tree, head.parents[0]):
+        return None
+    line = text.rpartition(f"\n{MADE}: ")[2]
+    try:
+        data = json.loads(line)
+        found = [data[name] for name in ("project", "group", "key", "moves")]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return Made(*found) if all(isinstance(value, str) for value in found) else None
+
+
+# -- the text ------------------------------------------------------------------
+
+
+def body(story: Story, commit: str, moves: str) -> str:
+    """The text of the pull request; its last line is for lockgen: which commit it tells of, and which moves."""
+    blocks = [
+        _lead(story),
+        _section("Moves", _moves(story.moves)),
+        _section("Vulnerabilities that end", _weaknesses(story.advisories)),
+        _section("Left where they are", _stuck(story.stuck)),
+        _section("What changes, image by image", [rendering.markdown(story.changes).rstrip("\n")]),
+        _section("Sizes, installed", _weights(story.weights)),
+        _section("Compatibility", _cells(story.cells)),
+        _section("Releases", _links(story.links)),
+        _section("To reproduce", _reproduce(story)),
+        _section("To leave it out", _ignore(story)),
+    ]
+    text = "\n\n".join(block for block in blocks if block)
+    if len(text) > BODY_LENGTH:
+        cut = text[:BODY_LENGTH].rsplit("\n", 1)[0]
+        # A code block that was cut open would swallow what follows.
+        text = cut + ("\n```" if cut.count("```") % 2 else "") + "\n\n… `lockgen diff` shows the rest."
+    return f"{text}\n\n{mark(commit, moves)}\n"
+
+
+def mark(commit: str, moves: str) -> str:
+    """The line by which lockgen knows its own text again."""
+    return f"<!-- {MARK} commit={commit} moves={moves} -->"
+
+
+_MARK = re.compile(rf"<!-- {MARK} commit=([0-9a-f]{{40,64}}) moves=([0-9a-f]*) -->")
+
+
+def marks(text: str) -> tuple[str | None, str | None]:
+    """The commit and the moves that a text tells of; (None, None) where it is not lockgen's."""
+    found = _MARK.findall(text)
+    return found[-1] if found else (None, None)
+
+
+def closing(text: str, word: str) -> str:
+    """``text`` with the word by which lockgen closes the pull request; twice is once."""
+    return text if CLOSED in text else f"{_plain(word)}\n\n{CLOSED}\n\n{text}"
+
+
+def _lead(story: Story) -> str:
+    names = ", ".join(f"`{move.name}` {_plain(move.old)} to {_plain(move.new)}" for move in packages_of(story.moves))
+    images = len(story.changes.images) + len(story.changes.added)
+    which = "1 image changes" if images == 1 else f"{images} images change"
+    several = len(packages_of(story.moves)) > 1
+    why = "These are the newest releases that fit" if several else "This is the newest release that fits"
+    known = len(story.advisories)
+    if known:
+        why = f"This ends {known} known {'vulnerability' if known == 1 else 'vulnerabilities'}, and fits"
+    proved = f"This was resolved on `{story.base}`, and `lockgen check` finds nothing in it."
+    return f"Moves {names}. {why} the family and [update]. {which}. {proved}"
+
+
+def _section(name: str, lines: Sequence[str]) -> str:
+    return "\n".join([f"### {name}", "", *lines]) if lines else ""
+
+
+def _moves(moves: Iterable[Moved]) -> list[str]:
+    rows = [f"| {_plain(move.name)} | {_plain(move.old)} | {_plain(move.new)} |" for move in _once(moves)]
+    return ["| what | from | to |", "| --- | --- | --- |", *rows]
+
+
+def _weaknesses(weaknesses: Iterable[Weakness]) -> list[str]:
+    lines = []
+    for weakness in weaknesses:
+        name = f"[{_plain(weakness.name)}]({weakness.url})" if is_address(weakness.url or "") else _plain(weakness.name)
+        lines.append(f"* {_plain(weakness.package)}: {name}")
+    return lines
+
+
+def _stuck(stuck: Iterable[Stuck]) -> list[str]:
+    lines: list[str] = []
+    for one in stuck:
+        lines += [f"{_plain(one.name)} does not go to {_plain(one.wanted)}:", "", *fenced(one.why), ""]
+    return lines[:-1]
+
+
+def fenced(text: str) -> list[str]:
+    """``text`` as a block of code that no line of its own can end."""
+    lines = text.strip("\n").splitlines()[:WORDS_SHOWN]
+    longest = max((len(run) for line in lines for run in re.findall(r"`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [f"{fence}text", *lines, fence]
+
+
+def _weights(weights: Iterable[Weight]) -> list[str]:
+    rows = [
+        f"| {_plain(weight.image)} | {_bytes(weight.before)} | {_bytes(weight.after)} | {_more(weight)} |"
+        for weight in weights
+    ]
+    return ["| image | before | after | |", "| --- | ---: | ---: | ---: |", *rows] if rows else []
+
+
+def _bytes(size: int | None) -> str:
+    return megabytes(size) if size is not None else "unknown"
+
+
+def _more(weight: Weight) -> str:
+    if weight.before is None or weight.after is None:
+        return ""
+    more = weight.after - weight.before
+    return "same" if not more else f"{'+' if more > 0 else '-'}{megabytes(abs(more))}"
+
+
+def _cells(cells: tuple[CellChange, ...] | None) -> list[str]:
+    if cells is None:
+        return []
+    if not cells:
+        return ["No cell of the matrix has these images."]
+    differing = [cell for cell in cells if cell.before != cell.after]
+    same = len(cells) - len(differing)
+    lines = [f"{same} of {len(cells)} cells are as before."]
+    if differing:
+        rows = [
+            f"| {' | '.join((_plain(c.cell), _plain(c.group), c.before or '-', c.after, _plain(c.reason)))} |"
+            for c in differing
+        ]
+        lines += ["", "| cell | images | before | after | why |", "| --- | --- | --- | --- | --- |", *rows]
+    return lines
+
+
+def is_address(url: str) -> bool:
+    """Whether ``url`` is a plain web address that can stand in Markdown as it is."""
+    try:
+        return bool(_URL.fullmatch(url)) and len(url) <= 500 and urlsplit(url).username is None
+    except ValueError:
+        return False
+
+
+def _links(links: Iterable[Link]) -> list[str]:
+    return [f"* {_plain(link.package)}: [{_plain(link.label)}]({link.url})" for link in links if is_address(link.url)]
+
+
+def reproduce(moves: Iterable[Moved]) -> str:
+    """The command that makes the same moves."""
+    words = [f"{move.name}=={move.new}" if move.kind == "pin" else move.name for move in packages_of(moves)]
+    cut_offs = [f"--exclude-newer {move.new}" for move in _once(moves) if move.kind == "cut-off"]
+    return " ".join(["lockgen bump", *cut_offs, *words])
+
+
+def _reproduce(story: Story) -> list[str]:
+    lines = ["```sh", f"git switch {story.base}", reproduce(story.moves)]
+    return [*lines, *(["lockgen compat"] if story.cells is not None else []), "lockgen check", "```"]
+
+
+def _ignore(story: Story) -> list[str]:
+    found = list(dict.fromkeys(move.name for move in packages_of(story.moves)))
+    # torch's family goes where torch goes.
+    names = [name for name in found if not (name in FAMILY[1:] and FAMILY[0] in found)]
+    entries = [f'{{ package = "{name}", versions = ">={_bare(story.moves, name)}" }}' for name in names]
+    return [
+        "Close this: these moves are not proposed again, newer ones are. For longer, write into versions.toml:",
+        "",
+        "```toml",
+        "[update]",
+        f"ignore = [{', '.join(entries)}]" if len(entries) == 1 else "ignore = [",
+        *([f"  {entry}," for entry in entries] + ["]"] if len(entries) > 1 else []),
+        "```",
+        "",
+        "A commit of yours on this branch stays: lockgen then leaves the branch alone.",
+    ]
+
+
+def _bare(moves: Iterable[Moved], name: str) -> str:
+    return next(move.new for move in moves if move.name == name).partition("+")[0]
+
+
+def _plain(text: str) -> str:
+    """``text`` as words of one line: nothing in it is Markdown, a mention or a table's border."""
+    words = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    # Between a backslash and a letter nothing helps against @name and #1 on GitHub but a character of no width.
+    escaped = _SPECIAL.sub(r"\\\1", words).replace("\\@", "@\u200b").replace("\\#", "#\u200b")
+    return _ADDRESS.sub(lambda found: f"{found[0]}\u200b", escaped)
+
+
+# -- the report ----------------------------------------------------------------
+
+
+def text(told: Sequence[Told], waiting: Sequence[Waiting], *, bodies: bool) -> str:
+    """The report for a terminal, a block for each group; with ``bodies`` the texts of the pull requests too."""
+    blocks = []
+    for one in told:
+        head = f"{one.group}: {one.deed}{f', {one.title}' if one.title else ''}"
+        lines = [head, *([f"  {one.url}"] if one.url else []), *(f"  {line}" for line in one.why.splitlines())]
+        if bodies and one.body:
+            lines += ["", *(f"  | {line}".rstrip() for line in one.body.splitlines())]
+        blocks.append("\n".join(lines))
+    if waiting:
+        blocks.append("\n".join(["held back", *(f"  {w.name} {w.version}: {w.why}" for w in waiting)]))
+    return "\n".join(blocks) + "\n" if blocks else "everything is up to date\n"
+
+
+def as_json(told: Sequence[Told], waiting: Sequence[Waiting]) -> dict[str, object]:
+    """Plain data; ``format`` grows when a reader of the former one would misread it."""
+    return {
+        "format": 1,
+        "groups": [
+            {
+                "group": one.group,
+                "outcome": str(one.deed),
+                "branch": one.branch,
+                "title": one.title or None,
+                "url": one.url,
+                "why": one.why or None,
+                "moves": [{"name": move.name, "from": move.old, "to": move.new} for move in one.moves],
+                "body": one.body or None,
+            }
+            for one in told
+        ],
+        "held-back": [{"name": w.name, "version": w.version, "why": w.why} for w in waiting],
+    }

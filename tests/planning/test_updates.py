@@ -1,0 +1,287 @@
+"""What is due, which versions are tried, and what follows from the facts: pure functions, nothing outside."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.version import Version
+
+from lockgen.model.update import (
+    Branch,
+    Candidate,
+    Deed,
+    Facts,
+    Group,
+    Head,
+    Made,
+    Policy,
+    Published,
+    PullRequest,
+    Weakness,
+)
+from lockgen.parsing.manifest import parse_manifest
+from lockgen.planning import updates as planning
+
+NOW = datetime(2025, 6, 1, tzinfo=UTC)
+TORCH = """\
+[family]
+name = "voices"
+python = "3.11"
+{family}
+[index.cu121]
+url = "https://index.example/whl/cu121"
+packages = ["torch", "torchaudio"]
+
+[variants.cuda]
+index = "cu121"
+from = "nvidia/cuda:12.1.0-runtime-ubuntu22.04"
+pins = {{ torch = "2.3.0+cu121", torchaudio = "2.3.0+cu121" }}
+
+[variants.cpu]
+from = "python:3.11-slim"
+
+[pins]
+numpy = "1.0"
+scipy = {{ version = "1.0", held = true }}
+
+[bases.base]
+packages = ["numpy", "scipy"]
+
+[bases.ml]
+from = "base"
+variants = ["cuda"]
+packages = ["torch", "torchaudio"]
+
+{update}
+"""
+
+
+def due(
+    published: Mapping[str, list[Published]], update: str = "", family: str = "", **market: Any
+) -> tuple[dict[str, dict[str, list[str]]], dict[str, str]]:
+    """Groups to packages to the versions allowed; and what is held back."""
+    manifest = parse_manifest(TORCH.format(update=update, family=family).encode())
+    given: dict[str, Any] = {"seen": {}, "weaknesses": {}, "locked": {}, "now": NOW, "cut_off": None, **market}
+    groups, waiting = planning.due(manifest, manifest.update, planning.Market(published, **given))
+    return (
+        {group.name: {c.name: [str(v) for v in c.allowed] for c in group.candidates} for group in groups},
+        {f"{one.name} {one.version}": one.why for one in waiting},
+    )
+
+
+def releases(*texts: str, uploaded: datetime | None = NOW - timedelta(days=90)) -> list[Published]:
+    return [Published(Version(text), uploaded) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "step"),
+    [
+        ("1.2.3", "1.2.4", "patch"),
+        ("1.2", "1.2.0.1", "patch"),
+        ("1.2.3", "1.2.3.post1", "patch"),
+        ("1.2.3", "1.3", "minor"),
+        ("1", "1.1", "minor"),
+        ("1.9", "2", "major"),
+        ("2.5.1+cu121", "2.6.0+cu121", "minor"),
+        ("2025.1", "1!1.0", "major"),
+    ],
+)
+def test_how_far_a_step_is(old: str, new: str, step: str) -> None:
+    assert planning.step_of(Version(old), Version(new)) == step
+
+
+def test_torchs_family_is_one_and_no_other_accelerator_is_an_upgrade() -> None:
+    published = {"torch": releases("2.3.0", "2.4.0+cu121", "2.4.0+cu124", "2.5.0"), "torchaudio": releases("2.5.0")}
+    assert due(published)[0] == {"torch": {"torch": ["2.5.0", "2.4.0"]}}
+
+
+def test_a_pattern_that_meets_one_of_torchs_family_takes_all_of_it() -> None:
+    published = {"torch": releases("2.5.0"), "numpy": releases("2.0")}
+    update = '[update.groups.sound]\npackages = ["torchaudio", "numpy"]'
+    assert set(due(published, update)[0]["sound"]) == {"torch", "numpy"}
+
+
+def test_held_pins_older_releases_and_previews_are_not_due() -> None:
+    published = {"scipy": releases("2.0"), "numpy": releases("0.9", "1.0", "2.0rc1")}
+    assert due(published) == ({}, {})
+
+
+def test_what_a_cut_off_hides_is_said() -> None:
+    published = {"numpy": [*releases("1.1"), *releases("1.2", uploaded=NOW)]}
+    groups, waiting = due(published, cut_off=NOW - timedelta(days=1))
+    assert groups == {"numpy": {"numpy": ["1.1"]}}
+    assert waiting == {"numpy 1.2": "newer than [family] exclude-newer"}
+
+
+def test_a_cooldown_ends() -> None:
+    published = {"numpy": releases("1.1", uploaded=NOW - timedelta(days=6, hours=23))}
+    assert due(published, "[update]\ncooldown = 7")[0] == {}
+    assert due(published, "[update]\ncooldown = 7", now=NOW + timedelta(hours=1))[0] == {"numpy": {"numpy": ["1.1"]}}
+
+
+def test_a_groups_own_cooldown_goes_before_the_tables() -> None:
+    published = {"numpy": releases("1.1", uploaded=NOW - timedelta(days=6))}
+    update = '[update]\ncooldown = 7\n[update.groups.a]\npackages = ["numpy"]\ncooldown = 0'
+    assert due(published, update)[0] == {"a": {"numpy": ["1.1"]}}
+
+
+def test_without_upload_times_it_begins_at_first_sight() -> None:
+    published = {"torch": releases("2.4.0", uploaded=None)}
+    manifest = parse_manifest(TORCH.format(update="", family="").encode())
+    market = planning.Market(published, {}, {}, {}, NOW)
+    seen = planning.unseen(market, manifest)
+    assert seen == {"torch": {"2.4.0": NOW}}
+    later = planning.Market(published, seen, {}, {}, NOW + timedelta(days=3))
+    assert planning.unseen(later, manifest) == seen
+    update = "[update]\ncooldown = 3"
+    assert due(published, update, seen=seen)[0] == {}
+    assert due(published, update, seen=seen, now=NOW + timedelta(days=3))[0] == {"torch": {"torch": ["2.4.0"]}}
+
+
+def test_a_fix_waits_for_no_cooldown_and_may_be_any_step() -> None:
+    weakness = Weakness("numpy", "CVE-1", (Version("2.0"),))
+    published = {"numpy": releases("1.1", "2.0", uploaded=NOW)}
+    update = '[update]\ncooldown = 7\nsteps = ["patch"]'
+    groups, waiting = due(published, update, weaknesses={"numpy": [weakness]})
+    assert groups == {"numpy": {"numpy": ["2.0"]}}
+    assert list(waiting) == ["numpy 1.1"]
+
+
+def test_a_fix_takes_the_smallest_step_that_ends_all_unless_the_policy_allows_one() -> None:
+    weaknesses = {
+        "numpy": [Weakness("numpy", "CVE-1", (Version("1.2"),)), Weakness("numpy", "CVE-2", (Version("2.1"),))]
+    }
+    published = {"numpy": releases("1.1", "1.2", "2.0", "2.1", "2.2", "3.0")}
+    update = '[update]\nsteps = ["minor"]'
+    assert due(published, update, weaknesses=weaknesses)[0] == {"numpy": {"numpy": ["2.1", "2.2", "3.0", "1.2", "1.1"]}}
+    weaknesses["numpy"].pop()
+    assert due(published, update, weaknesses=weaknesses)[0] == {"numpy": {"numpy": ["1.2", "1.1"]}}
+    update += '\nignore = [{ package = "numpy", versions = ">=1.2" }]'
+    assert due(published, update, weaknesses=weaknesses)[0] == {"numpy": {"numpy": ["1.1"]}}
+
+
+def test_what_is_only_locked_moves_for_a_fix_and_what_is_held_is_told() -> None:
+    weaknesses = {
+        "urllib3": [Weakness("urllib3", "CVE-2", (Version("2.1"),))],
+        "scipy": [Weakness("scipy", "CVE-3", (Version("1.1"),))],
+    }
+    published = {"urllib3": releases("2.0", "2.1"), "scipy": releases("1.1")}
+    locked = {"urllib3": Version("1.9"), "scipy": Version("1.0")}
+    groups, waiting = due(published, weaknesses=weaknesses, locked=locked)
+    assert groups == {"urllib3": {"urllib3": ["2.1"]}}
+    assert waiting == {"scipy 1.0": "it has a known vulnerability, and is held"}
+
+
+# -- which versions ---------------------------------------------------------------
+
+
+def group(*candidates: Candidate, partial: bool = False) -> Group:
+    return Group("g", candidates, partial, planning.key_of(candidates))
+
+
+def candidate(name: str, *allowed: int) -> Candidate:
+    return Candidate(name, Version("0"), tuple(Version(str(v)) for v in sorted(allowed, reverse=True)))
+
+
+def test_all_at_their_newest_is_one_question() -> None:
+    asked: list[Mapping[str, Version]] = []
+
+    def resolves(versions: Mapping[str, Version]) -> str | None:
+        asked.append(versions)
+        return None
+
+    choice = planning.choose(group(candidate("a", 1, 2), candidate("b", 3)), resolves)
+    assert {name: str(v) for name, v in choice.versions.items()} == {"a": "2", "b": "3"}
+    assert len(asked) == 1
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)), max_size=40),
+    st.booleans(),
+)
+def test_what_is_chosen_resolves_and_nothing_newer_would(allowed: list[tuple[int, int, int]], partial: bool) -> None:
+    """Any set of solutions, 0 being where a package is now: against brute force, package by package."""
+    good = {*allowed, (0, 0, 0)}
+    names = ("a", "b", "c")
+
+    def resolves(versions: Mapping[str, Version]) -> str | None:
+        found = tuple(int(str(versions.get(name, Version("0")))) for name in names)
+        return None if found in good else f"not {found}"
+
+    choice = planning.choose(group(*(candidate(name, 1, 2, 3) for name in names), partial=partial), resolves)
+    found = tuple(int(str(choice.versions.get(name, Version("0")))) for name in names)
+    assert found in good
+    if not partial:
+        assert all(found) or not any(found)
+        assert all(found) == (not choice.stuck)
+    else:
+        assert set(choice.stuck) == {name for name, version in zip(names, found, strict=True) if not version}
+        for place, newer in itertools.product(range(3), range(1, 4)):
+            # Packages are decided in their order: each is as new as it can be beside those before it.
+            beside = (*found[:place], newer, *((0,) * (2 - place)))
+            assert newer <= found[place] or beside not in good or found == (3, 3, 3)
+
+
+# -- what to do --------------------------------------------------------------------
+
+GROUP = group(candidate("a", 1))
+MADE = Made(".", "g", GROUP.key, "moves")
+
+
+def branch(commit: str = "c1", tree: str = "t1", base: str = "b1", made: Made | None = MADE) -> Branch:
+    return Branch("lockgen/g", Head(commit, tree, (base,), ""), made)
+
+
+def request(mark: str | None = "c1") -> PullRequest:
+    return PullRequest(1, "url", "lockgen/g", "t", "b", frozenset({"dependencies"}), mark, "moves")
+
+
+def facts(branch: Branch | None, request: PullRequest | None) -> Facts:
+    return Facts("b1", {branch.name: branch} if branch else {}, {request.branch: request} if request else {})
+
+
+def judged(found: Facts, opened: int = 0, declined: frozenset[str] = frozenset(), *, forge: bool = True) -> Deed | None:
+    return planning.judge(GROUP, Policy(max_open=1), found, opened, declined, forge=forge).deed
+
+
+def test_what_the_facts_say_before_anything_is_resolved() -> None:
+    assert judged(facts(None, None)) is None
+    assert judged(facts(branch(made=None), request())) is Deed.FOREIGN
+    assert judged(facts(branch(), request())) is Deed.UNCHANGED
+    assert judged(facts(branch(), request("older"))) is None
+    assert judged(facts(branch(), None)) is None
+    assert judged(facts(branch(base="older"), request())) is None
+    assert judged(facts(branch(made=Made(".", "g", "other", "moves")), request())) is None
+    assert judged(facts(branch(), None), declined=frozenset({"moves"})) is Deed.DECLINED
+    assert judged(facts(None, None), opened=1) is Deed.LIMITED
+    assert judged(facts(None, None), opened=1, forge=False) is Deed.LIMITED
+    assert judged(facts(branch(base="older"), None), opened=1, forge=False) is None
+    assert judged(facts(branch(), None), forge=False) is Deed.UNCHANGED
+
+
+def stepped(
+    branch: Branch | None, request: PullRequest | None, *, tree: str = "t1", declined: bool = False, forge: bool = True
+) -> tuple[str, str]:
+    steps = planning.steps(branch, request, tree, "b1", declined=declined, forge=forge)
+    taken = [name for name in ("push", "open", "edit") if getattr(steps, name)]
+    return str(steps.deed), " ".join(taken)
+
+
+def test_the_steps_that_a_prepared_group_takes() -> None:
+    assert stepped(None, None) == ("created", "push open")
+    assert stepped(None, None, forge=False) == ("created", "push")
+    assert stepped(branch(), None) == ("created", "open")
+    assert stepped(branch(), request()) == ("unchanged", "")
+    assert stepped(branch(), request("older")) == ("refreshed", "edit")
+    assert stepped(branch(tree="older"), request()) == ("refreshed", "push edit")
+    assert stepped(branch(base="older"), request()) == ("refreshed", "push edit")
+    assert stepped(branch(tree="older"), None, forge=False) == ("refreshed", "push")
+    assert stepped(branch(made=None), request()) == ("foreign", "")
+    assert stepped(None, None, declined=True) == ("declined", "")
+    assert stepped(None, request(), declined=True) == ("refreshed", "push edit")
