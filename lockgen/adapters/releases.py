@@ -45,7 +45,7 @@ class IndexReleases:
         if (index := request.routes.get(name)) is not None:
             page = request.indexes[index].pages.get(name)
         elif request.offline:
-            raise ToolFailed(f"--offline cannot know which releases of {name} there are")
+            raise ToolFailed("--offline asks no index for its releases")
         else:
             page = self._page(name)
         return _published(page.files if page else ())

@@ -125,13 +125,13 @@ def _base(base: BaseRow) -> list[str]:
 def _remarks(survey: Survey) -> list[str]:
     """What does not fit, a line each; then why what is newer still is not asked for, the same reasons together."""
     found = [f"{_where(row)} {row.allowed} does not fit: {row.reason}" for row in survey.rows if row.allowed]
-    bars: dict[str, list[str]] = {}
-    for row in survey.rows:
-        if row.bar and row.newest is not None:
-            bars.setdefault(row.bar, []).append(f"{_where(row)} {row.newest.version}")
-    found += [f"{reason}: {', '.join(rows)}" for reason, rows in bars.items()]
-    found += [f"{_where(row)}: not known: {row.unknown}" for row in survey.rows if row.unknown]
-    return found + [f"{base.reference}: not known: {base.unknown}" for base in survey.bases if base.unknown]
+    bars = [(row.bar, f"{_where(row)} {row.newest.version}") for row in survey.rows if row.bar and row.newest]
+    unknown = [(f"not known ({row.unknown})", _where(row)) for row in survey.rows if row.unknown]
+    unknown += [(f"not known ({base.unknown})", base.reference) for base in survey.bases if base.unknown]
+    together: dict[str, list[str]] = {}
+    for reason, what in (*bars, *unknown):
+        together.setdefault(reason, []).append(what)
+    return found + [f"{reason}: {', '.join(names)}" for reason, names in together.items()]
 
 
 def _where(row: Row) -> str:
