@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from lockgen.parsing.record import parse_record
 
 UV = str(find_uv_bin())
 LOCKGEN = [sys.executable, "-m", "lockgen", "--quiet"]
+RESULTS = ROOT / "bench/RESULTS.md"
 Row = tuple[str, str, str]
 
 
@@ -64,7 +65,18 @@ class Bench:
 
     # -- the rows --------------------------------------------------------------
 
-    def rows(self) -> Iterator[Row]:
+    def parts(self) -> dict[str, Callable[[], Iterator[Row]]]:
+        """What can be measured by itself, by name."""
+        return {
+            "resolve": self.resolving,
+            "check": self.checking,
+            "others": self.others,
+            "conflicts": lambda: conflict_rows(self.scratch / "conflicts"),
+            "matrix": lambda: matrix_rows(self.family, self.scratch / "matrix"),
+            "synthetic": self.synthetic,
+        }
+
+    def resolving(self) -> Iterator[Row]:
         self.resolve().run()
         self.bare().run()
         cold = pairs([self.resolve()], [self.bare()], 9)
@@ -73,12 +85,13 @@ class Bench:
         yield "the same, offline", f"{offline.difference:.2f} s over bare uv", said(offline, "bare uv")
         many = pairs(self.each(), [self.resolve()], 3)
         yield "joint compile and one for each image", f"{many.ratio:.1f} x lockgen", said(many, "lockgen")
+
+    def checking(self) -> Iterator[Row]:
         yield self.check()
+
+    def others(self) -> Iterator[Row]:
         yield from self.multi()
         yield from self.pip_compile()
-        yield from conflict_rows(self.scratch / "conflicts")
-        yield from matrix_rows(self.family, self.scratch / "matrix")
-        yield from self.synthetic()
 
     def check(self) -> Row:
         self.resolve().run()
@@ -167,17 +180,29 @@ def drifted(folder: Path) -> str:
     return f"{len(apart)} of {len(versions)} packages differ between its files" + (f" ({shown})" if shown else "")
 
 
-def table(rows: list[Row]) -> str:
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout
+def commit() -> str:
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def known() -> dict[str, tuple[str, ...]]:
+    """The rows of RESULTS.md as it is, by what they measure."""
+    lines = [line for line in RESULTS.read_text().splitlines() if line.startswith("| ")][1:] if RESULTS.exists() else []
+    cells = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines]
+    return {row[0]: row for row in cells}
+
+
+def table(rows: Iterable[tuple[str, ...]]) -> str:
     tools = ", ".join(f"{name} {version(name)}" for name in ("uv", "pip-tools", "pip-compile-multi"))
     lines = [
         "# Measured",
         "",
-        "Written by `nox -s bench`: medians of pairs, the two commands of a pair one after the other in one run.",
-        f"Machine: {machine()}; Python {sys.version.split()[0]}, {tools}; on top of commit {commit.strip()}.",
+        "Written by `nox -s bench`, or a part of it by `nox -s bench -- resolve`, `check`, `others`, `conflicts`, `matrix`,",
+        "`synthetic`: medians of pairs, the two commands of a pair one after the other in one run; each row on top of its commit.",
+        f"Machine: {machine()}; Python {sys.version.split()[0]}, {tools}.",
         "",
-        "| what | result | medians |",
-        "|---|---|---|",
+        "| what | result | medians | commit |",
+        "|---|---|---|---|",
         *(f"| {' | '.join(row)} |" for row in rows),
     ]
     return "\n".join(lines) + "\n"
@@ -190,11 +215,13 @@ def main() -> None:
         family.folder.mkdir()
         family.copy()
         (Path(scratch) / "bare").mkdir()
-        rows = []
-        for row in Bench(family, Path(scratch) / "bare").rows():
-            print(json.dumps(row), flush=True)
-            rows.append(row)
-    (ROOT / "bench/RESULTS.md").write_text(table(rows))
+        parts = Bench(family, Path(scratch) / "bare").parts()
+        rows = known() if sys.argv[1:] else {}
+        for name in sys.argv[1:] or parts:
+            for row in parts[name]():
+                print(json.dumps(row), flush=True)
+                rows[row[0]] = (*row, commit())
+                RESULTS.write_text(table(rows.values()))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+# What the children need is imported here once: each of them would else do so by itself, again and again.
+import lockgen.commands.resolve
+import lockgen.commands.why  # noqa: F401
 from lockgen.adapters.workspace import Folder
 from lockgen.cli import guarded
 from support.reader import tree_of
