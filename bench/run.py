@@ -197,8 +197,9 @@ def table(rows: Iterable[tuple[str, ...]]) -> str:
     lines = [
         "# Measured",
         "",
-        "Written by `nox -s bench`, or a part of it by `nox -s bench -- resolve`, `check`, `others`, `conflicts`, `matrix`,",
-        "`synthetic`: medians of pairs, the two commands of a pair one after the other in one run; each row on top of its commit.",
+        "Written by `nox -s bench`, or a part of it by `nox -s bench -- resolve`, `check`, `others`, `conflicts`,",
+        "`matrix`, `synthetic`: medians of pairs, the two commands of a pair one after the other in one run; each row",
+        "on top of its commit.",
         f"Machine: {machine()}; Python {sys.version.split()[0]}, {tools}.",
         "",
         "| what | result | medians | commit |",
