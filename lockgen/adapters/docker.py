@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +25,8 @@ _LOST = re.compile(
     r"closing transport|connection refused|EOF|Cannot connect|connection reset|error reading from server|broken pipe"
 )
 _GONE = "the engine went away while it built"
+_GLITCH = "only one connection allowed"
+"""What BuildKit says where two of its own calls open one session at once. Nothing is wrong with the build."""
 _CURRENT = Builder("docker", None, None)
 
 
@@ -78,22 +80,24 @@ class Docker:
         Raises:
             ToolFailed: with a fault that says what failed in which image.
         """
-        reader = ProgressReader(images)
-
-        def each(line: str) -> None:
-            for news in reader.feed(line):
-                (progress.note if news.stays else progress.step)(news.text)
-
         # buildx inspects a context by its name, and refuses to build with it by its name.
         context = self._context
         command = ["docker", *context, "buildx", "bake", "--progress=rawjson"]
         command += ["--builder", self.name] if self.name and not context else []
         for file in files:
             command += ["--file", str(file)]
-        done = stream([*command, *arguments], cwd=self.root, env=env, each=each)
-        if done.code:
-            raise ToolFailed.of(_faults(reader, done))
-        return reader.steps()
+        command += arguments
+        faults = []
+        for _ in range(2):
+            reader = ProgressReader(images)
+            done = stream(command, cwd=self.root, env=env, each=_telling(reader, progress))
+            if not done.code:
+                return reader.steps()
+            faults = _faults(reader, done)
+            if not any(_GLITCH in (fault.reason or "") for fault in faults):
+                break
+            progress.note("the engine refused a connection of its own: building once more")
+        raise ToolFailed.of(faults)
 
     def size(self, reference: str) -> int | None:
         """The bytes of an image on this engine; None where it has none of that name."""
@@ -139,6 +143,14 @@ class Docker:
 
     def _docker(self, *arguments: str) -> Finished:
         return run(["docker", *arguments], cwd=self.root, timeout=_TIMEOUT)
+
+
+def _telling(reader: ProgressReader, progress: Progress) -> Callable[[str], None]:
+    def each(line: str) -> None:
+        for news in reader.feed(line):
+            (progress.note if news.stays else progress.step)(news.text)
+
+    return each
 
 
 def _faults(reader: ProgressReader, done: Finished) -> list[Fault]:
