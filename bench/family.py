@@ -30,10 +30,10 @@ class Family:
         shutil.copy(ROOT / "versions.toml", self.folder)
 
     def forget(self) -> None:
-        """No lock, none of its files; the recorded index stays."""
+        """No lock, none of its files; what other commands made stays: the recorded index and the matrix."""
         shutil.rmtree(self.folder / "docker", ignore_errors=True)
         for path in (self.folder / "locks").iterdir():
-            if path.name != "index":
+            if path.name not in {"index", "COMPAT.md"}:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     @property
