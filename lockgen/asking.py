@@ -22,7 +22,9 @@ from lockgen.remembering import Remembered
 class Session:
     """Questions to one resolver. Several threads may ask: what two ask at once is only asked twice.
 
-    ``remembered`` are the answers of earlier runs; `warm` asks all the same.
+    ``remembered`` are the answers of earlier runs. A `warm` question is left out only where one of them asked the index
+    the same: nothing that it may see has come since, and the resolver's cache holds what it read. Where that cache was
+    emptied, each question that it cannot answer goes to the network by itself.
     """
 
     def __init__(self, resolver: Resolver, metadata: MetadataSource, remembered: Remembered | None = None) -> None:
@@ -40,14 +42,14 @@ class Session:
         """Whether ``request`` has a solution whose every package runs on its target."""
         key = (_key(request), warm)
         known = self._answers.get(key)
-        if known is None and not warm and self.remembered is not None:
-            known = self.remembered.recall(request)
+        if known is None and self.remembered is not None:
+            known = self.remembered.recall(request, warm=warm)
         if known is None:
             cached = Verdict(Answer.UNKNOWN) if warm else self._ask(replace(request, offline=True))
             unsaid = cached.answer is Answer.UNKNOWN and (warm or not request.offline)
             known = self._ask(request) if unsaid else cached
             if self.remembered is not None and not request.offline:
-                self.remembered.keep(request, known)
+                self.remembered.keep(request, known, warm=warm)
         self._answers[key] = known
         return known
 

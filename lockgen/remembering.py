@@ -50,18 +50,19 @@ class Remembered:
     surroundings: Mapping[str, str]
     _contents: dict[int, tuple[ExplicitIndex, str]] = field(default_factory=dict)
 
-    def recall(self, request: Request) -> Verdict | None:
-        """What was answered before to ``request``."""
-        found = _read(self.memory.recall(self._key(request)))
+    def recall(self, request: Request, *, warm: bool = False) -> Verdict | None:
+        """What was answered before to ``request``; with ``warm`` only what an index itself was asked about."""
+        found = _read(self.memory.recall(self._key(request, warm)))
         if found is None:
             return None
         return Verdict(Answer(found["answer"]), str(found["reason"]), dict(found["versions"]))
 
-    def keep(self, request: Request, verdict: Verdict) -> None:
-        """For the next run."""
+    def keep(self, request: Request, verdict: Verdict, *, warm: bool = False) -> None:
+        """For the next run; a ``warm`` answer is an answer like others too."""
         if verdict.answer is not Answer.UNKNOWN:
             kept = {"answer": verdict.answer, "reason": verdict.reason, "versions": dict(verdict.versions)}
-            self.memory.keep(self._key(request), json.dumps(kept))
+            for key in {self._key(request, False), self._key(request, warm)}:
+                self.memory.keep(key, json.dumps(kept))
 
     def recall_package(self, name: str, version: str, request: Request) -> Resolved | None:
         """The package with the one file that an answer looks at; without its METADATA's place."""
@@ -79,10 +80,11 @@ class Remembered:
             kept = {"file": file.name, "url": file.url, "sha256": file.sha256, "metadata": file.metadata_sha256}
             self.memory.keep(key, json.dumps({**kept, "index": package.index}))
 
-    def _key(self, request: Request) -> str:
+    def _key(self, request: Request, warm: bool) -> str:
         return digest(
             {
                 **self._common(request),
+                **({"warm": True} if warm else {}),
                 "requirements": request.requirements,
                 "constraints": request.constraints,
                 "preferences": dict(request.preferences),

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 import zipfile
 from pathlib import Path
 
 from lockgen.adapters.process import run
-from lockgen.adapters.resolvers.uv import clean_environment, default_index, find_uv
+from lockgen.adapters.resolvers.uv import clean_environment, default_index, find_uv, interpreter
 from lockgen.errors import ToolFailed
 from lockgen.ports import Request
 
@@ -26,10 +25,7 @@ def build_wheel(folder: Path, archive: str, request: Request) -> bytes:
     command = [uv, "build", "--wheel", "--no-config", "--out-dir", "built"]
     if request.exclude_newer is not None:
         command += ["--exclude-newer", request.exclude_newer.isoformat()]
-    done = run([*command, "--python", request.target.python, archive], cwd=folder, env=environment)
-    if done.code != 0 and "No interpreter found" in done.stderr:
-        # What a package requires seldom hangs on the Python that builds it, and there is no other here.
-        done = run([*command, "--python", sys.executable, archive], cwd=folder, env=environment)
+    done = run([*command, "--python", interpreter(uv, request.target.python), archive], cwd=folder, env=environment)
     wheels = sorted((folder / "built").glob("*.whl"))
     if done.code != 0 or not wheels:
         raise ToolFailed(

@@ -61,7 +61,7 @@ class MetadataReader:
         if missing and request.offline:
             names = ", ".join(sorted(file.name for file in missing))
             raise ToolFailed(f"the cache has no metadata of {names}", hint="run it once without --offline")
-        if any(not file.vouched for file in missing):
+        if not self._default and any(not file.vouched for file in missing):
             self._default = default_index(find_uv(), Path.cwd())
         found |= read_all(missing, lambda file: self._fresh(self._vouched(file), request))
         return found

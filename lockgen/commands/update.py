@@ -26,7 +26,7 @@ from lockgen.commands.sources import explicit_indexes
 from lockgen.errors import BadInput, Exit, NoResolution, Place, ToolFailed
 from lockgen.model.bumps import Move
 from lockgen.model.lock import Lock
-from lockgen.model.matrix import Matrix, Result
+from lockgen.model.matrix import Matrix, Status
 from lockgen.model.sizes import Bytes
 from lockgen.model.update import (
     SEEN_BRANCH,
@@ -177,7 +177,7 @@ class _Session:
         self.uploads = Uploads(Http(), self.inputs.manifest)
         self.sights: str | None = None
         self._releases: Mapping[str, Sequence[Published]] = {}
-        self._before: Matrix | None = None
+        self._before: dict[tuple[str, str], Status] | None = None
 
     def _locked(self) -> Lock:
         data = self.folder.read(LOCK_PATH)
@@ -331,14 +331,16 @@ class _Session:
         if self.inputs.manifest.compat is None:
             return None
         if self._before is None:
-            self._before = self._matrix(self.folder)
-        after = self._matrix(folder)
+            self.progress.step("the matrix as it is")
+            self._before = self._statuses(self.folder)
+        before = self._before
+        self.progress.step("the matrix as it would be")
+        after = self._matrix(self._planned(folder))
         folder.replace({matrices.COMPAT_PATH: matrices.markdown(after).encode()})
-        before = {(cell.name, result.group.name): result for cell in self._before.cells for result in cell.results}
         touched = {(image.name, image.variant) for image in done.changes.images}
         return tuple(
             CellChange(
-                cell.name, result.group.name, str(old.status) if old else None, str(result.status), result.reason
+                cell.name, result.group.name, str(old) if old is not None else None, str(result.status), result.reason
             )
             for cell in after.cells
             for result in cell.results
@@ -346,13 +348,26 @@ class _Session:
             for old in (before.get((cell.name, result.group.name)),)
         )
 
-    def _matrix(self, folder: Folder) -> Matrix:
-        options = compat.Options(
-            jobs=self.options.jobs, seconds=self.options.seconds, live=self.options.live, no_cache=self.options.no_cache
-        )
-        plan = compat.planned(folder, read_inputs(folder).manifest, options, self.progress)
+    def _statuses(self, folder: Folder) -> dict[tuple[str, str], Status]:
+        """What each group comes to in each cell: told by locks/COMPAT.md, as long as that is of these inputs."""
+        plan = self._planned(folder)
+        kept = folder.read(matrices.COMPAT_PATH)
+        told = matrices.statuses_of(kept, plan.matrix) if kept is not None else None
+        if told is not None:
+            return told
+        made = self._matrix(plan)
+        return {(cell.name, result.group.name): result.status for cell in made.cells for result in cell.results}
+
+    def _planned(self, folder: Folder) -> compat.Plan:
+        return compat.planned(folder, read_inputs(folder).manifest, self._asking(), self.progress)
+
+    def _asking(self) -> compat.Options:
+        options = self.options
+        return compat.Options(jobs=options.jobs, seconds=options.seconds, live=options.live, no_cache=options.no_cache)
+
+    def _matrix(self, plan: compat.Plan) -> Matrix:
         cells = [cell for cell in plan.matrix.cells if not cell.excluded]
-        matrix, complete = compat.filled(plan, cells, options, self.progress)
+        matrix, complete = compat.filled(plan, cells, self._asking(), self.progress)
         if not complete:
             raise KeyboardInterrupt
         whole = {cell.name: cell for cell in plan.matrix.cells} | {cell.name: cell for cell in matrix.cells}
@@ -405,10 +420,6 @@ class _Attempt:
         pinned = {candidate.name for candidate in self.group.candidates if candidate.pinned}
         wishes = [Wish(name, str(version) if name in pinned else None) for name, version in versions.items()]
         return bumped(self.folder, wishes, replace(options, exclude_newer=self.cut_off(versions)), self.progress)
-
-
-def _cell_change(cell: str, old: Result | None, new: Result) -> CellChange:
-    return CellChange(cell, new.group.name, str(old.status) if old else None, str(new.status), new.reason)
 
 
 def _moved(move: Move) -> Moved:

@@ -193,6 +193,41 @@ def inputs_of(data: bytes) -> str | None:
     return lines[1].removeprefix(_INPUTS).removesuffix(" -->") if known else None
 
 
+def statuses_of(data: bytes, matrix: Matrix) -> dict[tuple[str, str], Status] | None:
+    """What a file that is still the matrix of these inputs says of each cell's groups, by their names; else None."""
+    if inputs_of(data) != matrix.inputs or not is_unedited(data):
+        return None
+    found: dict[tuple[str, str], Status] = {}
+    tables = _tables(data.decode("utf-8", "replace"))
+    for group in matrix.groups:
+        head, *rows = tables.get(group.name, [[]])
+        shown = {(row[0], column): word for row in rows for column, word in zip(head[1:], row[1:], strict=False)}
+        for cell in _cells(matrix, group):
+            word = shown.get((_escaped(_row(cell)), _escaped(f"Python {cell.at[PYTHON]}")))
+            if word is not None and (status := _status(word)) is not None:
+                found[cell.name, group.name] = status
+    return found
+
+
+def _tables(text: str) -> dict[str, list[list[str]]]:
+    """The rows of the table under each heading of a group, as they are written; without the line of dashes."""
+    found: dict[str, list[list[str]]] = {}
+    heading = ""
+    for line in text.splitlines():
+        if line.startswith("## "):
+            heading = line.removeprefix("## ")
+        elif line.startswith("| "):
+            found.setdefault(heading, []).append(line.removeprefix("| ").removesuffix(" |").split(" | "))
+    return found
+
+
+def _status(word: str) -> Status | None:
+    """The other way of `symbol`."""
+    if word.endswith((" pin", " pins")):
+        return Status.CHANGES
+    return {"yes": Status.YES, "no": Status.NO, "?": Status.UNKNOWN}.get(word)
+
+
 def is_unedited(data: bytes) -> bool:
     """Whether the text of a file is the one that was written."""
     parts = data.split(b"\n", 3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 import tarfile
 import zipfile
@@ -355,6 +356,19 @@ def test_an_sdist_that_does_not_say_is_built() -> None:
         assert read(file) == CoreMetadata("docopt", "0.6.2", None, ("chardet>=3",))
     assert server.paths == [f"/{name}"]
     assert read(file, offline=True).requires == ("chardet>=3",)
+
+
+def test_a_python_that_does_not_start_is_as_good_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pyenv puts a shim on PATH for each Python that it has, and most of them only say "command not found"."""
+    shim = tmp_path / "python3.8"
+    shim.write_text("#!/bin/sh\necho 'pyenv: python3.8: command not found' >&2\nexit 127\n")
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    name, data = sdist("docopt", "0.6.2", "Metadata-Version: 2.1\nName: docopt\nVersion: 0.6.2\n")
+    with hand(files(**{name: data})) as server:
+        asking = replace(request(), target=Target("3.8", "linux/amd64", "2.35"))
+        read = MetadataReader(Http()).read([of(server, name, data)], asking)
+    assert read[name] == CoreMetadata("docopt", "0.6.2", None, ())
 
 
 @pytest.mark.parametrize("info", [None, STATIC.replace(b"2.2", b"2.1"), STATIC + b"Dynamic: Requires-Dist\n"])

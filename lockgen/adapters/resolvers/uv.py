@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -80,6 +80,25 @@ def default_index(uv: str, cwd: Path, *, offline: bool = False) -> str:
     return urls[0]
 
 
+def interpreter(uv: str, version: str) -> str:
+    """The Python that builds source distributions: one of ``version`` if there is one that starts, else lockgen's own.
+
+    What a package requires seldom hangs on the Python that builds it. uv would look for one in each call, and a shim on
+    PATH (pyenv's) that only says "command not found" costs it a second each time: so it is told.
+    """
+    if version == f"{sys.version_info[0]}.{sys.version_info[1]}":
+        return sys.executable
+    return _found_python(uv, version, os.environ.get("PATH"))
+
+
+@cache
+def _found_python(uv: str, version: str, path: str | None) -> str:
+    command = [uv, "python", "find", version, "--no-project", "--no-config", "--offline", "--quiet"]
+    with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
+        done = run(command, cwd=Path(folder), env=clean_environment(os.environ), timeout=60)
+    return done.stdout.strip() if done.code == 0 else sys.executable
+
+
 class Uv:
     """The default resolver. ``time_limit`` is the seconds that one solve may take.
 
@@ -112,7 +131,8 @@ class Uv:
     def solve(self, request: Request) -> Solution:
         """See ports.Resolver. Solves again only where a routed package was reached without being asked for."""
         with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
-            return _Solve(self._uv, Path(folder), request, self.default_index, self._time_limit).run()
+            python = interpreter(self._uv, request.target.python)
+            return _Solve(self._uv, Path(folder), request, self.default_index, self._time_limit, python).run()
 
 
 def _check_version(uv: str) -> str:
@@ -132,6 +152,7 @@ class _Solve:
     request: Request
     index: str
     time_limit: float
+    python: str
 
     def run(self) -> Solution:
         routed = set(self.request.routes)
@@ -229,11 +250,9 @@ class _Solve:
         command = [self.uv, "pip", "compile", "pyproject.toml", "-o", "pylock.toml", "--quiet"]
         command += ["--config-file", "uv.toml", "--preview-features", "index-exclude-newer,pylock"]
         command += ["--python-version", target.python, "--python-platform", target.uv_platform]
-        command += ["--only-binary", ":all:"]
+        command += ["--python", self.python, "--only-binary", ":all:"]
         for name in sorted(self.request.build):
             command += ["--no-binary", name]
-        if f"{sys.version_info[0]}.{sys.version_info[1]}" == target.python:
-            command += ["--python", sys.executable]
         return command + (["--offline"] if self.request.offline else [])
 
     def _write(self, asked: set[str]) -> None:

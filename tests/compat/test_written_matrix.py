@@ -1,0 +1,54 @@
+"""locks/COMPAT.md is written for people, and `update` reads what it says of each cell."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lockgen.model.matrix import Axis, Cell, Group, Matrix, Result, Status
+from lockgen.rendering.matrix import markdown, statuses_of
+
+GROUPS = (
+    Group("base_x:cpu", "cpu", ("base_x", "a|b")),
+    Group("ml:cuda", "cuda", ("ml",)),
+    Group("up:cuda", "cuda", ()),
+)
+AXES = (Axis("python", ("3.9", "3.10")), Axis("torch", ("2.1.0", "2.2.0")), Axis("variant", ("cpu", "cuda")))
+TEXTS = st.text(alphabet="ab |#*_~\\`<>[]?-", max_size=12)
+
+
+@st.composite
+def matrices(draw: st.DrawFn) -> Matrix:
+    def result(group: Group) -> Result:
+        status = draw(st.sampled_from(Status))
+        names = draw(st.sets(TEXTS, max_size=3)) if status is Status.CHANGES else set()
+        changes = {name: ("1", draw(TEXTS)) for name in names}
+        return Result(group, status, changes, draw(TEXTS), "", {})
+
+    cells = []
+    for python in AXES[0].values:
+        for torch in AXES[1].values:
+            for variant in AXES[2].values:
+                excluded = draw(st.booleans())
+                of = [] if excluded else [group for group in GROUPS if group.variant == variant]
+                at = {"python": python, "torch": torch, "variant": variant}
+                cells.append(Cell(at, excluded, tuple(map(result, of))))
+    return Matrix("voices", "sha256:0", AXES, GROUPS, tuple(cells))
+
+
+@given(matrices())
+def test_what_is_written_is_read_again(matrix: Matrix) -> None:
+    told = {(cell.name, one.group.name): one.status for cell in matrix.cells for one in cell.results}
+    assert statuses_of(markdown(matrix).encode(), matrix) == told
+
+
+def test_a_file_of_other_inputs_or_edited_says_nothing() -> None:
+    cell = Cell({"python": "3.9", "variant": "cpu"}, False, (Result(GROUPS[0], Status.YES, {}, "", "", {}),))
+    axes = (Axis("python", ("3.9",)), Axis("variant", ("cpu",)))
+    matrix = Matrix("voices", "sha256:0", axes, GROUPS[:1], (cell,))
+    written = markdown(matrix).encode()
+    assert statuses_of(written, matrix) == {("python=3.9 variant=cpu", "base_x:cpu"): Status.YES}
+    other = Matrix("voices", "sha256:1", axes, GROUPS[:1], (cell,))
+    assert statuses_of(written, other) is None
+    assert statuses_of(written.replace(b"| yes |", b"| no |"), matrix) is None
+    assert statuses_of(b"", matrix) is None
