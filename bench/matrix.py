@@ -7,6 +7,7 @@ one after the other: a machine with nothing else to do would need their sum divi
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from lockgen.adapters.process import Finished
 from lockgen.adapters.resolvers import uv
 
 Row = tuple[str, str, str]
+_INDEX = re.compile(r'^url = "file://(.*)"$', re.MULTILINE)
 LOCKGEN = [sys.executable, "-m", "lockgen", "--quiet"]
 
 
@@ -35,6 +37,7 @@ class Recorder:
     def __init__(self, scratch: Path) -> None:
         self.scratch = scratch
         self.calls: list[tuple[list[str], Path, dict[str, str]]] = []
+        self._pages: dict[str, Path] = {}
         self._lock = threading.Lock()
 
     def run(self, argv: Sequence[str], *, cwd: Path, **more: Any) -> Finished:
@@ -43,9 +46,17 @@ class Recorder:
                 copy = self.scratch / str(len(self.calls))
                 shutil.copytree(cwd, copy)
                 for path in copy.glob("*.toml"):
-                    path.write_text(path.read_text().replace(str(cwd), str(copy)))
+                    path.write_text(_INDEX.sub(self._kept, path.read_text()))
                 self.calls.append((list(argv), copy, dict(more["env"])))
         return _run(argv, cwd=cwd, **more)
+
+    def _kept(self, found: re.Match[str]) -> str:
+        """The address of a copy of an index's pages: the session's own go with it."""
+        source = found[1]
+        if source not in self._pages:
+            self._pages[source] = self.scratch / f"index-{len(self._pages)}"
+            shutil.copytree(source, self._pages[source])
+        return f'url = "{self._pages[source].as_uri()}"'
 
     def again(self) -> float:
         """The seconds that all of them take bare, one after the other; a no is an answer like a yes."""

@@ -107,6 +107,7 @@ class Table(BaseModel):
     """A table of the file: unknown keys and loose types are errors."""
 
     model_config = ConfigDict(
+        defer_build=True,
         extra="forbid",
         strict=True,
         frozen=True,
@@ -236,7 +237,7 @@ AxisValue = Annotated[
 class CompatTable(Table):
     """The compatibility matrix that `lockgen compat` makes. Any pinned package may be an axis, by its name."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
     __pydantic_extra__: dict[str, AxisValue] = Field(init=False)
 
     python: list[PythonVersion] | None = Field(

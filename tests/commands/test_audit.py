@@ -15,7 +15,7 @@ from support.index import LocalIndex
 from support.osv import CRITICAL, LOW, LocalOsv, Record, before, osv_serving, record, write_dump, write_zip
 from support.project import Project, Ran
 
-import lockgen.adapters.http as door
+import lockgen.adapters.transport as door
 
 FAMILY = """\
 [family]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from index.hand_server import Answer, Asked, hand
 
-from lockgen.adapters import http as http_module
+from lockgen.adapters import transport as http_module
 from lockgen.adapters.http import Http
 from lockgen.errors import LockgenError, ToolFailed
 

@@ -111,7 +111,7 @@ def test_a_login_that_is_none(registry: LocalRegistry, tmp_path: Path, config: s
 def test_no_secret_in_an_error(
     registry: LocalRegistry, tmp_path: Path, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lockgen.adapters.http.LONGEST_PAUSE", 0.0)
+    monkeypatch.setattr("lockgen.adapters.transport.LONGEST_PAUSE", 0.0)
     log_in(tmp_path, {"auths": {registry.host: {"auth": coded(f"{USER}:{SECRET}")}}})
     registry.auth = "token"
     asked(registry).tags()

@@ -90,8 +90,8 @@ OUTSIDE = {
 
 DOORS = {
     "subprocess": {"adapters/process.py"},
-    "requests": {"adapters/http.py"},
-    "urllib3": {"adapters/http.py"},
+    "requests": {"adapters/transport.py"},
+    "urllib3": {"adapters/transport.py"},
     "rich": {"adapters/terminal.py"},
     "fcntl": {"adapters/locking.py"},
     "platformdirs": {"adapters/caches.py"},

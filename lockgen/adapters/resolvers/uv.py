@@ -6,14 +6,12 @@ An explicit index reaches uv as a folder of PEP 503 pages (a ``file:`` URL) with
 
 from __future__ import annotations
 
-import html
-import json
 import os
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -25,9 +23,10 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from lockgen.adapters.process import Finished, run
+from lockgen.adapters.resolvers.pages import Pages, array, quoted
 from lockgen.adapters.resolvers.usable import identity, usable_files
 from lockgen.errors import Fault, LockgenError, NoResolution, ToolFailed
-from lockgen.ports import ExplicitIndex, IndexFile, Request, Resolved, Solution
+from lockgen.ports import IndexFile, Request, Resolved, Solution
 
 # The first that knows the preview feature index-exclude-newer; it and the newest lock the reference family alike.
 OLDEST = Version("0.11.5")
@@ -109,6 +108,7 @@ class Uv:
 
     def __init__(self, time_limit: float = 600) -> None:
         self._time_limit = time_limit
+        self._pages = Pages()
 
     @cached_property
     def _uv(self) -> str:
@@ -132,7 +132,9 @@ class Uv:
         """See ports.Resolver. Solves again only where a routed package was reached without being asked for."""
         with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
             python = interpreter(self._uv, request.target.python)
-            return _Solve(self._uv, Path(folder), request, self.default_index, self._time_limit, python).run()
+            return _Solve(
+                self._uv, Path(folder), request, self.default_index, self._time_limit, python, self._pages
+            ).run()
 
 
 def _check_version(uv: str) -> str:
@@ -153,6 +155,7 @@ class _Solve:
     index: str
     time_limit: float
     python: str
+    pages: Pages
 
     def run(self) -> Solution:
         routed = set(self.request.routes)
@@ -212,12 +215,14 @@ class _Solve:
     def _grown(self, tried: set[str], refusal: LockgenError, environment: dict[str, str]) -> Solution | None:
         """A solution that asks only for the routed packages that uv's refusals name, from none on.
 
-        ``refusal`` is what uv said of asking for ``tried``.
+        ``refusal`` is what uv said of asking for ``tried``. What the family itself asks for is always asked for.
         """
+        asks = map(Requirement, self.request.requirements)
+        own = {str(canonicalize_name(ask.name)) for ask in asks if self.request.target.holds(ask.marker)}
         asked: set[str] = set()
         while True:
             error = refusal
-            if asked != tried:
+            if asked - own != tried - own:
                 try:
                     return self._closed(asked, environment)
                 except LockgenError as again:
@@ -226,6 +231,13 @@ class _Solve:
             if not named:
                 return None
             asked |= named
+
+    @cached_property
+    def folders(self) -> dict[str, Path]:
+        """Where the pages of each index are."""
+        return {
+            name: self.pages.folder(self.request.indexes[name]) for name in sorted(set(self.request.routes.values()))
+        }
 
     def _environment(self) -> dict[str, str]:
         return {**clean_environment(os.environ), "UV_DEFAULT_INDEX": self.index}
@@ -236,7 +248,7 @@ class _Solve:
         done = run(self._command(), cwd=self.folder, env=environment, timeout=self.time_limit)
         if done.code != 0:
             raise _failure(done, self.request)
-        found = _read_pylock(self.folder / "pylock.toml", self.request)
+        found = _read_pylock(self.folder / "pylock.toml", self.request, self.folders)
         astray = {name for name, index in self.request.routes.items() if name in found and found[name].index != index}
         if stuck := astray & asked:
             raise ToolFailed(
@@ -257,18 +269,16 @@ class _Solve:
 
     def _write(self, asked: set[str]) -> None:
         request = self.request
-        indexes = sorted(set(request.routes.values()))
         requirements = sorted({*request.requirements, *(name for name in asked)})
-        tables = [f"[[tool.uv.index]]\n{_index_table(self.folder, name)}" for name in indexes]
-        sources = [f"{_text(name)} = {{ index = {_text(index)} }}" for name, index in sorted(request.routes.items())]
+        folders = self.folders
+        tables = [f"[[tool.uv.index]]\n{_index_table(folders[name], name)}" for name in folders]
+        sources = [f"{quoted(name)} = {{ index = {quoted(index)} }}" for name, index in sorted(request.routes.items())]
         (self.folder / "pyproject.toml").write_text(
             f'[project]\nname = "{_PROJECT}"\nversion = "0"\nrequires-python = "=={request.target.python}.*"\n'
-            f"dependencies = {_list(requirements)}\n"
+            f"dependencies = {array(requirements)}\n"
             "[tool.uv.sources]\n" + "\n".join(sources) + "\n" + "\n".join(tables)
         )
-        (self.folder / "uv.toml").write_text(_configuration(request, self.folder, indexes))
-        for name in indexes:
-            _write_index(self.folder / name, request.indexes[name])
+        (self.folder / "uv.toml").write_text(_configuration(request, folders, self.pages))
         _write_preferences(self.folder / "pylock.toml", request)
 
 
@@ -276,70 +286,24 @@ def _names(error: LockgenError, name: str) -> bool:
     return re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", error.faults[0].reason or "") is not None
 
 
-def _text(value: str) -> str:
-    return json.dumps(value, ensure_ascii=True)
-
-
-def _list(values: Iterable[str]) -> str:
-    return "[" + ", ".join(_text(value) for value in values) + "]"
-
-
 def _index_table(folder: Path, name: str) -> str:
     # A recorded index has no upload times, and a cut-off hides what has none.
-    url = (folder / name).as_uri()
-    return f"name = {_text(name)}\nurl = {_text(url)}\nexplicit = true\nexclude-newer = false\n"
+    return f"name = {quoted(name)}\nurl = {quoted(folder.as_uri())}\nexplicit = true\nexclude-newer = false\n"
 
 
-def _configuration(request: Request, folder: Path, indexes: list[str]) -> str:
-    parts = [f"constraint-dependencies = {_list(request.constraints)}\n"]
+def _configuration(request: Request, folders: Mapping[str, Path], pages: Pages) -> str:
+    parts = [f"constraint-dependencies = {array(request.constraints)}\n"]
     if request.exclude_newer is not None:
-        parts.append(f"exclude-newer = {_text(request.exclude_newer.isoformat())}\n")
+        parts.append(f"exclude-newer = {quoted(request.exclude_newer.isoformat())}\n")
     if request.overrides:
         scoped = [
-            f"{{ package = {{ name = {_text(name)} }}, dependencies = {_list(needs)} }}"
+            f"{{ package = {{ name = {quoted(name)} }}, dependencies = {array(needs)} }}"
             for name, needs in sorted(request.overrides.items())
         ]
         parts.append(f"override-dependencies = [{', '.join(scoped)}]\n")
-    parts += [f"[[index]]\n{_index_table(folder, name)}" for name in indexes]
-    for index in indexes:
-        parts += _static_metadata(request.indexes[index], request)
+    parts += [f"[[index]]\n{_index_table(folder, name)}" for name, folder in folders.items()]
+    parts += [pages.metadata(request.indexes[name], request.target) for name in folders]
     return "".join(parts)
-
-
-def _static_metadata(index: ExplicitIndex, request: Request) -> list[str]:
-    tables: dict[tuple[str, str], str] = {}
-    for page in index.pages.values():
-        for file in usable_files(page.project, page.files, request.target, build=frozenset()):
-            metadata = index.metadata.get(file.name)
-            if metadata is None:
-                continue
-            lines = [
-                "[[dependency-metadata]]",
-                f"name = {_text(page.project)}",
-                f"version = {_text(metadata.version)}",
-            ]
-            lines.append(f"requires-dist = {_list(metadata.requires)}")
-            lines.append(f"provides-extra = {_list(metadata.extras)}")
-            if metadata.requires_python:
-                lines.append(f"requires-python = {_text(metadata.requires_python)}")
-            # Wheels come best first, and uv knows one metadata for a version.
-            tables.setdefault((page.project, metadata.version), "\n".join(lines) + "\n")
-    return list(tables.values())
-
-
-def _write_index(folder: Path, index: ExplicitIndex) -> None:
-    for page in index.pages.values():
-        (folder / page.project).mkdir(parents=True, exist_ok=True)
-        links = []
-        for file in page.files:
-            if file.sha256 is None or file.name not in index.metadata:
-                continue
-            python = f' data-requires-python="{html.escape(file.requires_python)}"' if file.requires_python else ""
-            yanked = f' data-yanked="{html.escape(file.yanked)}"' if file.yanked is not None else ""
-            name = html.escape(file.name)
-            links.append(f'<a href="{name}#sha256={file.sha256}"{python}{yanked}>{name}</a>')
-        body = "\n".join(links)
-        (folder / page.project / "index.html").write_text(f"<!DOCTYPE html><html><body>\n{body}\n</body></html>\n")
 
 
 def _write_preferences(path: Path, request: Request) -> None:
@@ -347,29 +311,29 @@ def _write_preferences(path: Path, request: Request) -> None:
     if request.preferences:
         lines = ['lock-version = "1.0"', 'created-by = "lockgen"']
         for name, version in sorted(request.preferences.items()):
-            lines += ["[[packages]]", f"name = {_text(name)}", f"version = {_text(version)}"]
+            lines += ["[[packages]]", f"name = {quoted(name)}", f"version = {quoted(version)}"]
         path.write_text("\n".join(lines) + "\n")
 
 
-def _read_pylock(path: Path, request: Request) -> dict[str, Resolved]:
+def _read_pylock(path: Path, request: Request, folders: Mapping[str, Path]) -> dict[str, Resolved]:
     document = tomli.loads(path.read_text(encoding="utf-8"))
     found: dict[str, Resolved] = {}
     for entry in document.get("packages", []):
         name = canonicalize_name(entry["name"])
         listed = [*entry.get("wheels", []), *([entry["sdist"]] if "sdist" in entry else [])]
         files = tuple(_file(item) for item in listed)
-        folder = _index_folder(path.parent, files, request)
-        if folder is not None:
-            original = {file.name: file for page in request.indexes[folder].pages.values() for file in page.files}
+        index = _index_of(files, folders)
+        if index is not None:
+            original = {file.name: file for page in request.indexes[index].pages.values() for file in page.files}
             files = tuple(original[file.name] for file in files)
         usable = usable_files(name, files, request.target, build=request.build)
-        found[name] = Resolved(name, str(Version(entry["version"])), folder, usable)
+        found[name] = Resolved(name, str(Version(entry["version"])), index, usable)
     return found
 
 
-def _index_folder(root: Path, files: tuple[IndexFile, ...], request: Request) -> str | None:
-    for name in set(request.routes.values()):
-        if any(file.url.startswith((root / name).as_uri() + "/") for file in files):
+def _index_of(files: tuple[IndexFile, ...], folders: Mapping[str, Path]) -> str | None:
+    for name, folder in folders.items():
+        if any(file.url.startswith(folder.as_uri() + "/") for file in files):
             return name
     return None
 
