@@ -150,7 +150,7 @@ class Compatibility:
             done += 1
             self.progress.step(f"{done} of {len(missing)} {what}: {self.asked} questions asked")
 
-        self.parallel.each(work, list(missing))
+        self.parallel.each(work, list(missing), long=True)
 
     def _recall(self, key: str) -> bool:
         text = self.memory.recall(key)

@@ -287,6 +287,10 @@ class Parallel(Protocol):
 
     workers: int
 
-    def each(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """The results in the order of ``items``; raises what ``work`` raised first."""
+    def each(self, work: Callable[[Item], Result], items: Sequence[Item], *, long: bool = False) -> list[Result]:
+        """The results in the order of ``items``; raises what ``work`` raised first.
+
+        ``long`` is work that asks one question after the other: one more is begun then, as a last one that is left
+        alone would leave all other cores idle.
+        """
         ...

@@ -72,7 +72,7 @@ class Repairer:
         try:
             found = self._freed(self._cores(conflicts)) if conflicts else []
             self.explainer.progress.step(f"{len(found)} ways to repair it; looking for the nearest versions")
-            proposals = self.explainer.parallel.each(self._nearest, found)
+            proposals = self.explainer.parallel.each(self._nearest, found, long=True)
         except KeyboardInterrupt:
             complete = False
         ranked = sorted(proposals, key=_rank)

@@ -112,7 +112,7 @@ class ArtifactReader:
         with tempfile.TemporaryDirectory(prefix="lockgen-") as name:
             folder = Path(name)
             (folder / file.name).write_bytes(archive)
-            environment = {**clean_environment(os.environ), "UV_DEFAULT_INDEX": default_index(find_uv(), folder)}
+            environment = {**clean_environment(os.environ), "UV_DEFAULT_INDEX": default_index()}
             environment["UV_NO_CONFIG"] = "1"
             environment["PATH"] = f"{Path(find_uv()).parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
             if cut_off is not None:

@@ -19,7 +19,7 @@ def build_wheel(folder: Path, archive: str, request: Request) -> bytes:
         ToolFailed: it does not build.
     """
     uv = find_uv()
-    index = default_index(uv, folder)
+    index = default_index()
     environment = {**clean_environment(os.environ), "UV_DEFAULT_INDEX": index}
     # Not --quiet: that would keep back what the build itself says.
     command = [uv, "build", "--wheel", "--no-config", "--out-dir", "built"]

@@ -48,7 +48,7 @@ def install(rows: Sequence[Resolved], python: str, needs: Sequence[str], *, offl
     uv = find_uv()
     with tempfile.TemporaryDirectory(prefix="lockgen-install-") as name:
         folder = Path(name)
-        environment = _environment(uv, folder, offline=offline)
+        environment = _environment()
         found = run([uv, "python", "find", "--no-project", python], cwd=folder, env=environment, timeout=60)
         if found.code != 0:
             return Tried("unknown", f"there is no Python {python} on this machine")
@@ -66,8 +66,8 @@ def install(rows: Sequence[Resolved], python: str, needs: Sequence[str], *, offl
         return Tried(*_imported(folder, needs, seconds), held)
 
 
-def _environment(uv: str, folder: Path, *, offline: bool) -> dict[str, str]:
-    return {**clean_environment(os.environ), "UV_DEFAULT_INDEX": default_index(uv, folder, offline=offline)}
+def _environment() -> dict[str, str]:
+    return {**clean_environment(os.environ), "UV_DEFAULT_INDEX": default_index()}
 
 
 def _install(

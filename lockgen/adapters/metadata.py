@@ -25,7 +25,7 @@ from lockgen.adapters.caches import cache_root
 from lockgen.adapters.http import Http
 from lockgen.adapters.remote_wheel import read_metadata
 from lockgen.adapters.resolvers.usable import identity
-from lockgen.adapters.resolvers.uv import default_index, find_uv
+from lockgen.adapters.resolvers.uv import default_index
 from lockgen.adapters.simple_index import read_page
 from lockgen.errors import LockgenError, NoResolution, ToolFailed
 from lockgen.model.urls import redacted
@@ -62,7 +62,7 @@ class MetadataReader:
             names = ", ".join(sorted(file.name for file in missing))
             raise ToolFailed(f"the cache has no metadata of {names}", hint="run it once without --offline")
         if not self._default and any(not file.vouched for file in missing):
-            self._default = default_index(find_uv(), Path.cwd())
+            self._default = default_index()
         found |= read_all(missing, lambda file: self._fresh(self._vouched(file), request))
         return found
 

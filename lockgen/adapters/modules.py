@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from io import BytesIO
 from lzma import LZMAError
-from pathlib import Path
 
 from packaging.version import Version
 
@@ -23,7 +22,7 @@ from lockgen.adapters.metadata import WORKERS, read_sdist
 from lockgen.adapters.parallel import Threads
 from lockgen.adapters.remote_wheel import open_wheel
 from lockgen.adapters.resolvers.usable import identity, wheel_rank
-from lockgen.adapters.resolvers.uv import default_index, find_uv
+from lockgen.adapters.resolvers.uv import default_index
 from lockgen.adapters.simple_index import read_page
 from lockgen.errors import LockgenError, ToolFailed
 from lockgen.model.lock import Package
@@ -78,7 +77,7 @@ class ModuleReader:
             return found, {}
         if offline:
             return found, dict.fromkeys((pin for pin, _ in missing), "the cache does not know its files")
-        self._default = default_index(find_uv(), Path.cwd())
+        self._default = default_index()
         self._progress.step(f"reading which modules {len(missing)} packages hold")
         unknown: dict[str, str] = {}
         answers = Threads(WORKERS).each(lambda row: self._tried(row[1]), missing)

@@ -22,14 +22,14 @@ class Threads:
     def __init__(self, workers: int | None = None) -> None:
         self.workers = workers or cores()
 
-    def each(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    def each(self, work: Callable[[Item], Result], items: Sequence[Item], *, long: bool = False) -> list[Result]:
         """The results in the order of ``items``.
 
         The first error ends it; Ctrl-C does not wait for what has not begun.
         """
         if self.workers == 1 or len(items) < 2:
             return [work(item) for item in items]
-        pool = ThreadPoolExecutor(min(self.workers, len(items)))
+        pool = ThreadPoolExecutor(min(self.workers + long, len(items)))
         try:
             return [future.result() for future in [pool.submit(work, item) for item in items]]
         finally:

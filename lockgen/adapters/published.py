@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 
 from packaging.version import Version
 
 from lockgen.adapters.http import Http
 from lockgen.adapters.metadata import MetadataReader
 from lockgen.adapters.resolvers.usable import identity, usable_files
-from lockgen.adapters.resolvers.uv import default_index, find_uv
+from lockgen.adapters.resolvers.uv import default_index
 from lockgen.adapters.simple_index import read_page
 from lockgen.errors import LockgenError
 from lockgen.model.manifest import Manifest
@@ -55,7 +54,7 @@ class Uploads:
 
     def _page(self, name: str) -> tuple[IndexFile, ...]:
         if name not in self._pages:
-            self._default = self._default or default_index(find_uv(), Path.cwd())
+            self._default = self._default or default_index()
             self._pages[name] = read_page(self._http, self._default, name).files
         return self._pages[name]
 

@@ -17,7 +17,7 @@ from packaging.version import InvalidVersion, Version
 from lockgen.adapters.caches import cache_root
 from lockgen.adapters.http import Http
 from lockgen.adapters.resolvers.usable import identity, usable_files
-from lockgen.adapters.resolvers.uv import default_index, find_uv
+from lockgen.adapters.resolvers.uv import default_index
 from lockgen.adapters.simple_index import read_page
 from lockgen.errors import LockgenError, ToolFailed
 from lockgen.model.outdated import Release
@@ -52,7 +52,7 @@ class IndexReleases:
 
     def _page(self, name: str) -> ProjectPage:
         """The page of the default index, read once."""
-        self._default = self._default or default_index(find_uv(), Path.cwd(), offline=True)
+        self._default = self._default or default_index()
         if name not in self._pages:
             self._pages[name] = read_page(self._http, self._default, name)
         return self._pages[name]
@@ -62,7 +62,7 @@ class IndexReleases:
             page = request.indexes[index].pages.get(name)
             return _sorted(name, page.files if page else (), request)
         try:
-            self._default = self._default or default_index(find_uv(), Path.cwd(), offline=True)
+            self._default = self._default or default_index()
         except LockgenError:
             return ()
         entry = self._entry(name, request)

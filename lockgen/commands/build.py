@@ -14,7 +14,7 @@ import click
 
 from lockgen.adapters.docker import Docker
 from lockgen.adapters.git import changed_since, last_commit, show
-from lockgen.adapters.resolvers.uv import default_index, find_uv
+from lockgen.adapters.resolvers.uv import default_index
 from lockgen.commands.plan import Family, chosen, read_family, refuse_drift
 from lockgen.errors import BadInput, Exit
 from lockgen.model.building import Step, owner
@@ -155,7 +155,7 @@ def _override(
     docker: Docker, family: Family, bases: dict[str, str], options: Options, folder: Path
 ) -> dict[str, object]:
     """What this build adds to the bake file: labels that only it knows, secrets, and the network."""
-    index = default_index(find_uv(), folder)
+    index = default_index()
     secrets = _secrets(index, folder)
     local = any(_is_loopback(url) for url in (index, *family.lock.indexes.values()))
     shared: dict[str, object] = {"secret": secrets}

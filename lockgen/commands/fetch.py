@@ -12,7 +12,7 @@ import click
 
 from lockgen.adapters.download import alone_in, download, is_there, link, on_disk
 from lockgen.adapters.http import Http
-from lockgen.adapters.resolvers.uv import default_index, find_uv
+from lockgen.adapters.resolvers.uv import default_index
 from lockgen.adapters.simple_index import read_page
 from lockgen.commands.plan import chosen, read_family
 from lockgen.errors import Exit, LockgenError, ToolFailed
@@ -78,7 +78,7 @@ class _Fetcher:
         self._folder, self._indexes, self._progress = folder, indexes, progress
         self._packages = list(packages)
         self._http = Http()
-        self._default = default_index(find_uv(), root)
+        self._default = default_index()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._bytes = 0

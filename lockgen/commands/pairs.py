@@ -13,7 +13,7 @@ from lockgen.adapters.http import Http
 from lockgen.adapters.live_index import read_each
 from lockgen.adapters.metadata import MetadataReader
 from lockgen.adapters.pairtable import OWN, known_pairs, shipped
-from lockgen.adapters.resolvers.uv import default_index, find_uv
+from lockgen.adapters.resolvers.uv import default_index
 from lockgen.adapters.simple_index import read_page
 from lockgen.adapters.workspace import Folder
 from lockgen.commands.inputs import VERSIONS, read_inputs
@@ -88,7 +88,7 @@ def _seen(page: ProjectPage, known: Mapping[str, CoreMetadata]) -> Seen:
 def _default(progress: Progress) -> dict[str, Seen]:
     http = Http()
     reader = MetadataReader(http)
-    address = default_index(find_uv(), Path.cwd())
+    address = default_index()
     found: dict[str, Seen] = {}
     for name in FAMILY:
         progress.step(f"reading {name} on the default index")

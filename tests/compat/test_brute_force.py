@@ -37,7 +37,7 @@ class Notes:
 class OneByOne:
     workers = 1
 
-    def each(self, work, items):  # type: ignore[no-untyped-def]
+    def each(self, work, items, *, long=False):  # type: ignore[no-untyped-def]
         return [work(item) for item in items]
 
 

@@ -37,7 +37,7 @@ class InTurn:
 
     workers = 1
 
-    def each(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    def each(self, work: Callable[[Item], Result], items: Sequence[Item], *, long: bool = False) -> list[Result]:
         return [work(item) for item in items]
 
 

@@ -29,7 +29,7 @@ from lockgen.adapters.index_server import Served, metadata_text, serving
 from lockgen.adapters.metadata import MetadataReader
 from lockgen.adapters.process import Finished, run
 from lockgen.adapters.resolvers.usable import identity, usable_files
-from lockgen.adapters.resolvers.uv import default_index, find_uv
+from lockgen.adapters.resolvers.uv import default_index
 from lockgen.adapters.simple_index import read_page
 from lockgen.errors import BadInput, LockgenError, NoResolution, ToolFailed
 from lockgen.ports import IndexFile, ProjectPage, Request, Resolved, Solution
@@ -58,7 +58,7 @@ class PipCompile:
         _check_machine(request)
         with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
             settings = _pip_settings(Path(folder))
-            router = _Router(request, _default_index(settings, Path(folder)))
+            router = _Router(request, _default_index(settings))
             router.prefetch()
             with serving(router) as (address, _):
                 done = _compile(Path(folder), address, request, settings)
@@ -96,9 +96,9 @@ def _pip_settings(folder: Path) -> dict[str, str]:
     return found
 
 
-def _default_index(settings: Mapping[str, str], folder: Path) -> str:
+def _default_index(settings: Mapping[str, str]) -> str:
     # The tools know their default; its name is not lockgen's to know.
-    return settings.get("index-url") or default_index(find_uv(), folder)
+    return settings.get("index-url") or default_index()
 
 
 def _compile(folder: Path, address: str, request: Request, settings: Mapping[str, str]) -> Finished:

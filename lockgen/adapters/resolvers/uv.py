@@ -67,12 +67,21 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1", "UV_NO_WRAP": "1"}
 
 
-def default_index(uv: str, cwd: Path, *, offline: bool = False) -> str:
-    """The address of the default index as the user's own uv settings have it, credentials included."""
-    # It needs some Python, and would download one rather than go without.
-    command = [uv, "pip", "compile", "-", "--emit-index-url", "--no-header", "--python", sys.executable]
-    environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
-    done = run(command + (["--offline"] if offline else []), cwd=cwd, env=environment, timeout=60)
+def default_index() -> str:
+    """The address of the default index as the user's own uv settings have it, credentials included.
+
+    Settings of a project count for nothing: one family is locked alike from whatever folder. Each process asks once.
+    """
+    return _told_index(find_uv(), tuple(sorted(os.environ.items())))
+
+
+@cache
+def _told_index(uv: str, environ: tuple[tuple[str, str], ...]) -> str:
+    # It needs some Python, and would download one rather than go without. uv says it from its settings alone.
+    command = [uv, "pip", "compile", "-", "--emit-index-url", "--no-header", "--python", sys.executable, "--offline"]
+    with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
+        environment = {**dict(environ), "UV_PYTHON_DOWNLOADS": "never"}
+        done = run(command, cwd=Path(folder), env=environment, timeout=60)
     urls = [line.split(maxsplit=1)[1] for line in done.stdout.splitlines() if line.startswith("--index-url ")]
     if done.code != 0 or not urls:
         raise ToolFailed("uv does not say which default index it uses", reason=done.last_lines())
@@ -111,22 +120,19 @@ class Uv:
         self._pages = Pages()
 
     @cached_property
-    def _uv(self) -> str:
-        uv = find_uv()
-        _check_version(uv)
-        return uv
-
-    @cached_property
     def version(self) -> str:
         """ "uv 0.13.9"."""
-        return _check_version(self._uv)
+        return _check_version(find_uv())
 
     @cached_property
+    def _uv(self) -> str:
+        """The program, once its version was looked at."""
+        return find_uv() if self.version else ""
+
+    @property
     def default_index(self) -> str:
         """The address of the default index, credentials included."""
-        with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
-            # uv says it from its settings alone, with or without a network.
-            return default_index(self._uv, Path(folder), offline=True)
+        return default_index()
 
     def solve(self, request: Request) -> Solution:
         """See ports.Resolver. Solves again only where a routed package was reached without being asked for."""
