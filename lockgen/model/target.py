@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from packaging.markers import Marker
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -86,13 +86,18 @@ class Target:
         """Whether a file with this Requires-Python installs here: its lower bound is that of uv (the first release
         of ``python``), the rest holds for some release. What is no specifier counts as none, as with pip.
         """
-        try:
-            bounds = SpecifierSet(requires_python or "")
-        except InvalidSpecifier:
-            return True
-        lowest = all(b.contains(f"{self.python}.0") for b in bounds if b.operator in (">=", ">", "~="))
-        return lowest and any(bounds.contains(f"{self.python}.{release}") for release in range(100))
+        return _admits(self.python, requires_python or "")
 
     def holds(self, marker: Marker | None, extra: str = "") -> bool:
         """Whether ``marker`` is true here, with ``extra`` asked for."""
         return marker is None or marker.evaluate({**self.environment, "extra": extra})
+
+
+@lru_cache(maxsize=1 << 12)
+def _admits(python: str, requires_python: str) -> bool:
+    try:
+        bounds = SpecifierSet(requires_python)
+    except InvalidSpecifier:
+        return True
+    lowest = all(b.contains(f"{python}.0") for b in bounds if b.operator in (">=", ">", "~="))
+    return lowest and any(bounds.contains(f"{python}.{release}") for release in range(100))

@@ -12,7 +12,9 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
-from lockgen.adapters.resolvers.usable import usable_files
+from packaging.version import Version
+
+from lockgen.adapters.resolvers.usable import identity, usable_files
 from lockgen.model.target import Target
 from lockgen.ports import ExplicitIndex
 
@@ -27,6 +29,7 @@ class Pages:
         self._lock = threading.Lock()
         self._folders: dict[int, tuple[ExplicitIndex, Path]] = {}
         self._metadata: dict[tuple[int, Target], str] = {}
+        self._offered: dict[tuple[int, str, Target], tuple[Version, ...]] = {}
 
     @cached_property
     def _root(self) -> Path:
@@ -51,6 +54,16 @@ class Pages:
         if key not in self._metadata:
             self._metadata[key] = _static_metadata(index, target)
         return self._metadata[key]
+
+    def offered(self, index: ExplicitIndex, name: str, target: Target) -> tuple[Version, ...]:
+        """The versions of ``name`` there that run on ``target``; one for each file."""
+        self.folder(index)
+        key = (id(index), name, target)
+        if key not in self._offered:
+            page = index.pages.get(name)
+            files = usable_files(name, page.files, target, build=frozenset()) if page is not None else ()
+            self._offered[key] = tuple(identity(file.name)[1] for file in files)
+        return self._offered[key]
 
 
 def quoted(value: str) -> str:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -24,7 +24,7 @@ from packaging.version import Version
 
 from lockgen.adapters.process import Finished, run
 from lockgen.adapters.resolvers.pages import Pages, array, quoted
-from lockgen.adapters.resolvers.usable import identity, usable_files
+from lockgen.adapters.resolvers.usable import identity, usable_files, wheel_rank
 from lockgen.errors import Fault, LockgenError, NoResolution, ToolFailed
 from lockgen.ports import IndexFile, Request, Resolved, Solution
 
@@ -129,7 +129,7 @@ class Uv:
         """The program, once its version was looked at."""
         return find_uv() if self.version else ""
 
-    @property
+    @cached_property
     def default_index(self) -> str:
         """The address of the default index, credentials included."""
         return default_index()
@@ -206,9 +206,8 @@ class _Solve:
         return found
 
     def _offers(self, where: str, name: str, pin: Requirement) -> bool:
-        page = self.request.indexes[where].pages.get(name)
-        files = usable_files(name, page.files, self.request.target, build=frozenset()) if page else ()
-        return any(pin.specifier.contains(identity(file.name)[1], prereleases=True) for file in files)
+        offered = self.pages.offered(self.request.indexes[where], name, self.request.target)
+        return any(pin.specifier.contains(version, prereleases=True) for version in offered)
 
     def _closed(self, asked: set[str], environment: dict[str, str]) -> Solution:
         """A solution in which every routed package comes from its index."""
@@ -323,33 +322,35 @@ def _write_preferences(path: Path, request: Request) -> None:
 
 def _read_pylock(path: Path, request: Request, folders: Mapping[str, Path]) -> dict[str, Resolved]:
     document = tomli.loads(path.read_text(encoding="utf-8"))
+    addresses = {index: folder.as_uri() + "/" for index, folder in folders.items()}
     found: dict[str, Resolved] = {}
     for entry in document.get("packages", []):
         name = canonicalize_name(entry["name"])
         listed = [*entry.get("wheels", []), *([entry["sdist"]] if "sdist" in entry else [])]
-        files = tuple(_file(item) for item in listed)
-        index = _index_of(files, folders)
-        if index is not None:
-            original = {file.name: file for page in request.indexes[index].pages.values() for file in page.files}
-            files = tuple(original[file.name] for file in files)
+        urls = [str(item.get("url") or Path(str(item["path"])).as_uri()) for item in listed]
+        index = next((i for i, address in addresses.items() if any(url.startswith(address) for url in urls)), None)
+        original = {file.name: file for file in request.indexes[index].pages[name].files} if index is not None else {}
+        # A package has wheels for many machines: only those that run on the target become files.
+        names = [(item, url, str(item.get("name") or _name_in(url))) for item, url in zip(listed, urls, strict=True)]
+        files = [
+            original.get(file) or _file(item, url, file)
+            for item, url, file in names
+            if not file.endswith(".whl") or wheel_rank(file, request.target) is not None
+        ]
         usable = usable_files(name, files, request.target, build=request.build)
         found[name] = Resolved(name, str(Version(entry["version"])), index, usable)
     return found
 
 
-def _index_of(files: tuple[IndexFile, ...], folders: Mapping[str, Path]) -> str | None:
-    for name, folder in folders.items():
-        if any(file.url.startswith(folder.as_uri() + "/") for file in files):
-            return name
-    return None
+@lru_cache(maxsize=1 << 16)
+def _name_in(url: str) -> str:
+    return unquote(urlsplit(url).path.rsplit("/", 1)[-1])
 
 
-def _file(item: dict[str, object]) -> IndexFile:
-    url = str(item.get("url") or Path(str(item["path"])).as_uri())
+def _file(item: dict[str, object], url: str, name: str) -> IndexFile:
     hashes, size = item.get("hashes"), item.get("size")
     sha256 = hashes.get("sha256") if isinstance(hashes, dict) else None
-    name = item.get("name") or unquote(urlsplit(url).path.rsplit("/", 1)[-1])
-    return IndexFile(str(name), url, sha256, size if isinstance(size, int) else None, vouched=False)
+    return IndexFile(name, url, sha256, size if isinstance(size, int) else None, vouched=False)
 
 
 _WHEEL_NEEDED = re.compile(r"Wheels are required for `([^`]+)`|([\w.-]+?)(?:[=<>!~]+\S+)? has no usable wheels")
