@@ -39,7 +39,6 @@ from lockgen.parsing.places import Places
 from lockgen.planning.changes import compare
 from lockgen.planning.edits import Edit, edited, with_pin
 from lockgen.planning.sizes import layered
-from lockgen.planning.solve import order_of_variants
 from lockgen.planning.units import Market, unit_of
 from lockgen.ports import ExplicitIndex, Progress
 from lockgen.rendering import bumps as rendering
@@ -391,7 +390,10 @@ class _Bump:
             offline=self.options.offline,
         )
         explainer = self._explainer(inputs, indexes)
-        diagnoses = [explainer.diagnose([variant]) for variant in order_of_variants(inputs.manifest)]
+        try:
+            diagnoses = explain.diagnosed(explainer, inputs.manifest)
+        except NoResolution as apart:
+            return apart
         if not any(diagnosis.conflicts for diagnosis in diagnoses):
             return error
         said = ", ".join(f"{move.name} {move.new}" for move in moves)

@@ -54,16 +54,29 @@ def run(root: Path, names: tuple[str, ...], options: Options, progress: Progress
     with folder.shared():
         inputs = read_inputs(folder)
         explainer = prepared(folder, inputs, options, progress)
-    diagnoses = [explainer.diagnose([variant]) for variant in chosen(inputs, names)]
-    if not names and exit_code(diagnoses) == Exit.DONE and (error := disagreement(explainer, inputs.manifest)):
-        diagnoses = [explainer.diagnose(together(inputs.manifest))]
-        if not diagnoses[0].conflicts and diagnoses[0].complete:
-            raise error
+    if names:
+        diagnoses = [explainer.diagnose([variant]) for variant in chosen(inputs, names)]
+    else:
+        diagnoses = diagnosed(explainer, inputs.manifest)
     if options.as_json:
         click.echo(json.dumps(rendering.as_json(merged(diagnoses), lines(inputs)), indent=2))
     else:
         click.echo(rendering.text(merged(diagnoses), lines(inputs)))
     return exit_code(diagnoses)
+
+
+def diagnosed(explainer: Explainer, manifest: Manifest) -> list[Diagnosis]:
+    """The conflicts of each variant; where none has any, those of all of them as one family.
+
+    Raises:
+        NoResolution: the variants do not agree, and no pin or bound that they share is why.
+    """
+    found = [explainer.diagnose([variant]) for variant in order_of_variants(manifest)]
+    if exit_code(found) == Exit.DONE and (error := disagreement(explainer, manifest)):
+        found = [explainer.diagnose(together(manifest))]
+        if not found[0].conflicts and found[0].complete:
+            raise error
+    return found
 
 
 def prepared(

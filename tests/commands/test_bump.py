@@ -489,6 +489,8 @@ def test_variants_that_cannot_agree_on_the_newest_take_the_next(small: Project, 
     before = small.tree
     ran = small.run("bump", "either==2.0")
     assert ran.code == 3
+    assert "there is no solution with either 2.0" in ran.err
+    assert "the images of cpu, cuda, which share one version of each package: 1 conflict" in ran.err, ran.err
     assert "filelock" in ran.err
     assert small.tree == before
 
