@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from pathlib import Path
 
 import pytest
 from support.index import LocalIndex
@@ -93,9 +94,7 @@ def test_a_chain_of_two_and_two_needs_of_one_package(voices: Project, index: Loc
     assert "Because" not in said
 
 
-def test_what_was_answered_is_not_asked_again(
-    voices: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_answered_is_not_asked_again(voices: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`repair` begins with what `explain` knows, and neither needs the cache that the resolver had then."""
 
     text = FAMILY.replace('python = "3.11"', 'python = "3.11"\nexclude-newer = 2026-01-01T00:00:00Z')
