@@ -28,12 +28,13 @@ from lockgen.errors import BadInput, Exit, LockgenError, NoResolution
 from lockgen.explaining import Explainer, merged
 from lockgen.model import bumps
 from lockgen.model.accelerator import FAMILY
-from lockgen.model.bumps import Bumped, Choice, Move, Seat, Stay, Unit, Weight, Wish
+from lockgen.model.bumps import Bumped, Choice, Move, Seat, Stay, Unit, Wish
 from lockgen.model.changes import Changes
 from lockgen.model.compat import Pairs
 from lockgen.model.compat import merged as merged_pairs
 from lockgen.model.lock import Lock
 from lockgen.model.manifest import Manifest
+from lockgen.model.sizes import Weight
 from lockgen.parsing.manifest import close_match, parse_manifest
 from lockgen.parsing.places import Places
 from lockgen.planning.changes import compare

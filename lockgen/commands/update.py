@@ -27,7 +27,6 @@ from lockgen.errors import BadInput, Exit, NoResolution, Place, ToolFailed
 from lockgen.model.bumps import Move
 from lockgen.model.lock import Lock
 from lockgen.model.matrix import Matrix, Status
-from lockgen.model.sizes import Bytes
 from lockgen.model.update import (
     SEEN_BRANCH,
     SEEN_PATH,
@@ -40,7 +39,6 @@ from lockgen.model.update import (
     Stuck,
     Waiting,
     Weakness,
-    Weight,
 )
 from lockgen.parsing.lock import parse_lock
 from lockgen.parsing.seen import parse_seen
@@ -311,7 +309,7 @@ class _Session:
             group.name,
             moves,
             done.changes,
-            tuple(Weight(weight.tag, _known(weight.before), _known(weight.after)) for weight in done.weights),
+            done.weights,
             cells,
             tuple(_ended(group, moves)),
             self._links(moves),
@@ -443,10 +441,6 @@ def _ended(group: Group, moves: tuple[Moved, ...]) -> list[Weakness]:
         for weakness in candidate.advisories
         if weakness.fixed and new[candidate.name] >= min(weakness.fixed)
     ]
-
-
-def _known(size: Bytes | None) -> int | None:
-    return None if size is None or size.unknown else size.installed
 
 
 def now() -> datetime:

@@ -9,7 +9,7 @@ from packaging.version import Version
 
 from lockgen.model.changes import Changes
 from lockgen.model.manifest import Pin
-from lockgen.model.sizes import Bytes
+from lockgen.model.sizes import Weight
 
 Path = tuple[str | int, ...]
 
@@ -105,15 +105,6 @@ class Stay:
     current: str
     newest: str | None = None
     reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Weight:
-    """What an image weighs before and after; None where there is no such image."""
-
-    tag: str
-    before: Bytes | None
-    after: Bytes | None
 
 
 @dataclass(frozen=True)

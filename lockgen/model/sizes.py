@@ -66,3 +66,12 @@ class Excess:
     def over(self) -> int:
         """How many bytes are known to be too many; a negative number of bytes is what is left for the unknown."""
         return self.size.installed - self.budget
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """What an image weighs before and after; None where there is no such image."""
+
+    tag: str
+    before: Bytes | None
+    after: Bytes | None

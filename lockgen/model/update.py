@@ -13,6 +13,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from lockgen.model.changes import Changes
+from lockgen.model.sizes import Weight
 
 Step = Literal["patch", "minor", "major"]
 STEPS: tuple[Step, ...] = ("patch", "minor", "major")
@@ -146,15 +147,6 @@ class Moved:
     old: str
     new: str
     kind: Literal["pin", "locked", "cut-off"] = "pin"
-
-
-@dataclass(frozen=True, slots=True)
-class Weight:
-    """An image before and after, in bytes installed; None where a size is unknown, or there is no such image."""
-
-    image: str
-    before: int | None
-    after: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from lockgen.model.bumps import Bumped, Move, Stay, Weight
-from lockgen.model.sizes import Bytes
+from lockgen.model.bumps import Bumped, Move, Stay
+from lockgen.model.sizes import Bytes, Weight
 from lockgen.rendering import changes
 from lockgen.rendering.sizes import download, installed
 from lockgen.rendering.tables import table

@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import urlsplit
 
 from lockgen.model.accelerator import FAMILY
-from lockgen.model.update import CellChange, Head, Link, Made, Moved, Story, Stuck, Told, Waiting, Weakness, Weight
+from lockgen.model.sizes import Bytes, Weight
+from lockgen.model.update import CellChange, Head, Link, Made, Moved, Story, Stuck, Told, Waiting, Weakness
 from lockgen.rendering import changes as rendering
+from lockgen.rendering.sizes import download, installed
 from lockgen.rendering.tables import megabytes
 
 SEAL = "Lockgen-Seal"
@@ -108,7 +110,7 @@ def body(story: Story, commit: str, moves: str) -> str:
         _section("Vulnerabilities that end", _weaknesses(story.advisories)),
         _section("Left where they are", _stuck(story.stuck)),
         _section("What changes, image by image", [rendering.markdown(story.changes).rstrip("\n")]),
-        _section("Sizes, installed", _weights(story.weights)),
+        _section("Sizes", _weights(story.weights)),
         _section("Compatibility", _cells(story.cells)),
         _section("Releases", _links(story.links)),
         _section("To reproduce", _reproduce(story)),
@@ -186,22 +188,33 @@ def fenced(text: str) -> list[str]:
     return [f"{fence}text", *lines, fence]
 
 
-def _weights(weights: Iterable[Weight]) -> list[str]:
-    rows = [
-        f"| {_plain(weight.image)} | {_bytes(weight.before)} | {_bytes(weight.after)} | {_more(weight)} |"
-        for weight in weights
-    ]
-    return ["| image | before | after | |", "| --- | ---: | ---: | ---: |", *rows] if rows else []
+def _weights(weights: Sequence[Weight]) -> list[str]:
+    """Each image before and after, and the difference; what nobody knows the size of is named."""
+    if not weights:
+        return []
+    rows = []
+    for weight in weights:
+        both = (_size(weight.before, download), _size(weight.after, download))
+        cells = (*both, _size(weight.before, installed), _size(weight.after, installed), _more(weight))
+        rows.append(f"| {_plain(weight.tag)} | {' | '.join(cells)} |")
+    lines = ["| image | download before | after | installed before | after | |", f"| --- |{' ---: |' * 5}", *rows]
+    found = [size for weight in weights for size in (weight.before, weight.after) if size is not None]
+    unknown = sorted({pin for size in found for pin in (*size.unknown, *size.unweighed)})
+    if unknown:
+        listed = ", ".join(map(_plain, unknown[:5])) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
+        lines += ["", f"At least: the size of {listed} is not known, and counts as nothing."]
+    return lines
 
 
-def _bytes(size: int | None) -> str:
-    return megabytes(size) if size is not None else "unknown"
+def _size(size: Bytes | None, said: Callable[[Bytes], str]) -> str:
+    return "-" if size is None else said(size)
 
 
 def _more(weight: Weight) -> str:
-    if weight.before is None or weight.after is None:
+    """How much more is installed, where what is unknown is the same before and after."""
+    if weight.before is None or weight.after is None or weight.before.unknown != weight.after.unknown:
         return ""
-    more = weight.after - weight.before
+    more = weight.after.installed - weight.before.installed
     return "same" if not more else f"{'+' if more > 0 else '-'}{megabytes(abs(more))}"
 
 
@@ -214,12 +227,18 @@ def _cells(cells: tuple[CellChange, ...] | None) -> list[str]:
     same = len(cells) - len(differing)
     lines = [f"{same} of {len(cells)} cells are as before."]
     if differing:
-        rows = [
-            f"| {' | '.join((_plain(c.cell), _plain(c.group), c.before or '-', c.after, _plain(c.reason)))} |"
-            for c in differing
-        ]
+        rows = [f"| {' | '.join(_cell(cell))} |" for cell in differing]
         lines += ["", "| cell | images | before | after | why |", "| --- | --- | --- | --- | --- |", *rows]
     return lines
+
+
+def _cell(cell: CellChange) -> tuple[str, ...]:
+    return _plain(cell.cell), _plain(cell.group), _status(cell.before), _status(cell.after), _plain(cell.reason)
+
+
+def _status(status: str | None) -> str:
+    """ "changes" alone would read as what the update does."""
+    return {None: "-", "changes": "with changes"}.get(status) or str(status)
 
 
 def is_address(url: str) -> bool:
@@ -289,8 +308,22 @@ def text(told: Sequence[Told], waiting: Sequence[Waiting], *, bodies: bool) -> s
             lines += ["", *(f"  | {line}".rstrip() for line in one.body.splitlines())]
         blocks.append("\n".join(lines))
     if waiting:
-        blocks.append("\n".join(["held back", *(f"  {w.name} {w.version}: {w.why}" for w in waiting)]))
+        blocks.append("\n".join(["held back", *(f"  {line}" for line in _held_back(waiting))]))
     return "\n".join(blocks) + "\n" if blocks else "everything is up to date\n"
+
+
+def _held_back(waiting: Iterable[Waiting]) -> list[str]:
+    """A line for each package and reason; the releases are in order, the newest first."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for one in waiting:
+        found.setdefault((one.name, one.why), []).append(one.version)
+    return [f"{name} {_span(versions)}: {why}" for (name, why), versions in found.items()]
+
+
+def _span(versions: Sequence[str]) -> str:
+    if len(versions) < 4:
+        return ", ".join(versions)
+    return f"{versions[0]} and {len(versions) - 1} older ones, to {versions[-1]}"
 
 
 def as_json(told: Sequence[Told], waiting: Sequence[Waiting]) -> dict[str, object]:

@@ -13,7 +13,8 @@ import pytest
 from packaging.version import Version
 
 from lockgen.model.changes import Change, Changes, ImageChange, PackageChange
-from lockgen.model.update import CellChange, Head, Link, Moved, Story, Stuck, Weakness, Weight
+from lockgen.model.sizes import Bytes, Weight
+from lockgen.model.update import CellChange, Head, Link, Moved, Story, Stuck, Waiting, Weakness
 from lockgen.rendering import pullrequest as rendering
 
 TEXTS = Path(__file__).parent / "texts"
@@ -27,6 +28,7 @@ CHANGES = (
     Change("torchaudio", "up", "2.4.1+cu121", "2.5.1+cu121", "cu121", "cu121"),
     Change("triton", "up", "3.0.0", "3.1.0"),
 )
+UNKNOWN = frozenset({"torch==2.5.1+cu121"})
 FULL = Story(
     group="torch",
     moves=MOVES,
@@ -34,7 +36,12 @@ FULL = Story(
         packages=tuple(PackageChange(change, ("cuda",)) for change in CHANGES),
         images=(ImageChange("asr", "cuda", CHANGES), ImageChange("vad", "cuda", CHANGES[:2])),
     ),
-    weights=(Weight("asr:cuda", 5_200_000_000, 5_312_000_000), Weight("vad:cuda", None, 4_100_000_000)),
+    weights=(
+        Weight("asr:cuda", Bytes(2_900_000_000, 5_200_000_000), Bytes(2_950_000_000, 5_312_000_000)),
+        Weight("vad:cuda", None, Bytes(1_800_000_000, 4_100_000_000)),
+        Weight("ner:cpu", Bytes(9_000_000, 3_000_000, UNKNOWN), Bytes(9_100_000, 3_200_000, UNKNOWN)),
+        Weight("tts:cuda", Bytes(9_000_000, 3_000_000, UNKNOWN), Bytes(9_100_000, 3_200_000, frozenset({"torch 2.4"}))),
+    ),
     cells=(
         CellChange("python=3.11 variant=cuda", "ml:cuda", "yes", "yes"),
         CellChange("python=3.12 variant=cuda", "ml:cuda", "yes", "no", "whisperx 3.3.1 wants Python <3.12"),
@@ -145,3 +152,14 @@ def test_closing_says_it_once() -> None:
     assert rendering.closing(once, "Superseded: @x") == once
     assert rendering.CLOSED in once
     assert "@x" not in once
+
+
+def test_what_is_held_back_is_told_in_a_line_for_each_reason() -> None:
+    newer = [Waiting("hub", f"1.{n}", "newer than [family] exclude-newer") for n in range(60, 0, -1)]
+    waiting = [*newer, Waiting("hub", "0.9", "7 days of cooldown end 2026-12-01"), Waiting("rich", "2", "ignored")]
+    assert rendering.text([], waiting, bodies=False) == (
+        "held back\n"
+        "  hub 1.60 and 59 older ones, to 1.1: newer than [family] exclude-newer\n"
+        "  hub 0.9: 7 days of cooldown end 2026-12-01\n"
+        "  rich 2: ignored\n"
+    )
