@@ -325,14 +325,15 @@ class VersionsFile(Table):
     index: dict[IndexName, IndexTable] = Field({}, description="Indexes besides the default one, by name")
     variants: dict[VariantName, VariantTable] = Field(description="The flavours of images, by name", min_length=1)
     pins: PinTable = Field({}, description="One version per package for the whole family, whoever asks for it")
-    common: CommonTable = CommonTable(packages=[])
-    budgets: BudgetsTable = BudgetsTable.model_validate({})
+    # Not validated: that would build a table's model, and the whole's once more.
+    common: CommonTable = CommonTable.model_construct(packages=[])
+    budgets: BudgetsTable = BudgetsTable.model_construct()
     bases: dict[ImageName, BaseTable] = Field(description="Images that others are FROM, by name", min_length=1)
     stages: dict[ImageName, StageTable] = Field({}, description="Images with an entrypoint, by name")
     compat: CompatTable | None = Field(None, description="The compatibility matrix")
     update: UpdateTable | None = Field(None, description="What `lockgen update` may do by itself")
-    audit: AuditTable = Field(AuditTable.model_validate({}), description="What `lockgen audit` is told")
-    lint: LintTable = Field(LintTable.model_validate({}), description="What `lockgen lint` is told")
+    audit: AuditTable = Field(AuditTable.model_construct(), description="What `lockgen audit` is told")
+    lint: LintTable = Field(LintTable.model_construct(), description="What `lockgen lint` is told")
 
 
 _TABLES: dict[str, type[Table]] = {
