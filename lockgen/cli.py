@@ -323,14 +323,7 @@ def pairs(context: click.Context, /, **flags: Any) -> int:
     return _talking(context, lambda root, talk: run(root, Options(**flags), talk))
 
 
-@cli.command()
-@click.option(
-    "--database",
-    type=click.Path(exists=True, path_type=Path),
-    metavar="PATH",
-    help="A dump of OSV instead of its API: a folder of records, or the all.zip of PyPI.",
-)
-@click.option(
+_osv = click.option(
     "--api",
     envvar="LOCKGEN_OSV_API",
     default="https://api.osv.dev",
@@ -338,6 +331,16 @@ def pairs(context: click.Context, /, **flags: Any) -> int:
     metavar="URL",
     help="Where OSV's API is; also $LOCKGEN_OSV_API.",
 )
+
+
+@cli.command()
+@click.option(
+    "--database",
+    type=click.Path(exists=True, path_type=Path),
+    metavar="PATH",
+    help="A dump of OSV instead of its API: a folder of records, or the all.zip of PyPI.",
+)
+@_osv
 @click.option("--offline", is_flag=True, help="Ask nobody: for fixes use the caches only. Needs --database.")
 @click.option("--no-fix", is_flag=True, help="Do not look for upgrades.")
 @click.option(
@@ -372,14 +375,7 @@ def audit(context: click.Context, /, **flags: Any) -> int:
     type=click.Path(exists=True, path_type=Path),
     help="A dump of OSV to read instead of asking it.",
 )
-@click.option(
-    "--api",
-    envvar="LOCKGEN_OSV_API",
-    default="https://api.osv.dev",
-    show_default=True,
-    metavar="URL",
-    help="Where OSV's API is; also $LOCKGEN_OSV_API.",
-)
+@_osv
 @click.option("--no-audit", is_flag=True, help="Ask nobody about vulnerabilities.")
 @click.option("--live", is_flag=True, help="Ask the indexes themselves instead of their records.")
 @click.option("--seconds", type=click.FloatRange(1), default=60, show_default=True, help="The most for one question.")
