@@ -30,6 +30,21 @@ def test_uv_answers_from_a_warm_cache(index: LocalIndex) -> None:
     assert len(index.asked) == asked
 
 
+def test_uv_reads_a_file_once_and_a_page_each_time(index: LocalIndex) -> None:
+    """Files never change under their names, whether an index says so or not; pages get new releases."""
+    index.add("pkg", "1.0", ["numpy"])
+    index.add("numpy", "1.0")
+    Uv().solve(ask("pkg"))
+    assert any(path.startswith("/files/") for path in index.asked)
+    index.asked.clear()
+    index.add("numpy", "1.1")
+    assert versions(Uv().solve(ask("pkg"))) == {"pkg": "1.0", "numpy": "1.1"}
+    assert "/simple/numpy/" in index.asked
+    assert {path for path in index.asked if path.startswith("/files/")} <= {
+        path for path in index.asked if "numpy-1.1" in path
+    }
+
+
 def test_uv_says_that_a_cold_cache_holds_nothing(index: LocalIndex) -> None:
     index.add("pkg", "1.0")
     with pytest.raises(ToolFailed) as raised:

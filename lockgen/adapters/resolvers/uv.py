@@ -31,6 +31,7 @@ from lockgen.ports import IndexFile, Request, Resolved, Solution
 # The first that knows the preview feature index-exclude-newer; it and the newest lock the reference family alike.
 OLDEST = Version("0.11.5")
 _PROJECT = "lockgen-family"
+_FOR_GOOD = "max-age=365000000, immutable"
 
 # What may pass from the caller's environment: where uv caches, how it trusts and reaches the network.
 # Anything else could add an index, a constraint or another rule, and two machines would lock differently.
@@ -245,7 +246,7 @@ class _Solve:
         }
 
     def _environment(self) -> dict[str, str]:
-        return {**clean_environment(os.environ), "UV_DEFAULT_INDEX": self.index}
+        return clean_environment(os.environ)
 
     def _once(self, asked: set[str], environment: dict[str, str]) -> tuple[Solution, set[str]]:
         """A solution, and the routed packages in it that did not come from their index."""
@@ -283,7 +284,8 @@ class _Solve:
             f"dependencies = {array(requirements)}\n"
             "[tool.uv.sources]\n" + "\n".join(sources) + "\n" + "\n".join(tables)
         )
-        (self.folder / "uv.toml").write_text(_configuration(request, folders, self.pages))
+        configuration = _configuration(request, folders, self.pages) + _default_table(self.index)
+        (self.folder / "uv.toml").write_text(configuration)
         _write_preferences(self.folder / "pylock.toml", request)
 
 
@@ -294,6 +296,12 @@ def _names(error: LockgenError, name: str) -> bool:
 def _index_table(folder: Path, name: str) -> str:
     # A recorded index has no upload times, and a cut-off hides what has none.
     return f"name = {quoted(name)}\nurl = {quoted(folder.as_uri())}\nexplicit = true\nexclude-newer = false\n"
+
+
+def _default_table(url: str) -> str:
+    # A file never changes under its name: PyPI says so of each, and many a mirror forgets to. Then uv would ask for the
+    # METADATA of every package once more in each run: twenty times its own work.
+    return f'[[index]]\nurl = {quoted(url)}\ndefault = true\ncache-control = {{ files = "{_FOR_GOOD}" }}\n'
 
 
 def _configuration(request: Request, folders: Mapping[str, Path], pages: Pages) -> str:
