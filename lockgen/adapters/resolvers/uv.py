@@ -121,14 +121,15 @@ class Uv:
         self._pages = Pages()
 
     @cached_property
+    def _program(self) -> tuple[str, str]:
+        """The program and its version."""
+        uv = find_uv()
+        return uv, _check_version(uv)
+
+    @property
     def version(self) -> str:
         """ "uv 0.13.9"."""
-        return _check_version(find_uv())
-
-    @cached_property
-    def _uv(self) -> str:
-        """The program, once its version was looked at."""
-        return find_uv() if self.version else ""
+        return self._program[1]
 
     @cached_property
     def default_index(self) -> str:
@@ -138,10 +139,9 @@ class Uv:
     def solve(self, request: Request) -> Solution:
         """See ports.Resolver. Solves again only where a routed package was reached without being asked for."""
         with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
-            python = interpreter(self._uv, request.target.python)
-            return _Solve(
-                self._uv, Path(folder), request, self.default_index, self._time_limit, python, self._pages
-            ).run()
+            uv = self._program[0]
+            python = interpreter(uv, request.target.python)
+            return _Solve(uv, Path(folder), request, self.default_index, self._time_limit, python, self._pages).run()
 
 
 def _check_version(uv: str) -> str:
