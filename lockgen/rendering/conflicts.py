@@ -37,7 +37,7 @@ def _conflict(number: int, conflict: Conflict, line: Line) -> list[str]:
     proof = "" if conflict.proved else " (perhaps less of it would do)"
     rows = [f"{number}. {head}{proof}"]
     rows += [f"   {sentence}" for sentence in sentences(conflict, line)]
-    if not conflict.links and (not conflict.never or len({element.name for element in conflict.elements}) > 1):
+    if not conflict.links:
         rows += [f"   | {part}" for part in conflict.reason.splitlines() if part.strip()]
     return rows
 
