@@ -12,8 +12,10 @@ from dataclasses import dataclass, field, replace
 
 from lockgen.errors import Fault, LockgenError, Refused, ToolFailed
 from lockgen.model.update import (
+    BASES_GROUP,
     SEEN_BRANCH,
     SEEN_PATH,
+    Blind,
     Branch,
     Deed,
     Facts,
@@ -48,11 +50,15 @@ WriteSeen = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Options:
-    """``project`` is the folder of versions.toml in the repository. ``dry_run`` changes nothing anywhere."""
+    """``project`` is the folder of versions.toml in the repository. ``dry_run`` changes nothing anywhere.
+
+    What the run is ``blind`` to stays as it is.
+    """
 
     policy: Policy
     project: str = "."
     dry_run: bool = False
+    blind: Blind = field(default_factory=Blind)
 
 
 @dataclass
@@ -101,7 +107,7 @@ class Updater:
         facts = self.facts()
         try:
             if self.forge is not None:
-                for branch in planning.leftover(facts, self.policy, groups):
+                for branch in planning.leftover(facts, self.policy, groups, self.options.blind):
                     self._close(branch, facts, groups)
             closed = {told.branch for told in self.report.told if told.deed is Deed.CLOSED}
             opened = sum(1 for r in facts.open.values() if r.mark is not None and r.branch not in closed)
@@ -131,11 +137,12 @@ class Updater:
             return 0
         request = facts.open.get(name)
         declined = self._declined(name) if request is None else frozenset()
-        verdict = planning.judge(group, self.policy, facts, opened, declined, forge=self.forge is not None)
+        blind, forge = self.options.blind, self.forge is not None
+        verdict = planning.judge(group, self.policy, facts, opened, declined, blind, forge=forge)
         if verdict.deed is not None:
             if request is not None and verdict.missing and self.forge is not None and not self.options.dry_run:
                 self.forge.label(request, sorted(verdict.missing))
-            self._tell(group.name, verdict.deed, request)
+            self._tell(group.name, verdict.deed, request, verdict.why)
             return 0
         self.progress.step(f"updating {group.name}")
         with self.repository.fresh() as folder:
@@ -239,7 +246,7 @@ class Updater:
         self._tell(group, Deed.CLOSED, request, word)
 
     def _word(self, name: str, groups: Sequence[Group]) -> str:
-        other = next((group.name for group in groups if any(c.name == name for c in group.candidates)), None)
+        other = next((group.name for group in groups if _holds(group, name)), None)
         if other is not None:
             return f"Superseded: {name} moves with {other} now, on the branch {self.policy.prefix}{other}."
         base = self.repository.base_name
@@ -265,6 +272,11 @@ class Updater:
         commit = self.repository.commit(tree, message)
         if not self.repository.push(name, commit, head.commit if head is not None else None):
             self.progress.note(f"{name}: another run was quicker; what it saw first counts")
+
+
+def _holds(group: Group, name: str) -> bool:
+    """Whether what the group ``name`` was of moves with ``group``."""
+    return any(candidate.name == name for candidate in group.candidates) or (name == BASES_GROUP and bool(group.bases))
 
 
 _NO_COMMIT = "0" * 40

@@ -23,9 +23,8 @@ from lockgen.errors import BadInput, Exit, LockgenError
 from lockgen.model.conflicts import Answer, Verdict
 from lockgen.model.manifest import Manifest
 from lockgen.model.outdated import BaseRow, Survey
+from lockgen.model.references import parse_reference
 from lockgen.outdating import Surveyor
-from lockgen.planning.solve import order_of_variants
-from lockgen.planning.tags import parse_reference
 from lockgen.ports import Parallel, Progress
 from lockgen.rendering import outdated as rendering
 
@@ -117,14 +116,12 @@ def _notes(manifest: Manifest, options: Options, verdicts: Sequence[Verdict], *,
 
 def _bases(manifest: Manifest, http: Http, parallel: Parallel, progress: Progress, *, offline: bool) -> list[BaseRow]:
     """A row for each base image that is named, whatever its variants."""
-    variants: dict[str, list[str]] = {}
-    for name in sorted(order_of_variants(manifest)):
-        variants.setdefault(manifest.variants[name].from_image, []).append(name)
+    variants = baseimages.by_reference(manifest)
     progress.step(f"asking for {len(variants)} base images")
 
     def one(text: str) -> BaseRow:
         reference = parse_reference(text)
-        row = BaseRow(text, tuple(variants[text]), reference.digest)
+        row = BaseRow(text, variants[text], reference.digest)
         if offline:
             return replace(row, unknown="--offline asks no registry")
         try:

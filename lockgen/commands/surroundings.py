@@ -16,11 +16,12 @@ from lockgen.errors import BadInput, ToolFailed
 from lockgen.model.accelerator import is_label, of_image
 from lockgen.model.bumps import Move
 from lockgen.model.manifest import Index, Manifest, Variant
+from lockgen.model.references import Reference, parse_reference
 from lockgen.parsing.manifest import close_match
 from lockgen.parsing.places import Places
 from lockgen.planning.edits import said, with_cut_off, with_index
 from lockgen.planning.solve import order_of_variants
-from lockgen.planning.tags import Reference, is_cuda, parse_reference, tag_for
+from lockgen.planning.tags import is_cuda, tag_for
 from lockgen.planning.units import accelerator_of
 from lockgen.ports import Progress
 

@@ -21,11 +21,16 @@ STEPS: tuple[Step, ...] = ("patch", "minor", "major")
 SEEN_PATH = "locks/first-seen.json"
 """When a release without an upload time was first seen; it lives on a branch of its own."""
 SEEN_BRANCH = "first-seen"
+SECURITY = "security: "
+"""How the title of what ends a known vulnerability begins."""
+BASES_GROUP = "base-images"
+"""The group of base images that no other holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroupPolicy:
-    """Pins that move together, in one pull request. ``patterns`` are names with ``*`` and ``?``.
+    """Pins that move together, in one pull request. ``patterns`` are names of packages with ``*`` and ``?``,
+    ``images`` those of base images.
 
     ``partial``: what cannot move stays, and the others go on; else the group moves as a whole or not at all.
     """
@@ -35,21 +40,29 @@ class GroupPolicy:
     steps: tuple[Step, ...] = STEPS
     cooldown: int | None = None
     partial: bool = False
+    images: tuple[str, ...] = ()
 
     def holds(self, package: str) -> bool:
         return any(fnmatchcase(package, pattern) for pattern in self.patterns)
 
+    def holds_image(self, name: str) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in self.images)
+
 
 @dataclass(frozen=True, slots=True)
 class Ignore:
-    """Releases that nobody wants: of every package that ``pattern`` matches, those within ``versions`` (None: all)."""
+    """Releases that nobody wants: of every package that ``pattern`` matches, those within ``versions`` (None: all).
+
+    With ``image`` it is about base images, and the version is the number in the tag.
+    """
 
     pattern: str
     versions: SpecifierSet | None = None
     reason: str = ""
+    image: bool = False
 
-    def covers(self, package: str, version: Version) -> bool:
-        if not fnmatchcase(package, self.pattern):
+    def covers(self, name: str, version: Version, *, image: bool = False) -> bool:
+        if image != self.image or not fnmatchcase(name, self.pattern):
             return False
         return self.versions is None or self.versions.contains(version.public, prereleases=True)
 
@@ -58,7 +71,8 @@ class Ignore:
 class Policy:
     """[update]. ``cooldown`` in days; ``base`` is a branch, None for the remote's own default; ``max_open`` bounds
     how many pull requests are open at once. With ``move_cut_off`` the
-    family's exclude-newer moves along with what is newer; else nothing newer is seen.
+    family's exclude-newer moves along with what is newer; else nothing newer is seen. ``base_images``: whether those
+    move too.
     """
 
     groups: tuple[GroupPolicy, ...] = ()
@@ -71,6 +85,7 @@ class Policy:
     prefix: str = "lockgen/"
     forge: Literal["github", "gitlab"] | None = None
     move_cut_off: bool = False
+    base_images: bool = True
 
     @property
     def waits(self) -> bool:
@@ -88,12 +103,19 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Weakness:
-    """A known vulnerability of a package's locked version. ``fixed`` are the versions that end it, if any."""
+    """A known vulnerability of a package's locked version. ``fixed`` are the versions that end it, if any.
+
+    ``version`` is the one that has it, as a variant may hold another; None means any. ``level`` is how bad it is, in
+    a word; ``summary`` a line about it.
+    """
 
     package: str
     name: str
     fixed: tuple[Version, ...] = ()
     url: str | None = None
+    version: Version | None = None
+    level: str = ""
+    summary: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +135,24 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class BaseCandidate:
+    """A base image that may move: what ``variants`` stand on, as it is written now and as it would be.
+
+    ``name`` is the reference without tag and digest; ``old`` and ``new`` are what follows.
+    """
+
+    name: str
+    variants: tuple[str, ...]
+    old: str
+    new: str
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """As `lockgen bump --base` takes them."""
+        return tuple(f"{variant}={self.name}:{self.new}" for variant in self.variants)
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """A release that the policy holds back, and why."""
 
@@ -123,12 +163,17 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group with something to move. ``key`` names exactly these candidates."""
+    """A group with something to move. ``key`` names exactly these candidates.
+
+    ``only`` are variants whose own pins move, and no others; empty of the pins that hold for all.
+    """
 
     name: str
     candidates: tuple[Candidate, ...]
     partial: bool
     key: str
+    only: tuple[str, ...] = ()
+    bases: tuple[BaseCandidate, ...] = ()
 
     @property
     def security(self) -> bool:
@@ -141,12 +186,18 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A value that moves: a pin, a package that is only locked, or the family's cut-off."""
+    """A value that moves: a pin, a package that is only locked, a base image, or the family's cut-off.
+
+    ``variants`` are those whose own pin it is, or that stand on the base image; ``number`` is the version in that
+    one's tag, if any.
+    """
 
     name: str
     old: str
     new: str
-    kind: Literal["pin", "locked", "cut-off"] = "pin"
+    kind: Literal["pin", "locked", "base", "cut-off"] = "pin"
+    variants: tuple[str, ...] = ()
+    number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +231,9 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """All that a pull request tells. ``cells`` is None where versions.toml declares no matrix."""
+    """All that a pull request tells. ``cells`` is None where versions.toml declares no matrix. ``rebuilt`` are the
+    tags of all images whose base image moves.
+    """
 
     group: str
     moves: tuple[Moved, ...]
@@ -191,6 +244,7 @@ class Story:
     links: tuple[Link, ...] = ()
     stuck: tuple[Stuck, ...] = ()
     base: str = "main"
+    rebuilt: tuple[str, ...] = ()
 
 
 # -- branches and pull requests ------------------------------------------------
@@ -277,6 +331,16 @@ class Told:
     why: str = ""
     body: str = ""
     moves: tuple[Moved, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """What a run cannot see: ``groups`` whose registry did not answer; with ``weaknesses`` nobody was asked about
+    vulnerabilities, so that no group shows any.
+    """
+
+    groups: frozenset[str] = frozenset()
+    weaknesses: bool = False
 
 
 @dataclass(frozen=True, slots=True)

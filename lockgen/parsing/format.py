@@ -35,6 +35,7 @@ _USER = r"^[a-z_][a-z0-9_-]*$"
 _MODULE = r"^[A-Za-z_][A-Za-z0-9_.]*( [A-Za-z0-9_./:=@+,-]+)*$"
 _GROUP = r"^[a-z0-9]+([._-][a-z0-9]+)*$"
 _PATTERN = r"^[A-Za-z0-9*?][A-Za-z0-9._*?-]*$"
+_IMAGE_PATTERN = r"^[A-Za-z0-9*?][A-Za-z0-9._*?:/-]*$"
 _BRANCH = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$"
 _PREFIX = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*[/-]$"
 _LABEL = r"^[^\s,]([^,\n\r\t]*[^\s,])?$"
@@ -63,6 +64,10 @@ MEANING = {
     _MODULE: ("a module with arguments", 'what `python -m` is given, as in "spacy download en_core_web_sm"'),
     _GROUP: ("a group name", "lower-case letters and digits, joined by single `.`, `_` or `-`: it becomes a branch"),
     _PATTERN: ("a pattern of package names", 'a name, where `*` stands for any letters and `?` for one: "pyannote.*"'),
+    _IMAGE_PATTERN: (
+        "a pattern of base images",
+        'a name without its tag, where `*` stands for any letters: "nvidia/*"',
+    ),
     _BRANCH: ("a branch", 'letters, digits and `._-`, in parts with `/` between them, as in "main"'),
     _PREFIX: ("a prefix of branches", 'a branch with `/` or `-` at its end, as in "lockgen/"'),
     _LABEL: ("a label", "words without a comma, and no space around them"),
@@ -85,6 +90,7 @@ AdvisoryId = Annotated[str, StringConstraints(pattern=_ADVISORY, max_length=100)
 Reason = Annotated[str, Field(min_length=1, max_length=500)]
 Module = Annotated[str, StringConstraints(pattern=_MODULE, max_length=300)]
 GroupName = Annotated[str, StringConstraints(pattern=_GROUP, max_length=60)]
+ImagePattern = Annotated[str, StringConstraints(pattern=_IMAGE_PATTERN, max_length=200)]
 NamePattern = Annotated[str, StringConstraints(pattern=_PATTERN, max_length=200)]
 Label = Annotated[str, StringConstraints(pattern=_LABEL, max_length=50)]
 UpdateStep = Literal["patch", "minor", "major"]
@@ -255,7 +261,10 @@ class GroupTable(Table):
     """Pins that move together, in one pull request."""
 
     packages: list[NamePattern] = Field(
-        description='Names of pinned packages; `*` stands for any letters: "pyannote.*"', min_length=1
+        [], description='Names of pinned packages; `*` stands for any letters: "pyannote.*"', min_length=1
+    )
+    base_images: list[ImagePattern] = Field(
+        [], description='Base images without their tags; `*` stands for any letters: "nvidia/*"', min_length=1
     )
     steps: list[UpdateStep] | None = Field(
         None, description="The steps that are taken; by default those of [update]", min_length=1
@@ -267,7 +276,8 @@ class GroupTable(Table):
 class LeftOutEntry(Table):
     """Releases that nobody wants."""
 
-    package: NamePattern = Field(description="The name of a package; `*` stands for any letters")
+    package: NamePattern | None = Field(None, description="The name of a package; `*` stands for any letters")
+    base_image: ImagePattern | None = Field(None, description="Or of a base image, without its tag")
     versions: str | None = Field(None, description='A bound, as in ">=3" or "2.1.*"; without one, all versions')
     reason: str = Field("", description="Why, in a line", max_length=300)
 
@@ -290,6 +300,7 @@ class UpdateTable(Table):
     forge: Literal["github", "gitlab"] | None = Field(
         None, description="Where pull requests are opened; by default as the remote's address says"
     )
+    base_images: bool = Field(True, description="Base images move too: a newer tag, or a newer digest of the same tag")
     move_exclude_newer: bool = Field(
         False, description="[family] exclude-newer moves along with what is newer; else nothing newer is proposed"
     )

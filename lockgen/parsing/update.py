@@ -10,7 +10,8 @@ from packaging.utils import canonicalize_name
 
 from lockgen.model.compat import Path
 from lockgen.model.manifest import Manifest
-from lockgen.model.update import SEEN_BRANCH, GroupPolicy, Ignore, Policy
+from lockgen.model.references import parse_reference
+from lockgen.model.update import BASES_GROUP, SEEN_BRANCH, GroupPolicy, Ignore, Policy
 from lockgen.parsing.compat import AddFault, as_bound
 from lockgen.parsing.format import GroupTable, UpdateTable
 from lockgen.parsing.hints import close_match
@@ -29,6 +30,7 @@ class Allowed:
         self.add = add
         tables = (manifest.pins, *(variant.pins for variant in manifest.variants.values()))
         self.pinned = {name for pins in tables for name in pins}
+        self.images = {parse_reference(variant.from_image).name for variant in manifest.variants.values()}
 
     def read(self) -> Policy:
         for key, text in (("base", self.table.base), ("prefix", self.table.prefix)):
@@ -45,6 +47,7 @@ class Allowed:
             prefix=self.table.prefix,
             forge=self.table.forge,
             move_cut_off=self.table.move_exclude_newer,
+            base_images=self.table.base_images,
         )
 
     def _branch(self, text: str, path: Path) -> None:
@@ -54,18 +57,25 @@ class Allowed:
 
     def _groups(self) -> Iterable[GroupPolicy]:
         taken: dict[str, str] = {}
+        held: dict[str, str] = {}
         for name, table in self.table.groups.items():
             path = (*_HERE, "groups", name)
             self._branch(name, path)
             if name == SEEN_BRANCH:
                 self.add(path, f"a group cannot be called `{name}`", "a branch of lockgen's own has that name")
             patterns = tuple(self._patterns(name, table, path, taken))
+            images = tuple(self._images(name, table, path, held))
+            if not table.packages and not table.base_images and name != BASES_GROUP:
+                self.add(path, f"group `{name}` holds nothing", "name `packages`, or `base-images`")
+            if name == BASES_GROUP and table.packages:
+                hint = "rename it: base images that no group holds have a branch of that name"
+                self.add(path, f"the group `{name}` holds packages", hint)
             if name in self.pinned and not any(fnmatchcase(name, pattern) for pattern in patterns):
                 hint = "rename the group, or let it hold that package: both would have one branch"
                 self.add(path, f"group `{name}` has the name of a package that it does not hold", hint)
             steps = table.steps if table.steps is not None else self.table.steps
             kept = tuple(self._once(steps, (*path, "steps")))
-            yield GroupPolicy(name, patterns, kept, table.cooldown, table.partial)
+            yield GroupPolicy(name, patterns, kept, table.cooldown, table.partial, images)
 
     def _patterns(self, name: str, table: GroupTable, path: Path, taken: dict[str, str]) -> Iterable[str]:
         for position, text in enumerate(table.packages):
@@ -79,14 +89,29 @@ class Allowed:
             taken.setdefault(pattern, name)
             yield pattern
 
+    def _images(self, name: str, table: GroupTable, path: Path, taken: dict[str, str]) -> Iterable[str]:
+        for position, pattern in enumerate(table.base_images):
+            here = (*path, "base-images", position)
+            if not any(fnmatchcase(image, pattern) for image in self.images):
+                self.add(here, f"no variant stands on `{pattern}`", close_match(pattern, self.images))
+            elif pattern in taken:
+                self.add(here, f"`{pattern}` is in group `{taken[pattern]}` already", "keep one of them")
+            taken.setdefault(pattern, name)
+            yield pattern
+
     def _ignored(self) -> Iterable[Ignore]:
         for position, entry in enumerate(self.table.ignore):
             path = (*_HERE, "ignore", position)
             bound = as_bound(entry.versions) if entry.versions is not None else None
             if entry.versions is not None and bound is None:
                 self.add((*path, "versions"), f"{entry.versions!r} is no bound on versions", 'as in ">=3" or "2.1.*"')
-            # A package that is only locked may be named too: nobody knows the lock here.
-            yield Ignore(canonical(entry.package), bound, entry.reason)
+            if (entry.package is None) == (entry.base_image is None):
+                self.add(path, "it names not one thing to leave out", "`package`, or `base-image`")
+            elif entry.base_image is not None:
+                yield Ignore(entry.base_image, bound, entry.reason, image=True)
+            else:
+                # A package that is only locked may be named too: nobody knows the lock here.
+                yield Ignore(canonical(str(entry.package)), bound, entry.reason)
 
     def _once(self, values: list[Text], path: Path) -> list[Text]:
         for position, text in enumerate(values):

@@ -11,23 +11,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from packaging.version import Version
+
 from lockgen.model.accelerator import of_image
+from lockgen.model.references import Reference
 
 _NUMBERS = re.compile(r"([a-z]*)(\d+(?:\.\d+)*)")
 _CUDNN = re.compile(r"cudnn\d*")
 _CUDA = re.compile(r"cu(\d+)(\d)")
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """An image reference, taken apart. ``tag`` is "latest" where it names none; ``digest`` is "sha256:..."."""
-
-    name: str
-    tag: str = "latest"
-    digest: str | None = None
-
-    def __str__(self) -> str:
-        return f"{self.name}:{self.tag}" + (f"@{self.digest}" if self.digest else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +29,6 @@ class Kind:
     letters: str
     length: int
     after: tuple[str, ...]
-
-
-def parse_reference(text: str) -> Reference:
-    """ "registry:5000/a/b:tag@sha256:..." taken apart."""
-    whole, _, digest = text.partition("@")
-    name, colon, tag = whole.rpartition(":")
-    if not colon or "/" in tag:  # the colon before a port
-        name, tag = whole, ""
-    return Reference(name, tag or "latest", digest or None)
 
 
 def kind_of(tag: str) -> tuple[Kind, tuple[int, ...]] | None:
@@ -60,18 +42,28 @@ def kind_of(tag: str) -> tuple[Kind, tuple[int, ...]] | None:
     return None
 
 
-def newer_tag(reference: Reference, tags: Iterable[str], *, python: str | None, cuda: bool) -> str | None:
-    """The newest of ``tags`` that is newer than that of ``reference`` and of its kind; None where there is none.
+def number_of(tag: str) -> Version | None:
+    """The version in ``tag``; None where it has no number."""
+    known = kind_of(tag)
+    return Version(".".join(map(str, known[1]))) if known is not None else None
+
+
+def may_be_newer(reference: Reference, *, python: str | None) -> bool:
+    """Whether there can be a newer tag of the kind of ``reference`` at all: of python:3.11-slim there is none."""
+    known = kind_of(reference.tag)
+    return known is not None and _fixed(reference, python) < known[0].length
+
+
+def newer_tags(reference: Reference, tags: Iterable[str], *, python: str | None, cuda: bool) -> list[str]:
+    """Those of ``tags`` that are newer than that of ``reference`` and of its kind, the oldest first.
 
     Of an image of Python's only the family's ``python``, and with ``cuda`` only the CUDA that the reference names.
     """
     known = kind_of(reference.tag)
     if known is None:
-        return None
+        return []
     kind, version = known
-    fixed = 0
-    if reference.name.rsplit("/", 1)[-1] == "python" and python is not None:
-        fixed = 2
+    fixed = _fixed(reference, python)
     found: list[tuple[tuple[int, ...], str]] = []
     for tag in tags:
         other = kind_of(tag)
@@ -82,7 +74,18 @@ def newer_tag(reference: Reference, tags: Iterable[str], *, python: str | None, 
         ):
             continue
         found.append((other[1], tag))
-    return max(found)[1] if found else None
+    return [tag for _, tag in sorted(found)]
+
+
+def newer_tag(reference: Reference, tags: Iterable[str], *, python: str | None, cuda: bool) -> str | None:
+    """The newest of `newer_tags`; None where there is none."""
+    found = newer_tags(reference, tags, python=python, cuda=cuda)
+    return found[-1] if found else None
+
+
+def _fixed(reference: Reference, python: str | None) -> int:
+    """How many numbers of the version stay: an image of Python's is for the family's."""
+    return 2 if reference.name.rsplit("/", 1)[-1] == "python" and python is not None else 0
 
 
 def tag_for(reference: Reference, accelerator: str, tags: Iterable[str]) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from packaging.version import Version
@@ -18,7 +18,10 @@ from lockgen.model.accelerator import FAMILY
 from lockgen.model.bumps import Unit, public
 from lockgen.model.manifest import Manifest
 from lockgen.model.update import (
+    SECURITY,
     SEEN_BRANCH,
+    BaseCandidate,
+    Blind,
     Branch,
     Candidate,
     Deed,
@@ -47,11 +50,34 @@ def step_of(old: Version, new: Version) -> Step:
     return "minor" if before[1] != after[1] else "patch"
 
 
-def movable(manifest: Manifest) -> dict[str, Unit]:
-    """What update may move, by the package that leads, as `lockgen bump` moves it; held pins are for people only."""
+@dataclass(frozen=True, slots=True)
+class Movable:
+    """What moves as one. ``only`` are the variants that have it in a version of their own; empty of everybody's."""
+
+    unit: Unit
+    only: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """A name that no other has: the package that leads, and whose it is."""
+        return " ".join((self.unit.name, *self.only))
+
+
+def movable(manifest: Manifest) -> dict[str, Movable]:
+    """What update may move, by its key, as `lockgen bump` moves it; held pins are for people only."""
     pinned = [*manifest.pins, *(name for _, variant in sorted(manifest.variants.items()) for name in variant.pins)]
-    found = {unit.name: unit for name in pinned if (unit := unit_of(manifest, name)) is not None}
-    return {name: unit for name, unit in sorted(found.items()) if not unit.held}
+    found = {one.key: one for name in pinned for one in _movable(manifest, name)}
+    return {key: one for key, one in sorted(found.items()) if not one.unit.held}
+
+
+def _movable(manifest: Manifest, name: str) -> Iterable[Movable]:
+    """The pins that hold for all, and those of variants that go their own way."""
+    only: tuple[str, ...] = ()
+    unit = unit_of(manifest, name)
+    while unit is not None:
+        yield Movable(unit, tuple(sorted(unit.variants)) if only else ())
+        only = tuple(sorted({variant for seat in unit.others for variant in seat.variants}))
+        unit = unit_of(manifest, name, only) if only else None
 
 
 def group_of(policy: Policy, package: str) -> GroupPolicy:
@@ -65,7 +91,8 @@ def group_of(policy: Policy, package: str) -> GroupPolicy:
 
 @dataclass(frozen=True)
 class Market:
-    """What there is to move to: ``published`` releases by package, ``seen`` when one without a time came up.
+    """What there is to move to: ``published`` releases by the key of what is movable (a package's name, where it is
+    locked without a pin), ``seen`` when one without a time came up.
 
     ``weaknesses`` are those of the ``locked`` versions; ``now`` has an offset, ``cut_off`` is
     the family's exclude-newer.
@@ -82,32 +109,61 @@ class Market:
 def unseen(market: Market, manifest: Manifest) -> dict[str, dict[str, datetime]]:
     """What was seen, with every newer release without an upload time that was not yet in it; gone ones are left out."""
     found: dict[str, dict[str, datetime]] = {}
-    for name, unit in movable(manifest).items():
-        known = market.seen.get(name, {})
-        for release in market.published.get(name, ()):
-            if release.uploaded is None and public(release.version) > unit.current:
+    for key, one in movable(manifest).items():
+        name, known = one.unit.name, market.seen.get(one.unit.name, {})
+        for release in market.published.get(key, ()):
+            if release.uploaded is None and public(release.version) > one.unit.current:
                 text = release.version.public
                 found.setdefault(name, {})[text] = known.get(text, market.now)
     return found
 
 
-def due(manifest: Manifest, policy: Policy, market: Market) -> tuple[list[Group], list[Waiting]]:
+Bases = Mapping[str, tuple[GroupPolicy, Sequence[BaseCandidate]]]
+"""The base images that are due, by group."""
+
+
+def due(
+    manifest: Manifest, policy: Policy, market: Market, bases: Bases | None = None
+) -> tuple[list[Group], list[Waiting]]:
     """The groups with something to move, those with a known vulnerability first; and what the policy holds back."""
     waiting: list[Waiting] = []
-    members: dict[str, list[Candidate]] = {}
-    policies: dict[str, GroupPolicy] = {}
-    for name, unit in movable(manifest).items():
-        group = group_of(policy, name)
-        policies[group.name] = group
-        candidate = _candidate(name, unit.current, group, policy, market, waiting)
+    parts: dict[tuple[str, tuple[str, ...]], _Part] = {}
+    for key, one in movable(manifest).items():
+        group = group_of(policy, one.unit.name)
+        held_back: list[Waiting] = []
+        candidate = _candidate(one.unit.name, one.unit.current, key, group, policy, market, held_back)
+        waiting += held_back
         if candidate is not None:
-            members.setdefault(group.name, []).append(candidate)
+            parts.setdefault((group.name, one.only), _Part(group)).candidates.append(candidate)
     for candidate in _unpinned(manifest, policy, market, waiting):
         group = group_of(policy, candidate.name)
-        policies[group.name] = group
-        members.setdefault(group.name, []).append(candidate)
-    groups = [Group(name, tuple(found), policies[name].partial, key_of(found)) for name, found in members.items()]
-    return sorted(groups, key=lambda group: (not group.security, group.name)), waiting
+        parts.setdefault((group.name, ()), _Part(group)).candidates.append(candidate)
+    for name, (group, images) in (bases or {}).items():
+        parts.setdefault((name, ()), _Part(group)).bases.extend(images)
+    return sorted(_named(parts), key=lambda group: (not group.security, group.name)), waiting
+
+
+@dataclass
+class _Part:
+    """A group in the making."""
+
+    policy: GroupPolicy
+    candidates: list[Candidate] = field(default_factory=list)
+    bases: list[BaseCandidate] = field(default_factory=list)
+
+
+def _named(parts: Mapping[tuple[str, tuple[str, ...]], _Part]) -> Iterable[Group]:
+    """Each with a name of its own: it becomes a branch, and a variant's own pins have one for themselves."""
+    taken = {name for name, only in parts if not only}
+    for (group, only), part in sorted(parts.items()):
+        name = group
+        if only:
+            name = "-".join([group, *(variant.replace(".", "-") for variant in only)])
+            while name in taken:
+                name += "-own"
+            taken.add(name)
+        key = key_of(part.candidates, part.bases)
+        yield Group(name, tuple(part.candidates), part.policy.partial, key, only, tuple(part.bases))
 
 
 def _unpinned(manifest: Manifest, policy: Policy, market: Market, waiting: list[Waiting]) -> Iterable[Candidate]:
@@ -119,19 +175,22 @@ def _unpinned(manifest: Manifest, policy: Policy, market: Market, waiting: list[
                 waiting.append(Waiting(name, str(market.locked[name]), "it has a known vulnerability, and is held"))
             continue
         group = GroupPolicy(name, (name,), ())
-        candidate = _candidate(name, market.locked[name], group, policy, market, [])
+        bad = [weakness.version for weakness in market.weaknesses[name] if weakness.version is not None]
+        current = min(bad, default=market.locked[name])
+        candidate = _candidate(name, current, name, group, policy, market, [])
         if candidate is not None:
             yield replace(candidate, pinned=False)
 
 
 def _candidate(
-    name: str, current: Version, group: GroupPolicy, policy: Policy, market: Market, waiting: list[Waiting]
+    name: str, current: Version, key: str, group: GroupPolicy, policy: Policy, market: Market, waiting: list[Waiting]
 ) -> Candidate | None:
-    weaknesses = tuple(market.weaknesses.get(name, ()))
+    known = market.weaknesses.get(name, ())
+    weaknesses = tuple(one for one in known if one.version is None or public(one.version) == public(current))
     mended = max((min(weakness.fixed) for weakness in weaknesses if weakness.fixed), default=None)
     allowed: list[Version] = []
     held_back: list[tuple[Published, str]] = []
-    for release in sorted(market.published.get(name, ()), key=lambda release: release.version, reverse=True):
+    for release in sorted(market.published.get(key, ()), key=lambda release: release.version, reverse=True):
         if not _is_newer(release.version, current):
             continue
         why = _ruled_out(name, release, policy, market) or _too_early(name, release, current, group, policy, market)
@@ -176,22 +235,27 @@ def _too_early(
     name: str, release: Published, pin: Version, group: GroupPolicy, policy: Policy, market: Market
 ) -> str | None:
     """Why the policy holds ``release`` back, by its step or its age; None where it does not."""
-    step = step_of(pin, release.version)
-    if step not in group.steps:
-        return f"a {step} step, and the group takes {', '.join(group.steps) or 'none'}"
+    since = release.uploaded or market.seen.get(name, {}).get(release.version.public, market.now)
+    return wrong_step(pin, release.version, group) or cooling(since, group, policy, market.now)
+
+
+def wrong_step(old: Version, new: Version, group: GroupPolicy) -> str | None:
+    """Why ``group`` does not go from ``old`` to ``new``; None where it does."""
+    step = step_of(old, new)
+    return None if step in group.steps else f"a {step} step, and the group takes {', '.join(group.steps) or 'none'}"
+
+
+def cooling(since: datetime, group: GroupPolicy, policy: Policy, now: datetime) -> str | None:
+    """Until when a release that is there ``since`` has to wait; None where it need not."""
     days = group.cooldown if group.cooldown is not None else policy.cooldown
-    if days:
-        since = release.uploaded or market.seen.get(name, {}).get(release.version.public, market.now)
-        until = since + timedelta(days=days)
-        if until > market.now:
-            return f"{days} days of cooldown end {until.astimezone(UTC):%Y-%m-%d}"
-    return None
+    until = since + timedelta(days=days)
+    return f"{days} days of cooldown end {until.astimezone(UTC):%Y-%m-%d}" if days and until > now else None
 
 
-def key_of(candidates: Iterable[Candidate]) -> str:
+def key_of(candidates: Iterable[Candidate], bases: Iterable[BaseCandidate] = ()) -> str:
     """A name for exactly these candidates: whenever it is the same, so would be what comes of them on one base."""
     data = [[c.name, str(c.current), [str(v) for v in c.allowed], [w.name for w in c.advisories]] for c in candidates]
-    return digest(data)
+    return digest([*data, *([b.name, b.old, b.new, list(b.variants)] for b in bases)])
 
 
 def moves_of(moves: Iterable[Moved]) -> str:
@@ -269,9 +333,23 @@ class Verdict:
     deed: Deed | None
     missing: frozenset[str] = frozenset()
     """Labels that its pull request lacks."""
+    why: str | None = None
+    """What the deed does not say of itself."""
 
 
-def judge(group: Group, policy: Policy, facts: Facts, opened: int, declined: frozenset[str], *, forge: bool) -> Verdict:
+NOBODY_ASKED = "it was made for a known vulnerability, and nobody was asked about those this time: it stays as it is"
+
+
+def judge(
+    group: Group,
+    policy: Policy,
+    facts: Facts,
+    opened: int,
+    declined: frozenset[str],
+    blind: Blind,
+    *,
+    forge: bool,
+) -> Verdict:
     """Whether ``group`` has to be prepared. ``opened`` pull requests are open now, without ``forge`` branches.
 
     ``declined`` names the moves whose pull requests a person closed.
@@ -280,6 +358,8 @@ def judge(group: Group, policy: Policy, facts: Facts, opened: int, declined: fro
     branch, request = facts.branches.get(name), facts.open.get(name)
     if branch is not None and branch.made is None:
         return Verdict(Deed.FOREIGN)
+    if blind.weaknesses and is_security(branch):
+        return Verdict(Deed.UNCHANGED, why=NOBODY_ASKED)
     if branch is not None and is_current(branch, group, facts.base):
         if not forge:
             return Verdict(Deed.UNCHANGED)
@@ -336,7 +416,16 @@ def steps(
     )
 
 
-def leftover(facts: Facts, policy: Policy, groups: Iterable[Group]) -> list[str]:
-    """The branches under the prefix that no due group has, sorted: their groups moved, or are no more."""
-    wanted = {policy.prefix + name for name in (SEEN_BRANCH, *(group.name for group in groups))}
-    return sorted({*facts.branches, *facts.open} - wanted)
+def leftover(facts: Facts, policy: Policy, groups: Iterable[Group], blind: Blind) -> list[str]:
+    """The branches under the prefix that no due group has, sorted: their groups moved, or are no more.
+
+    Of what this run is ``blind`` to nobody can say that.
+    """
+    wanted = {policy.prefix + name for name in (SEEN_BRANCH, *(group.name for group in groups), *blind.groups)}
+    there = {*facts.branches, *facts.open} - wanted
+    return sorted(name for name in there if not (blind.weaknesses and is_security(facts.branches.get(name))))
+
+
+def is_security(branch: Branch | None) -> bool:
+    """Whether lockgen made ``branch`` because of a known vulnerability: its sealed commit says so."""
+    return branch is not None and branch.made is not None and branch.head.message.startswith(SECURITY)

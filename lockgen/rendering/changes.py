@@ -158,7 +158,9 @@ def _versions(change: Change) -> str:
 
 
 def _old_version(change: Change) -> str:
-    return _version(change.old, change.old_index, moved=_moved(change))
+    """An index that stays is told once, with the new version."""
+    stays = change.new is not None and change.old_index == change.new_index
+    return _version(change.old, None if stays else change.old_index, moved=_moved(change))
 
 
 def _new_version(change: Change) -> str:

@@ -14,7 +14,19 @@ from urllib.parse import urlsplit
 
 from lockgen.model.accelerator import FAMILY
 from lockgen.model.sizes import Bytes, Weight
-from lockgen.model.update import CellChange, Head, Link, Made, Moved, Story, Stuck, Told, Waiting, Weakness
+from lockgen.model.update import (
+    SECURITY,
+    CellChange,
+    Head,
+    Link,
+    Made,
+    Moved,
+    Story,
+    Stuck,
+    Told,
+    Waiting,
+    Weakness,
+)
 from lockgen.rendering import changes as rendering
 from lockgen.rendering.sizes import download, installed
 from lockgen.rendering.tables import megabytes
@@ -33,27 +45,52 @@ BODY_LENGTH = 60_000
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~@&])")
 _ADDRESS = re.compile(r"(?i)(?<=[a-z]):(?=//)|(?<=\bwww)\.")
+_DIGEST = re.compile(r"@sha256:([0-9a-f]{12})[0-9a-f]*$")
 _URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~/%?=&+,;:@!$-]*)?")
 
 
 def title(story: Story) -> str:
     """One line that a reviewer understands: what moves from where to where, and that it mends a vulnerability."""
-    security = "security: " if story.advisories else ""
-    moves = packages_of(story.moves)
+    security = SECURITY if story.advisories else ""
+    moves = values_of(story.moves)
+    owners = _owners(story.moves)
+    whose = f" ({', '.join(owners)})" if owners else ""
     if len(moves) == 1:
         move = moves[0]
-        text = f"{move.name} {move.old} -> {move.new}"
+        text = f"{move.name} {_short(move.old)} -> {_short(move.new)}{whose}"
     elif len(moves) <= 3:
-        text = ", ".join(f"{move.name} {move.new}" for move in moves)
+        text = ", ".join(f"{move.name} {_short(move.new)}" for move in moves) + whose
     else:
-        text = f"{story.group}: {len(moves)} packages ({', '.join(f'{m.name} {m.new}' for m in moves)})"
+        listed = ", ".join(f"{move.name} {_short(move.new)}" for move in moves)
+        text = f"{story.group}: {_counted(moves)}{whose} ({listed})"
     line = f"{security}update {text}"
     return line if len(line) <= TITLE_LENGTH else f"{line[: TITLE_LENGTH - 1].rsplit(' ', 1)[0]}…"
 
 
+def values_of(moves: Iterable[Moved]) -> list[Moved]:
+    """The moves of packages and base images, each once."""
+    return [move for move in _once(moves) if move.kind != "cut-off"]
+
+
 def packages_of(moves: Iterable[Moved]) -> list[Moved]:
     """The moves of packages, each once."""
-    return [move for move in _once(moves) if move.kind != "cut-off"]
+    return [move for move in values_of(moves) if move.kind != "base"]
+
+
+def _counted(moves: Sequence[Moved]) -> str:
+    images = sum(move.kind == "base" for move in moves)
+    parts = [(len(moves) - images, "package"), (images, "base image")]
+    return " and ".join(f"{count} {word}{'s' if count > 1 else ''}" for count, word in parts if count)
+
+
+def _owners(moves: Iterable[Moved]) -> tuple[str, ...]:
+    """Of variants' own pins: whose they are."""
+    return next((move.variants for move in moves if move.kind == "pin" and move.variants), ())
+
+
+def _short(value: str) -> str:
+    """A digest by its first twelve digits, as people tell them apart; anything else as it is."""
+    return _DIGEST.sub(r"@\1", value)
 
 
 def _once(moves: Iterable[Moved]) -> list[Moved]:
@@ -109,7 +146,8 @@ def body(story: Story, commit: str, moves: str) -> str:
         _section("Moves", _moves(story.moves)),
         _section("Vulnerabilities that end", _weaknesses(story.advisories)),
         _section("Left where they are", _stuck(story.stuck)),
-        _section("What changes, image by image", [rendering.markdown(story.changes).rstrip("\n")]),
+        _section("Images that are built anew", _rebuilt(story)),
+        _section("What changes, image by image", _changes(story)),
         _section("Sizes", _weights(story.weights)),
         _section("Compatibility", _cells(story.cells)),
         _section("Releases", _links(story.links)),
@@ -144,16 +182,49 @@ def closing(text: str, word: str) -> str:
 
 
 def _lead(story: Story) -> str:
-    names = ", ".join(f"`{move.name}` {_plain(move.old)} to {_plain(move.new)}" for move in packages_of(story.moves))
-    images = len(story.changes.images) + len(story.changes.added)
+    names = ", ".join(_told(move) for move in values_of(story.moves))
+    tags = [*(image.tag for image in story.changes.images), *(image.tag for image in story.changes.added)]
+    images = len({*tags, *story.rebuilt})
     which = "1 image changes" if images == 1 else f"{images} images change"
-    several = len(packages_of(story.moves)) > 1
-    why = "These are the newest releases that fit" if several else "This is the newest release that fits"
-    known = len(story.advisories)
-    if known:
-        why = f"This ends {known} known {'vulnerability' if known == 1 else 'vulnerabilities'}, and fits"
     proved = f"This was resolved on `{story.base}`, and `lockgen check` finds nothing in it."
-    return f"Moves {names}. {why} the family and [update]. {which}. {proved}"
+    owners = " and ".join(f"`{_plain(owner)}`" for owner in _owners(story.moves))
+    whose = f", pinned for {owners} alone" if owners else ""
+    return f"Moves {names}{whose}. {_why(story)} {which}. {proved}"
+
+
+def _told(move: Moved) -> str:
+    what = "the base image " if move.kind == "base" else ""
+    return f"{what}`{move.name}` {_plain(_short(move.old))} to {_plain(_short(move.new))}"
+
+
+def _why(story: Story) -> str:
+    moves, known = values_of(story.moves), len(story.advisories)
+    if known:
+        ended = "1 known vulnerability" if known == 1 else f"{known} known vulnerabilities"
+        return f"This ends {ended}, and fits the family and [update]."
+    if all(move.kind == "base" for move in moves):
+        if all(_tag(move.old) == _tag(move.new) for move in moves):
+            return "The tag is another image now than the one whose digest is pinned."
+        one = len(moves) == 1
+        return f"{'It is the newest tag' if one else 'They are the newest tags'} of the same kind that [update] allows."
+    if len(moves) > 1:
+        return "These are the newest releases that fit the family and [update]."
+    return "This is the newest release that fits the family and [update]."
+
+
+def _tag(value: str) -> str:
+    return value.partition("@")[0]
+
+
+def _rebuilt(story: Story) -> list[str]:
+    """Everything that stands on a base image that moves; what a lock says of it stays."""
+    return [", ".join(map(_plain, story.rebuilt))] if story.rebuilt else []
+
+
+def _changes(story: Story) -> list[str]:
+    if story.rebuilt and not story.changes:
+        return ["No package changes: what is installed on the base image stays the same."]
+    return [rendering.markdown(story.changes).rstrip("\n")]
 
 
 def _section(name: str, lines: Sequence[str]) -> str:
@@ -169,7 +240,11 @@ def _weaknesses(weaknesses: Iterable[Weakness]) -> list[str]:
     lines = []
     for weakness in weaknesses:
         name = f"[{_plain(weakness.name)}]({weakness.url})" if is_address(weakness.url or "") else _plain(weakness.name)
-        lines.append(f"* {_plain(weakness.package)}: {name}")
+        said = [name, *([_plain(weakness.level)] if weakness.level not in ("", "unknown") else [])]
+        if weakness.fixed:
+            said.append(f"ended by {_plain(str(min(weakness.fixed)))}")
+        summary = f": {_plain(weakness.summary)}" if weakness.summary else ""
+        lines.append(f"* {_plain(weakness.package)}: {', '.join(said)}{summary}")
     return lines
 
 
@@ -256,8 +331,11 @@ def _links(links: Iterable[Link]) -> list[str]:
 def reproduce(moves: Iterable[Moved]) -> str:
     """The command that makes the same moves."""
     words = [f"{move.name}=={move.new}" if move.kind == "pin" else move.name for move in packages_of(moves)]
-    cut_offs = [f"--exclude-newer {move.new}" for move in _once(moves) if move.kind == "cut-off"]
-    return " ".join(["lockgen bump", *cut_offs, *words])
+    once = _once(moves)
+    options = [f"--exclude-newer {move.new}" for move in once if move.kind == "cut-off"]
+    options += [f"--variant {v}" for v in dict.fromkeys(v for m in once if m.kind == "pin" for v in m.variants)]
+    options += [f"--base {v}={move.name}:{move.new}" for move in once if move.kind == "base" for v in move.variants]
+    return " ".join(["lockgen bump", *options, *words])
 
 
 def _reproduce(story: Story) -> list[str]:
@@ -266,10 +344,7 @@ def _reproduce(story: Story) -> list[str]:
 
 
 def _ignore(story: Story) -> list[str]:
-    found = list(dict.fromkeys(move.name for move in packages_of(story.moves)))
-    # torch's family goes where torch goes.
-    names = [name for name in found if not (name in FAMILY[1:] and FAMILY[0] in found)]
-    entries = [f'{{ package = "{name}", versions = ">={_bare(story.moves, name)}" }}' for name in names]
+    entries = [*_left_out_packages(story.moves), *_left_out_images(story.moves)]
     return [
         "Close this: these moves are not proposed again, newer ones are. For longer, write into versions.toml:",
         "",
@@ -283,8 +358,19 @@ def _ignore(story: Story) -> list[str]:
     ]
 
 
-def _bare(moves: Iterable[Moved], name: str) -> str:
-    return next(move.new for move in moves if move.name == name).partition("+")[0]
+def _left_out_packages(moves: Iterable[Moved]) -> Iterable[str]:
+    new = {move.name: move.new.partition("+")[0] for move in packages_of(moves)}
+    # torch's family goes where torch goes.
+    names = [name for name in new if not (name in FAMILY[1:] and FAMILY[0] in new)]
+    return (f'{{ package = "{name}", versions = ">={new[name]}" }}' for name in names)
+
+
+def _left_out_images(moves: Iterable[Moved]) -> Iterable[str]:
+    """By the number in the tag, where that is what moves; a digest has no order."""
+    for move in values_of(moves):
+        if move.kind == "base":
+            versions = f', versions = ">={move.number}"' if move.number and _tag(move.old) != _tag(move.new) else ""
+            yield f'{{ base-image = "{move.name}"{versions} }}'
 
 
 def _plain(text: str) -> str:

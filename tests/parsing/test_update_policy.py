@@ -96,6 +96,11 @@ packages = []
         ('[update]\nprefix = "x.lock/"', 2, "is no name that git gives a branch"),
         ('[update.groups."a.lock"]\npackages = ["numpy"]', 1, "is no name that git gives a branch"),
         ('[update]\nignore = [{ package = "numpy", versions = "about 3" }]', 2, "is no bound on versions"),
+        ('[update.groups.a]\nsteps = ["patch"]', 1, "group `a` holds nothing"),
+        ('[update.groups.base-images]\npackages = ["numpy"]', 1, "the group `base-images` holds packages"),
+        ('[update.groups.a]\nbase-images = ["debian"]', 2, "no variant stands on `debian`"),
+        ('[update]\nignore = [{ reason = "of what?" }]', 2, "it names not one thing to leave out"),
+        ('[update]\nignore = [{ package = "numpy", base-image = "python" }]', 2, "it names not one thing"),
         ('[update]\nlabels = ["a", "a"]', 2, "`a` is named twice"),
     ],
 )

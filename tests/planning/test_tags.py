@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lockgen.planning.tags import Reference, newer_tag, parse_reference, tag_for
+from lockgen.model.references import Reference, parse_reference
+from lockgen.planning.tags import newer_tag, tag_for
 
 PYTHON = ["3.11-slim", "3.11.4-slim", "3.11.9-slim", "3.11.10-slim", "3.11.11", "3.12-slim", "3.12.1-slim", "latest"]
 PYTHON += ["3.11.10-slim-bookworm", "3.11.0rc1-slim", "3.14.0a1-slim", "slim", "3-slim"]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 from lockgen.model.update import (
+    Blind,
     Branch,
     Candidate,
     Deed,
@@ -247,7 +248,7 @@ def facts(branch: Branch | None, request: PullRequest | None) -> Facts:
 
 
 def judged(found: Facts, opened: int = 0, declined: frozenset[str] = frozenset(), *, forge: bool = True) -> Deed | None:
-    return planning.judge(GROUP, Policy(max_open=1), found, opened, declined, forge=forge).deed
+    return planning.judge(GROUP, Policy(max_open=1), found, opened, declined, Blind(), forge=forge).deed
 
 
 def test_what_the_facts_say_before_anything_is_resolved() -> None:
@@ -285,3 +286,69 @@ def test_the_steps_that_a_prepared_group_takes() -> None:
     assert stepped(branch(made=None), request()) == ("foreign", "")
     assert stepped(None, None, declined=True) == ("declined", "")
     assert stepped(None, request(), declined=True) == ("refreshed", "push edit")
+
+
+OWN = """
+[variants.a]
+from = "python:3.11-slim"
+pins = { numpy = "0.5" }
+[variants.b]
+from = "python:3.11-slim"
+pins = { numpy = "0.5" }
+[variants."c.d"]
+from = "python:3.11-slim"
+pins = { numpy = "0.7" }
+"""
+
+
+def test_a_variants_own_version_is_a_group_of_its_own() -> None:
+    published = {"numpy": releases("1.1"), "numpy a b": releases("0.6", "1.1"), "numpy c.d": releases("0.8")}
+    assert due(published, family="", update=OWN)[0] == {
+        "numpy": {"numpy": ["1.1"]},
+        "numpy-a-b": {"numpy": ["1.1", "0.6"]},
+        "numpy-c-d": {"numpy": ["0.8"]},
+    }
+
+
+def test_a_name_that_is_taken_is_not_given_twice() -> None:
+    update = OWN + '[update.groups.numpy-c-d]\npackages = ["torch"]\n'
+    published = {"torch": releases("2.5.0"), "numpy c.d": releases("0.8")}
+    assert set(due(published, update)[0]) == {"numpy-c-d", "numpy-c-d-own"}
+
+
+def test_a_vulnerability_counts_where_the_version_is_that_has_it() -> None:
+    published = {"numpy": releases("1.1"), "numpy a b": releases("0.6"), "numpy c.d": releases("0.8")}
+    weak = Weakness("numpy", "CVE-1", (Version("0.8"),), version=Version("0.7"))
+    manifest = parse_manifest(TORCH.format(update=OWN, family="").encode())
+    market = planning.Market(published, {}, {"numpy": [weak]}, {"numpy": Version("1.0")}, NOW)
+    groups, _ = planning.due(manifest, manifest.update, market)
+    assert [(group.name, group.security) for group in groups] == [
+        ("numpy-c-d", True),
+        ("numpy", False),
+        ("numpy-a-b", False),
+    ]
+
+
+def test_a_pin_that_every_variant_overrides_moves_nothing() -> None:
+    text = TORCH.format(family="", update="").replace('cu121" }', 'cu121", numpy = "0.5" }')
+    text = text.replace("[variants.cpu]", '[variants.cpu]\npins = { numpy = "0.6" }')
+    found = planning.movable(parse_manifest(text.encode()))
+    assert {key: str(one.unit.current) for key, one in found.items() if one.unit.name == "numpy"} == {
+        "numpy": "0.5",
+        "numpy cpu": "0.6",
+    }
+
+
+def made_with(message: str) -> Branch:
+    return Branch("lockgen/x", Head("c1", "t1", ("b1",), message), Made(".", "x", "k", "m"))
+
+
+def test_of_what_a_run_cannot_see_no_branch_is_closed() -> None:
+    branches = {f"lockgen/{name}": made_with(said) for name, said in (("a", "update a"), ("b", "security: update b"))}
+    facts = Facts("b1", branches, {})
+    for blind, closed in (
+        (Blind(), ["lockgen/a", "lockgen/b"]),
+        (Blind(weaknesses=True), ["lockgen/a"]),
+        (Blind(groups=frozenset({"a"})), ["lockgen/b"]),
+    ):
+        assert planning.leftover(facts, Policy(), [], blind) == closed

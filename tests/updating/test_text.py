@@ -29,6 +29,14 @@ CHANGES = (
     Change("triton", "up", "3.0.0", "3.1.0"),
 )
 UNKNOWN = frozenset({"torch==2.5.1+cu121"})
+WEAK = Weakness(
+    "torch",
+    "CVE-2025-32434",
+    (Version("2.5"),),
+    "https://osv.dev/vulnerability/GHSA-1",
+    level="critical",
+    summary="torch.load runs code, even with `weights_only`",
+)
 FULL = Story(
     group="torch",
     moves=MOVES,
@@ -46,15 +54,27 @@ FULL = Story(
         CellChange("python=3.11 variant=cuda", "ml:cuda", "yes", "yes"),
         CellChange("python=3.12 variant=cuda", "ml:cuda", "yes", "no", "whisperx 3.3.1 wants Python <3.12"),
     ),
-    advisories=(Weakness("torch", "CVE-2025-32434", (Version("2.5"),), "https://osv.dev/vulnerability/GHSA-1"),),
+    advisories=(WEAK,),
     links=(Link("triton", "Release notes", "https://github.com/triton-lang/triton/releases"),),
     stuck=(Stuck("numpy", "3.0", "speech 1.0, asked by asr, needs numpy<3"),),
 )
 SMALL = Story("numpy", (Moved("numpy", "1.0", "1.1"),), Changes())
+BASES = Story(
+    "base-images",
+    (
+        Moved("python", f"3.11.4-slim@sha256:{'a' * 64}", f"3.11.9-slim@sha256:{'b' * 64}", "base", ("cpu",), "3.11.9"),
+        Moved("nvidia/cuda", "12.1.0-base-ubuntu22.04", "12.1.1-base-ubuntu22.04", "base", ("cuda", "slow"), "12.1.1"),
+    ),
+    Changes(),
+    rebuilt=("asr:cuda", "asr:slow", "ner:cpu"),
+)
+OWN = Story("numpy-slow", (Moved("numpy", "0.5", "0.6", variants=("slow",)),), Changes())
 MANY = replace(SMALL, group="all", moves=tuple(Moved(f"package-{n}", "1.0", f"2.{n}") for n in range(12)))
 
 
-@pytest.mark.parametrize(("name", "story"), [("full", FULL), ("small", SMALL), ("many", MANY)])
+@pytest.mark.parametrize(
+    ("name", "story"), [("full", FULL), ("small", SMALL), ("many", MANY), ("bases", BASES), ("own", OWN)]
+)
 def test_the_whole_text(name: str, story: Story, pytestconfig: pytest.Config) -> None:
     text = f"{rendering.title(story)}\n\n{rendering.body(story, 'c' * 40, 'feed')}"
     path = TEXTS / f"{name}.md"
@@ -69,6 +89,12 @@ def test_the_whole_text(name: str, story: Story, pytestconfig: pytest.Config) ->
         (SMALL, "update numpy 1.0 -> 1.1"),
         (replace(FULL, advisories=()), "update torch 2.5.1+cu121, torchaudio 2.5.1+cu121"),
         (FULL, "security: update torch 2.5.1+cu121, torchaudio 2.5.1+cu121"),
+        (BASES, "update python 3.11.9-slim@bbbbbbbbbbbb, nvidia/cuda 12.1.1-base-ubuntu22.04"),
+        (
+            replace(BASES, moves=BASES.moves[1:]),
+            "update nvidia/cuda 12.1.0-base-ubuntu22.04 -> 12.1.1-base-ubuntu22.04",
+        ),
+        (OWN, "update numpy 0.5 -> 0.6 (slow)"),
     ],
 )
 def test_a_title_says_what_moves(story: Story, title: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support.index import LocalIndex
+from support.osv import before, record
 from support.remotes import Clone, MemoryForge, git
 from support.tiny import add_torch
 from updating.conftest import FAMILY
@@ -306,7 +307,7 @@ def test_a_cooldown_where_the_index_has_no_times(
     kept = clone.heads()["lockgen/first-seen"]
     assert outcomes(clone) == {}
     assert clone.heads()["lockgen/first-seen"] == kept
-    monkeypatch.setattr("lockgen.commands.update.now", lambda: _later(8))
+    monkeypatch.setattr("lockgen.commands.due.now", lambda: _later(8))
     assert outcomes(clone) == {"numpy": "created"}
 
 
@@ -316,22 +317,17 @@ def _later(days: int) -> Any:
     return datetime.now(UTC) + timedelta(days=days)
 
 
-def test_a_fix_of_a_vulnerability_waits_for_no_cooldown(clone: Clone, forge: MemoryForge, tmp_path: Path) -> None:
-    record = {
-        "id": "GHSA-aaaa-bbbb-cccc",
-        "aliases": ["CVE-2025-1"],
-        "summary": "numbers leak",
-        "affected": [
-            {
-                "package": {"ecosystem": "PyPI", "name": "numpy"},
-                "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1.1"}]}],
-            }
-        ],
-        "modified": "2025-01-01T00:00:00Z",
-    }
-    dump = tmp_path / "osv"
+def weak_numpy(folder: Path) -> Path:
+    """A dump of OSV: numpy 1.1 ends a vulnerability."""
+    dump = folder / "osv"
     dump.mkdir()
-    (dump / "one.json").write_text(json.dumps(record))
+    found = record("GHSA-aaaa-bbbb-cccc", "numpy", *before("1.1"), aliases=["CVE-2025-1"], summary="numbers leak")
+    (dump / "one.json").write_text(json.dumps(found))
+    return dump
+
+
+def test_a_fix_of_a_vulnerability_waits_for_no_cooldown(clone: Clone, forge: MemoryForge, tmp_path: Path) -> None:
+    dump = weak_numpy(tmp_path)
     clone.project.write(FAMILY + "[update]\ncooldown = 3000\n")
     clone.commit("a long cooldown")
     assert outcomes(clone) == {}
@@ -339,7 +335,7 @@ def test_a_fix_of_a_vulnerability_waits_for_no_cooldown(clone: Clone, forge: Mem
     assert ran.code == 0, ran.err
     (request,) = forge.requests.values()
     assert request.title == "security: update numpy 1.0 -> 1.1"
-    assert "CVE" in request.body
+    assert "vulnerability/GHSA-aaaa-bbbb-cccc), ended by 1.1: numbers leak" in request.body
 
 
 def test_no_token_is_told_with_the_name_of_the_variable(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -459,3 +455,68 @@ def test_a_dry_run_needs_neither_a_token_nor_a_forge(clone: Clone) -> None:
     assert ran.code == 0, ran.err
     assert "numpy: created, update numpy 1.0 -> 1.1" in ran.out
     assert "nobody knows which pull requests are open" in ran.err
+
+
+OWN = """
+[variants.slow]
+from = "python:3.11-slim"
+pins = { numpy = "0.5" }
+"""
+
+
+def test_a_pin_that_a_variant_has_for_itself_moves_by_itself(
+    clone: Clone, forge: MemoryForge, index: LocalIndex
+) -> None:
+    for version in ("0.5", "0.6"):
+        index.add("numpy", version)
+    index.add("tokens", "1.1")
+    policy = '[update]\nignore = [{ package = "numpy", versions = ">=0.9" }, { package = "tokens" }]\n'
+    clone.project.write(FAMILY + OWN + policy)
+    clone.project.ok("resolve")
+    clone.commit("a variant with a numpy of its own")
+    assert outcomes(clone) == {"numpy-slow": "created"}
+    (request,) = forge.requests.values()
+    assert request.title == "update numpy 0.5 -> 0.6 (slow)"
+    assert "lockgen bump --variant slow numpy==0.6" in request.body
+    text = clone.show("lockgen/numpy-slow", "versions.toml")
+    assert 'numpy = "1.0"                # old, but known' in text
+    assert 'pins = { numpy = "0.6" }' in text
+    assert outcomes(clone) == {"numpy-slow": "unchanged"}
+
+
+def test_a_group_holds_the_pins_of_all_and_those_of_a_variant_apart(
+    clone: Clone, forge: MemoryForge, index: LocalIndex
+) -> None:
+    for version in ("0.5", "0.6"):
+        index.add("numpy", version)
+    policy = '[update.groups.sound]\npackages = ["numpy", "speech"]\n'
+    clone.project.write(FAMILY + OWN + policy)
+    clone.project.ok("resolve")
+    clone.commit("a group")
+    assert outcomes(clone) == {"sound": "created", "sound-slow": "created"}
+    assert {request.title for request in forge.requests.values()} == {
+        "update numpy 1.0 -> 1.1",
+        "update numpy 0.5 -> 1.1 (slow)",
+    }
+
+
+def test_nothing_is_closed_because_nobody_was_asked_about_vulnerabilities(
+    clone: Clone, forge: MemoryForge, tmp_path: Path
+) -> None:
+    weak = weak_numpy(tmp_path)
+    clone.project.write(FAMILY + '[update]\nsteps = ["patch"]\n')  # only an advisory makes numpy due
+    clone.commit("patches only")
+    assert json.loads(clone.project.ok("update", "--json", "--database", str(weak)).out)["groups"][0]["outcome"] == (
+        "created"
+    )
+    assert forge.requests[1].title == "security: update numpy 1.0 -> 1.1"
+    before = clone.heads()
+    assert outcomes(clone) == {}
+    assert (clone.heads(), forge.closed) == (before, set())
+    clone.project.write(FAMILY)
+    clone.commit("any step")
+    ran = clone.update("--json")
+    (group,) = json.loads(ran.out)["groups"]
+    assert (group["group"], group["outcome"]) == ("numpy", "unchanged")
+    assert "nobody was asked about those this time" in group["why"]
+    assert forge.requests[1].title == "security: update numpy 1.0 -> 1.1"

@@ -1,0 +1,26 @@
+"""References of images: registry, name, tag and digest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An image reference, taken apart. ``tag`` is "latest" where it names none; ``digest`` is "sha256:..."."""
+
+    name: str
+    tag: str = "latest"
+    digest: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.tag}" + (f"@{self.digest}" if self.digest else "")
+
+
+def parse_reference(text: str) -> Reference:
+    """ "registry:5000/a/b:tag@sha256:..." taken apart."""
+    whole, _, digest = text.partition("@")
+    name, colon, tag = whole.rpartition(":")
+    if not colon or "/" in tag:  # the colon before a port
+        name, tag = whole, ""
+    return Reference(name, tag or "latest", digest or None)

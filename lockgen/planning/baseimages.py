@@ -1,0 +1,133 @@
+"""Which base images are due: a newer tag of the same kind, or what is under a tag whose digest is pinned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from packaging.version import Version
+
+from lockgen.model.references import Reference
+from lockgen.model.update import BASES_GROUP, BaseCandidate, GroupPolicy, Policy, Waiting
+from lockgen.planning.tags import number_of
+from lockgen.planning.updates import cooling, wrong_step
+
+_NOTHING = Version("0")
+"""The version of a tag without a number: only an ignore without versions covers it."""
+
+DigestOf = Callable[[Reference], str]
+"""What a reference is now, as its registry says it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a registry has of the base image of ``variants``.
+
+    ``newer`` are the newer tags of its kind, the oldest first; ``digest`` is what its own tag is now, None where
+    versions.toml pins no digest.
+    """
+
+    reference: Reference
+    variants: tuple[str, ...]
+    newer: tuple[str, ...] = ()
+    digest: str | None = None
+
+    @property
+    def releases(self) -> tuple[str, ...]:
+        """What could be moved to, the best first: newer tags, and this tag as it is now."""
+        moved = self.digest is not None and self.digest != self.reference.digest
+        return (*reversed(self.newer), *([f"{self.reference.tag}@{self.digest}"] if moved else []))
+
+
+def seen_as(reference: Reference) -> str:
+    """The name of a base image in the record of first sights; no package can have it."""
+    return f"image:{reference.name}"
+
+
+def unseen(
+    offers: Iterable[Offer], seen: Mapping[str, Mapping[str, datetime]], now: datetime
+) -> dict[str, dict[str, datetime]]:
+    """When each release was first seen: registries do not say when they got it. What is gone is left out."""
+    found: dict[str, dict[str, datetime]] = {}
+    for offer in offers:
+        known = seen.get(seen_as(offer.reference), {})
+        for release in offer.releases:
+            found.setdefault(seen_as(offer.reference), {})[release] = known.get(release, now)
+    return found
+
+
+def group_of(policy: Policy, name: str) -> GroupPolicy:
+    """The first group that holds the base image; else the one of all that no group holds."""
+    for group in policy.groups:
+        if group.holds_image(name):
+            return group
+    own = next((group for group in policy.groups if group.name == BASES_GROUP), None)
+    return own or GroupPolicy(BASES_GROUP, (), policy.steps)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What decides, besides the offer: ``seen`` and ``now`` are for cooldowns."""
+
+    policy: Policy
+    seen: Mapping[str, Mapping[str, datetime]]
+    now: datetime
+    digest_of: DigestOf
+
+
+def due(offer: Offer, rules: Rules) -> tuple[BaseCandidate | None, list[Waiting]]:
+    """The newest that the policy lets ``offer`` move to, None where there is none; and what it holds back.
+
+    Raises:
+        LockgenError: the registry does not say which digest a tag has.
+    """
+    name = offer.reference.name
+    waiting: list[Waiting] = []
+    for release in offer.releases:
+        why = _held_back(offer, release, rules)
+        if why is None:
+            return _candidate(offer, release, rules), waiting
+        waiting.append(Waiting(name, _short(release), why))
+    return None, waiting
+
+
+def _candidate(offer: Offer, release: str, rules: Rules) -> BaseCandidate:
+    reference = offer.reference
+    tag, _, digest = release.partition("@")
+    new = replace(reference, tag=tag, digest=digest or None)
+    if reference.digest is not None and not digest:
+        new = replace(new, digest=rules.digest_of(new))
+    return BaseCandidate(reference.name, offer.variants, after_name(reference), after_name(new))
+
+
+def _held_back(offer: Offer, release: str, rules: Rules) -> str | None:
+    """Why the policy holds ``release`` back; None where it does not."""
+    name, tag = offer.reference.name, release.partition("@")[0]
+    group = group_of(rules.policy, name)
+    old, new = (number_of(text) or _NOTHING for text in (offer.reference.tag, tag))
+    for ignore in rules.policy.ignore:
+        if ignore.covers(name, new, image=True):
+            return f"ignored{f': {ignore.reason}' if ignore.reason else ''}"
+    since = rules.seen.get(seen_as(offer.reference), {}).get(release, rules.now)
+    return wrong_step(old, new, group) or cooling(since, group, rules.policy, rules.now)
+
+
+def after_name(reference: Reference) -> str:
+    """Tag and digest, as they are written."""
+    return str(reference).removeprefix(f"{reference.name}:")
+
+
+def _short(release: str) -> str:
+    """A digest by its first twelve digits."""
+    tag, at, digest = release.partition("@")
+    return f"{tag}@{digest.removeprefix('sha256:')[:12]}" if at else tag
+
+
+def grouped(policy: Policy, candidates: Sequence[BaseCandidate]) -> dict[str, tuple[GroupPolicy, list[BaseCandidate]]]:
+    """The candidates of each group, by its name."""
+    found: dict[str, tuple[GroupPolicy, list[BaseCandidate]]] = {}
+    for candidate in candidates:
+        group = group_of(policy, candidate.name)
+        found.setdefault(group.name, (group, []))[1].append(candidate)
+    return found
