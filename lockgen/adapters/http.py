@@ -67,11 +67,17 @@ class Http:
         return self._transport.post(url, document, largest=largest)
 
     def opened(
-        self, url: str, headers: Mapping[str, str] | None = None, method: str = "GET"
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        method: str = "GET",
+        form: Mapping[str, str] | None = None,
     ) -> AbstractContextManager[Opened]:
         """A body to read as it comes, whatever its size; redirects are followed, and lose what only one host may see.
+
+        A ``form`` is sent as one and to nobody else: there a redirect is the answer.
 
         Raises:
             ToolFailed: no connection.
         """
-        return self._transport.opened(url, headers, method)
+        return self._transport.opened(url, headers, method, form)

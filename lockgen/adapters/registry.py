@@ -8,10 +8,12 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
 from lockgen.adapters.http import Http, Opened
 from lockgen.adapters.process import run
@@ -29,7 +31,10 @@ _TYPES = ", ".join(
 _HUB = "docker.io"
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 _NEXT = re.compile(r'<([^>]*)>\s*;\s*rel="?next"?')
-_LOCAL = re.compile(r"(localhost|127\.|\[::1\])")
+# The whole host: "localhost.example" and "127.0.0.1@example" are elsewhere.
+_LOCAL = re.compile(r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]*)?")
+_IDENTITY = "<token>"
+"""What a credential helper says for a user's name where its secret is an identity token."""
 _LARGEST = 8 * 1024 * 1024
 _PAGES = 500
 """More pages of tags than that no registry has: one that goes on is broken."""
@@ -48,7 +53,7 @@ class Registry:
         repository, _, tag = repository.partition(":")
         self._auth_host = host
         self._reference = digest if at else tag or "latest"
-        scheme = "http" if _LOCAL.match(host) else "https"
+        scheme = "http" if _LOCAL.fullmatch(host) else "https"
         server = "registry-1.docker.io" if host == _HUB else host
         self._base = f"{scheme}://{server}/v2/{repository}"
         self._token: str | None = None
@@ -157,29 +162,62 @@ class Registry:
     def _authorised(self, challenge: str) -> str:
         """An Authorization header for what the registry asks for (RFC 6750, and the distribution's token scheme)."""
         known = _Login(self._auth_host).credentials()
-        basic = None if known is None else _basic(*known)
-        if not challenge.lower().startswith("bearer"):
-            if basic is None:
-                raise ToolFailed(f"{self._name}: the registry refuses access", hint=f"docker login {self._auth_host}")
-            return basic
-        wanted = dict(_PARAMETER.findall(challenge))
-        realm = urlsplit(wanted.get("realm", ""))
-        if realm.scheme != "https" and not (realm.scheme == "http" and _LOCAL.match(realm.netloc)):
+        if challenge.lower().startswith("bearer"):
+            return f"Bearer {self._token_for(dict(_PARAMETER.findall(challenge)), known)}"
+        if known is None or known.user is None:
+            raise self._refused()
+        return known.basic
+
+    def _token_for(self, wanted: Mapping[str, str], known: _Credentials | None) -> str:
+        realm = _safe(wanted.get("realm", ""))
+        if realm is None:
             raise ToolFailed(f"{self._name}: the registry sends nobody to a safe place for a token")
-        query = urlencode({key: wanted[key] for key in ("service", "scope") if key in wanted})
-        url = realm._replace(query="&".join(part for part in (realm.query, query) if part)).geturl()
-        with self._http.opened(url, {"Authorization": basic} if basic else {}) as answer:
+        named = {key: wanted[key] for key in ("service", "scope") if key in wanted}
+        with self._at(realm, named, known) as answer:
             if answer.status != 200:
-                raise ToolFailed(f"{self._name}: the registry refuses access", hint=f"docker login {self._auth_host}")
+                raise self._refused()
             document = self._read(answer)
         token = document.get("token") or document.get("access_token")
         if not token:
             raise ToolFailed(f"{self._name}: the registry gives no token", hint=f"docker login {self._auth_host}")
-        return f"Bearer {token}"
+        return str(token)
+
+    def _at(
+        self, realm: SplitResult, named: Mapping[str, str], known: _Credentials | None
+    ) -> AbstractContextManager[Opened]:
+        """What the realm answers: to an identity token by POST (the distribution's OAuth 2), else by GET."""
+        if known is not None and known.user is None:
+            form = {"grant_type": "refresh_token", **named, "client_id": "lockgen", "refresh_token": known.secret}
+            return self._http.opened(realm.geturl(), method="POST", form=form)
+        query = "&".join(part for part in (realm.query, urlencode(named)) if part)
+        headers = {"Authorization": known.basic} if known is not None else {}
+        return self._http.opened(realm._replace(query=query).geturl(), headers)
+
+    def _refused(self) -> ToolFailed:
+        return ToolFailed(f"{self._name}: the registry refuses access", hint=f"docker login {self._auth_host}")
 
 
-def _basic(user: str, secret: str) -> str:
-    return "Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode()
+def _safe(realm: str) -> SplitResult | None:
+    """Where credentials may go: by https, or on this machine."""
+    try:
+        parts = urlsplit(realm)
+    except ValueError:
+        return None
+    local = parts.scheme == "http" and _LOCAL.fullmatch(parts.netloc)
+    return parts if local or (parts.scheme == "https" and parts.netloc) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Credentials:
+    """``user`` is None where ``secret`` is an identity token, which only buys a token and is no password."""
+
+    user: str | None
+    secret: str = field(repr=False)
+
+    @property
+    def basic(self) -> str:
+        """An Authorization header."""
+        return "Basic " + base64.b64encode(f"{self.user}:{self.secret}".encode()).decode()
 
 
 class _Login:
@@ -188,8 +226,8 @@ class _Login:
     def __init__(self, host: str) -> None:
         self._host = host
 
-    def credentials(self) -> tuple[str, str] | None:
-        """User and secret; None where nobody logged in. What goes wrong here is as if nobody had."""
+    def credentials(self) -> _Credentials | None:
+        """None where nobody logged in. What goes wrong here is as if nobody had."""
         document = self._document()
         for key in self._keys():
             helpers = document.get("credHelpers")
@@ -215,20 +253,23 @@ class _Login:
         except (OSError, ValueError, TypeError):
             return {}
 
-    def _written(self, document: dict[str, Any], key: str) -> tuple[str, str] | None:
+    def _written(self, document: dict[str, Any], key: str) -> _Credentials | None:
         auths = document.get("auths")
         entry = auths.get(key) if isinstance(auths, dict) else None
         if not isinstance(entry, dict):
             return None
+        # First, as it is in docker: `auth` beside it holds a user's name without a password.
+        if entry.get("identitytoken"):
+            return _Credentials(None, str(entry["identitytoken"]))
         if entry.get("username") and entry.get("password"):
-            return str(entry["username"]), str(entry["password"])
+            return _Credentials(str(entry["username"]), str(entry["password"]))
         try:
             user, colon, secret = base64.b64decode(str(entry.get("auth") or "")).decode().rstrip("\0").partition(":")
         except ValueError:
             return None
-        return (user, secret) if colon and user else None
+        return _Credentials(user, secret) if colon and user else None
 
-    def _asked(self, helper: str, key: str) -> tuple[str, str] | None:
+    def _asked(self, helper: str, key: str) -> _Credentials | None:
         """What a credential helper says: it gets the registry's name, and answers with JSON."""
         if not re.fullmatch(r"[A-Za-z0-9._-]+", helper):
             return None
@@ -238,5 +279,6 @@ class _Login:
             user, secret = str(document["Username"]), str(document["Secret"])
         except (LockgenError, ValueError, KeyError, TypeError):
             return None
-        # "<token>" goes with an identity token, which is exchanged in another way.
-        return (user, secret) if user and user != "<token>" else None
+        if user == _IDENTITY:
+            return _Credentials(None, secret) if secret else None
+        return _Credentials(user, secret) if user else None

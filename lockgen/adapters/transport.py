@@ -30,6 +30,11 @@ _RETRIED = (429, 500, 502, 503, 504)
 _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "PIP_CERT")
 
 
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Keeps the Authorization of the headers: without an `auth` netrc's would take its place."""
+    return request
+
+
 class Transport:
     """See `Http`. ``credentials`` are those known so far, by origin."""
 
@@ -69,15 +74,28 @@ class Transport:
         return self._patiently(self._plain(url), headers, largest, body)
 
     @contextlib.contextmanager
-    def opened(self, url: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> Iterator[Opened]:
+    def opened(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        method: str = "GET",
+        form: Mapping[str, str] | None = None,
+    ) -> Iterator[Opened]:
         """See `Http.opened`."""
-        known = self._credentials.get(origin(self._remember(url)))
-        auth = HTTPBasicAuth(*known) if known else None
         plain = self._remember(url)
+        known = self._credentials.get(origin(plain))
         sent = {"Accept-Encoding": "identity", **(headers or {})}
+        auth = _as_it_is if "Authorization" in sent else HTTPBasicAuth(*known) if known else None
         try:
             with self._session().request(
-                method, plain, headers=sent, auth=auth, timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True
+                method,
+                plain,
+                data=form,
+                headers=sent,
+                auth=auth,
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                stream=True,
+                allow_redirects=form is None,  # 307 and 308 would carry the form to any host
             ) as answer:
                 found = {name.lower(): value for name, value in answer.headers.items()}
                 yield Opened(answer.status_code, found, cast(IO[bytes], answer.raw))

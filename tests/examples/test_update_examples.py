@@ -16,6 +16,7 @@ import lockgen
 from lockgen.cli import cli
 
 WORKFLOWS = sorted((ROOT / "examples/github").glob("*.yml"))
+SCAN = ROOT / "examples/github/scan.yml"
 ACTION = ROOT / "action.yml"
 PIPELINE = ROOT / "examples/gitlab/update.gitlab-ci.yml"
 HOOKS = ROOT / ".pre-commit-hooks.yaml"
@@ -67,7 +68,7 @@ def test_actions_are_pinned_by_commit_with_the_tag_beside_it() -> None:
     used = [line for line in used if not line.startswith("OWNER/")]
     assert len(used) >= 12
     for action in used:
-        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
+        assert re.fullmatch(r"[\w-]+(/[\w-]+)+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
     assert len({line.split("@")[0] for line in used}) == len(set(used)), "one action in two versions"
 
 
@@ -101,19 +102,24 @@ def test_a_failure_of_lockgens_fails_the_step(runner: Runner) -> None:
         runner.run(step["run"], DRY_RUN="", GITHUB_STEP_SUMMARY=str(runner.folder / "summary.md"))
 
 
-def test_only_the_update_may_write() -> None:
+def test_only_two_jobs_may_write() -> None:
+    may: dict[tuple[str, str], set[str]] = {}
     for path in WORKFLOWS:
-        for job in read(path)["jobs"].values():
-            rights = set(job.get("permissions", {}).values())
-            assert ("write" in rights) == (path.name == "update.yml"), path.name
         assert read(path)["permissions"] == {}
+        for name, job in read(path)["jobs"].items():
+            if rights := {right for right, how in job.get("permissions", {}).items() if how != "read"}:
+                may[path.name, name] = rights
+    assert may == {
+        ("update.yml", "update"): {"contents", "pull-requests", "issues"},
+        ("scan.yml", "code-scanning"): {"security-events"},
+    }
 
 
 def test_github_checks_and_scans(runner: Runner) -> None:
     summary = runner.folder / "summary.md"
     for step in steps(ROOT / "examples/github/check.yml", "check"):
         runner.run(step["run"], BASE="abc", GITHUB_STEP_SUMMARY=str(summary))
-    for step in steps(ROOT / "examples/github/scan.yml", "scan"):
+    for step in steps(SCAN, "scan"):
         runner.run(step["run"])
     assert runner.calls == [
         ["diff", "abc", "--format", "markdown"],
@@ -123,10 +129,36 @@ def test_github_checks_and_scans(runner: Runner) -> None:
     ]
 
 
+def test_code_scanning_gets_the_report_by_a_job_that_runs_nothing(runner: Runner) -> None:
+    scan, upload = (read(SCAN)["jobs"][name] for name in ("scan", "code-scanning"))
+    assert {step["uses"].split("@")[0] for step in upload["steps"]} == {
+        "actions/checkout",
+        "actions/download-artifact",
+        "github/codeql-action/upload-sarif",
+    }
+    report = next(step for step in scan["steps"] if step.get("id") == "report")["with"]
+    assert upload["steps"][1]["with"] == {"name": report["name"]}
+    # Pinned by commit an action is unknown to actionlint, and so are its inputs.
+    assert upload["steps"][2]["with"] == {"sarif_file": report["path"], "category": "lockgen"}
+    runner.run(steps(SCAN, "scan")[0]["run"])
+    assert (runner.folder / report["path"]).read_text() == "what --sarif prints\n"
+
+
+def test_code_scanning_is_told_of_grave_findings_and_may_be_missing() -> None:
+    scan, upload = (read(SCAN)["jobs"][name] for name in ("scan", "code-scanning"))
+    positions = {step.get("id") or step.get("name"): at for at, step in enumerate(scan["steps"])}
+    assert positions["report"] < positions["nothing grave may be known"], "a gate that fails must not keep it back"
+    assert scan["outputs"] == {"report": "${{ steps.report.outputs.artifact-id }}"}
+    assert upload["needs"] == "scan"
+    assert upload["if"] == "${{ !cancelled() && needs.scan.outputs.report != '' }}"
+    every = [step for path in WORKFLOWS for job in read(path)["jobs"].values() for step in job["steps"]]
+    assert [step for step in every if step.get("continue-on-error")] == upload["steps"][2:]
+
+
 @pytest.mark.parametrize(("code", "stops"), [(0, False), (1, False), (2, True), (4, True)])
 def test_a_scan_goes_on_after_findings_only(runner: Runner, code: int, stops: bool) -> None:
     (runner.folder / "bin/lockgen").write_text(f"#!/bin/sh\nexit {code}\n")
-    first = steps(ROOT / "examples/github/scan.yml", "scan")[0]
+    first = steps(SCAN, "scan")[0]
     if stops:
         with pytest.raises(subprocess.CalledProcessError):
             runner.run(first["run"])

@@ -22,6 +22,7 @@ from lockgen.cli import cli
 ROOT = Path(__file__).parent.parent.parent
 GITHUB = ROOT / "examples/github/compat.yml"
 GITLAB = ROOT / "examples/gitlab/compat.gitlab-ci.yml"
+UPDATE = ROOT / "examples/github/update.yml"
 TOOLS = Path(sys.executable).parent
 
 FAKE = """\
@@ -57,9 +58,12 @@ def test_the_pipeline_is_what_gitlabs_schema_says() -> None:
 def test_the_linters_would_find_something(tmp_path: Path) -> None:
     bad = tmp_path / ".github/workflows/bad.yml"
     bad.parent.mkdir(parents=True)
-    bad.write_text(re.sub(r"@[0-9a-f]{40} # (v\S+)", r"@\1", GITHUB.read_text()).replace("needs: setup", "needs: stup"))
+    text = re.sub(r"@[0-9a-f]{40} # (v\S+)", r"@\1", GITHUB.read_text()).replace("needs: setup", "needs: stup")
+    bad.write_text(text.replace("\non:\n", "\non:\n  release:\n    types: [published]\n"))
     assert 'needs job "stup"' in tool("actionlint", "-no-color", bad)
-    assert "unpinned-uses" in tool("zizmor", "--offline", "--no-progress", bad)
+    found = tool("zizmor", "--offline", "--no-progress", bad)
+    assert "unpinned-uses" in found
+    assert "cache-poisoning" in found
     pipeline = tmp_path / "bad.yml"
     pipeline.write_text(GITLAB.read_text().replace("parallel: 4", "parallel: many"))
     assert "parallel" in tool("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", pipeline)
@@ -67,10 +71,69 @@ def test_the_linters_would_find_something(tmp_path: Path) -> None:
 
 def test_actions_are_pinned_by_commit_with_the_tag_beside_it() -> None:
     used = re.findall(r"uses: (.*)", GITHUB.read_text())
-    assert len(used) == 7
+    assert len(used) == 8
     for action in used:
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
     assert len({line.split("@")[0] for line in used}) == len(set(used)), "one action in two versions"
+
+
+def folders(home: Path, **env: str) -> set[Path]:
+    """Where lockgen and uv cache, as they say themselves."""
+    asked = "from lockgen.adapters.caches import cache_root; print(cache_root())"
+    commands = [[sys.executable, "-c", asked], [str(TOOLS / "uv"), "cache", "dir", "--no-config"]]
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"], **env}
+    run = [subprocess.run(words, env=environment, capture_output=True, text=True, check=True) for words in commands]
+    return {Path(done.stdout.strip()) for done in run}
+
+
+@pytest.mark.parametrize(("path", "job"), [(GITHUB, "shard"), (UPDATE, "update")])
+def test_github_keeps_what_lockgen_and_uv_cache(tmp_path: Path, path: Path, job: str) -> None:
+    every = read(path)["jobs"][job]["steps"]
+    (position,) = [at for at, step in enumerate(every) if step.get("uses", "").startswith("actions/cache@")]
+    cache = every[position]["with"]
+    # Pinned by commit an action is unknown to actionlint, and so are its inputs.
+    assert set(cache) == {"path", "key", "restore-keys"}
+    assert {Path(line.replace("~", str(tmp_path), 1)) for line in cache["path"].splitlines()} == folders(tmp_path)
+    (asks,) = [at for at, step in enumerate(every) if re.search(r"\blockgen (compat|update)\b", step.get("run", ""))]
+    assert position < asks
+    assert "${{ github.run_id }}" in cache["key"], "a key that was written is never written again"
+    assert all(cache["key"].startswith(prefix) for prefix in cache["restore-keys"].splitlines())
+
+
+def test_each_shard_keeps_a_cache_of_its_own() -> None:
+    (key,) = [step["with"]["key"] for step in read(GITHUB)["jobs"]["shard"]["steps"] if "key" in step.get("with", {})]
+    assert "-${{ matrix.shard }}-" in key
+    assert read(GITLAB)["compat"]["cache"]["key"] == "lockgen-compat-$CI_NODE_TOTAL-$CI_NODE_INDEX"
+
+
+def test_no_pull_request_writes_the_cache_of_what_may_write_to_the_repository() -> None:
+    assert set(read(UPDATE)["on"]) == {"schedule", "workflow_dispatch"}
+    keys = [
+        step["with"]["key"].split("-$")[0]
+        for path in (GITHUB, UPDATE)
+        for job in read(path)["jobs"].values()
+        for step in job["steps"]
+        if step.get("uses", "").startswith("actions/cache@")
+    ]
+    assert keys == ["lockgen-compat", "lockgen-update"]
+
+
+@pytest.mark.parametrize(
+    ("path", "job"), [(GITLAB, "compat"), (GITLAB.parent / "update.gitlab-ci.yml", "lockgen-update")]
+)
+def test_gitlab_keeps_what_lockgen_and_uv_cache(tmp_path: Path, path: Path, job: str) -> None:
+    """In the project's folder: GitLab keeps nothing from elsewhere."""
+    pipeline = read(path)
+    assert [name for name, told in pipeline.items() if "cache" in told] == [job]
+    project = tmp_path / "project"
+    variables = {
+        name: value.replace("$CI_PROJECT_DIR", str(project))
+        for name, value in pipeline[job]["variables"].items()
+        if name.endswith("_CACHE_DIR")
+    }
+    cache = pipeline[job]["cache"]
+    assert {project / kept for kept in cache["paths"]} == folders(tmp_path, **variables)
+    assert cache["when"] == "always", "what a run that failed has read is what the next one needs"
 
 
 def test_they_install_this_version() -> None:

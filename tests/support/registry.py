@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 USER, SECRET, TOKEN = "mira", "s3cret-w0rd", "t0ken-of-the-day"
+IDENTITY = "ident1ty/of+mira="
 
 
 @dataclass
@@ -24,10 +26,19 @@ class Answer:
 
 
 @dataclass
+class Content:
+    """What a request carries."""
+
+    kind: str
+    body: str
+
+
+@dataclass
 class LocalRegistry:
     """``repositories`` maps a name to its tags and their manifests.
 
     ``auth`` is what it demands; ``private``: no token without a user. ``status`` makes every answer that one.
+    ``moved`` is where the place for tokens sends everybody, and ``realm`` what it calls that place if not its own.
     """
 
     host: str = ""
@@ -35,6 +46,8 @@ class LocalRegistry:
     auth: Literal["none", "token", "basic"] = "none"
     private: bool = False
     status: int = 0
+    moved: str = ""
+    realm: str = ""
     page: int = 2
     digests: bool = True
     asked: list[str] = field(default_factory=list)
@@ -47,13 +60,17 @@ class LocalRegistry:
     def digest(self, name: str, tag: str) -> str:
         return f"sha256:{hashlib.sha256(self.repositories[name][tag]).hexdigest()}"
 
-    def respond(self, method: str, path: str, authorization: str) -> Answer:
+    def respond(self, method: str, path: str, authorization: str, content: Content) -> Answer:
         self.asked.append(f"{method} {path}")
         parts = urlsplit(path)
         query = parse_qs(parts.query)
         if self.status:
             return Answer(self.status)
         basic = "Basic " + base64.b64encode(f"{USER}:{SECRET}".encode()).decode()
+        if parts.path == "/token" and self.moved:
+            return Answer(307, headers={"Location": self.moved})
+        if parts.path == "/token" and method == "POST":
+            return self._exchanged(content)
         if parts.path == "/token":
             if self.private and authorization != basic:
                 return Answer(401, b'{"details":"who are you?"}')
@@ -62,14 +79,26 @@ class LocalRegistry:
             return Answer(200, json.dumps({"token": TOKEN}).encode())
         if self.auth == "token" and authorization != f"Bearer {TOKEN}":
             scope = f"repository:{parts.path.split('/v2/')[1].rsplit('/', 2)[0]}:pull"
-            realm = f'Bearer realm="http://{self.host}/token",service="local",scope="{scope}"'
-            return Answer(401, b"{}", {"WWW-Authenticate": realm})
+            realm = self.realm or f"http://{self.host}/token"
+            bearer = f'Bearer realm="{realm}",service="local",scope="{scope}"'
+            return Answer(401, b"{}", {"WWW-Authenticate": bearer})
         if self.auth == "basic" and authorization != basic:
             return Answer(401, b"{}", {"WWW-Authenticate": 'Basic realm="local"'})
         name, kind, what = parts.path.removeprefix("/v2/").rsplit("/", 2)
         if name not in self.repositories:
             return Answer(404, b'{"errors":[{"code":"NAME_UNKNOWN"}]}')
         return self._tags(name, query) if kind == "tags" else self._manifest(name, what)
+
+    def _exchanged(self, content: Content) -> Answer:
+        """An identity token for a token, with all that the distribution's page on OAuth 2 requires."""
+        fields = parse_qs(content.body, keep_blank_values=True)
+        scope = fields.get("scope", [""])[0]
+        known = {"grant_type": ["refresh_token"], "service": ["local"], "refresh_token": [IDENTITY]}
+        if content.kind != "application/x-www-form-urlencoded" or not fields.get("client_id", [""])[0]:
+            return Answer(400)
+        if not re.fullmatch(r"repository:[a-z/]+:pull", scope) or {key: fields.get(key) for key in known} != known:
+            return Answer(401, b'{"details":"no such token"}')
+        return Answer(200, json.dumps({"access_token": TOKEN, "scope": scope, "expires_in": 60}).encode())
 
     def _tags(self, name: str, query: dict[str, list[str]]) -> Answer:
         every = sorted(self.repositories[name])
@@ -100,14 +129,19 @@ def serving(registry: LocalRegistry) -> Iterator[LocalRegistry]:
         def do_HEAD(self) -> None:
             self.do_GET()
 
+        def do_POST(self) -> None:
+            self.do_GET()
+
         def do_GET(self) -> None:
-            answer = registry.respond(self.command, self.path, self.headers.get("Authorization", ""))
+            body = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
+            content = Content(self.headers.get("Content-Type", ""), body)
+            answer = registry.respond(self.command, self.path, self.headers.get("Authorization", ""), content)
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(answer.body)))
             self.end_headers()
-            if self.command == "GET":
+            if self.command != "HEAD":
                 self.wfile.write(answer.body)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
