@@ -386,7 +386,7 @@ def audit(context: click.Context, /, **flags: Any) -> int:
 def update(context: click.Context, /, **flags: Any) -> int:
     """Open or refresh pull requests for what [update] says is due; each resolves and passes `check` first.
 
-    The token comes from the environment: GITHUB_TOKEN, or GITLAB_TOKEN or CI_JOB_TOKEN. Run it again after any
+    The token comes from the environment: GITHUB_TOKEN or GH_TOKEN, GITLAB_TOKEN or CI_JOB_TOKEN. Run it again after any
     failure: it goes on where it ended.
     """
     from lockgen.commands.update import Options, run

@@ -4,28 +4,45 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from support.forges import PATH, TOKEN, ForgeServer, serving_forge
 from support.project import Project
-from support.remotes import cloned, git
+from support.remotes import Clone, cloned, git
 
 ROOT = Path(__file__).parent.parent.parent
 LEFT_OUT = [*(f"{letter}*" for letter in "abcdefghijklmnopqrsuvwxyz"), "tm*", "to*", "tr*"]
-POLICY = f"""
+POLICY = """
 [update]
-labels = []
-ignore = [{", ".join(f'{{ package = "{pattern}" }}' for pattern in LEFT_OUT)}]
+labels = ["dependencies", "python"]
+base-images = false
+ignore = [{ignored}]
 """
 
 
-@pytest.mark.network
-@pytest.mark.slow
-def test_old_pins_of_the_reference_become_branches_that_pass_check(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without its matrix, which takes minutes: `tests/updating` has that on a small family."""
+@pytest.fixture
+def forge(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ForgeServer]:
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    with serving_forge("github") as served:
+        settings = {"API_URL": served.url, "REPOSITORY": PATH, "ACTIONS": "true"}
+        for name, value in settings.items():
+            monkeypatch.setenv(f"GITHUB_{name}", value)
+        yield served
+        assert served.wrong == []
+
+
+def policy(*more: str) -> str:
+    """Nothing but tqdm moves: the family is as it is for reasons of its own."""
+    ignored = [f'{{ package = "{pattern}" }}' for pattern in LEFT_OUT]
+    return POLICY.format(ignored=", ".join([*ignored, *more]))
+
+
+@pytest.fixture
+def clone(project: Project, tmp_path: Path, forge: ForgeServer) -> Clone:
+    """The reference with an old pin, and without its matrix: `tests/updating` has one on a small family."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "versions.toml", "locks", "docker", ".dockerignore", "shared", "scripts"],
         cwd=ROOT,
@@ -38,18 +55,37 @@ def test_old_pins_of_the_reference_become_branches_that_pass_check(
         target.write_bytes((ROOT / path).read_bytes())
     (project.root / "locks/COMPAT.md").unlink()
     text = (ROOT / "versions.toml").read_text().partition("# `lockgen compat`")[0]
-    project.write(text.replace('tqdm = "4.66.0"', 'tqdm = "4.65.0"') + POLICY)
+    project.write(text.replace('tqdm = "4.66.0"', 'tqdm = "4.65.0"'))
     project.ok("resolve")
-    clone = cloned(project, tmp_path)
-    ran = project.ok("update", "--no-forge", "--no-audit", "--json")
-    (told,) = json.loads(ran.out)["groups"]
+    return cloned(project, tmp_path)
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_the_whole_way(clone: Clone, forge: ForgeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def updated() -> Any:
+        monkeypatch.setenv("GITHUB_TOKEN", TOKEN)  # each run takes it out of the environment
+        (told,) = json.loads(clone.project.ok("update", "--no-audit", "--json").out)["groups"]
+        return told
+
+    def allow(*more: str) -> None:
+        text = (clone.root / "versions.toml").read_text().partition("\n[update]")[0]
+        clone.project.write(text + policy(*more))
+        clone.commit("a policy")
+
+    allow('{ package = "tqdm", versions = ">=4.67.1" }')
+    told = updated()
     assert (told["outcome"], told["branch"]) == ("created", "lockgen/tqdm")
-    assert told["title"] == "update tqdm 4.65.0 -> 4.67.1"
-    assert "15 images change" in told["body"]
+    (request,) = forge.requests.values()
+    assert (request["title"], request["labels"]) == ("update tqdm 4.65.0 -> 4.67.0", ["dependencies", "python"])
+    assert "15 images change" in request["body"]
+    assert "| asr:cuda | " in request["body"]
+    assert "lockgen bump tqdm==4.67.0" in request["body"]
     there = tmp_path / "reviewed"
     git(tmp_path, "clone", "-q", "-b", "lockgen/tqdm", str(clone.remote), str(there))
     assert clone.project.run("--project", str(there), "check").code == 0
-    assert (
-        json.loads(project.ok("update", "--no-forge", "--no-audit", "--json").out)["groups"][0]["outcome"]
-        == "unchanged"
-    )
+    assert updated()["outcome"] == "unchanged"
+    allow()  # to `update` the same as a release that comes up
+    assert updated()["outcome"] == "refreshed"
+    assert list(forge.requests) == [1]
+    assert forge.requests[1]["title"] == "update tqdm 4.65.0 -> 4.67.1"

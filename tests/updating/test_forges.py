@@ -210,7 +210,11 @@ def test_a_token_is_taken_out_of_the_environment_and_shows_nowhere(monkeypatch: 
     monkeypatch.setenv("CI_JOB_TOKEN", TOKEN)
     monkeypatch.setenv("GITLAB_TOKEN", "better")
     monkeypatch.setenv("GITHUB_TOKEN", " ")
+    monkeypatch.setenv("GH_TOKEN", "as gh has it")
     tokens = take_tokens()
-    assert {kind: (token.value, token.user) for kind, token in tokens.items()} == {"gitlab": ("better", "oauth2")}
-    assert not {"CI_JOB_TOKEN", "GITLAB_TOKEN", "GITHUB_TOKEN"} & os.environ.keys()
+    assert {kind: (token.value, token.user) for kind, token in tokens.items()} == {
+        "gitlab": ("better", "oauth2"),
+        "github": ("as gh has it", "x-access-token"),
+    }
+    assert not {"CI_JOB_TOKEN", "GITLAB_TOKEN", "GITHUB_TOKEN", "GH_TOKEN"} & os.environ.keys()
     assert "better" not in repr(tokens)

@@ -344,7 +344,7 @@ def test_no_token_is_told_with_the_name_of_the_variable(clone: Clone, monkeypatc
     clone.commit("a forge")
     ran = clone.update()
     assert ran.code == 2
-    assert "GITHUB_TOKEN" in ran.err
+    assert "set GITHUB_TOKEN or GH_TOKEN in the environment" in ran.err
 
 
 @pytest.mark.parametrize("moves", [True, False])

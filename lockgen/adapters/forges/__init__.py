@@ -14,7 +14,7 @@ from lockgen.ports import Forge
 Kind = Literal["github", "gitlab"]
 
 _TOKENS: dict[Kind, tuple[str, ...]] = {
-    "github": ("GITHUB_TOKEN",),
+    "github": ("GITHUB_TOKEN", "GH_TOKEN"),
     "gitlab": ("GITLAB_TOKEN", "CI_JOB_TOKEN"),
 }
 _SCP = re.compile(r"(?:[^@/]+@)?([^:/]+):(.+)")
@@ -40,7 +40,9 @@ class Token:
     @property
     def user(self) -> str:
         """The user name with which git sends it over HTTPS."""
-        return {"GITHUB_TOKEN": "x-access-token", "CI_JOB_TOKEN": "gitlab-ci-token"}.get(self.variable, "oauth2")
+        return {"GITHUB_TOKEN": "x-access-token", "GH_TOKEN": "x-access-token", "CI_JOB_TOKEN": "gitlab-ci-token"}.get(
+            self.variable, "oauth2"
+        )
 
     def __repr__(self) -> str:
         return f"Token({self.variable})"
