@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from lockgen.model.advisories import Advisory
-from lockgen.model.outdated import Release
-from lockgen.model.target import Target
-from lockgen.model.update import Head, PullRequest
+if TYPE_CHECKING:  # half of them are needed by one command: importing them all costs the others 30 ms
+    from lockgen.model.advisories import Advisory
+    from lockgen.model.outdated import Release
+    from lockgen.model.target import Target
+    from lockgen.model.update import Head, PullRequest
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

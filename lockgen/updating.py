@@ -11,20 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from lockgen.errors import Fault, LockgenError, Refused, ToolFailed
-from lockgen.model.update import (
-    BASES_GROUP,
-    SEEN_BRANCH,
-    SEEN_PATH,
-    Blind,
-    Branch,
-    Deed,
-    Facts,
-    Group,
-    Policy,
-    PullRequest,
-    Story,
-    Told,
-)
+from lockgen.model.policy import BASES_GROUP, SEEN_BRANCH, Policy
+from lockgen.model.update import SEEN_PATH, Blind, Branch, Deed, Facts, Group, PullRequest, Story, Told
 from lockgen.planning import updates as planning
 from lockgen.ports import Forge, Progress, Repository
 from lockgen.rendering import pullrequest as rendering

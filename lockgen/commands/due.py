@@ -20,17 +20,9 @@ from lockgen.commands.inputs import Inputs, read_inputs
 from lockgen.commands.sources import explicit_indexes
 from lockgen.errors import BadInput, LockgenError, Place, ToolFailed
 from lockgen.model.lock import Lock
+from lockgen.model.policy import SEEN_BRANCH
 from lockgen.model.references import parse_reference
-from lockgen.model.update import (
-    SEEN_BRANCH,
-    SEEN_PATH,
-    BaseCandidate,
-    Blind,
-    Group,
-    Published,
-    Waiting,
-    Weakness,
-)
+from lockgen.model.update import SEEN_PATH, BaseCandidate, Blind, Group, Published, Waiting, Weakness
 from lockgen.parsing.lock import parse_lock
 from lockgen.parsing.seen import parse_seen
 from lockgen.planning import baseimages

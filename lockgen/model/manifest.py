@@ -14,8 +14,8 @@ from packaging.version import Version
 from lockgen.model.accelerator import of_index
 from lockgen.model.audit import Ignore
 from lockgen.model.compat import Compat
+from lockgen.model.policy import Policy
 from lockgen.model.target import Target
-from lockgen.model.update import Policy
 
 
 @dataclass(frozen=True)

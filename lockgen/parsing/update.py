@@ -10,8 +10,8 @@ from packaging.utils import canonicalize_name
 
 from lockgen.model.compat import Path
 from lockgen.model.manifest import Manifest
+from lockgen.model.policy import BASES_GROUP, SEEN_BRANCH, GroupPolicy, Ignore, Policy
 from lockgen.model.references import parse_reference
-from lockgen.model.update import BASES_GROUP, SEEN_BRANCH, GroupPolicy, Ignore, Policy
 from lockgen.parsing.compat import AddFault, as_bound
 from lockgen.parsing.format import GroupTable, UpdateTable
 from lockgen.parsing.hints import close_match

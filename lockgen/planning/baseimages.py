@@ -8,8 +8,9 @@ from datetime import datetime
 
 from packaging.version import Version
 
+from lockgen.model.policy import BASES_GROUP, GroupPolicy, Policy
 from lockgen.model.references import Reference
-from lockgen.model.update import BASES_GROUP, BaseCandidate, GroupPolicy, Policy, Waiting
+from lockgen.model.update import BaseCandidate, Waiting
 from lockgen.planning.tags import number_of
 from lockgen.planning.updates import cooling, wrong_step
 

@@ -17,9 +17,9 @@ from packaging.version import Version
 from lockgen.model.accelerator import FAMILY
 from lockgen.model.bumps import Unit, public
 from lockgen.model.manifest import Manifest
+from lockgen.model.policy import SEEN_BRANCH, GroupPolicy, Policy, Step
 from lockgen.model.update import (
     SECURITY,
-    SEEN_BRANCH,
     BaseCandidate,
     Blind,
     Branch,
@@ -27,12 +27,9 @@ from lockgen.model.update import (
     Deed,
     Facts,
     Group,
-    GroupPolicy,
     Moved,
-    Policy,
     Published,
     PullRequest,
-    Step,
     Waiting,
     Weakness,
 )

@@ -14,19 +14,7 @@ from urllib.parse import urlsplit
 
 from lockgen.model.accelerator import FAMILY
 from lockgen.model.sizes import Bytes, Weight
-from lockgen.model.update import (
-    SECURITY,
-    CellChange,
-    Head,
-    Link,
-    Made,
-    Moved,
-    Story,
-    Stuck,
-    Told,
-    Waiting,
-    Weakness,
-)
+from lockgen.model.update import SECURITY, CellChange, Head, Link, Made, Moved, Story, Stuck, Told, Waiting, Weakness
 from lockgen.rendering import changes as rendering
 from lockgen.rendering.sizes import download, installed
 from lockgen.rendering.tables import megabytes

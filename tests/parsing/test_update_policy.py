@@ -9,7 +9,7 @@ import pytest
 from packaging.version import Version
 
 from lockgen.errors import BadInput
-from lockgen.model.update import GroupPolicy, Policy
+from lockgen.model.policy import GroupPolicy, Policy
 from lockgen.parsing.manifest import parse_manifest
 
 ROOT = Path(__file__).parent.parent.parent
@@ -51,10 +51,11 @@ def test_without_a_table_the_defaults_hold() -> None:
 def test_the_sample_of_the_readme() -> None:
     blocks = re.findall(r"^```toml\n(\[update\].*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     found = policy(blocks[0])
-    assert found.groups == (GroupPolicy("speech", ("whisperx", "pyannote-*"), ("patch", "minor"), 7, partial=False),)
+    assert found.groups == (GroupPolicy("speech", ("whisperx", "pyannote-*"), ("patch", "minor"), 7, images=("python",)),)
     assert found.groups[0].holds("pyannote-audio")
     assert found.ignore[0].covers("numpy", Version("3.0.1"))
     assert not found.ignore[0].covers("numpy", Version("2.9"))
+    assert found.ignore[1].covers("nvidia/cuda", Version("12.4.1"), image=True)
     assert (found.base, found.prefix, found.forge, found.max_open) == ("main", "lockgen/", "github", 5)
 
 

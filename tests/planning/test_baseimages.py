@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lockgen.errors import ToolFailed
+from lockgen.model.policy import BASES_GROUP, GroupPolicy, Policy
 from lockgen.model.references import Reference, parse_reference
-from lockgen.model.update import BASES_GROUP, GroupPolicy, Policy
 from lockgen.planning import baseimages
 from lockgen.planning.baseimages import Offer, Rules, due
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
+from lockgen.model.policy import Policy
 from lockgen.model.update import (
     Blind,
     Branch,
@@ -21,7 +22,6 @@ from lockgen.model.update import (
     Group,
     Head,
     Made,
-    Policy,
     Published,
     PullRequest,
     Weakness,

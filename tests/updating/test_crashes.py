@@ -12,7 +12,8 @@ from support.remotes import Clone, CountedRepository, Killed, MemoryForge, Steps
 
 from lockgen.adapters.clone import PREFIX, opened
 from lockgen.model.changes import Changes
-from lockgen.model.update import Candidate, Group, Moved, Policy, Story, Told
+from lockgen.model.policy import Policy
+from lockgen.model.update import Candidate, Group, Moved, Story, Told
 from lockgen.planning.updates import key_of
 from lockgen.updating import Options, Prepared, Updater
 
