@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from lockgen.errors import Fault, LockgenError, Refused, ToolFailed
 from lockgen.model.policy import BASES_GROUP, SEEN_BRANCH, Policy
 from lockgen.model.update import SEEN_PATH, Blind, Branch, Deed, Facts, Group, PullRequest, Story, Told
+from lockgen.planning import branches
 from lockgen.planning import updates as planning
 from lockgen.ports import Forge, Progress, Repository
 from lockgen.rendering import pullrequest as rendering
@@ -95,7 +96,7 @@ class Updater:
         facts = self.facts()
         try:
             if self.forge is not None:
-                for branch in planning.leftover(facts, self.policy, groups, self.options.blind):
+                for branch in branches.leftover(facts, self.policy, groups, self.options.blind):
                     self._close(branch, facts, groups)
             closed = {told.branch for told in self.report.told if told.deed is Deed.CLOSED}
             opened = sum(1 for r in facts.open.values() if r.mark is not None and r.branch not in closed)
@@ -126,7 +127,7 @@ class Updater:
         request = facts.open.get(name)
         declined = self._declined(name) if request is None else frozenset()
         blind, forge = self.options.blind, self.forge is not None
-        verdict = planning.judge(group, self.policy, facts, opened, declined, blind, forge=forge)
+        verdict = branches.judge(group, self.policy, facts, opened, declined, blind, forge=forge)
         if verdict.deed is not None:
             if request is not None and verdict.missing and self.forge is not None and not self.options.dry_run:
                 self.forge.label(request, sorted(verdict.missing))
@@ -158,7 +159,7 @@ class Updater:
         branch, request = facts.branches.get(name), facts.open.get(name)
         moves = planning.moves_of(story.moves)
         forge = self.forge is not None
-        steps = planning.steps(branch, request, tree, facts.base, declined=moves in declined, forge=forge)
+        steps = branches.steps(branch, request, tree, facts.base, declined=moves in declined, forge=forge)
         title = rendering.title(story)
         told = Told(group.name, steps.deed, name, title, request.url if request else None, moves=story.moves)
         if self.options.dry_run:
@@ -198,7 +199,7 @@ class Updater:
         return done
 
     def _published(
-        self, forge: Forge, steps: planning.Steps, request: PullRequest | None, name: str, title: str, body: str
+        self, forge: Forge, steps: branches.Steps, request: PullRequest | None, name: str, title: str, body: str
     ) -> PullRequest:
         if request is None:
             request = forge.open(name, title, body)

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from lzma import LZMAError
 from pathlib import Path
+from threading import Lock
 from typing import TypeVar
 
 from packaging.utils import canonicalize_name
@@ -43,6 +44,7 @@ class MetadataReader:
         self._http = http
         self._cache = cache_root() / "metadata"
         self._default = ""
+        self._turns: dict[str | None, Lock] = {}
 
     def read(self, files: Sequence[IndexFile], request: Request) -> Mapping[str, CoreMetadata]:
         """The metadata of every file. Wheels are read in parts, only source distributions whole, and built if need be.
@@ -63,8 +65,13 @@ class MetadataReader:
             raise ToolFailed(f"the cache has no metadata of {names}", hint="run it once without --offline")
         if not self._default and any(not file.vouched for file in missing):
             self._default = default_index()
-        found |= read_all(missing, lambda file: self._fresh(self._vouched(file), request))
+        found |= read_all(missing, lambda file: self._in_turn(file, request))
         return found
+
+    def _in_turn(self, file: IndexFile, request: Request) -> CoreMetadata:
+        """What two threads miss at once is fetched once: the second finds it in the cache."""
+        with self._turns.setdefault(file.sha256, Lock()):
+            return self._known(file) or self._fresh(self._vouched(file), request)
 
     def _vouched(self, file: IndexFile) -> IndexFile:
         """``file`` as the default index's own page has it.
@@ -76,8 +83,8 @@ class MetadataReader:
         if file.vouched:
             return file
         project = str(canonicalize_name(identity(file.name)[0]))
-        page = read_page(self._http, self._default, project)
-        listed = next((entry for entry in page.files if entry.name == file.name), None)
+        page = read_page(self._http, self._default, project, only=file.name)
+        listed = next(iter(page.files), None)
         if listed is None:
             raise ToolFailed(f"the index does not list {file.name} any more", hint="run it again")
         if listed.sha256 is None:

@@ -7,8 +7,10 @@ from lockgen.parsing.simple import ACCEPT, parse_page
 from lockgen.ports import ProjectPage
 
 
-def read_page(http: Http, url: str, project: str) -> ProjectPage:
+def read_page(http: Http, url: str, project: str, only: str | None = None) -> ProjectPage:
     """The page of ``project`` on the index at ``url``; empty where the index does not know it.
+
+    With ``only`` there is nothing on it but the file of that name.
 
     Raises:
         ToolFailed: the index cannot be read.
@@ -17,4 +19,4 @@ def read_page(http: Http, url: str, project: str) -> ProjectPage:
     answer = http.get(address, accept=ACCEPT)
     if answer.status == 404:
         return ProjectPage(project, ())
-    return parse_page(answer.body, answer.content_type, answer.url, project)
+    return parse_page(answer.body, answer.content_type, answer.url, project, only)

@@ -11,6 +11,7 @@ from typing import Literal
 from packaging.version import Version
 
 from lockgen.model.changes import Changes
+from lockgen.model.policy import Step
 from lockgen.model.sizes import Weight
 
 SEEN_PATH = "locks/first-seen.json"
@@ -115,7 +116,7 @@ class Moved:
     """A value that moves: a pin, a package that is only locked, a base image, or the family's cut-off.
 
     ``variants`` are those whose own pin it is, or that stand on the base image; ``number`` is the version in that
-    one's tag, if any.
+    one's tag, if any. ``step`` is how far it moves; ``uploaded`` when the new release came up, where the index says it.
     """
 
     name: str
@@ -124,6 +125,8 @@ class Moved:
     kind: Literal["pin", "locked", "base", "cut-off"] = "pin"
     variants: tuple[str, ...] = ()
     number: str = ""
+    step: Step | None = None
+    uploaded: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +142,15 @@ class CellChange:
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """A package that stays where it is, and what says so: the words of `lockgen explain`."""
+    """A package that does not go to ``wanted``, and what says so: the words of `lockgen explain`, or a line.
+
+    ``instead`` is where it goes; None where it stays.
+    """
 
     name: str
     wanted: str
     why: str
+    instead: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +166,9 @@ class Link:
 class Story:
     """All that a pull request tells. ``cells`` is None where versions.toml declares no matrix. ``rebuilt`` are the
     tags of all images whose base image moves.
+
+    ``advisories`` are the vulnerabilities that end, ``remaining`` those that the packages that move keep,
+    ``introduced`` those of the new versions; ``project`` is the folder of versions.toml in the repository.
     """
 
     group: str
@@ -171,6 +181,9 @@ class Story:
     stuck: tuple[Stuck, ...] = ()
     base: str = "main"
     rebuilt: tuple[str, ...] = ()
+    remaining: tuple[Weakness, ...] = ()
+    introduced: tuple[Weakness, ...] = ()
+    project: str = "."
 
 
 # -- branches and pull requests ------------------------------------------------
@@ -212,7 +225,7 @@ class Branch:
 @dataclass(frozen=True, slots=True)
 class PullRequest:
     """One on the forge. ``mark`` and ``moves`` are what lockgen left in its text: the commit that it tells of, and
-    the name of what that moves.
+    the name of what that moves. ``base`` is the branch that it goes to.
     """
 
     number: int
@@ -223,6 +236,7 @@ class PullRequest:
     labels: frozenset[str] = frozenset()
     mark: str | None = None
     moves: str | None = None
+    base: str = ""
 
 
 class Deed(StrEnum):

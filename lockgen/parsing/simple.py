@@ -30,22 +30,26 @@ ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+ht
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+# What urljoin hands back as it is, whatever the page's own address: nearly every link of a large index.
+_PLAIN = re.compile(r"https?://[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]{1,4})?(?:/[A-Za-z0-9._~%+!-]*)+")
 
 
-def parse_page(body: bytes, content_type: str, url: str, project: str) -> ProjectPage:
+def parse_page(body: bytes, content_type: str, url: str, project: str, only: str | None = None) -> ProjectPage:
     """Reads the page of ``project`` (canonical) that was found at ``url``.
+
+    With ``only`` there is nothing on it but the file of that name: a large page has ten thousand.
 
     Raises:
         ToolFailed: it is no page of a format that PEP 691 names.
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind.endswith("json"):
-        files = _from_json(body, url)
+        files = _from_json(body, url, only)
     elif kind in {"text/html", "application/vnd.pypi.simple.v1+html", ""}:
         files = _from_html(body, url)
     else:
         raise ToolFailed(f"{redacted(url)} is no index page but {kind}", hint="is this the address of an index?")
-    kept = {file.name: file for file in files if belongs_to(file.name, project)}
+    kept = {file.name: file for file in files if file.name == (only or file.name) and belongs_to(file.name, project)}
     return ProjectPage(project, tuple(kept.values()))
 
 
@@ -74,7 +78,7 @@ def _metadata_hash(value: object) -> str | None:
     return "" if value is True else None
 
 
-def _from_json(body: bytes, url: str) -> list[IndexFile]:
+def _from_json(body: bytes, url: str, only: str | None) -> list[IndexFile]:
     try:
         document = json.loads(body)
         version = str(document["meta"]["api-version"])
@@ -83,7 +87,8 @@ def _from_json(body: bytes, url: str) -> list[IndexFile]:
         raise ToolFailed(f"{redacted(url)} is no index page: not the JSON of PEP 691") from error
     if version.partition(".")[0] != "1":
         raise ToolFailed(f"{redacted(url)} speaks version {version[:20]!r} of the index API; lockgen knows 1")
-    return [file for entry in entries if isinstance(entry, dict) and (file := _json_file(entry, url))]
+    found = [entry for entry in entries if isinstance(entry, dict) and (not only or entry.get("filename") == only)]
+    return [file for entry in found if (file := _json_file(entry, url))]
 
 
 def _json_file(entry: Mapping[str, Any], url: str) -> IndexFile | None:
@@ -106,6 +111,8 @@ def _json_file(entry: Mapping[str, Any], url: str) -> IndexFile | None:
 
 def _address(base: str, link: str) -> str | None:
     """The address that ``link`` means on a page at ``base``; None where that is none to fetch from."""
+    if _PLAIN.fullmatch(link):
+        return link
     try:
         address = urljoin(base, link)
         fetchable = urlsplit(address).scheme in {"https", "http"} and bool(urlsplit(address).hostname)

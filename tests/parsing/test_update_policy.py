@@ -51,7 +51,9 @@ def test_without_a_table_the_defaults_hold() -> None:
 def test_the_sample_of_the_readme() -> None:
     blocks = re.findall(r"^```toml\n(\[update\].*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     found = policy(blocks[0])
-    assert found.groups == (GroupPolicy("speech", ("whisperx", "pyannote-*"), ("patch", "minor"), 7, images=("python",)),)
+    assert found.groups == (
+        GroupPolicy("speech", ("whisperx", "pyannote-*"), ("patch", "minor"), 7, images=("python",)),
+    )
     assert found.groups[0].holds("pyannote-audio")
     assert found.ignore[0].covers("numpy", Version("3.0.1"))
     assert not found.ignore[0].covers("numpy", Version("2.9"))

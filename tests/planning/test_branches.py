@@ -1,0 +1,82 @@
+"""What follows from the facts about a group's branch and its pull request."""
+
+from __future__ import annotations
+
+from packaging.version import Version
+
+from lockgen.model.policy import Policy
+from lockgen.model.update import Blind, Branch, Candidate, Deed, Facts, Group, Head, Made, PullRequest
+from lockgen.planning import branches
+from lockgen.planning.updates import key_of
+
+CANDIDATE = Candidate("a", Version("0"), (Version("1"),))
+GROUP = Group("g", (CANDIDATE,), partial=False, key=key_of([CANDIDATE]))
+MADE = Made(".", "g", GROUP.key, "moves")
+
+
+def branch(commit: str = "c1", tree: str = "t1", base: str = "b1", made: Made | None = MADE) -> Branch:
+    return Branch("lockgen/g", Head(commit, tree, (base,), ""), made)
+
+
+def request(mark: str | None = "c1") -> PullRequest:
+    return PullRequest(1, "url", "lockgen/g", "t", "b", frozenset({"dependencies"}), mark, "moves")
+
+
+def facts(branch: Branch | None, request: PullRequest | None) -> Facts:
+    return Facts("b1", {branch.name: branch} if branch else {}, {request.branch: request} if request else {})
+
+
+def judged(found: Facts, opened: int = 0, declined: frozenset[str] = frozenset(), *, forge: bool = True) -> Deed | None:
+    return branches.judge(GROUP, Policy(max_open=1), found, opened, declined, Blind(), forge=forge).deed
+
+
+def test_what_the_facts_say_before_anything_is_resolved() -> None:
+    assert judged(facts(None, None)) is None
+    assert judged(facts(branch(made=None), request())) is Deed.FOREIGN
+    assert judged(facts(branch(), request())) is Deed.UNCHANGED
+    assert judged(facts(branch(), request("older"))) is None
+    assert judged(facts(branch(), None)) is None
+    assert judged(facts(branch(base="older"), request())) is None
+    assert judged(facts(branch(made=Made(".", "g", "other", "moves")), request())) is None
+    assert judged(facts(branch(), None), declined=frozenset({"moves"})) is Deed.DECLINED
+    assert judged(facts(None, None), opened=1) is Deed.LIMITED
+    assert judged(facts(None, None), opened=1, forge=False) is Deed.LIMITED
+    assert judged(facts(branch(base="older"), None), opened=1, forge=False) is None
+    assert judged(facts(branch(), None), forge=False) is Deed.UNCHANGED
+
+
+def stepped(
+    branch: Branch | None, request: PullRequest | None, *, tree: str = "t1", declined: bool = False, forge: bool = True
+) -> tuple[str, str]:
+    steps = branches.steps(branch, request, tree, "b1", declined=declined, forge=forge)
+    taken = [name for name in ("push", "open", "edit") if getattr(steps, name)]
+    return str(steps.deed), " ".join(taken)
+
+
+def test_the_steps_that_a_prepared_group_takes() -> None:
+    assert stepped(None, None) == ("created", "push open")
+    assert stepped(None, None, forge=False) == ("created", "push")
+    assert stepped(branch(), None) == ("created", "open")
+    assert stepped(branch(), request()) == ("unchanged", "")
+    assert stepped(branch(), request("older")) == ("refreshed", "edit")
+    assert stepped(branch(tree="older"), request()) == ("refreshed", "push edit")
+    assert stepped(branch(base="older"), request()) == ("refreshed", "push edit")
+    assert stepped(branch(tree="older"), None, forge=False) == ("refreshed", "push")
+    assert stepped(branch(made=None), request()) == ("foreign", "")
+    assert stepped(None, None, declined=True) == ("declined", "")
+    assert stepped(None, request(), declined=True) == ("refreshed", "push edit")
+
+
+def made_with(message: str) -> Branch:
+    return Branch("lockgen/x", Head("c1", "t1", ("b1",), message), Made(".", "x", "k", "m"))
+
+
+def test_of_what_a_run_cannot_see_no_branch_is_closed() -> None:
+    found = {f"lockgen/{name}": made_with(said) for name, said in (("a", "update a"), ("b", "security: update b"))}
+    facts = Facts("b1", found, {})
+    for blind, closed in (
+        (Blind(), ["lockgen/a", "lockgen/b"]),
+        (Blind(weaknesses=True), ["lockgen/a"]),
+        (Blind(groups=frozenset({"a"})), ["lockgen/b"]),
+    ):
+        assert branches.leftover(facts, Policy(), [], blind) == closed
