@@ -30,8 +30,8 @@ _PATIENCE = 3
 
 Given = Mapping[Path, tuple[str, str]]
 """Pins that have a version already: path to name and version."""
-Rest = Mapping[str, tuple[Unit, Sequence[Choice]]]
-"""Units that are still to be chosen, by name, with what they could become."""
+Rest = Mapping[Path, str]
+"""Bounds of the pins that are still to be chosen, by path."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,11 @@ class Chooser:
         amd64 = self.manifest.target.platform == "linux/amd64"
         return Market(listed, self.pairs, routed, self.accelerators, amd64)
 
-    def newest(self, units: Sequence[Unit], market: Market, given: Given) -> list[Pick]:
+    def newest(self, units: Sequence[Unit], market: Market, given: Given, *, all_move: bool = False) -> list[Pick]:
         """The newest that each of ``units`` can have, the first before the others, with all that is ``given``.
 
-        ``given`` are pins that have a version already: path to name and version.
+        ``given`` are pins that have a version already: path to name and version. With ``all_move`` none is chosen
+        beside which another one could not move.
 
         Raises:
             ToolFailed: some question had no answer.
@@ -111,7 +112,8 @@ class Chooser:
         fixed = dict(given)
         picks: list[Pick] = []
         for position, unit in enumerate(units):
-            rest = {other.name: (other, options[other.name]) for other in units[position + 1 :]}
+            later = units[position + 1 :]
+            rest = {path: line for u in later for path, line in _between(u, options[u.name], all_move=all_move)}
             pick = self._pick(unit, options[unit.name], fixed, rest)
             picks.append(pick)
             chosen = pick.choice
@@ -142,7 +144,7 @@ class Chooser:
                 if unknown == _PATIENCE or high < 0:
                     raise self._unanswered(variant, unit, verdict)
                 continue
-            reason = reason or self._why(variant, unit, options[high], fixed, verdict)
+            reason = reason or self._why(variant, unit, options[high], fixed, rest, verdict)
             high = self._below(variant, unit, options[:high], fixed, rest)
         if unknown:
             raise ToolFailed(f"which {unit.name} fits is not known", reason=reason)
@@ -175,13 +177,8 @@ class Chooser:
         return best
 
     def _with(self, variant: str, fixed: Given, rest: Rest, lines: Mapping[Path, str]) -> Request:
-        """The family with ``fixed`` and ``lines`` for the pins at their paths, and ``rest`` between old and newest."""
-        said = {path: f"{name}=={version}" for path, (name, version) in fixed.items()} | dict(lines)
-        for unit, options in rest.values():
-            for seat in unit.seats:
-                versions = [public(seat.version), *(public(Version(choice.of(seat))) for choice in options)]
-                bound = f"=={seat.version}" if not options else f">={min(versions)},<={max(versions)}"
-                said[seat.pin.path] = f"{seat.name}{bound}"
+        """The family with ``fixed``, ``rest`` and ``lines`` for the pins at their paths."""
+        said = {path: f"{name}=={version}" for path, (name, version) in fixed.items()} | dict(rest) | dict(lines)
         return self._request(variant, said.keys(), said.items())
 
     def _request(self, variant: str, freed: Collection[Path], lines: Iterable[tuple[Path, str]] = ()) -> Request:
@@ -205,10 +202,10 @@ class Chooser:
             hint="run it without --offline" if self.offline else "name the version: NAME==VERSION",
         )
 
-    def _why(self, variant: str, unit: Unit, choice: Choice, fixed: Given, verdict: Verdict) -> str:
+    def _why(self, variant: str, unit: Unit, choice: Choice, fixed: Given, rest: Rest, verdict: Verdict) -> str:
         """One line: the need that stands in the way."""
         paths = {seat.pin.path for seat in unit.seats}
-        moved = {path: f"{name}=={version}" for path, (name, version) in fixed.items()}
+        moved = dict(rest) | {path: f"{name}=={version}" for path, (name, version) in fixed.items()}
         moved |= {seat.pin.path: f"{seat.name}=={choice.of(seat)}" for seat in unit.seats}
         solve = self.solves[variant]
         elements: list[Element] = []
@@ -217,6 +214,17 @@ class Chooser:
             elements.append(replace(element, text=text))
         ours = [element for element in elements if element.path in paths or element.name in named_in(verdict.reason)]
         return short_reason(ours, verdict.reason)
+
+
+def _between(unit: Unit, options: Sequence[Choice], *, all_move: bool) -> Iterable[tuple[Path, str]]:
+    """The bounds of what ``unit`` could become: from its own version on, with ``all_move`` from the next one on."""
+    for seat in unit.seats:
+        versions = [public(Version(choice.of(seat))) for choice in options]
+        if not all_move:
+            versions.append(public(seat.version))
+        low, high = min(versions, default=seat.version), max(versions, default=seat.version)
+        bound = f"=={seat.version}" if not options else f"=={low}" if low == high else f">={low},<={high}"
+        yield seat.pin.path, f"{seat.name}{bound}"
 
 
 def _first(reason: str) -> str:

@@ -41,6 +41,8 @@ from lockgen.tooling import Tooling
 class Engine:
     """What a resolution works with. ``opened`` are the packages to take anew; ``upgrade`` opens all.
 
+    ``bounds`` (PEP 508) hold besides the pins, for this one time.
+
     Without ``artifacts`` a lock holds no tools and no installed sizes.
     """
 
@@ -52,6 +54,7 @@ class Engine:
     upgrade: bool = False
     opened: frozenset[str] = frozenset()
     artifacts: Artifacts | None = None
+    bounds: tuple[str, ...] = ()
 
     def resolve(self, manifest: Manifest, inputs: Mapping[str, str], old: Lock | None) -> Lock:
         """The family's lock.
@@ -187,7 +190,7 @@ class _Run:
             {},
             offline=self.engine.offline,
             own_pins=False,
-            extra_constraints=[*constraints, *self._unfit],
+            extra_constraints=[*constraints, *self.engine.bounds, *self._unfit],
         )
         try:
             self.engine.resolver.solve(request)
@@ -236,7 +239,7 @@ class _Run:
             self.engine.indexes,
             preferences,
             offline=self.engine.offline,
-            extra_constraints=self._unfit,
+            extra_constraints=[*self.engine.bounds, *self._unfit],
         )
 
     def _needed(self, variant: str, solution: Solution) -> set[str]:

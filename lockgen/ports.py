@@ -229,8 +229,12 @@ class Repository(Protocol):
         """The remote's branches whose names begin so."""
         ...
 
-    def read(self, commit: str, path: str) -> bytes | None:
-        """A file of the project at a commit; None where there is none."""
+    def read(self, commit: str, path: str, project: str | None = None) -> bytes | None:
+        """A file of the project, or of the one in the folder ``project``, at a commit; None where there is none."""
+        ...
+
+    def is_merged(self, commit: str) -> bool:
+        """Whether the base branch has ``commit`` in its history; False where a shallow clone cannot tell."""
         ...
 
     def fresh(self) -> AbstractContextManager[str]:
@@ -257,15 +261,20 @@ class Repository(Protocol):
 class Forge(Protocol):
     """Where pull requests are. Only those from branches of the repository itself count.
 
-    Raises ToolFailed: the forge refuses, limits, fails, or says half of it.
+    Raises Refused where it does not take this one thing, and another ToolFailed where nothing more can be asked of it:
+    it does not know who asks, limits, fails, or says half of it.
     """
 
     def opened(self, prefix: str) -> Sequence[PullRequest]:
-        """The open ones whose branch begins so."""
+        """The open ones whose branch begins so, to whatever base."""
         ...
 
     def declined(self, branch: str) -> Sequence[PullRequest]:
-        """Those from ``branch`` that were closed without a merge."""
+        """Those from ``branch`` to the base that were closed without a merge."""
+        ...
+
+    def merged(self, branch: str) -> Sequence[PullRequest]:
+        """Those from ``branch`` that were merged into the base."""
         ...
 
     def open(self, branch: str, title: str, body: str) -> PullRequest:
@@ -279,7 +288,7 @@ class Forge(Protocol):
         ...
 
     def close(self, request: PullRequest, word: str, body: str) -> None:
-        """Says ``word`` on it, once, and closes it, its text then being ``body``."""
+        """Says ``word`` (Markdown) on it, once for its commit, and closes it, its text then being ``body``."""
         ...
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+import posixpath
 import re
 import shutil
 import tempfile
@@ -38,6 +39,11 @@ _DROPPED = re.compile(r"GIT_(TRACE.*|CURL_VERBOSE|DIR|WORK_TREE|INDEX_FILE|OBJEC
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 LOCAL = "."
 """The clone itself as its remote: for branches without a remote."""
+_WHOLE = ("core.sparseCheckout=false", "core.autocrlf=false", "core.eol=lf")
+"""A worktree has every file, byte for byte: the user's settings may leave some out, or write other line ends."""
+_OWN = tuple(word for setting in _WHOLE for word in ("-c", setting))
+_PUSHED_TO = "lockgen-pushed-to"
+"""How git calls the address that is pushed to, for one call: on a command line others would see what is in it."""
 
 
 class Clone:
@@ -69,9 +75,9 @@ class Clone:
             text = text.replace(secret, "***")
         return hide_credentials(text)
 
-    def _git(self, what: str, *arguments: str, at: Path | None = None, stdin: str = "") -> str:
+    def _git(self, what: str, *arguments: str, at: Path | None = None, more: Mapping[str, str] | None = None) -> str:
         """The output. Raises ToolFailed: git cannot do ``what``."""
-        done = self._call(*arguments, at=at, stdin=stdin)
+        done = self._call(*arguments, at=at, more=more)
         if done.code:
             raise ToolFailed(f"git cannot {what}", reason=self._hidden(done.last_lines()), hint=_HINT)
         return done.stdout
@@ -123,9 +129,17 @@ class Clone:
                 hint="commit them, put them away (`git stash -u`), or let .gitignore name what is no change",
             )
 
-    def _listed(self) -> tuple[dict[str, str], str | None]:
-        """The remote's branches with their commits, and its default branch."""
-        listed = self._git("read the remote", "ls-remote", "--symref", self._remote, "HEAD", "refs/heads/*")
+    def _listed(self, *, pushed_to: bool = False) -> tuple[dict[str, str], str | None]:
+        """The remote's branches with their commits, and its default branch; with ``pushed_to`` those of the address
+        that is pushed to, which may be another one.
+        """
+        remote, more = self._remote, {}
+        if pushed_to and self._is_apart():
+            count = int(self._env.get("GIT_CONFIG_COUNT") or 0)
+            named = {f"GIT_CONFIG_KEY_{count}": f"remote.{_PUSHED_TO}.url", f"GIT_CONFIG_VALUE_{count}": self._to()}
+            remote, more = _PUSHED_TO, {**named, "GIT_CONFIG_COUNT": str(count + 1)}
+        asked = ("ls-remote", "--symref", remote, "HEAD", "refs/heads/*")
+        listed = self._git("read the remote", *asked, more=more)
         refs: dict[str, str] = {}
         default = None
         for line in listed.splitlines():
@@ -136,13 +150,24 @@ class Clone:
                 refs[name.removeprefix("refs/heads/")] = value
         return refs, default
 
+    def _to(self) -> str:
+        """The address that is pushed to, as it is written."""
+        return self._git("say where it pushes to", "remote", "get-url", "--push", "--", self._remote).strip()
+
+    def _is_apart(self) -> bool:
+        """Whether what is pushed to is not what is fetched from: a mirror, maybe."""
+        if self._remote == LOCAL:
+            return False
+        return self._git("say where it fetches from", "remote", "get-url", "--", self._remote).strip() != self._to()
+
     def _fetch(self, branches: list[str]) -> None:
         """Brings the commits of ``branches`` without a name for them: no ref of the user's moves."""
         lacking = [name for name in branches if self._call("cat-file", "-e", f"{self._refs[name]}^{{tree}}").code]
         if lacking and self._remote != LOCAL:
             quiet = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-gc")
             wanted = [f"refs/heads/{name}" for name in lacking]
-            self._git("fetch from the remote", "fetch", *quiet, self._remote, *wanted)
+            # Without the empty map git would move the user's remote-tracking branches along.
+            self._git("fetch from the remote", "fetch", *quiet, "--refmap=", self._remote, *wanted)
         for name in lacking:
             if self._call("cat-file", "-e", f"{self._refs[name]}^{{tree}}").code:
                 raise ToolFailed(f"{name} moved on {self._remote} while it was read", hint="run it again")
@@ -160,10 +185,17 @@ class Clone:
         tree = next(value for name, _, value in fields if name == "tree")
         return Head(commit, tree, tuple(value for name, _, value in fields if name == "parent"), message)
 
-    def read(self, commit: str, path: str) -> bytes | None:
+    def read(self, commit: str, path: str, project: str | None = None) -> bytes | None:
         """See ports.Repository."""
-        whole = path if self.project == "." else f"{self.project}/{path}"
+        whole = posixpath.normpath(posixpath.join(self.project if project is None else project, path))
+        # A folder that a commit names may be anything; git has no word but an error for what is outside.
+        if whole.startswith(("/", "../")) or not whole.isprintable():
+            return None
         return git.show(self._top, commit, whole)
+
+    def is_merged(self, commit: str) -> bool:
+        """See ports.Repository; a partial history says no more often than it should, and never yes."""
+        return self._call("merge-base", "--is-ancestor", commit, self.base).code == 0
 
     # -- work ------------------------------------------------------------------
 
@@ -174,7 +206,8 @@ class Clone:
         holder = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
         tree = os.path.join(holder, "tree")
         try:
-            self._git("make a worktree", "worktree", "add", "--quiet", "--detach", "--force", tree, self.base)
+            words = ("worktree", "add", "--quiet", "--detach", "--force", tree, self.base)
+            self._git("make a worktree", *_OWN, *words)
             yield os.path.join(tree, self.project) if self.project != "." else tree
         finally:
             self._call("worktree", "remove", "--force", "--force", tree)
@@ -192,8 +225,8 @@ class Clone:
 
     def tree(self, folder: str) -> str:
         """See ports.Repository."""
-        self._git("add the new files", "add", "--all", ".", at=Path(folder))
-        return self._git("write the tree", "write-tree", at=Path(folder)).strip()
+        self._git("add the new files", *_OWN, "add", "--all", ".", at=Path(folder))
+        return self._git("write the tree", *_OWN, "write-tree", at=Path(folder)).strip()
 
     def commit(self, tree: str, message: str) -> str:
         """See ports.Repository. Its author is the one of git's own settings, or lockgen."""
@@ -227,23 +260,43 @@ class Clone:
     def _moved(self, branch: str, commit: str | None, old: str | None) -> bool:
         ref = f"refs/heads/{branch}"
         lease = f"--force-with-lease={ref}:{old or ''}"
-        words = ("push", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no", lease)
-        done = self._call(*words, self._remote, f"{commit or ''}:{ref}")
+        words = ("push", "--porcelain", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no")
+        done = self._call(*words, lease, self._remote, f"{commit or ''}:{ref}")
         if not done.code:
             self._note(branch, commit)
             return True
         # What the remote holds now tells an answer that was lost from a refusal, and a refusal from a race.
-        there = self._listed()[0].get(branch)
+        there = self._listed(pushed_to=True)[0].get(branch)
         if there == commit:
             self._note(branch, commit)
             return True
         if there != old:
-            return False
+            return self._differs(branch, old)
+        said = self._hidden("\n".join([done.stdout.strip(), done.last_lines()]).strip())
+        if commit is None:
+            raise ToolFailed(
+                f"the remote does not let {branch} be removed",
+                reason=said,
+                hint="may this user remove branches there, or does a rule forbid it? remove it by hand, or allow it",
+            )
         raise ToolFailed(
             f"the remote does not take {branch}",
-            reason=self._hidden("\n".join([done.stdout.strip(), done.last_lines()]).strip()),
+            reason=said,
             hint="may this user push there, and does a rule forbid such a branch? nothing was opened for it",
         )
+
+    def _differs(self, branch: str, old: str | None) -> bool:
+        """False: somebody was quicker.
+
+        Raises:
+            ToolFailed: nobody was; what is fetched from shows it as it was, so it is no picture of what is pushed to.
+        """
+        if self._is_apart() and self._listed()[0].get(branch) == old:
+            raise ToolFailed(
+                f"{branch} is not the same where {self._remote} is fetched from and where it is pushed to",
+                hint="is one a mirror that lags behind? let both be one address (`git remote -v` shows them)",
+            )
+        return False
 
     def _note(self, branch: str, commit: str | None) -> None:
         if commit is None:

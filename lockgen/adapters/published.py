@@ -13,6 +13,7 @@ from lockgen.adapters.resolvers.usable import identity, usable_files
 from lockgen.adapters.resolvers.uv import default_index
 from lockgen.adapters.simple_index import read_page
 from lockgen.errors import LockgenError
+from lockgen.model.accelerator import FAMILY
 from lockgen.model.manifest import Manifest
 from lockgen.model.update import Link, Published
 from lockgen.parsing.projecturls import news_of
@@ -61,8 +62,11 @@ class Uploads:
     def news(self, name: str, version: str) -> Link | None:
         """Where the releases of ``name`` can be read about, as the metadata of this one says; None where it does not.
 
-        No pull request fails for want of a link.
+        Of what has an index of its own none: on the default one its name would be told to strangers, and might be a
+        stranger's. No pull request fails for want of a link.
         """
+        if name in self._manifest.listed and name not in FAMILY:  # torch's is the same project on every index
+            return None
         try:
             wanted = Version(Version(version).public)
             offered = [file for file in self._page(name) if identity(file.name)[1] == wanted]

@@ -90,14 +90,20 @@ def run(root: Path, options: Options, progress: Progress) -> int:
     return Exit.FOUND if grave else Exit.DONE
 
 
-def known(inputs: Inputs, lock: Lock, options: Options, progress: Progress) -> Audit:
-    """What is known of ``lock`` today, without a search for fixes; for other commands.
+class Knowledge:
+    """What is known today, without a search for fixes; for other commands. Each release is asked about once.
 
     Raises:
         BadInput: the dump is at fault.
         ToolFailed: OSV cannot be reached, or answers by halves.
     """
-    return _audited(inputs, lock, _advisories(options, progress), datetime.now(UTC).date())
+
+    def __init__(self, options: Options, progress: Progress) -> None:
+        self._advisories = _advisories(options, progress)
+
+    def of(self, inputs: Inputs, lock: Lock) -> tuple[Audit, Mapping[str, Sequence[Advisory]]]:
+        """The audit of ``lock``, and the records that may speak of its packages, by package."""
+        return _judged(inputs, lock, self._advisories, datetime.now(UTC).date())
 
 
 def _advisories(options: Options, progress: Progress) -> Advisories:
@@ -109,9 +115,15 @@ def _advisories(options: Options, progress: Progress) -> Advisories:
 
 
 def _audited(inputs: Inputs, lock: Lock, advisories: Advisories, today: date) -> Audit:
+    return _judged(inputs, lock, advisories, today)[0]
+
+
+def _judged(
+    inputs: Inputs, lock: Lock, advisories: Advisories, today: date
+) -> tuple[Audit, Mapping[str, Sequence[Advisory]]]:
     held = holders(lock, inputs.manifest)
-    releases = sorted({(holder.name, holder.asked) for holder in held})
-    return audited(advisories.source, held, advisories.of_releases(releases), inputs.manifest.ignores, today)
+    records = advisories.of_releases(sorted({(holder.name, holder.asked) for holder in held}))
+    return audited(advisories.source, held, records, inputs.manifest.ignores, today), records
 
 
 def _fixes(

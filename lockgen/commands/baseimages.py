@@ -62,5 +62,5 @@ def _is_cuda(manifest: Manifest, variants: Iterable[str]) -> bool:
 
 
 def digest_of(http: Http, reference: Reference) -> str:
-    """The digest that ``reference`` has now. Raises as `ask` does."""
-    return Registry(http, f"{reference.name}:{reference.tag}").digest()
+    """The digest that ``reference`` has now: its own, where it has one that is still there. Raises as `ask` does."""
+    return Registry(http, str(reference)).digest()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from lockgen.errors import BadInput, Exit, LockgenError, NoResolution
 from lockgen.explaining import Explainer, merged
 from lockgen.model import bumps
 from lockgen.model.accelerator import FAMILY
-from lockgen.model.bumps import Bumped, Choice, Move, Seat, Stay, Unit, Wish
+from lockgen.model.bumps import Bumped, Choice, Move, Seat, Stay, Unit, Wish, public
 from lockgen.model.changes import Changes
 from lockgen.model.compat import Pairs
 from lockgen.model.compat import merged as merged_pairs
@@ -57,8 +58,8 @@ class Options:
     """What the command line says. ``variants`` are NAME, whose own pins alone move, or NAME=ACCELERATOR.
 
     ``bases`` are VARIANT=IMAGE, or VARIANT for the newest of its kind; ``exclude_newer`` is the new cut-off (ISO 8601,
-    with an offset). ``add_pin`` lets a version be named for what has no pin. Without ``explain`` a
-    failure has the resolver's own words.
+    with an offset). ``add_pin`` lets a version be named for what has no pin. With ``whole`` every wish moves, or
+    nothing does.
     """
 
     variants: tuple[str, ...] = ()
@@ -73,7 +74,16 @@ class Options:
     jobs: int | None = None
     no_cache: bool = False
     as_json: bool = False
-    explain: bool = True
+    whole: bool = False
+
+
+Accept = Callable[[Bumped], bool]
+"""Whether what a bump came to shall be written."""
+
+
+def always(_: Bumped) -> bool:
+    """Whatever it came to."""
+    return True
 
 
 def run(root: Path, words: Sequence[str], options: Options, progress: Progress) -> int:
@@ -108,10 +118,13 @@ def wish(word: str) -> Wish:
         raise BadInput(f"{word!r} is neither a package nor a package with its version", hint=hint) from None
 
 
-def bumped(folder: Folder, wishes: Sequence[Wish], options: Options, progress: Progress) -> Bumped:
+def bumped(
+    folder: Folder, wishes: Sequence[Wish], options: Options, progress: Progress, accept: Accept = always
+) -> Bumped:
     """Edits versions.toml, relocks minimally and writes every file anew: all of it, or nothing.
 
-    Several wishes are one: what they need of one another counts. ``options.dry_run`` writes nothing.
+    Several wishes are one: what they need of one another counts. ``options.dry_run`` writes nothing, nor does what
+    is not to be ``accept``ed.
 
     Raises:
         BadInput: a wish names what is not there, or is held.
@@ -121,7 +134,7 @@ def bumped(folder: Folder, wishes: Sequence[Wish], options: Options, progress: P
     if options.offline and options.live:
         raise BadInput("--offline and --live exclude each other", hint="choose one")
     with folder.shared() if options.dry_run else folder.locked():
-        return _Bump(folder, read_inputs(folder), options, progress).run(wishes)
+        return _Bump(folder, read_inputs(folder), options, progress, accept).run(wishes)
 
 
 class _Bump:
@@ -130,8 +143,10 @@ class _Bump:
     ``manifest`` is the family with the accelerators and base images that its variants are moved to.
     """
 
-    def __init__(self, folder: Folder, inputs: Inputs, options: Options, progress: Progress) -> None:
-        self.folder, self.inputs, self.options, self.progress = folder, inputs, options, progress
+    def __init__(
+        self, folder: Folder, inputs: Inputs, options: Options, progress: Progress, accept: Accept = always
+    ) -> None:
+        self.folder, self.inputs, self.options, self.progress, self.accept = folder, inputs, options, progress, accept
         self.old = resolving.old_lock(folder, progress)
         self.surroundings = Surroundings(folder, inputs, options, progress).moved()
         self.manifest: Manifest = self.surroundings.manifest
@@ -147,32 +162,61 @@ class _Bump:
         units, free = self._sorted(named)
         self._note_others(units)
         chooser = self._chooser(units)
-        market = chooser.market(units)
+        among = {one.name: [Version(version) for version in one.among] for one in wishes if one.among}
+        market = replace(chooser.market(units), only=among)
+        bounds = tuple(self._bound(name, versions, chooser) for name, versions in among.items() if name in free)
         given, open_ones = self._given(units, named, market)
         added = {name: version for name, version in free.items() if version is not None}
         opened = tuple(sorted(name for name, version in free.items() if version is None))
         given |= {("added", name): (name, version) for name, version in added.items()}
-        tries = 0
-        while True:
+        failed: tuple[Inputs, Sequence[Move], NoResolution] | None = None
+        for tries in itertools.count(1):
             picks = self._picked(open_ones, given, chooser, market)
+            stuck = [pick for pick in picks if pick.choice is None]
+            if self.options.whole and stuck:
+                raise self._explained(*(failed or self._hoped(units, given, picks, added)))
             moves = self._moves(units, given, picks, added)
-            stays = tuple(_stay(pick) for pick in picks if pick.choice is None)
+            stays = tuple(_stay(pick) for pick in stuck)
+            short = tuple(_stay(pick) for pick in picks if pick.choice is not None and pick.reason)
             if not moves and not opened:
                 return Bumped((), Changes(), stays, text=self.inputs.text)
-            text = rewritten(self.surroundings.text, moves)
-            inputs = Inputs(text, parse_manifest(text.encode(), VERSIONS))
+            inputs = self._rewritten(moves)
             try:
-                lock = self._locked(inputs, opened)
-                return self._made(inputs, lock, Bumped(moves, compare(self.old, lock), stays, opened, text=text))
+                lock = self._locked(inputs, opened, bounds)
             except NoResolution as error:
                 # Each variant can have it, but they cannot agree (law 2): where nobody named it, the next lower one.
+                failed = failed or (inputs, moves, error)
                 tried = next((pick for pick in picks if pick.choice is not None), None)
-                tries += 1
                 if tried is None or tried.choice is None or tries > _TRIES:
-                    if not self.options.explain:
-                        raise
-                    raise self._explained(inputs, moves, error) from error
+                    raise self._explained(*failed) from error
                 market = market.below(tried.unit, tried.choice.version)
+            else:
+                done = Bumped(moves, compare(self.old, lock), stays, short, opened, text=inputs.text)
+                return self._made(inputs, lock, done)
+        raise AssertionError("unreachable")
+
+    def _rewritten(self, moves: Sequence[Move]) -> Inputs:
+        text = rewritten(self.surroundings.text, moves)
+        return Inputs(text, parse_manifest(text.encode(), VERSIONS))
+
+    def _hoped(
+        self, units: Sequence[Unit], given: Given, picks: Sequence[Pick], added: Mapping[str, str]
+    ) -> tuple[Inputs, Sequence[Move], NoResolution]:
+        """The file with the newest of everything, which is what shall be explained; and what is known of it already."""
+        newest = [replace(pick, choice=pick.newest) for pick in picks]
+        moves = self._moves(units, given, newest, added)
+        stays = [_stay(pick) for pick in picks if pick.choice is None]
+        said = "\n".join(rendering.stay(one) for one in stays)
+        error = NoResolution(f"{' and '.join(one.name for one in stays)} cannot move", reason=said)
+        return self._rewritten(moves), moves, error
+
+    def _bound(self, name: str, among: Sequence[Version], chooser: Chooser) -> str:
+        """A requirement that only ``among`` meets, of all that the index has: for what has no pin."""
+        requests = [chooser.request(variant) for variant in chooser.variants]
+        known = {public(Version(text)) for request in requests for text in chooser.releases.usable(name, request)}
+        low, high = min(among), max(among)
+        others = sorted(version for version in known - set(among) if low < version < high)
+        return ",".join([f"{name}>={low}", f"<={high}", *(f"!={version}" for version in others)])
 
     def _moves(
         self, units: Sequence[Unit], given: Given, picks: Sequence[Pick], added: Mapping[str, str]
@@ -309,7 +353,7 @@ class _Bump:
         if not self._warm:
             chooser.warm()
             self._warm = True
-        return chooser.newest(open_ones, market, given)
+        return chooser.newest(open_ones, market, given, all_move=self.options.whole)
 
     def _exact(self, unit: Unit, exact: Mapping[str, Version], market: Market) -> Choice:
         self._check_build(unit, exact)
@@ -365,17 +409,19 @@ class _Bump:
         _, wanted, pending = resolving.pending_files(self.folder, inputs.manifest, lock)
         wanted[VERSIONS] = inputs.text.encode()
         pending = sorted({*pending, *([VERSIONS] if inputs.text != self.inputs.text else [])})
-        if not self.options.dry_run:
+        done = replace(bumped, weights=_weights(self.old, lock, bumped.changes), files=tuple(pending))
+        if not self.options.dry_run and self.accept(done):
             self.progress.step("writing")
-            pending = self.folder.replace(wanted)
-        return replace(bumped, weights=_weights(self.old, lock, bumped.changes), files=tuple(pending))
+            return replace(done, files=tuple(self.folder.replace(wanted)))
+        return done
 
-    def _locked(self, inputs: Inputs, opened: tuple[str, ...]) -> Lock:
+    def _locked(self, inputs: Inputs, opened: tuple[str, ...], bounds: tuple[str, ...]) -> Lock:
         options = resolving.Options(
             resolver=self.options.resolver,
             offline=self.options.offline,
             live=self.options.live,
             upgrade_packages=opened,
+            bounds=bounds,
         )
         return resolving.resolved(self.folder, inputs, self.old, options, self.progress)
 
@@ -467,7 +513,8 @@ def _moves(units: Sequence[Unit], given: Given, picks: Iterable[Pick]) -> list[M
 
 def _stay(pick: Pick) -> Stay:
     newest = str(pick.newest.version) if pick.newest is not None else None
-    return Stay(pick.unit.name, str(pick.unit.current), newest, pick.reason)
+    there = pick.choice.version if pick.choice is not None else pick.unit.current
+    return Stay(pick.unit.name, str(there), newest, pick.reason)
 
 
 def _weights(old: Lock | None, new: Lock, changes: Changes) -> tuple[Weight, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +18,12 @@ from lockgen.commands import audit
 from lockgen.commands.baseimages import by_reference, digest_of, offer
 from lockgen.commands.inputs import Inputs, read_inputs
 from lockgen.commands.sources import explicit_indexes
-from lockgen.errors import BadInput, LockgenError, Place, ToolFailed
+from lockgen.errors import BadInput, Fault, LockgenError, Place, ToolFailed
+from lockgen.model.advisories import Advisory
+from lockgen.model.audit import Finding
 from lockgen.model.lock import Lock
-from lockgen.model.policy import SEEN_BRANCH
-from lockgen.model.references import parse_reference
+from lockgen.model.policy import SEEN_BRANCH, GroupPolicy
+from lockgen.model.references import Reference, parse_reference
 from lockgen.model.update import SEEN_PATH, BaseCandidate, Blind, Group, Published, Waiting, Weakness
 from lockgen.parsing.lock import parse_lock
 from lockgen.parsing.seen import parse_seen
@@ -29,6 +31,7 @@ from lockgen.planning import baseimages
 from lockgen.planning import updates as planning
 from lockgen.ports import Progress
 from lockgen.rendering.lock import LOCK_PATH
+from lockgen.rendering.pullrequest import made_of
 from lockgen.rendering.seen import render_seen
 
 
@@ -56,8 +59,9 @@ class Options:
 class Due:
     """One look at the base branch, checked out at ``base``.
 
-    ``releases`` are those of what may move, by its key; ``sights`` is the new record of first sights, None where
-    nothing waits; ``blind`` is what nobody could say.
+    ``releases`` are those of what may move, by its key; ``findings`` the vulnerabilities that count; ``sights`` is the
+    new record of first sights, None where nothing waits; ``blind`` is what nobody could say, and ``faults`` why, where
+    that was no registry and not OSV.
     """
 
     def __init__(self, clone: Clone, base: Path, options: Options, progress: Progress) -> None:
@@ -68,7 +72,13 @@ class Due:
         self.http = Http()
         self.uploads = Uploads(self.http, self.inputs.manifest)
         self.sights: str | None = None
-        self.blind = Blind()
+        self.blind = Blind(weaknesses=options.no_audit)
+        self.faults: list[Fault] = []
+        self.findings: tuple[Finding, ...] = ()
+        self._movable = tuple(planning.movable(self.inputs.manifest).values())
+        self._unread: set[str] = set()
+        asking = audit.Options(database=options.database, api=options.api, no_cache=options.no_cache)
+        self.knowledge = audit.Knowledge(asking, progress)
         self.releases: Mapping[str, Sequence[Published]] = {}
 
     def _locked(self) -> Lock:
@@ -96,10 +106,15 @@ class Due:
         )
         self.releases = market.published
         offers = self._offers()
-        sights = {**planning.unseen(market, manifest), **baseimages.unseen(offers, market.seen, market.now)}
+        bases, held_back = self._bases(offers, market)
+        kept = {name: market.seen[name] for name in self._unread if name in market.seen}
+        sights = {
+            **planning.unseen(market, manifest),
+            **baseimages.unseen(offers, market.seen, market.now),
+            **kept,
+        }
         if manifest.update.waits and (sights or market.seen):
             self.sights = render_seen(sights)
-        bases, held_back = self._bases(offers, market)
         groups, waiting = planning.due(manifest, manifest.update, market, bases)
         return groups, [*waiting, *held_back]
 
@@ -115,7 +130,7 @@ class Due:
             try:
                 found.append(offer(self.http, reference, manifest, variants))
             except LockgenError as error:
-                self._unseeing(reference.name, error)
+                self._no_image(reference, error)
         return found
 
     def _bases(
@@ -130,24 +145,33 @@ class Due:
             try:
                 candidate, held_back = baseimages.due(one, rules)
             except LockgenError as error:
-                self._unseeing(one.reference.name, error)
+                self._no_image(one.reference, error)
                 continue
             due += [candidate] if candidate is not None else []
             waiting += held_back
         return baseimages.grouped(policy, due), waiting
 
-    def _unseeing(self, name: str, error: LockgenError) -> None:
-        """No branch is closed because a registry did not answer."""
-        group = baseimages.group_of(self.inputs.manifest.update, name)
-        self.blind = replace(self.blind, groups=self.blind.groups | {group.name})
-        self.progress.note(f"nothing is known of the base image {name}, so it stays: {error}")
+    def _no_image(self, reference: Reference, error: LockgenError) -> None:
+        group = baseimages.group_of(self.inputs.manifest.update, reference.name)
+        said = f"nothing is known of the base image {reference.name}: {error}"
+        self._unseeing(group, baseimages.seen_as(reference), said)
+
+    def _unseeing(self, group: GroupPolicy, name: str, why: str) -> None:
+        """No branch is closed, and no first sight forgotten, because somebody did not answer.
+
+        ``name`` is as the record of first sights has it.
+        """
+        own = {f"{group.name}{end}" for one in self._movable if one.unit.name == name for end in ("", one.suffix)}
+        self.blind = replace(self.blind, groups=self.blind.groups | own | {group.name})
+        self._unread.add(name)
+        self.progress.note(f"{why}; so it stays as it is")
 
     def _published(self, weaknesses: Mapping[str, object]) -> dict[str, tuple[Published, ...]]:
         manifest = self.inputs.manifest
         indexes = explicit_indexes(
             manifest,
             self.folder,
-            Http(),
+            self.http,
             self.progress,
             live=self.options.live,
             offline=False,
@@ -161,14 +185,27 @@ class Due:
         for key, (name, variants) in sorted(wanted.items()):
             named = {manifest.index_of(name, variant) for variant in variants}
             routes = [indexes[index.name] if index is not None else None for index in named]
-            found[key] = self.uploads.of(name, routes)
+            try:
+                found[key] = self.uploads.of(name, routes)
+            except ToolFailed as error:
+                self.faults += error.faults
+                self._unseeing(planning.group_of(manifest.update, name), name, f"no index answers for {name}: {error}")
+                continue
+            if routes and not found[key]:
+                group = planning.group_of(manifest.update, name)
+                self._unseeing(group, name, f"its index has no release of {name} that the target can use")
         return found
 
     def _seen(self) -> dict[str, dict[str, datetime]]:
         """What earlier runs saw first, from the branch that keeps it."""
         name = self.inputs.manifest.update.prefix + SEEN_BRANCH
         head = self.clone.heads(name).get(name)
-        data = self.clone.read(head.commit, SEEN_PATH) if head is not None else self.folder.read(SEEN_PATH)
+        if head is None:
+            data = self.folder.read(SEEN_PATH)
+        else:
+            made = made_of(head)  # the project may have moved to another folder since
+            data = self.clone.read(head.commit, SEEN_PATH)
+            data = data or self.clone.read(head.commit, SEEN_PATH, made.project if made is not None else None)
         return parse_seen(data, f"{name}:{SEEN_PATH}") if data is not None else {}
 
     def write_sights(self, folder: str) -> None:
@@ -178,31 +215,37 @@ class Due:
     def _weaknesses(self) -> dict[str, list[Weakness]]:
         """Known vulnerabilities by package; none where nobody can be asked, and that is said."""
         if self.options.no_audit:
-            self.blind = replace(self.blind, weaknesses=True)
             return {}
-        asking = audit.Options(database=self.options.database, api=self.options.api, no_cache=self.options.no_cache)
         try:
-            found = audit.known(self.inputs, self.lock, asking, self.progress)
+            found, records = self.knowledge.of(self.inputs, self.lock)
         except ToolFailed as error:
             self.progress.note(f"nothing is known of vulnerabilities, so none goes before the others: {error}")
             self.blind = replace(self.blind, weaknesses=True)
             return {}
+        self.findings = found.open
         weaknesses: dict[str, list[Weakness]] = {}
         for finding in found.open:
-            vulnerability = finding.vulnerability
-            weakness = Weakness(
-                finding.holder.name,
-                vulnerability.id,
-                tuple(Version(fixed) for fixed in vulnerability.fixed),
-                f"https://osv.dev/vulnerability/{vulnerability.record}",
-                Version(Version(finding.holder.version).public),
-                vulnerability.level,
-                vulnerability.summary,
-            )
+            weakness = weakness_of(finding, records.get(finding.holder.name, ()))
             known = weaknesses.setdefault(finding.holder.name, [])
             if weakness not in known:
                 known.append(weakness)
         return weaknesses
+
+
+def weakness_of(finding: Finding, records: Iterable[Advisory] = ()) -> Weakness:
+    """A finding as updates know it; of ``records``, those that speak of it."""
+    about = finding.vulnerability
+    ids = set(about.ids)
+    return Weakness(
+        finding.holder.name,
+        about.id,
+        tuple(Version(fixed) for fixed in about.fixed),
+        f"https://osv.dev/vulnerability/{about.record}",
+        Version(Version(finding.holder.version).public),
+        about.level,
+        about.summary,
+        tuple(record for record in records if ids & {record.id, *record.aliases}),
+    )
 
 
 def now() -> datetime:

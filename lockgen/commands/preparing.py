@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, timedelta
 
@@ -10,22 +10,26 @@ from packaging.version import Version
 
 from lockgen.adapters.workspace import Folder
 from lockgen.commands import compat
-from lockgen.commands.bump import Bumped, Wish, bumped
+from lockgen.commands.bump import Accept, Bumped, Wish, bumped
 from lockgen.commands.bump import Options as BumpOptions
 from lockgen.commands.check import check
-from lockgen.commands.due import Due, Options
+from lockgen.commands.due import Due, Options, weakness_of
 from lockgen.commands.inputs import read_inputs
-from lockgen.errors import BadInput, NoResolution
-from lockgen.model.bumps import Move
+from lockgen.errors import BadInput, NoResolution, ToolFailed
+from lockgen.model.audit import Finding
+from lockgen.model.bumps import Move, public
 from lockgen.model.matrix import Matrix, Status
 from lockgen.model.references import parse_reference
 from lockgen.model.update import CellChange, Group, Link, Moved, Story, Stuck, Weakness
+from lockgen.parsing.lock import parse_lock
 from lockgen.planning import updates as planning
 from lockgen.planning.baseimages import after_name
 from lockgen.planning.tags import number_of
 from lockgen.ports import Progress
+from lockgen.rendering import bumps
 from lockgen.rendering import matrix as matrices
 from lockgen.rendering import pullrequest as rendering
+from lockgen.rendering.lock import LOCK_PATH
 from lockgen.updating import Prepared, words
 
 LINKS = 20
@@ -46,54 +50,94 @@ class Preparing:
         Raises:
             ToolFailed: what it comes to cannot be told.
         """
-        attempt = _Attempt(group, Folder(folder, self.progress), self.options, self._cut_off_for, self.progress)
+        there = Folder(folder, self.progress)
+        attempt = _Attempt(group, there, self.options, self._cut_off_for, self.progress)
         done = attempt.run()
-        stuck = tuple(attempt.stuck.values())
         if done is None:
-            return Prepared(None, "\n".join(f"{one.name} {one.wanted}: {one.why}" for one in stuck))
-        cells = self._cells(Folder(folder, self.progress), done)
-        findings = check(Folder(folder))
+            return Prepared(None, "\n".join(attempt.words()))
+        cells = self._cells(there, done)
+        findings = check(there)
         if findings:
             told = "\n".join(finding.message for finding in findings)
             return Prepared(None, f"it resolves, and `lockgen check` finds:\n{told}", failed=True)
-        return Prepared(self._story(group, done, stuck, cells))
+        return Prepared(self._story(group, there, done, attempt.stuck, cells))
 
-    def _cut_off_for(self, versions: Mapping[str, Version]) -> str | None:
+    def _cut_off_for(self, versions: Mapping[str, Collection[Version]]) -> str | None:
         """The family's cut-off that lets ``versions`` in, where it has to move: a second after the newest of them."""
-        manifest = self.manifest
-        if manifest.exclude_newer is None or not manifest.update.move_cut_off:
+        cut_off = self.manifest.exclude_newer
+        if cut_off is None or not self.manifest.update.move_cut_off:
             return None
         uploaded = [
             release.uploaded
             for key, releases in self.due.releases.items()
             for release in releases
-            for version in (versions.get(key.partition(" ")[0]),)
-            if release.version == version and release.uploaded is not None
+            if release.uploaded is not None
+            if public(release.version) in versions.get(key.partition(" ")[0], ())
         ]
-        newest = max(uploaded, default=manifest.exclude_newer)
-        if newest < manifest.exclude_newer:
+        newest = max(uploaded, default=None)
+        if newest is None or newest < cut_off:
             return None
         return f"{newest.astimezone(UTC) + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
 
     def _story(
-        self, group: Group, done: Bumped, stuck: tuple[Stuck, ...], cells: tuple[CellChange, ...] | None
+        self,
+        group: Group,
+        folder: Folder,
+        done: Bumped,
+        stuck: tuple[Stuck, ...],
+        cells: tuple[CellChange, ...] | None,
     ) -> Story:
-        moves = (*_moved(done.moves, group.only), *_opened_ones(done))
+        moves = tuple(self._dated(move, group) for move in (*_moved(done.moves, group.only), *_opened_ones(done)))
         standing = {variant for base in group.bases for variant in base.variants}
         images = self.manifest.images_of
-        rebuilt = sorted(f"{image.name}:{variant}" for variant in standing for image in images(variant))
+        changed = {item.change.name for item in done.changes.packages}
+        ended, remaining, introduced = self._vulnerabilities(group, folder, moves, changed)
         return Story(
-            group.name,
-            moves,
-            done.changes,
-            done.weights,
-            cells,
-            tuple(_ended(group, moves)),
-            self._links(moves),
-            stuck,
-            self.due.clone.base_name,
-            tuple(rebuilt),
+            group=group.name,
+            moves=moves,
+            changes=done.changes,
+            weights=done.weights,
+            cells=cells,
+            advisories=ended,
+            remaining=remaining,
+            introduced=introduced,
+            links=self._links(moves),
+            stuck=stuck,
+            base=self.due.clone.base_name,
+            rebuilt=tuple(sorted(f"{image.name}:{variant}" for variant in standing for image in images(variant))),
+            project=self.due.clone.project,
         )
+
+    def _dated(self, move: Moved, group: Group) -> Moved:
+        """With its step, and when the new release came up."""
+        if move.kind == "cut-off" or move.old == "-":
+            return move
+        if move.kind == "base":
+            old = number_of(move.old.partition("@")[0])
+            return replace(move, step=planning.step_of(old, Version(move.number)) if old and move.number else "patch")
+        new = public(Version(move.new))
+        known = self.due.releases.get(" ".join((move.name, *group.only)), ())
+        uploaded = next((release.uploaded for release in known if public(release.version) == new), None)
+        return replace(move, step=planning.step_of(Version(move.old), new), uploaded=uploaded)
+
+    def _vulnerabilities(
+        self, group: Group, folder: Folder, moves: Sequence[Moved], changed: Collection[str]
+    ) -> _Three:
+        """Of what changed: the vulnerabilities that end, those that stay, and those of the new versions."""
+        if self.due.blind.weaknesses:
+            return (), (), ()
+        data = folder.read(LOCK_PATH) or b""
+        try:
+            audit, records = self.due.knowledge.of(read_inputs(folder), parse_lock(data, LOCK_PATH))
+        except ToolFailed as error:
+            self.progress.note(f"nobody knows what the new versions of {group.name} are vulnerable to: {error}")
+            return _reckoned(group, moves)
+        new = [(f, weakness_of(f, records.get(f.holder.name, ()))) for f in audit.open if f.holder.name in changed]
+        old = [(finding, weakness_of(finding)) for finding in self.due.findings if finding.holder.name in changed]
+        ended = [weakness for finding, weakness in old if not _is_among(finding, new)]
+        stay = [weakness for finding, weakness in new if _is_among(finding, old)]
+        introduced = [weakness for finding, weakness in new if not _is_among(finding, old)]
+        return _unique(ended), _unique(stay), _unique(introduced)
 
     def _links(self, moves: tuple[Moved, ...]) -> tuple[Link, ...]:
         packages = [move for move in rendering.packages_of(moves) if move.kind != "base"]
@@ -151,17 +195,13 @@ class Preparing:
         return replace(matrix, cells=tuple(whole[cell.name] for cell in plan.matrix.cells))
 
 
+CutOff = Callable[[Mapping[str, Collection[Version]]], str | None]
+
+
 class _Attempt:
     """The versions of one group that resolve together, written into its folder."""
 
-    def __init__(
-        self,
-        group: Group,
-        folder: Folder,
-        options: Options,
-        cut_off: Callable[[Mapping[str, Version]], str | None],
-        progress: Progress,
-    ) -> None:
+    def __init__(self, group: Group, folder: Folder, options: Options, cut_off: CutOff, progress: Progress) -> None:
         self.group, self.folder, self.cut_off, self.progress = group, folder, cut_off, progress
         self.options = BumpOptions(
             variants=group.only,
@@ -170,43 +210,102 @@ class _Attempt:
             seconds=options.seconds,
             jobs=options.jobs,
             no_cache=options.no_cache,
+            whole=not group.partial or len(group.candidates) == 1,
         )
-        self.stuck: dict[str, Stuck] = {}
+        self.stuck: tuple[Stuck, ...] = ()
         self._done: Bumped | None = None
-        self._asked = 0
 
     def run(self) -> Bumped | None:
         """What was moved; None where nothing can be, and ``stuck`` says why."""
-        if self.group.candidates:
-            choice = planning.choose(self.group, self._resolves)
-            newest = {candidate.name: str(candidate.allowed[0]) for candidate in self.group.candidates}
-            self.stuck = {name: Stuck(name, newest[name], why) for name, why in choice.stuck.items()}
-            if not choice.versions and not (self.group.partial and self.group.bases):
-                return None
-        else:
-            choice = planning.Choice({}, {})
-        if self._done is None:
-            self._done = self._bumped(choice.versions, self.options)
+        if not self.group.candidates:
+            return bumped(self.folder, [], self.options, self.progress)
+        found = planning.walk(self.group, self._moved)
+        self.stuck = self._told(found)
+        if self._done is None and self.group.partial and self.group.bases:
+            self._done = bumped(self.folder, [], self.options, self.progress)
         return self._done
 
-    def _resolves(self, versions: Mapping[str, Version]) -> str | None:
-        """The first question, all at their newest, is answered by doing it; what is asked after a no only tries."""
-        self._asked += 1
-        first = self._asked == 1
-        try:
-            done = self._bumped(versions, replace(self.options, dry_run=not first, explain=first or len(versions) == 1))
-        except (NoResolution, BadInput) as error:
-            return words(error)
-        if not done.moves and not done.changes:
-            return "there is nothing that it changes"
-        if first:
-            self._done = done
-        return None
+    def words(self) -> list[str]:
+        """What stands in the way, each thing said once."""
+        why: dict[str, list[str]] = {}
+        for one in self.stuck:
+            why.setdefault(one.why, []).append(f"{one.name} {one.wanted}")
+        return [f"{', '.join(names)}: {said}" for said, names in why.items()]
 
-    def _bumped(self, versions: Mapping[str, Version], options: BumpOptions) -> Bumped:
-        pinned = {candidate.name for candidate in self.group.candidates if candidate.pinned}
-        wishes = [Wish(name, str(version) if name in pinned else None) for name, version in versions.items()]
-        return bumped(self.folder, wishes, replace(options, exclude_newer=self.cut_off(versions)), self.progress)
+    def _told(self, found: planning.Walk) -> tuple[Stuck, ...]:
+        hoped = {candidate.name: str(candidate.allowed[0]) for candidate in self.group.candidates}
+        stuck = [Stuck(name, hoped[name], why) for name, why in found.stuck.items()]
+        if self._done is not None:
+            there = {move.name: str(public(Version(move.new))) for move in self._done.moves if move.kind == "pin"}
+            there |= {one.name: one.new for one in _opened_ones(self._done)}
+            short = {one.name: one.reason for one in self._done.short} | dict(found.missed)
+            stuck += [Stuck(name, hoped[name], why, there[name]) for name, why in short.items() if name in there]
+        return tuple(stuck)
+
+    def _moved(
+        self, among: Mapping[str, Sequence[Version]], counts: Callable[[Collection[str]], bool]
+    ) -> Mapping[str, str]:
+        """See planning.Attempt."""
+        wishes = [Wish(name, None, tuple(map(str, versions))) for name, versions in among.items()]
+
+        def accept(done: Bumped) -> bool:
+            return bool(done.moves or done.changes) and counts(_stuck(done).keys())
+
+        try:
+            done = self._bumped(wishes, among, accept)
+        except (NoResolution, BadInput) as error:
+            return dict.fromkeys(among, words(error))
+        stuck = _stuck(done)
+        if not done.moves and not done.changes:
+            return {**dict.fromkeys(among, "there is nothing that it changes"), **stuck}
+        if accept(done):
+            self._done = done
+        return stuck
+
+    def _bumped(self, wishes: Sequence[Wish], among: Mapping[str, Sequence[Version]], accept: Accept) -> Bumped:
+        """With the cut-off where what is chosen needs it: that is known only afterwards."""
+        latest = self.cut_off(among)
+        options = replace(self.options, exclude_newer=latest)
+        if latest is None:
+            return bumped(self.folder, wishes, options, self.progress, accept)
+        found = bumped(self.folder, wishes, replace(options, dry_run=True), self.progress)
+        chosen = {move.name: [public(Version(move.new))] for move in found.moves if move.kind == "pin"}
+        chosen |= {one.name: [public(Version(one.new))] for one in _opened_ones(found) if one.new != "-"}
+        exact = [replace(wish, among=tuple(map(str, chosen[wish.name]))) for wish in wishes if wish.name in chosen]
+        options = replace(options, exclude_newer=self.cut_off(chosen))
+        done = bumped(self.folder, exact or wishes, options, self.progress, lambda one: accept(_with(one, found)))
+        return _with(done, found)
+
+
+def _stuck(done: Bumped) -> dict[str, str]:
+    """What does not move, and why."""
+    return {one.name: bumps.stay(one) for one in done.stays}
+
+
+def _with(done: Bumped, found: Bumped) -> Bumped:
+    """``done`` with what ``found`` knew of the newest."""
+    return replace(done, stays=found.stays, short=found.short)
+
+
+_Three = tuple[tuple[Weakness, ...], tuple[Weakness, ...], tuple[Weakness, ...]]
+
+
+def _reckoned(group: Group, moves: Sequence[Moved]) -> _Three:
+    """The same by the records of the old versions alone: they say what ends and what stays."""
+    new = {move.name: public(Version(move.new)) for move in moves if move.kind in ("pin", "locked") and move.new != "-"}
+    known = [weakness for candidate in group.candidates if candidate.name in new for weakness in candidate.advisories]
+    ended = [weakness for weakness in known if planning.ends(weakness, new[weakness.package])]
+    return tuple(ended), tuple(weakness for weakness in known if weakness not in ended), ()
+
+
+def _is_among(finding: Finding, others: Sequence[tuple[Finding, Weakness]]) -> bool:
+    """Whether one of ``others`` is the same vulnerability of the same package, whatever its version."""
+    ids, name = set(finding.vulnerability.ids), finding.holder.name
+    return any(other.holder.name == name and ids & set(other.vulnerability.ids) for other, _ in others)
+
+
+def _unique(weaknesses: Iterable[Weakness]) -> tuple[Weakness, ...]:
+    return tuple(dict.fromkeys(weaknesses))
 
 
 def _moved(moves: Iterable[Move], only: tuple[str, ...]) -> Iterable[Moved]:
@@ -228,16 +327,3 @@ def _opened_ones(done: Bumped) -> tuple[Moved, ...]:
     changes = {item.change.name: item.change for item in done.changes.packages}
     found = (changes[name] for name in done.opened if name in changes)
     return tuple(Moved(change.name, change.old or "-", change.new or "-", "locked") for change in found)
-
-
-def _ended(group: Group, moves: tuple[Moved, ...]) -> list[Weakness]:
-    """The vulnerabilities that the moves end."""
-    packages = [move for move in moves if move.kind in ("pin", "locked") and move.new != "-"]
-    new = {move.name: Version(Version(move.new).public) for move in packages}
-    return [
-        weakness
-        for candidate in group.candidates
-        if candidate.name in new
-        for weakness in candidate.advisories
-        if weakness.fixed and new[candidate.name] >= min(weakness.fixed)
-    ]

@@ -35,7 +35,10 @@ from lockgen.rendering.lock import LOCK_PATH
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says. ``check`` writes nothing and exits with 1 where something would be written."""
+    """What the command line says. ``check`` writes nothing and exits with 1 where something would be written.
+
+    ``bounds`` are other commands': see Engine.
+    """
 
     resolver: str = "uv"
     check: bool = False
@@ -44,6 +47,7 @@ class Options:
     upgrade: bool = False
     upgrade_packages: tuple[str, ...] = ()
     as_json: bool = False
+    bounds: tuple[str, ...] = ()
 
 
 def run(root: Path, options: Options, progress: Progress) -> int:
@@ -111,6 +115,7 @@ def _locked(folder: Folder, inputs: Inputs, old: Lock | None, options: Options, 
         upgrade=options.upgrade,
         opened=_opened(options.upgrade_packages, inputs, old),
         artifacts=ArtifactReader(http),
+        bounds=options.bounds,
     )
     made_of = fingerprints(manifest, folder)
     lock = engine.resolve(manifest, made_of, old)

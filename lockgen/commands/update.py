@@ -14,8 +14,9 @@ from lockgen.adapters.workspace import Folder
 from lockgen.commands.due import Due, Options
 from lockgen.commands.inputs import read_inputs
 from lockgen.commands.preparing import Preparing
-from lockgen.errors import BadInput, Exit, ToolFailed
-from lockgen.model.update import Group
+from lockgen.errors import BadInput, Exit, Fault, ToolFailed
+from lockgen.model.update import Group, Waiting
+from lockgen.planning.farewells import known_of
 from lockgen.ports import Forge, Progress
 from lockgen.rendering import pullrequest as rendering
 from lockgen.updating import Options as Rules
@@ -34,17 +35,28 @@ def run(root: Path, options: Options, progress: Progress) -> int:
     with clone.fresh() as base:
         due = Due(clone, Path(base), options, progress)
         groups, waiting = due.groups()
-        rules = Rules(due.inputs.manifest.update, clone.project, options.dry_run, due.blind)
+        known = known_of(due.inputs.manifest, due.lock, waiting, due.releases)
+        rules = Rules(due.inputs.manifest.update, clone.project, options.dry_run, due.blind, known)
         updater = Updater(clone, forge, Preparing(due, options, progress).prepared, rules, progress)
-        report = _updated(due, updater, groups)
+        try:
+            faults = _updated(due, updater, groups)
+        except BaseException:
+            # Ctrl-C, or a bug: what was opened until then is told all the same.
+            if updater.report.told:
+                _show(updater.report, waiting, options, progress)
+            raise
+    _show(updater.report, waiting, options, progress)
+    if faults:
+        raise ToolFailed.of(faults)
+    return Exit.DONE
+
+
+def _show(report: Report, waiting: list[Waiting], options: Options, progress: Progress) -> None:
     progress.step("")
     if options.as_json:
         click.echo(json.dumps(rendering.as_json(report.told, waiting), indent=2))
     else:
         click.echo(rendering.text(report.told, waiting, bodies=options.dry_run), nl=False)
-    if report.faults:
-        raise ToolFailed.of(report.faults)
-    return Exit.DONE
 
 
 def _opened(root: Path, options: Options, base: str | None, progress: Progress) -> tuple[Clone, Forge | None]:
@@ -98,16 +110,15 @@ def _clone(root: Path, options: Options, base: str | None, token: Token | None) 
     return opened(root, options.remote, base, value, user)
 
 
-def _updated(due: Due, updater: Updater, groups: list[Group]) -> Report:
-    faults = []
+def _updated(due: Due, updater: Updater, groups: list[Group]) -> list[Fault]:
+    """Keeps the first sights, and takes the steps of all groups; what failed on the way, and what nobody could read."""
+    faults = list(due.faults)
     if due.sights is not None and not due.options.dry_run:
         try:
             updater.remember(due.sights, due.write_sights)
         except ToolFailed as error:
-            faults = list(error.faults)
-    report = updater.run(groups)
-    report.faults += faults
-    return report
+            faults += error.faults
+    return [*updater.run(groups).faults, *faults]
 
 
 __all__ = ["Options", "run"]

@@ -16,10 +16,14 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Wish:
-    """A package (canonical name) and the exact version that it shall have; None is the newest that is allowed."""
+    """A package (canonical name) and the exact version that it shall have; None is the newest that is allowed.
+
+    ``among`` are the public versions that are allowed besides; empty: all.
+    """
 
     name: str
     version: str | None = None
+    among: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.name if self.version is None else f"{self.name}=={self.version}"
@@ -96,9 +100,9 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """A wish for the newest that moves nothing. ``newest`` is what does not fit, None where there is nothing newer.
+    """A wish for the newest that does not get it. ``newest`` is what does not fit, None where there is nothing newer.
 
-    ``reason`` is one line: why it does not fit.
+    ``current`` is where it stays, or goes instead; ``reason`` is one line: why the newest does not fit.
     """
 
     name: str
@@ -110,6 +114,7 @@ class Stay:
 @dataclass(frozen=True)
 class Bumped:
     """What a bump came to. ``moves`` are in the order of the file; ``opened`` are packages without a pin, taken anew.
+    ``stays`` are wishes that move nothing, ``short`` those that move, and not to the newest.
 
     ``changes`` is what `lockgen diff` says of the two locks; ``weights`` are those of the images that changed.
     ``text`` is the new versions.toml; ``files`` are the paths that were written, or would be.
@@ -118,6 +123,7 @@ class Bumped:
     moves: tuple[Move, ...]
     changes: Changes
     stays: tuple[Stay, ...] = ()
+    short: tuple[Stay, ...] = ()
     opened: tuple[str, ...] = ()
     weights: tuple[Weight, ...] = ()
     text: str = ""

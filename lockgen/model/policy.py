@@ -44,16 +44,21 @@ class GroupPolicy:
 class Ignore:
     """Releases that nobody wants: of every package that ``pattern`` matches, those within ``versions`` (None: all).
 
-    With ``image`` it is about base images, and the version is the number in the tag.
+    With ``image`` it is about base images, and the version is the number in the tag. With ``variant`` it is about
+    that variant's own pins, and about nobody else's.
     """
 
     pattern: str
     versions: SpecifierSet | None = None
     reason: str = ""
     image: bool = False
+    variant: str | None = None
 
-    def covers(self, name: str, version: Version, *, image: bool = False) -> bool:
+    def covers(self, name: str, version: Version, *, image: bool = False, variants: tuple[str, ...] = ()) -> bool:
+        """``variants`` are those whose own pin it is; empty of a pin that holds for all."""
         if image != self.image or not fnmatchcase(name, self.pattern):
+            return False
+        if self.variant is not None and self.variant not in variants:
             return False
         return self.versions is None or self.versions.contains(version.public, prereleases=True)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
 from packaging.version import Version
 
+from lockgen.model.advisories import Advisory
 from lockgen.model.changes import Changes
 from lockgen.model.policy import Step
 from lockgen.model.sizes import Weight
@@ -30,7 +31,8 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Weakness:
-    """A known vulnerability of a package's locked version. ``fixed`` are the versions that end it, if any.
+    """A known vulnerability of a package's locked version. ``fixed`` are the versions that end it, if any;
+    ``records`` say it exactly.
 
     ``version`` is the one that has it, as a variant may hold another; None means any. ``level`` is how bad it is, in
     a word; ``summary`` a line about it.
@@ -43,15 +45,16 @@ class Weakness:
     version: Version | None = None
     level: str = ""
     summary: str = ""
+    records: tuple[Advisory, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A pin that may move: ``allowed`` are the versions it may move to, the best first: the newest, or the smallest
-    step that ends a vulnerability.
+    """A pin that may move: ``allowed`` are the public versions it may move to, the best first.
 
-    ``advisories`` are those of the present version. One that is not ``pinned`` is only locked, and goes to the newest
-    that fits.
+    ``advisories`` are those of the present version, and ``mends`` is whether one of ``allowed`` ends one. What is not
+    ``pinned`` is only locked. ``tiers`` are ``allowed`` in parts: of each the newest that fits, of the next one only
+    where nothing of the one before does.
     """
 
     name: str
@@ -59,6 +62,13 @@ class Candidate:
     allowed: tuple[Version, ...]
     advisories: tuple[Weakness, ...] = ()
     pinned: bool = True
+    tiers: tuple[tuple[Version, ...], ...] = ()
+    mends: bool = False
+
+    @property
+    def levels(self) -> tuple[tuple[Version, ...], ...]:
+        """The tiers; all in one where nothing makes a difference."""
+        return self.tiers or (self.allowed,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +114,8 @@ class Group:
 
     @property
     def security(self) -> bool:
-        """Whether one of its pins has a known vulnerability."""
-        return any(candidate.advisories for candidate in self.candidates)
+        """Whether one of its packages can get away from a known vulnerability."""
+        return any(candidate.mends for candidate in self.candidates)
 
 
 # -- what one group comes to ---------------------------------------------------
@@ -215,11 +225,19 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A branch under the prefix. ``made`` is None where somebody else's commit is on it."""
+    """A branch under the prefix. ``made`` is None where somebody else's commit is on it, or lockgen made that for
+    another branch. With ``merged`` the base branch has all of it: nothing can be lost there.
+    """
 
     name: str
     head: Head
     made: Made | None
+    merged: bool = False
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether somebody else's commit would be lost with it."""
+        return self.made is None and not self.merged
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,8 +303,12 @@ class Blind:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a run begins with: the branches under the prefix and the open pull requests, by branch."""
+    """What a run begins with: the branches under the prefix and the open pull requests to the base branch, by branch.
+
+    ``elsewhere`` are those of other branches, whose pull request goes to another base.
+    """
 
     base: str
     branches: Mapping[str, Branch]
     open: Mapping[str, PullRequest]
+    elsewhere: Mapping[str, PullRequest] = field(default_factory=dict)

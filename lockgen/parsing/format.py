@@ -278,6 +278,9 @@ class LeftOutEntry(Table):
 
     package: NamePattern | None = Field(None, description="The name of a package; `*` stands for any letters")
     base_image: ImagePattern | None = Field(None, description="Or of a base image, without its tag")
+    variant: VariantName | None = Field(
+        None, description="Of the package only the pin that this variant has for itself"
+    )
     versions: str | None = Field(None, description='A bound, as in ">=3" or "2.1.*"; without one, all versions')
     reason: str = Field("", description="Why, in a line", max_length=300)
 

@@ -49,7 +49,8 @@ def parse_page(body: bytes, content_type: str, url: str, project: str, only: str
         files = _from_html(body, url)
     else:
         raise ToolFailed(f"{redacted(url)} is no index page but {kind}", hint="is this the address of an index?")
-    kept = {file.name: file for file in files if file.name == (only or file.name) and belongs_to(file.name, project)}
+    asked = (file for file in files if only is None or file.name == only)
+    kept = {file.name: file for file in asked if belongs_to(file.name, project)}
     return ProjectPage(project, tuple(kept.values()))
 
 
@@ -87,8 +88,8 @@ def _from_json(body: bytes, url: str, only: str | None) -> list[IndexFile]:
         raise ToolFailed(f"{redacted(url)} is no index page: not the JSON of PEP 691") from error
     if version.partition(".")[0] != "1":
         raise ToolFailed(f"{redacted(url)} speaks version {version[:20]!r} of the index API; lockgen knows 1")
-    found = [entry for entry in entries if isinstance(entry, dict) and (not only or entry.get("filename") == only)]
-    return [file for entry in found if (file := _json_file(entry, url))]
+    asked = (e for e in entries if isinstance(e, dict) and (only is None or e.get("filename") == only))
+    return [file for entry in asked if (file := _json_file(entry, url))]
 
 
 def _json_file(entry: Mapping[str, Any], url: str) -> IndexFile | None:

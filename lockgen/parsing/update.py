@@ -28,6 +28,7 @@ class Allowed:
     def __init__(self, table: UpdateTable, manifest: Manifest, add: AddFault) -> None:
         self.table = table
         self.add = add
+        self.variants = manifest.variants
         tables = (manifest.pins, *(variant.pins for variant in manifest.variants.values()))
         self.pinned = {name for pins in tables for name in pins}
         self.images = {parse_reference(variant.from_image).name for variant in manifest.variants.values()}
@@ -105,13 +106,18 @@ class Allowed:
             bound = as_bound(entry.versions) if entry.versions is not None else None
             if entry.versions is not None and bound is None:
                 self.add((*path, "versions"), f"{entry.versions!r} is no bound on versions", 'as in ">=3" or "2.1.*"')
+            if entry.variant is not None and entry.variant not in self.variants:
+                hint = close_match(entry.variant, self.variants)
+                self.add((*path, "variant"), f"no variant is called `{entry.variant}`", hint)
             if (entry.package is None) == (entry.base_image is None):
                 self.add(path, "it names not one thing to leave out", "`package`, or `base-image`")
             elif entry.base_image is not None:
+                if entry.variant is not None:
+                    self.add((*path, "variant"), "`variant` does not go with `base-image`", "leave it out")
                 yield Ignore(entry.base_image, bound, entry.reason, image=True)
             else:
                 # A package that is only locked may be named too: nobody knows the lock here.
-                yield Ignore(canonical(str(entry.package)), bound, entry.reason)
+                yield Ignore(canonical(str(entry.package)), bound, entry.reason, variant=entry.variant)
 
     def _once(self, values: list[Text], path: Path) -> list[Text]:
         for position, text in enumerate(values):

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from packaging.version import Version
 
+from lockgen.errors import BadInput
 from lockgen.model.policy import BASES_GROUP, GroupPolicy, Policy
 from lockgen.model.references import Reference
 from lockgen.model.update import BaseCandidate, Waiting
@@ -17,8 +18,11 @@ from lockgen.planning.updates import cooling, wrong_step
 _NOTHING = Version("0")
 """The version of a tag without a number: only an ignore without versions covers it."""
 
+_EARLIER = 20
+"""How many of the digests that a tag had are remembered."""
+
 DigestOf = Callable[[Reference], str]
-"""What a reference is now, as its registry says it."""
+"""What a reference is now, as its registry says it: by its digest where it has one, else by its tag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +53,34 @@ def seen_as(reference: Reference) -> str:
 def unseen(
     offers: Iterable[Offer], seen: Mapping[str, Mapping[str, datetime]], now: datetime
 ) -> dict[str, dict[str, datetime]]:
-    """When each release was first seen: registries do not say when they got it. What is gone is left out."""
+    """When each release was first seen: registries do not say when they got it. What is gone is left out, but what a
+    tag was before stays, as it goes on cooling.
+    """
     found: dict[str, dict[str, datetime]] = {}
     for offer in offers:
         known = seen.get(seen_as(offer.reference), {})
-        for release in offer.releases:
+        for release in (*offer.releases, *earlier(offer, known)):
             found.setdefault(seen_as(offer.reference), {})[release] = known.get(release, now)
     return found
+
+
+def earlier(offer: Offer, known: Mapping[str, datetime]) -> list[str]:
+    """What the tag was between the pinned digest and what it is now, by first sights, the newest first.
+
+    A tag that is built anew more often than the cooldown lasts would else never move.
+    """
+    reference, tag = offer.reference, f"{offer.reference.tag}@"
+    if offer.digest in (None, reference.digest):
+        return []
+    pinned, now = (known.get(f"{tag}{digest}") for digest in (reference.digest, offer.digest))
+    found = [
+        (since, release)
+        for release, since in known.items()
+        if release.startswith(tag) and release not in (f"{tag}{reference.digest}", f"{tag}{offer.digest}")
+        # A tag that went back to what it was has taken the later ones back.
+        if (pinned is None or since > pinned) and (now is None or since < now)
+    ]
+    return [release for _, release in sorted(found, reverse=True)[:_EARLIER]]
 
 
 def group_of(policy: Policy, name: str) -> GroupPolicy:
@@ -81,7 +106,7 @@ def due(offer: Offer, rules: Rules) -> tuple[BaseCandidate | None, list[Waiting]
     """The newest that the policy lets ``offer`` move to, None where there is none; and what it holds back.
 
     Raises:
-        LockgenError: the registry does not say which digest a tag has.
+        LockgenError: the registry does not say which digest a tag has, or whether it still has one.
     """
     name = offer.reference.name
     waiting: list[Waiting] = []
@@ -90,7 +115,19 @@ def due(offer: Offer, rules: Rules) -> tuple[BaseCandidate | None, list[Waiting]
         if why is None:
             return _candidate(offer, release, rules), waiting
         waiting.append(Waiting(name, _short(release), why))
+    for release in earlier(offer, rules.seen.get(seen_as(offer.reference), {})):
+        if _held_back(offer, release, rules) is None and _is_there(offer, release, rules):
+            return _candidate(offer, release, rules), waiting
     return None, waiting
+
+
+def _is_there(offer: Offer, release: str, rules: Rules) -> bool:
+    """Whether the registry still has what a tag was before."""
+    digest = release.partition("@")[2]
+    try:
+        return rules.digest_of(replace(offer.reference, digest=digest)) == digest
+    except BadInput:
+        return False
 
 
 def _candidate(offer: Offer, release: str, rules: Rules) -> BaseCandidate:

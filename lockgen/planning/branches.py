@@ -25,6 +25,7 @@ class Verdict:
 
 
 NOBODY_ASKED = "it was made for a known vulnerability, and nobody was asked about those this time: it stays as it is"
+NO_ANSWER = "a registry or an index did not answer: it stays as it is"
 
 
 def judge(
@@ -39,13 +40,18 @@ def judge(
 ) -> Verdict:
     """Whether ``group`` has to be prepared. ``opened`` pull requests are open now, without ``forge`` branches.
 
-    ``declined`` names the moves whose pull requests a person closed.
+    ``declined`` names the moves whose pull requests a person closed. Of a group that the run is ``blind`` to, what
+    there is stays: made anew it would lose what nobody can see today. Where there is nothing yet, what is known is
+    proposed, as a fix of a vulnerability should not wait for a registry; the rest joins it later.
     """
     name = policy.prefix + group.name
     branch, request = facts.branches.get(name), facts.open.get(name)
-    if branch is not None and branch.made is None:
+    if branch is not None and branch.is_foreign:
         return Verdict(Deed.FOREIGN)
-    if blind.weaknesses and is_security(branch):
+    there = request if forge else live(branch)
+    if group.name in blind.groups and (live(branch) is not None or request is not None):
+        return Verdict(Deed.UNCHANGED, why=NO_ANSWER)
+    if blind.weaknesses and is_security(live(branch)):
         return Verdict(Deed.UNCHANGED, why=NOBODY_ASKED)
     if branch is not None and is_current(branch, group, facts.base):
         if not forge:
@@ -54,10 +60,14 @@ def judge(
             return Verdict(Deed.UNCHANGED, frozenset(policy.labels) - request.labels)
         if request is None and branch.made is not None and branch.made.moves in declined:
             return Verdict(Deed.DECLINED)
-    there = request if forge else branch
     if there is None and opened >= policy.max_open and not group.security:
         return Verdict(Deed.LIMITED)
     return Verdict(None)
+
+
+def live(branch: Branch | None) -> Branch | None:
+    """``branch``, where it has something that the base branch has not."""
+    return None if branch is None or branch.merged else branch
 
 
 def is_current(branch: Branch, group: Group, base: str) -> bool:
@@ -86,7 +96,7 @@ def steps(
     branch: Branch | None, request: PullRequest | None, tree: str, base: str, *, declined: bool, forge: bool
 ) -> Steps:
     """What to do with a tree that resolved. ``declined``: a person closed a pull request with the same moves."""
-    if branch is not None and branch.made is None:
+    if branch is not None and branch.is_foreign:
         return Steps(Deed.FOREIGN)
     if declined and request is None:
         return Steps(Deed.DECLINED)
@@ -94,7 +104,7 @@ def steps(
     told = request is not None and branch is not None and request.mark == branch.head.commit
     if same and (told or not forge):
         return Steps(Deed.UNCHANGED)
-    created = branch is None if not forge else request is None
+    created = live(branch) is None if not forge else request is None
     return Steps(
         Deed.CREATED if created else Deed.REFRESHED,
         push=not same,
@@ -109,8 +119,29 @@ def leftover(facts: Facts, policy: Policy, groups: Iterable[Group], blind: Blind
     Of what this run is ``blind`` to nobody can say that.
     """
     wanted = {policy.prefix + name for name in (SEEN_BRANCH, *(group.name for group in groups), *blind.groups)}
-    there = {*facts.branches, *facts.open} - wanted
-    return sorted(name for name in there if not (blind.weaknesses and is_security(facts.branches.get(name))))
+    there = {*facts.branches, *facts.open, *facts.elsewhere} - wanted
+    return sorted(name for name in there if not (blind.weaknesses and is_security(live(facts.branches.get(name)))))
+
+
+def may_end(name: str, facts: Facts) -> bool:
+    """Whether a leftover is lockgen's to close and to remove: every commit on its branch is, or it has none and the
+    pull request is; and none goes to another base.
+    """
+    branch, request = facts.branches.get(name), facts.open.get(name)
+    if name in facts.elsewhere or (branch is not None and branch.made is None):
+        return False
+    return branch is not None or (request is not None and request.mark is not None)
+
+
+def count(facts: Facts, policy: Policy, groups: Iterable[Group], ending: Iterable[str], *, forge: bool) -> int:
+    """How many count for max-open: lockgen's open pull requests, but for those of ``ending`` branches; without
+    ``forge`` the branches of what is due. Nobody there says that one was merged, so those of others count no more.
+    """
+    if forge:
+        marked = {name for name, request in facts.open.items() if request.mark is not None}
+        return len(marked - set(ending))
+    due = (facts.branches.get(policy.prefix + group.name) for group in groups)
+    return sum(1 for branch in due if branch is not None and branch.made is not None and not branch.merged)
 
 
 def is_security(branch: Branch | None) -> bool:

@@ -2,7 +2,8 @@
 
 A tag is taken apart at its dashes. One part holds the version, the first that is a number with dots; what stands before
 and after it is the kind, and stays: slim, ubuntu22.04, cudnn8, runtime. python:3.11-slim says no more than 3.11, and so
-never becomes 3.12; python:3.11.4-slim may become 3.11.9.
+never becomes 3.12; python:3.11.4-slim may become 3.11.9. A pre-release has a part of its own (3.13.0-rc-slim) or no
+number at all (3.13.0rc1-slim), so that none is newer than what is stable.
 """
 
 from __future__ import annotations
@@ -16,19 +17,27 @@ from packaging.version import Version
 from lockgen.model.accelerator import of_image
 from lockgen.model.references import Reference
 
-_NUMBERS = re.compile(r"([a-z]*)(\d+(?:\.\d+)*)")
+# A registry's tags are ASCII, and so is what int() reads here.
+_NUMBERS = re.compile(r"([a-z]*)([0-9]+(?:\.[0-9]+)*)")
+_PYTHON = re.compile(r"(c?python|pypy)[0-9.]*")
+_PYTHON_LETTERS = ("python", "cpython", "pypy", "py", "cp")
+_DATED = 1000
+"""From this first number on it is a date: alpine:20240606 is no newer alpine:3."""
 _CUDNN = re.compile(r"cudnn\d*")
 _CUDA = re.compile(r"cu(\d+)(\d)")
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A tag without the numbers of its version: what is before and after them, and how many they are."""
+    """A tag without the numbers of its version: what is before and after them, how many they are, and whether they
+    are a date.
+    """
 
     before: tuple[str, ...]
     letters: str
     length: int
     after: tuple[str, ...]
+    dated: bool = False
 
 
 def kind_of(tag: str) -> tuple[Kind, tuple[int, ...]] | None:
@@ -38,7 +47,8 @@ def kind_of(tag: str) -> tuple[Kind, tuple[int, ...]] | None:
         found = _NUMBERS.fullmatch(part)
         if found is not None:
             numbers = tuple(map(int, found[2].split(".")))
-            return Kind(tuple(parts[:position]), found[1], len(numbers), tuple(parts[position + 1 :])), numbers
+            before, after = tuple(parts[:position]), tuple(parts[position + 1 :])
+            return Kind(before, found[1], len(numbers), after, numbers[0] >= _DATED), numbers
     return None
 
 
@@ -57,10 +67,11 @@ def may_be_newer(reference: Reference, *, python: str | None) -> bool:
 def newer_tags(reference: Reference, tags: Iterable[str], *, python: str | None, cuda: bool) -> list[str]:
     """Those of ``tags`` that are newer than that of ``reference`` and of its kind, the oldest first.
 
-    Of an image of Python's only the family's ``python``, and with ``cuda`` only the CUDA that the reference names.
+    Of an image of Python's only the family's ``python``, of ROCm's only the same ROCm, and with ``cuda`` only the
+    CUDA that the reference names: none where it has one and does not name it.
     """
     known = kind_of(reference.tag)
-    if known is None:
+    if known is None or (cuda and _hides_cuda(reference)):
         return []
     kind, version = known
     fixed = _fixed(reference, python)
@@ -84,8 +95,25 @@ def newer_tag(reference: Reference, tags: Iterable[str], *, python: str | None, 
 
 
 def _fixed(reference: Reference, python: str | None) -> int:
-    """How many numbers of the version stay: an image of Python's is for the family's."""
-    return 2 if reference.name.rsplit("/", 1)[-1] == "python" and python is not None else 0
+    """How many numbers of the version stay: an image of Python's is for the family's, one of ROCm's for its wheels."""
+    known = kind_of(reference.tag)
+    letters = known[0].letters if known is not None else ""
+    *folders, last = reference.name.split("/")
+    if letters == "rocm" or "rocm" in folders:
+        return 2
+    of_python = letters in _PYTHON_LETTERS or any(_PYTHON.fullmatch(word) for word in _words(last))
+    return 2 if of_python and python is not None else 0
+
+
+def _hides_cuda(reference: Reference) -> bool:
+    """Whether the image has a CUDA that neither its name nor its tag tells: nvidia/pytorch:24.01-py3."""
+    *folders, last = reference.name.split("/")
+    has_one = "nvidia" in folders or not {"cuda", "gpu"}.isdisjoint(_words(f"{last}-{reference.tag}"))
+    return has_one and of_image(f"{reference.name}:{reference.tag}") is None
+
+
+def _words(text: str) -> list[str]:
+    return re.split(r"[-_]", text)
 
 
 def tag_for(reference: Reference, accelerator: str, tags: Iterable[str]) -> str | None:

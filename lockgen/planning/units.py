@@ -101,8 +101,8 @@ def _tables(seats: Iterable[Seat], lead: str) -> list[list[Seat]]:
 class Market:
     """What is offered: the releases by index, torch's pairs, and the accelerators that variants are moved to.
 
-    ``caps`` are versions that a unit, by name, must stay below. ``amd64``: the pair table knows what the default
-    index's builds for 64-bit Linux on x86 are for, and no others.
+    ``caps`` are versions that a unit, by name, must stay below, ``only`` the public ones that it may become. ``amd64``:
+    the pair table knows what the default index's builds for 64-bit Linux on x86 are for, and no others.
     """
 
     listed: Listed
@@ -111,6 +111,7 @@ class Market:
     accelerators: Mapping[str, str] = field(default_factory=dict)
     amd64: bool = True
     caps: Mapping[str, Version] = field(default_factory=dict)
+    only: Mapping[str, Collection[Version]] = field(default_factory=dict)
 
     def below(self, unit: Unit, version: Version) -> Market:
         """The same, but for ``unit`` only releases below ``version``."""
@@ -126,6 +127,8 @@ class Market:
         found = []
         for version in sorted(offered):
             if (version.is_prerelease and not unit.current.is_prerelease) or (version <= unit.current and not moved):
+                continue
+            if unit.name in self.only and version not in self.only[unit.name]:
                 continue
             choice = self.choice(unit, {unit.name: version}, offered_only=True)
             if choice is not None and (unit.name not in self.caps or version < self.caps[unit.name]):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -27,6 +27,7 @@ from lockgen.model.update import (
     Weakness,
 )
 from lockgen.planning.units import unit_of
+from lockgen.planning.vulnerabilities import touches
 
 Seen = Mapping[str, Mapping[str, datetime]]
 """Package to version to the moment in which it was first seen."""
@@ -51,6 +52,16 @@ class Movable:
     def key(self) -> str:
         """A name that no other has: the package that leads, and whose it is."""
         return " ".join((self.unit.name, *self.only))
+
+    @property
+    def suffix(self) -> str:
+        """How the name of its group ends; "" of everybody's."""
+        return suffix_of(self.only)
+
+
+def suffix_of(only: Iterable[str]) -> str:
+    """How the name of a group of these variants' own pins ends."""
+    return "".join(f"-{variant.replace('.', '-')}" for variant in only)
 
 
 def movable(manifest: Manifest) -> dict[str, Movable]:
@@ -99,9 +110,9 @@ class Market:
 def unseen(market: Market, manifest: Manifest) -> dict[str, dict[str, datetime]]:
     """What was seen, with every newer release without an upload time that was not yet in it; gone ones are left out."""
     found: dict[str, dict[str, datetime]] = {}
-    for key, one in movable(manifest).items():
+    for one in movable(manifest).values():
         name, known = one.unit.name, market.seen.get(one.unit.name, {})
-        for release in market.published.get(key, ()):
+        for release in market.published.get(one.key, ()):
             if release.uploaded is None and public(release.version) > one.unit.current:
                 text = release.version.public
                 found.setdefault(name, {})[text] = known.get(text, market.now)
@@ -118,10 +129,10 @@ def due(
     """The groups with something to move, those with a known vulnerability first; and what the policy holds back."""
     waiting: list[Waiting] = []
     parts: dict[tuple[str, tuple[str, ...]], _Part] = {}
-    for key, one in movable(manifest).items():
+    for one in movable(manifest).values():
         group = group_of(policy, one.unit.name)
         held_back: list[Waiting] = []
-        candidate = _candidate(one.unit.name, one.unit.current, key, group, policy, market, held_back)
+        candidate = _candidate(one.unit.name, one.unit.current, one.only, group, policy, market, held_back)
         waiting += held_back
         if candidate is not None:
             parts.setdefault((group.name, one.only), _Part(group)).candidates.append(candidate)
@@ -130,7 +141,8 @@ def due(
         parts.setdefault((group.name, ()), _Part(group)).candidates.append(candidate)
     for name, (group, images) in (bases or {}).items():
         parts.setdefault((name, ()), _Part(group)).bases.extend(images)
-    return sorted(_named(parts), key=lambda group: (not group.security, group.name)), waiting
+    names = {one.unit.name for one in movable(manifest).values()}
+    return sorted(_named(parts, policy, names), key=lambda group: (not group.security, group.name)), waiting
 
 
 @dataclass
@@ -142,13 +154,18 @@ class _Part:
     bases: list[BaseCandidate] = field(default_factory=list)
 
 
-def _named(parts: Mapping[tuple[str, tuple[str, ...]], _Part]) -> Iterable[Group]:
-    """Each with a name of its own: it becomes a branch, and a variant's own pins have one for themselves."""
-    taken = {name for name, only in parts if not only}
+def _named(
+    parts: Mapping[tuple[str, tuple[str, ...]], _Part], policy: Policy, pinned: Collection[str]
+) -> Iterable[Group]:
+    """Each with a name of its own: it becomes a branch, and a variant's own pins have one for themselves.
+
+    A name that another group could have is not taken, whether or not that one has something to move today.
+    """
+    taken = {*pinned, *(group.name for group in policy.groups), *(name for name, only in parts if not only)}
     for (group, only), part in sorted(parts.items()):
         name = group
         if only:
-            name = "-".join([group, *(variant.replace(".", "-") for variant in only)])
+            name += suffix_of(only)
             while name in taken:
                 name += "-own"
             taken.add(name)
@@ -167,43 +184,78 @@ def _unpinned(manifest: Manifest, policy: Policy, market: Market, waiting: list[
         group = GroupPolicy(name, (name,), ())
         bad = [weakness.version for weakness in market.weaknesses[name] if weakness.version is not None]
         current = min(bad, default=market.locked[name])
-        candidate = _candidate(name, current, name, group, policy, market, [])
+        candidate = _candidate(name, current, (), group, policy, market, [])
         if candidate is not None:
             yield replace(candidate, pinned=False)
 
 
 def _candidate(
-    name: str, current: Version, key: str, group: GroupPolicy, policy: Policy, market: Market, waiting: list[Waiting]
+    name: str,
+    current: Version,
+    only: tuple[str, ...],
+    group: GroupPolicy,
+    policy: Policy,
+    market: Market,
+    waiting: list[Waiting],
 ) -> Candidate | None:
     known = market.weaknesses.get(name, ())
     weaknesses = tuple(one for one in known if one.version is None or public(one.version) == public(current))
-    mended = max((min(weakness.fixed) for weakness in weaknesses if weakness.fixed), default=None)
     allowed: list[Version] = []
     held_back: list[tuple[Published, str]] = []
-    for release in sorted(market.published.get(key, ()), key=lambda release: release.version, reverse=True):
+    for release in sorted(
+        market.published.get(" ".join((name, *only)), ()), key=lambda release: release.version, reverse=True
+    ):
         if not _is_newer(release.version, current):
             continue
-        why = _ruled_out(name, release, policy, market) or _too_early(name, release, current, group, policy, market)
+        why = _ruled_out(name, release, only, policy, market) or _too_early(
+            name, release, current, group, policy, market
+        )
         if why is None:
-            allowed.append(release.version)
+            allowed.append(public(release.version))
         else:
             held_back.append((release, why))
-    if mended is not None and not any(public(version) >= mended for version in allowed):
-        fixes = [r for r, _ in held_back if public(r.version) >= mended and not _ruled_out(name, r, policy, market)]
-        taken = sorted(fixes, key=lambda release: release.version)[:FIXES]
-        held_back = [(release, why) for release, why in held_back if release not in taken]
-        allowed = [*(release.version for release in taken), *allowed]
-    waiting += [Waiting(name, str(release.version), why) for release, why in held_back]
-    return Candidate(name, current, _once(allowed), weaknesses) if allowed else None
+    offered = [
+        public(release.version) for release, _ in held_back if not _ruled_out(name, release, only, policy, market)
+    ]
+    tiers = _tiers(list(dict.fromkeys(allowed)), offered, weaknesses)
+    taken = {version for tier in tiers for version in tier}
+    waiting += [Waiting(name, str(r.version), why) for r, why in held_back if public(r.version) not in taken]
+    flat = tuple(version for tier in tiers for version in tier)
+    mends = any(ends(weakness, version) for weakness in weaknesses for version in flat)
+    return Candidate(name, current, flat, weaknesses, tiers=tiers, mends=mends) if tiers else None
 
 
 FIXES = 3
 """How many releases that end a vulnerability, and that the policy would hold back, may be taken: the smallest steps."""
 
 
-def _once(versions: Sequence[Version]) -> tuple[Version, ...]:
-    """Without the builds of other accelerators: which of them it is, whoever moves the pin decides."""
-    return tuple(dict.fromkeys(Version(version.public) for version in versions))
+def _tiers(
+    allowed: Sequence[Version], held_back: Iterable[Version], weaknesses: Sequence[Weakness]
+) -> tuple[tuple[Version, ...], ...]:
+    """What to try, the best first: what ends every vulnerability, of that what the policy ``allowed`` before what it
+    holds back, the smallest step first; then what ends some; then the rest of ``allowed``.
+    """
+    late = sorted(set(held_back))
+    fixes = sorted({v for weakness in weaknesses for v in [v for v in late if ends(weakness, v)][:FIXES]})
+    mendable = [weakness for weakness in weaknesses if any(ends(weakness, v) for v in (*allowed, *fixes))]
+    tiers: list[tuple[Version, ...]] = []
+    for wanted in (all, any):
+        mends = [v for v in allowed if mendable and wanted(ends(weakness, v) for weakness in mendable)]
+        tiers += [tuple(mends), *((v,) for v in fixes if wanted(ends(weakness, v) for weakness in mendable))]
+    known: set[Version] = set()
+    found = []
+    for tier in (*tiers, tuple(allowed)):
+        fresh = tuple(version for version in tier if version not in known)
+        known.update(fresh)
+        found += [fresh] if fresh else []
+    return tuple(found)
+
+
+def ends(weakness: Weakness, version: Version) -> bool:
+    """Whether ``version`` is not affected any more; without records by the first version that is said to be fixed."""
+    if weakness.records:
+        return not any(touches(record, weakness.package, public(version))[0] for record in weakness.records)
+    return bool(weakness.fixed) and public(version) >= min(weakness.fixed)
 
 
 def _is_newer(release: Version, pin: Version) -> bool:
@@ -211,12 +263,12 @@ def _is_newer(release: Version, pin: Version) -> bool:
     return public(release) > public(pin) and (not release.is_prerelease or pin.is_prerelease)
 
 
-def _ruled_out(name: str, release: Published, policy: Policy, market: Market) -> str | None:
+def _ruled_out(name: str, release: Published, only: tuple[str, ...], policy: Policy, market: Market) -> str | None:
     """Why nobody may take ``release``, whatever it mends; None where one may."""
     if market.cut_off is not None and release.uploaded is not None and release.uploaded >= market.cut_off:
         return "newer than [family] exclude-newer"
     for ignore in policy.ignore:
-        if ignore.covers(name, release.version):
+        if ignore.covers(name, release.version, variants=only):
             return f"ignored{f': {ignore.reason}' if ignore.reason else ''}"
     return None
 
@@ -248,9 +300,10 @@ def key_of(candidates: Iterable[Candidate], bases: Iterable[BaseCandidate] = ())
     return digest([*data, *([b.name, b.old, b.new, list(b.variants)] for b in bases)])
 
 
-def moves_of(moves: Iterable[Moved]) -> str:
-    """A name for exactly these moves."""
-    return digest([[m.name, m.new] for m in sorted(moves, key=lambda m: (m.name, m.new)) if m.kind != "cut-off"])
+def moves_of(moves: Iterable[Moved], ended: Iterable[Weakness] = ()) -> str:
+    """A name for exactly these moves; what ends a vulnerability is another one than before that was known."""
+    made = [[m.name, m.new] for m in sorted(moves, key=lambda m: (m.name, m.new)) if m.kind != "cut-off"]
+    return digest([*made, *sorted({weakness.name for weakness in ended})])
 
 
 def digest(data: object) -> str:
@@ -260,54 +313,33 @@ def digest(data: object) -> str:
 
 # -- which versions to try -----------------------------------------------------
 
-TRIES = 8
-"""How many versions of a package are tried before it is said to be stuck."""
+Attempt = Callable[[Mapping[str, Sequence[Version]], Callable[[Collection[str]], bool]], Mapping[str, str]]
+"""Moves each package to the newest of what it may take, and says what does not move, and why.
 
-Resolves = Callable[[Mapping[str, Version]], str | None]
-"""Whether the family resolves with these versions: None, or the words that say why not."""
+Its second argument says whether that counts, though these packages do not move: else nothing may be written.
+"""
 
 
 @dataclass(frozen=True)
-class Choice:
-    """``versions`` resolve together; ``stuck`` maps a package that cannot move to why its newest does not resolve."""
+class Walk:
+    """``stuck`` packages do not move; ``missed`` ones do not get what was best. Each with the words that say why."""
 
-    versions: Mapping[str, Version]
     stuck: Mapping[str, str]
+    missed: Mapping[str, str]
 
 
-def choose(group: Group, resolves: Resolves) -> Choice:
-    """The newest that fits of every candidate: all at once, else one after the other, each as new as it can be.
-
-    Where one cannot move and the group is not ``partial``, nothing does.
-    """
-    newest = {candidate.name: candidate.allowed[0] for candidate in group.candidates}
-    why = resolves(newest)
-    if why is None:
-        return Choice(newest, {})
-    versions: dict[str, Version] = {}
-    stuck: dict[str, str] = {}
-    for candidate in group.candidates:
-        chosen, reason = _newest_beside(candidate, versions, resolves, why if len(newest) == 1 else None)
-        if chosen is None:
-            stuck[candidate.name] = reason
-            if not group.partial:
-                return Choice({}, stuck)
-        else:
-            versions[candidate.name] = chosen
-    return Choice(versions, stuck)
-
-
-def _newest_beside(
-    candidate: Candidate, versions: Mapping[str, Version], resolves: Resolves, known: str | None
-) -> tuple[Version | None, str]:
-    """The newest version that resolves beside ``versions``; else None and why the newest does not.
-
-    ``known`` is why the newest does not, where that was asked already.
-    """
-    first = known
-    for version in candidate.allowed[1 if known is not None else 0 : TRIES]:
-        why = resolves({**versions, candidate.name: version})
-        if why is None:
-            return version, ""
-        first = first if first is not None else why
-    return None, first or ""
+def walk(group: Group, attempt: Attempt) -> Walk:
+    """The best of every candidate; what cannot have it is tried with the next best, and the others go on."""
+    levels = {candidate.name: candidate.levels for candidate in group.candidates}
+    at = dict.fromkeys(levels, 0)
+    missed: dict[str, str] = {}
+    while True:
+        lower = {name for name in levels if at[name] + 1 < len(levels[name])}
+        among = {name: levels[name][at[name]] for name in levels}
+        stuck = attempt(among, lower.isdisjoint)
+        missed = {**stuck, **missed}
+        again = stuck.keys() & lower
+        if not again:
+            return Walk(stuck, {name: why for name, why in missed.items() if name not in stuck})
+        for name in again:
+            at[name] += 1

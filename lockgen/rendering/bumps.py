@@ -20,6 +20,7 @@ def text(bumped: Bumped, *, dry_run: bool) -> str:
     """What moved in versions.toml, what did not and why, the difference per image, sizes, and the files."""
     blocks = [_moves(bumped.moves)] if bumped.moves else []
     blocks += ["\n".join(stay(one) for one in bumped.stays)] if bumped.stays else []
+    blocks += ["\n".join(not_newest(one) for one in bumped.short)] if bumped.short else []
     if bumped.opened:
         blocks.append(f"{', '.join(bumped.opened)}: without a pin; the newest that fits")
     if bumped.moves or bumped.opened:
@@ -51,6 +52,11 @@ def stay(one: Stay) -> str:
     return f"{one.name} {one.current} stays: {one.newest} does not fit{why}"
 
 
+def not_newest(one: Stay) -> str:
+    """Why a pin that moves does not become the newest, in one line."""
+    return f"{one.name} is not {one.newest}" + (f": {one.reason}" if one.reason else "")
+
+
 def weights(images: Sequence[Weight]) -> str:
     """Each image before and after: what is downloaded, and what it comes to once installed."""
     rows = [
@@ -80,6 +86,10 @@ def as_json(bumped: Bumped, *, dry_run: bool) -> dict[str, Any]:
         "stays": [
             {"name": one.name, "version": one.current, "newest": one.newest, "reason": one.reason}
             for one in bumped.stays
+        ],
+        "short": [
+            {"name": one.name, "version": one.current, "newest": one.newest, "reason": one.reason}
+            for one in bumped.short
         ],
         "opened": list(bumped.opened),
         "changes": changes.as_json(bumped.changes),

@@ -9,10 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC
 from urllib.parse import urlsplit
 
+from packaging.version import Version
+
 from lockgen.model.accelerator import FAMILY
+from lockgen.model.policy import STEPS
 from lockgen.model.sizes import Bytes, Weight
 from lockgen.model.update import SECURITY, CellChange, Head, Link, Made, Moved, Story, Stuck, Told, Waiting, Weakness
 from lockgen.rendering import changes as rendering
@@ -28,31 +34,70 @@ CLOSED = "<!-- lockgen-closed -->"
 TITLE_LENGTH = 120
 WORDS_SHOWN = 30
 """How many lines of an explanation a pull request shows."""
+LISTED = 20
+"""How many packages the first sentence names."""
 BODY_LENGTH = 60_000
 """GitHub takes 65,536 characters."""
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~@&])")
 _ADDRESS = re.compile(r"(?i)(?<=[a-z]):(?=//)|(?<=\bwww)\.")
 _DIGEST = re.compile(r"@sha256:([0-9a-f]{12})[0-9a-f]*$")
+_FENCE = re.compile(r"`{3,}")
 _URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~/%?=&+,;:@!$-]*)?")
 
 
 def title(story: Story) -> str:
     """One line that a reviewer understands: what moves from where to where, and that it mends a vulnerability."""
     security = SECURITY if story.advisories else ""
-    moves = values_of(story.moves)
+    named = _named(story.moves)
     owners = _owners(story.moves)
     whose = f" ({', '.join(owners)})" if owners else ""
-    if len(moves) == 1:
-        move = moves[0]
-        text = f"{move.name} {_short(move.old)} -> {_short(move.new)}{whose}"
-    elif len(moves) <= 3:
-        text = ", ".join(f"{move.name} {_short(move.new)}" for move in moves) + whose
+    if len(named) == 1 and len(named[0].olds) == 1:
+        text = f"{named[0].name} {named[0].olds[0]} -> {named[0].new}{whose}"
+    elif len(named) <= 3:
+        text = ", ".join(f"{one.name} {one.new}" for one in named) + whose
     else:
-        listed = ", ".join(f"{move.name} {_short(move.new)}" for move in moves)
-        text = f"{story.group}: {_counted(moves)}{whose} ({listed})"
+        # The line is cut at its end: what a reviewer has to look at is at its beginning.
+        listed = ", ".join(f"{one.name} {one.new}" for one in sorted(named, key=lambda one: (-one.reach, one.name)))
+        text = f"{story.group}: {_counted(named)}{whose} ({listed})"
     line = f"{security}update {text}"
     return line if len(line) <= TITLE_LENGTH else f"{line[: TITLE_LENGTH - 1].rsplit(' ', 1)[0]}…"
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A package, or a base image with where it goes, told once however many tables or tags move.
+
+    ``reach`` is how far its biggest step goes, 0 where nobody knows.
+    """
+
+    name: str
+    olds: tuple[str, ...]
+    new: str
+    base: bool
+    reach: int
+
+
+def _named(moves: Iterable[Moved]) -> list[_Named]:
+    found: dict[tuple[str, str], list[Moved]] = {}
+    for move in values_of(moves):
+        found.setdefault((move.name, move.new if move.kind == "base" else ""), []).append(move)
+    return [
+        _Named(
+            name,
+            tuple(map(_short, _in_common(move.old for move in those))),
+            _short(_in_common(move.new for move in those)[0]),
+            those[0].kind == "base",
+            max(STEPS.index(move.step) + 1 if move.step is not None else 0 for move in those),
+        )
+        for (name, _), those in found.items()
+    ]
+
+
+def _in_common(values: Iterable[str]) -> list[str]:
+    """The versions, each once; where they differ without their local parts, as torch's of two accelerators do."""
+    once = list(dict.fromkeys(values))
+    return once if len(once) == 1 else list(dict.fromkeys(value.partition("+")[0] for value in once))
 
 
 def values_of(moves: Iterable[Moved]) -> list[Moved]:
@@ -65,9 +110,9 @@ def packages_of(moves: Iterable[Moved]) -> list[Moved]:
     return [move for move in values_of(moves) if move.kind != "base"]
 
 
-def _counted(moves: Sequence[Moved]) -> str:
-    images = sum(move.kind == "base" for move in moves)
-    parts = [(len(moves) - images, "package"), (images, "base image")]
+def _counted(named: Sequence[_Named]) -> str:
+    images = sum(one.base for one in named)
+    parts = [(len(named) - images, "package"), (images, "base image")]
     return " and ".join(f"{count} {word}{'s' if count > 1 else ''}" for count, word in parts if count)
 
 
@@ -128,26 +173,65 @@ def made_of(head: Head) -> Made | None:
 
 
 def body(story: Story, commit: str, moves: str) -> str:
-    """The text of the pull request; its last line is for lockgen: which commit it tells of, and which moves."""
-    blocks = [
-        _lead(story),
+    """The text of the pull request; its last line is for lockgen: which commit it tells of, and which moves.
+
+    What it moves and what to do about it is told whole, whatever else there is to tell.
+    """
+    lead = _lead(story)
+    last = [_section("To reproduce", _reproduce(story)), _section("To leave it out", _ignore(story))]
+    told = _within(_sections(story), BODY_LENGTH - sum(map(len, [lead, *last])))
+    return "\n\n".join([lead, *told, *last, f"{mark(commit, moves)}\n"])
+
+
+def _sections(story: Story) -> list[str]:
+    sections = [
         _section("Moves", _moves(story.moves)),
         _section("Vulnerabilities that end", _weaknesses(story.advisories)),
-        _section("Left where they are", _stuck(story.stuck)),
+        _section("Vulnerabilities of the new versions", _weaknesses(story.introduced, story.moves)),
+        _section("Vulnerabilities that stay", _weaknesses(story.remaining, story.moves)),
+        _section("Left where they are", _stuck(one for one in story.stuck if one.instead is None)),
+        _section("Not the newest", _stuck(one for one in story.stuck if one.instead is not None)),
         _section("Images that are built anew", _rebuilt(story)),
         _section("What changes, image by image", _changes(story)),
         _section("Sizes", _weights(story.weights)),
         _section("Compatibility", _cells(story.cells)),
+        _section("Sizes and compatibility", _of_bases(story)),
         _section("Releases", _links(story.links)),
-        _section("To reproduce", _reproduce(story)),
-        _section("To leave it out", _ignore(story)),
     ]
-    text = "\n\n".join(block for block in blocks if block)
-    if len(text) > BODY_LENGTH:
-        cut = text[:BODY_LENGTH].rsplit("\n", 1)[0]
+    return [section for section in sections if section]
+
+
+def _within(blocks: Sequence[str], budget: int) -> list[str]:
+    """The blocks, the longest of them cut to one length, so that all together keep to ``budget`` characters."""
+    left, share = budget - 2 * len(blocks), max(map(len, blocks), default=0)
+    for position, length in enumerate(sorted(map(len, blocks))):
+        rest = len(blocks) - position
+        if length * rest > left:
+            share = max(left, 0) // rest
+            break
+        left -= length
+    return [block if len(block) <= share else _cut(block, share) for block in blocks]
+
+
+_NOTE = 100
+"""More characters than the sign of what was cut has, with the fence before it."""
+
+
+def _cut(block: str, length: int) -> str:
+    """The first lines of ``block``, its heading at least, and how many were left out."""
+    lines, kept, fence, used = block.split("\n"), 1, "", len(block.split("\n", 1)[0])
+    while used + 1 + len(lines[kept]) <= length - _NOTE - len(fence):
         # A code block that was cut open would swallow what follows.
-        text = cut + ("\n```" if cut.count("```") % 2 else "") + "\n\n… `lockgen diff` shows the rest."
-    return f"{text}\n\n{mark(commit, moves)}\n"
+        opened = _FENCE.match(lines[kept])
+        fence = "" if lines[kept] == fence else fence or (opened[0] if opened is not None else "")
+        used += 1 + len(lines[kept])
+        kept += 1
+    more = _more_lines(len(lines) - kept)
+    return "\n".join([*lines[:kept], *([fence] if fence else []), "", f"{more} of this section, which is too long."])
+
+
+def _more_lines(count: int) -> str:
+    return f"… and {count} more line{'s' if count > 1 else ''}"
 
 
 def mark(commit: str, moves: str) -> str:
@@ -170,34 +254,50 @@ def closing(text: str, word: str) -> str:
 
 
 def _lead(story: Story) -> str:
-    names = ", ".join(_told(move) for move in values_of(story.moves))
+    named = _named(story.moves)
+    names = ", ".join(map(_told, named[:LISTED])) + (f" and {len(named) - LISTED} more" if len(named) > LISTED else "")
     tags = [*(image.tag for image in story.changes.images), *(image.tag for image in story.changes.added)]
     images = len({*tags, *story.rebuilt})
     which = "1 image changes" if images == 1 else f"{images} images change"
     proved = f"This was resolved on `{story.base}`, and `lockgen check` finds nothing in it."
     owners = " and ".join(f"`{_plain(owner)}`" for owner in _owners(story.moves))
     whose = f", pinned for {owners} alone" if owners else ""
-    return f"Moves {names}{whose}. {_why(story)} {which}. {proved}"
+    return " ".join([f"Moves {names}{whose}.", *_why(story), f"{which}.", proved])
 
 
-def _told(move: Moved) -> str:
-    what = "the base image " if move.kind == "base" else ""
-    return f"{what}`{move.name}` {_plain(_short(move.old))} to {_plain(_short(move.new))}"
+def _told(one: _Named) -> str:
+    what = "the base image " if one.base else ""
+    return f"{what}`{one.name}` {' and '.join(map(_plain, one.olds))} to {_plain(one.new)}"
 
 
-def _why(story: Story) -> str:
-    moves, known = values_of(story.moves), len(story.advisories)
-    if known:
-        ended = "1 known vulnerability" if known == 1 else f"{known} known vulnerabilities"
-        return f"This ends {ended}, and fits the family and [update]."
-    if all(move.kind == "base" for move in moves):
-        if all(_tag(move.old) == _tag(move.new) for move in moves):
-            return "The tag is another image now than the one whose digest is pinned."
-        one = len(moves) == 1
-        return f"{'It is the newest tag' if one else 'They are the newest tags'} of the same kind that [update] allows."
-    if len(moves) > 1:
-        return "These are the newest releases that fit the family and [update]."
-    return "This is the newest release that fits the family and [update]."
+def _why(story: Story) -> Iterable[str]:
+    """Why these, whether newer ones do not fit, and a warning of what the new versions bring."""
+    named = _named(story.moves)
+    passed = [one.name for one in story.stuck if one.instead is not None]
+    if story.advisories:
+        yield f"This ends {_vulnerabilities(story.advisories)}, and fits the family and [update]."
+    elif all(one.base for one in named):
+        yield _why_bases(values_of(story.moves), len(named))
+    elif not passed:
+        which = "These are the newest releases that fit" if len(named) > 1 else "This is the newest release that fits"
+        yield f"{which} the family and [update]."
+    if passed:
+        newer = "one" if len(named) == 1 else " or ".join(f"`{_plain(name)}`" for name in passed)
+        yield f"A newer {newer} does not fit: see below."
+    if story.introduced:
+        yield f"**Beware: what it moves to has {_vulnerabilities(story.introduced)}, see below.**"
+
+
+def _vulnerabilities(weaknesses: Sequence[Weakness]) -> str:
+    count = len(weaknesses)
+    return f"{count} known vulnerabilit{'y' if count == 1 else 'ies'}"
+
+
+def _why_bases(moves: Iterable[Moved], count: int) -> str:
+    if all(_tag(move.old) == _tag(move.new) for move in moves):
+        return "The tag is another image now than the one whose digest is pinned."
+    one = "It is the newest tag" if count == 1 else "They are the newest tags"
+    return f"{one} of the same kind that [update] allows."
 
 
 def _tag(value: str) -> str:
@@ -215,22 +315,37 @@ def _changes(story: Story) -> list[str]:
     return [rendering.markdown(story.changes).rstrip("\n")]
 
 
+def _of_bases(story: Story) -> list[str]:
+    if not story.rebuilt or story.changes:
+        return []
+    return ["The lock does not know the size of a base image, and no cell of the matrix depends on it."]
+
+
 def _section(name: str, lines: Sequence[str]) -> str:
     return "\n".join([f"### {name}", "", *lines]) if lines else ""
 
 
 def _moves(moves: Iterable[Moved]) -> list[str]:
-    rows = [f"| {_plain(move.name)} | {_plain(move.old)} | {_plain(move.new)} |" for move in _once(moves)]
-    return ["| what | from | to |", "| --- | --- | --- |", *rows]
+    rows = [f"| {' | '.join(map(_plain, _row(move)))} |" for move in _once(moves)]
+    return ["| what | from | to | step | released |", "| --- | --- | --- | --- | --- |", *rows]
 
 
-def _weaknesses(weaknesses: Iterable[Weakness]) -> list[str]:
+def _row(move: Moved) -> tuple[str, ...]:
+    released = f"{move.uploaded.astimezone(UTC):%Y-%m-%d}" if move.uploaded is not None else "-"
+    return move.name, move.old, move.new, move.step or "-", released
+
+
+def _weaknesses(weaknesses: Iterable[Weakness], moves: Iterable[Moved] | None = None) -> list[str]:
+    """A line for each; with ``moves``, which do not end them, the lowest version that does."""
+    new = {move.name: Version(move.new) for move in packages_of(moves or ()) if move.new != "-"}
     lines = []
     for weakness in weaknesses:
         name = f"[{_plain(weakness.name)}]({weakness.url})" if is_address(weakness.url or "") else _plain(weakness.name)
         said = [name, *([_plain(weakness.level)] if weakness.level not in ("", "unknown") else [])]
-        if weakness.fixed:
-            said.append(f"ended by {_plain(str(min(weakness.fixed)))}")
+        # It may have been mended in an older series, too: that is no way on.
+        later = [one for one in weakness.fixed if weakness.package not in new or one > new[weakness.package]]
+        if later and moves is not None:
+            said.append(f"ended by {_plain(str(min(later)))}")
         summary = f": {_plain(weakness.summary)}" if weakness.summary else ""
         lines.append(f"* {_plain(weakness.package)}: {', '.join(said)}{summary}")
     return lines
@@ -239,16 +354,23 @@ def _weaknesses(weaknesses: Iterable[Weakness]) -> list[str]:
 def _stuck(stuck: Iterable[Stuck]) -> list[str]:
     lines: list[str] = []
     for one in stuck:
-        lines += [f"{_plain(one.name)} does not go to {_plain(one.wanted)}:", "", *fenced(one.why), ""]
+        instead = f"goes to {_plain(one.instead)} and not" if one.instead is not None else "does not go"
+        lines += [f"{_plain(one.name)} {instead} to {_plain(one.wanted)}:", "", *fenced(one.why), ""]
     return lines[:-1]
 
 
 def fenced(text: str) -> list[str]:
-    """``text`` as a block of code that no line of its own can end."""
-    lines = text.strip("\n").splitlines()[:WORDS_SHOWN]
+    """``text`` as a block of code, its first lines where it has many."""
+    lines = text.strip("\n").splitlines()
+    more = len(lines) - WORDS_SHOWN
+    return _block("text", [*lines[:WORDS_SHOWN], *([_more_lines(more)] if more > 0 else [])])
+
+
+def _block(language: str, lines: Sequence[str]) -> list[str]:
+    """A block of code that no line of its own can end."""
     longest = max((len(run) for line in lines for run in re.findall(r"`+", line)), default=0)
     fence = "`" * max(3, longest + 1)
-    return [f"{fence}text", *lines, fence]
+    return [f"{fence}{language}", *lines, fence]
 
 
 def _weights(weights: Sequence[Weight]) -> list[str]:
@@ -260,7 +382,11 @@ def _weights(weights: Sequence[Weight]) -> list[str]:
         both = (_size(weight.before, download), _size(weight.after, download))
         cells = (*both, _size(weight.before, installed), _size(weight.after, installed), _more(weight))
         rows.append(f"| {_plain(weight.tag)} | {' | '.join(cells)} |")
-    lines = ["| image | download before | after | installed before | after | |", f"| --- |{' ---: |' * 5}", *rows]
+    lines = [
+        "| image | download before | after | installed before | after | difference |",
+        f"| --- |{' ---: |' * 5}",
+        *rows,
+    ]
     found = [size for weight in weights for size in (weight.before, weight.after) if size is not None]
     unknown = sorted({pin for size in found for pin in (*size.unknown, *size.unweighed)})
     if unknown:
@@ -318,47 +444,71 @@ def _links(links: Iterable[Link]) -> list[str]:
 
 def reproduce(moves: Iterable[Moved]) -> str:
     """The command that makes the same moves."""
-    words = [f"{move.name}=={move.new}" if move.kind == "pin" else move.name for move in packages_of(moves)]
     once = _once(moves)
+    pins = [move for move in once if move.kind == "pin"]
+    bases = [move for move in once if move.kind == "base"]
     options = [f"--exclude-newer {move.new}" for move in once if move.kind == "cut-off"]
-    options += [f"--variant {v}" for v in dict.fromkeys(v for m in once if m.kind == "pin" for v in m.variants)]
-    options += [f"--base {v}={move.name}:{move.new}" for move in once if move.kind == "base" for v in move.variants]
-    return " ".join(["lockgen bump", *options, *words])
+    options += [f"--variant {variant}" for move in pins for variant in move.variants]
+    options += [f"--base {variant}={move.name}:{move.new}" for move in bases for variant in move.variants]
+    return " ".join(["lockgen bump", *dict.fromkeys(options), *_wishes(packages_of(once))])
+
+
+def _wishes(moves: Sequence[Moved]) -> Iterable[str]:
+    """Each package once: of torch for two accelerators the public version, of which bump finds the builds."""
+    for name, kind in {move.name: move.kind for move in moves}.items():
+        version = _in_common(move.new for move in moves if move.name == name)[0]
+        yield f"{name}=={version}" if kind == "pin" else name
 
 
 def _reproduce(story: Story) -> list[str]:
-    lines = ["```sh", f"git switch {story.base}", reproduce(story.moves)]
-    return [*lines, *(["lockgen compat"] if story.cells is not None else []), "lockgen check", "```"]
+    lines = [shlex.join(["git", "switch", story.base])]
+    lines += [shlex.join(["cd", story.project])] if story.project != "." else []
+    lines += [reproduce(story.moves), *(["lockgen compat"] if story.cells is not None else []), "lockgen check"]
+    return _block("sh", lines)
 
 
 def _ignore(story: Story) -> list[str]:
-    entries = [*_left_out_packages(story.moves), *_left_out_images(story.moves)]
+    entries = list(dict.fromkeys([*_left_out_packages(story.moves), *_left_out_images(story.moves)]))
+    whole = dict.fromkeys(f"`{_plain(move.name)}`" for move in values_of(story.moves) if _is_whole(move))
+    note = f"A digest has no order: this leaves out every update of {' and '.join(whole)}."
     return [
-        "Close this: these moves are not proposed again, newer ones are. For longer, write into versions.toml:",
+        "Close this: these moves are not proposed again, newer ones are. For longer, add to `[update]` "
+        "in versions.toml, to the `ignore` that it may have:",
         "",
         "```toml",
-        "[update]",
-        f"ignore = [{', '.join(entries)}]" if len(entries) == 1 else "ignore = [",
-        *([f"  {entry}," for entry in entries] + ["]"] if len(entries) > 1 else []),
+        *(["ignore = [", *(f"  {entry}," for entry in entries), "]"] if len(entries) > 1 else []),
+        *([f"ignore = [{entry}]" for entry in entries] if len(entries) == 1 else []),
         "```",
         "",
+        *([note, ""] if whole else []),
         "A commit of yours on this branch stays: lockgen then leaves the branch alone.",
     ]
 
 
 def _left_out_packages(moves: Iterable[Moved]) -> Iterable[str]:
-    new = {move.name: move.new.partition("+")[0] for move in packages_of(moves)}
-    # torch's family goes where torch goes.
-    names = [name for name in new if not (name in FAMILY[1:] and FAMILY[0] in new)]
-    return (f'{{ package = "{name}", versions = ">={new[name]}" }}' for name in names)
+    """Each once; a variant's own pin for that variant only, as the others may have what it may not."""
+    first: dict[str, Moved] = {}
+    for move in packages_of(moves):
+        first.setdefault(move.name, move)
+    for name, move in first.items():
+        # torch's family goes where torch goes.
+        if move.new == "-" or (name in FAMILY[1:] and FAMILY[0] in first):
+            continue
+        for owner in [f', variant = "{variant}"' for variant in move.variants] or [""]:
+            yield f'{{ package = "{name}"{owner}, versions = ">={move.new.partition("+")[0]}" }}'
 
 
 def _left_out_images(moves: Iterable[Moved]) -> Iterable[str]:
-    """By the number in the tag, where that is what moves; a digest has no order."""
+    """By the number in the tag, where that is what moves."""
     for move in values_of(moves):
         if move.kind == "base":
-            versions = f', versions = ">={move.number}"' if move.number and _tag(move.old) != _tag(move.new) else ""
+            versions = "" if _is_whole(move) else f', versions = ">={move.number}"'
             yield f'{{ base-image = "{move.name}"{versions} }}'
+
+
+def _is_whole(move: Moved) -> bool:
+    """Whether nothing but the whole base image can be left out: a digest moves, and has no order."""
+    return move.kind == "base" and (not move.number or _tag(move.old) == _tag(move.new))
 
 
 def _plain(text: str) -> str:
@@ -419,3 +569,27 @@ def as_json(told: Sequence[Told], waiting: Sequence[Waiting]) -> dict[str, objec
         ],
         "held-back": [{"name": w.name, "version": w.version, "why": w.why} for w in waiting],
     }
+
+
+# -- what becomes of one later -------------------------------------------------
+
+OUTDATED = "<!-- lockgen-outdated -->"
+"""Ends the word that stands before a text which is not true any more."""
+REASON_LENGTH = 3_000
+NO_COMMIT = "0" * 40
+"""In the place of a commit: a text with it is of none, so the next success writes it anew."""
+
+
+def outdated(text: str, why: str, base: str) -> str:
+    """``text`` with the word before it that it is not so any more on ``base``, and ``why``; twice is once."""
+    rest = text.partition(OUTDATED)[2].lstrip() or text
+    told = _MARK.sub(lambda found: mark(NO_COMMIT, found[2]), rest)
+    reason = why.replace(OUTDATED, "").strip()
+    cut = reason if len(reason) <= REASON_LENGTH else f"{reason[:REASON_LENGTH]} …"
+    word = f"**This was resolved on an older `{base}`; on that of today it cannot be made again:**"
+    return "\n".join([word, "", *fenced(cut), "", OUTDATED, "", told])
+
+
+def spoken(word: str) -> str:
+    """``word`` as a comment: nothing in it is Markdown or a mention."""
+    return _plain(word)

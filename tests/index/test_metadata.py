@@ -7,8 +7,11 @@ import json
 import os
 import sys
 import tarfile
+import threading
+import time
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -251,6 +254,25 @@ def test_what_is_cached_needs_no_server(offline: bool) -> None:
     assert read(file, offline=offline) == KNOWN
     assert entry.stem == file.sha256
     assert list(cache_root().rglob("*.tmp")) == []
+
+
+def test_what_two_threads_ask_for_at_once_is_fetched_once() -> None:
+    data = wheel_of(NAME, TEXT)
+    both = threading.Barrier(2)
+
+    def respond(asked: Asked) -> Answer:
+        time.sleep(0.2)  # the other one has come to it by then
+        return ranged(data, asked)
+
+    with hand(respond) as server, ThreadPoolExecutor(2) as pool:
+        reader, file = MetadataReader(Http()), of(server, NAME, data)
+
+        def ask(_: int) -> CoreMetadata:
+            both.wait()
+            return reader.read([file], request())[NAME]
+
+        assert list(pool.map(ask, range(2))) == [KNOWN, KNOWN]
+    assert len(server.asked) == 1
 
 
 def test_a_file_without_a_hash_is_never_cached() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
+from urllib.parse import urljoin
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lockgen.errors import ToolFailed
@@ -293,6 +294,33 @@ def test_no_bytes_crash_the_reader_of_html(noise: bytes, start: bytes) -> None:
         assert "is no index page" in str(error)  # noqa: PT017
         files = ()
     assert_harmless(files)
+
+
+# -- large pages -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [WHEEL, "torch-1.0.tar.gz", "torch-3.0.tar.gz", *HOSTILE])
+@pytest.mark.parametrize("kind", [JSON_TYPE, HTML_TYPE])
+def test_the_page_of_one_file_is_that_part_of_the_page(name: str, kind: str) -> None:
+    links = [(WHEEL, ESCAPED), ("torch-1.0.tar.gz", "torch-1.0.tar.gz"), (WHEEL, f"again/{ESCAPED}")]
+    entries = [{"filename": file, "url": url, "hashes": {"sha256": HASH}} for file, url in links]
+    json_page = json.dumps({"meta": {"api-version": "1.0"}, "files": [{"filename": {}}, 1, *entries]})
+    html_page = "".join(f'<a href="{url}#sha256={HASH}">x</a>' for _, url in links)
+    body = (json_page if kind == JSON_TYPE else html_page).encode()
+    whole = parse_page(body, kind, URL, "torch").files
+    assert parse_page(body, kind, URL, "torch", name).files == tuple(file for file in whole if file.name == name)
+    assert len(whole) == 2
+
+
+@given(st.from_regex(r"https?://[A-Za-z0-9.:-]{1,9}[A-Za-z0-9._~%+!/;?#-]{0,12}", fullmatch=True))
+@example("https://a.example/x/../y.whl")
+@example("http://a.example:80//x.whl")
+@example("https://a.example/x.whl?")
+@example("https://a.example/x.whl#")
+@example("https://a.example/x.whl;")
+def test_a_link_is_what_the_standard_library_makes_of_it(link: str) -> None:
+    for file in from_json({"filename": WHEEL, "url": link, "hashes": {"sha256": HASH}}):
+        assert file.url == urljoin(URL, link)
 
 
 # -- what is served is what is read ---------------------------------------------

@@ -61,6 +61,17 @@ def test_the_sample_of_the_readme() -> None:
     assert (found.base, found.prefix, found.forge, found.max_open) == ("main", "lockgen/", "github", 5)
 
 
+def test_what_is_left_out_for_one_variant_is_its_own_pin_only() -> None:
+    (entry,) = policy('[update]\nignore = [{ package = "NumPy", variant = "cpu", versions = ">=2" }]\n').ignore
+    assert entry.covers("numpy", Version("2.1"), variants=("cpu",))
+    assert entry.covers("numpy", Version("2.1"), variants=("cpu", "gpu"))
+    assert not entry.covers("numpy", Version("2.1"))
+    assert not entry.covers("numpy", Version("2.1"), variants=("gpu",))
+    assert not entry.covers("numpy", Version("1.9"), variants=("cpu",))
+    (everybody,) = policy('[update]\nignore = [{ package = "numpy" }]\n').ignore
+    assert everybody.covers("numpy", Version("2.1"), variants=("cpu",))
+
+
 def test_steps_of_a_group_are_those_of_the_table() -> None:
     found = policy('[update]\nsteps = ["patch"]\n[update.groups.a]\npackages = ["numpy"]\n')
     assert found.groups[0].steps == ("patch",)
@@ -104,6 +115,8 @@ packages = []
         ('[update.groups.a]\nbase-images = ["debian"]', 2, "no variant stands on `debian`"),
         ('[update]\nignore = [{ reason = "of what?" }]', 2, "it names not one thing to leave out"),
         ('[update]\nignore = [{ package = "numpy", base-image = "python" }]', 2, "it names not one thing"),
+        ('[update]\nignore = [{ package = "numpy", variant = "gpu" }]', 2, "no variant is called `gpu`"),
+        ('[update]\nignore = [{ base-image = "python", variant = "cpu" }]', 2, "does not go with `base-image`"),
         ('[update]\nlabels = ["a", "a"]', 2, "`a` is named twice"),
     ],
 )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lockgen.errors import ToolFailed
+from lockgen.errors import BadInput, ToolFailed
 from lockgen.model.policy import BASES_GROUP, GroupPolicy, Policy
 from lockgen.model.references import Reference, parse_reference
 from lockgen.planning import baseimages
@@ -91,6 +91,77 @@ def test_first_sights_are_kept_and_what_is_gone_is_not() -> None:
     assert baseimages.unseen([given], seen, NOW) == {
         "image:python": {"3.11.9-slim": then, "3.11.10-slim": NOW, f"3.11.4-slim@{NEW}": NOW}
     }
+
+
+PINNED = f"3.11-slim@{OLD}"
+
+
+def at(letter: str) -> str:
+    return f"3.11-slim@sha256:{letter * 64}"
+
+
+def days(**ages: int) -> dict[str, datetime]:
+    """First sights of digests, by how many days ago they were."""
+    return {at(letter): NOW - timedelta(days=age) for letter, age in ages.items()}
+
+
+def has(*gone: str) -> Rules:
+    """A registry that has every digest but those, and first sights of five; b and c have cooled."""
+
+    def asked(reference: Reference) -> str:
+        assert reference.digest is not None
+        if reference.digest[-1] in gone:
+            raise BadInput("there is no such image")
+        return reference.digest
+
+    return Rules(Policy(cooldown=7), {"image:python": days(b=20, c=10, d=3, e=1)}, NOW, asked)
+
+
+@pytest.mark.parametrize(
+    ("gone", "new"),
+    [((), at("c")), (("c",), at("b")), (("b", "c"), None)],
+    ids=["the newest that has cooled", "it is gone", "all are gone"],
+)
+def test_while_a_digest_cools_the_one_before_it_may_move(gone: tuple[str, ...], new: str | None) -> None:
+    found, waiting = due(offer(f"python:{PINNED}", digest=at("e").partition("@")[2]), has(*gone))
+    assert (found.new if found is not None else None) == new
+    assert [one.version for one in waiting] == ["3.11-slim@eeeeeeeeeeee"]
+
+
+def test_a_registry_that_fails_does_not_say_that_a_digest_is_gone() -> None:
+    def silent(_: Reference) -> str:
+        raise ToolFailed("no answer")
+
+    rules = Rules(Policy(cooldown=7), {"image:python": days(b=20, c=1)}, NOW, silent)
+    with pytest.raises(ToolFailed):
+        due(offer(f"python:{PINNED}", digest=at("c").partition("@")[2]), rules)
+
+
+@pytest.mark.parametrize(
+    ("pinned", "now", "kept"),
+    [
+        ("a", "e", "bcde"),
+        ("c", "e", "de"),
+        ("a", "f", "bcdef"),
+        ("e", "e", ""),
+        ("f", "f", ""),
+        ("a", "c", "bc"),
+    ],
+    ids=["a later one", "what is pinned was seen", "it is new", "it is pinned", "a new one is pinned", "it went back"],
+)
+def test_first_sights_of_what_a_tag_was_are_kept(pinned: str, now: str, kept: str) -> None:
+    seen = {"image:python": days(b=20, c=10, d=3, e=1) | {"3.11.4-slim@sha256:00": NOW, "3.11.5-slim": NOW}}
+    given = offer(f"python:{at(pinned)}", digest=at(now).partition("@")[2])
+    ages = {"b": 20, "c": 10, "d": 3, "e": 1, "f": 0}
+    wanted = {"image:python": days(**{letter: ages[letter] for letter in kept})} if kept else {}
+    assert baseimages.unseen([given], seen, NOW) == wanted
+
+
+def test_a_tag_that_is_built_every_day_leaves_no_endless_record() -> None:
+    known = {f"3.11-slim@sha256:{n:064}": NOW - timedelta(days=n) for n in range(1, 100)}
+    given = offer(f"python:{PINNED}", digest=NEW)
+    found = baseimages.unseen([given], {"image:python": known}, NOW)["image:python"]
+    assert list(found.values()) == [NOW - timedelta(days=n) for n in range(21)]
 
 
 def test_a_registry_that_does_not_say_the_digest_is_no_guess() -> None:

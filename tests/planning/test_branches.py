@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from packaging.version import Version
 
 from lockgen.model.policy import Policy
@@ -65,6 +68,65 @@ def test_the_steps_that_a_prepared_group_takes() -> None:
     assert stepped(branch(made=None), request()) == ("foreign", "")
     assert stepped(None, None, declined=True) == ("declined", "")
     assert stepped(None, request(), declined=True) == ("refreshed", "push edit")
+
+
+def merged(made: Made | None = MADE) -> Branch:
+    return replace(branch(made=made, base="older"), merged=True)
+
+
+def test_nothing_can_be_lost_with_what_was_merged() -> None:
+    for one in (merged(), merged(made=None)):
+        assert judged(facts(one, None)) is None
+        assert judged(facts(one, None), opened=1, forge=False) is Deed.LIMITED
+        assert stepped(one, None) == ("created", "push open")
+        assert stepped(one, None, forge=False) == ("created", "push")
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (facts(branch(), request()), Deed.UNCHANGED),
+        (facts(branch(base="older"), None), Deed.UNCHANGED),
+        (facts(None, request()), Deed.UNCHANGED),
+        (facts(branch(made=None), request()), Deed.FOREIGN),
+        (facts(merged(), None), None),
+        (facts(None, None), None),
+    ],
+)
+def test_what_a_run_is_blind_to_stays_and_what_is_known_is_proposed(found: Facts, expected: Deed | None) -> None:
+    blind = Blind(groups=frozenset({"g"}))
+    verdict = branches.judge(GROUP, Policy(labels=("more",)), found, 0, frozenset(), blind, forge=True)
+    assert (verdict.deed, verdict.missing) == (expected, frozenset())
+    assert (verdict.why == branches.NO_ANSWER) == (expected is Deed.UNCHANGED)
+
+
+def test_what_may_be_closed_and_removed() -> None:
+    for found, expected in (
+        (facts(branch(), request()), True),
+        (facts(branch(), None), True),
+        (facts(branch(), request(mark=None)), True),
+        (facts(None, request()), True),
+        (facts(None, request(mark=None)), False),
+        (facts(branch(made=None), request()), False),
+        (facts(merged(made=None), None), False),
+        (replace(facts(branch(), None), elsewhere={"lockgen/g": request()}), False),
+    ):
+        assert branches.may_end("lockgen/g", found) is expected
+
+
+def test_how_many_count() -> None:
+    both = facts(branch(), request())
+    for found, forge, ending, expected in (
+        (both, True, [], 1),
+        (both, True, ["lockgen/g"], 0),
+        (facts(branch(), request(mark=None)), True, [], 0),
+        (facts(branch(), None), True, [], 0),
+        (facts(branch(), None), False, [], 1),
+        (facts(branch(made=None), None), False, [], 0),
+        (facts(merged(), None), False, [], 0),
+        (Facts("b1", {"lockgen/other": branch()}, {}), False, [], 0),
+    ):
+        assert branches.count(found, Policy(), [GROUP], ending, forge=forge) == expected
 
 
 def made_with(message: str) -> Branch:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from packaging.version import Version
 
 from lockgen.model.update import (
@@ -152,9 +149,11 @@ def test_a_fix_takes_the_smallest_step_that_ends_all_unless_the_policy_allows_on
     }
     published = {"numpy": releases("1.1", "1.2", "2.0", "2.1", "2.2", "3.0")}
     update = '[update]\nsteps = ["minor"]'
-    assert due(published, update, weaknesses=weaknesses)[0] == {"numpy": {"numpy": ["2.1", "2.2", "3.0", "1.2", "1.1"]}}
+    assert due(published, update, weaknesses=weaknesses)[0] == {
+        "numpy": {"numpy": ["2.1", "2.2", "3.0", "1.2", "2.0", "1.1"]}
+    }
     weaknesses["numpy"].pop()
-    assert due(published, update, weaknesses=weaknesses)[0] == {"numpy": {"numpy": ["1.2", "1.1"]}}
+    assert due(published, update, weaknesses=weaknesses)[0] == {"numpy": {"numpy": ["1.2", "2.0", "2.1", "2.2", "1.1"]}}
     update += '\nignore = [{ package = "numpy", versions = ">=1.2" }]'
     assert due(published, update, weaknesses=weaknesses)[0] == {"numpy": {"numpy": ["1.1"]}}
 
@@ -182,43 +181,25 @@ def candidate(name: str, *allowed: int) -> Candidate:
     return Candidate(name, Version("0"), tuple(Version(str(v)) for v in sorted(allowed, reverse=True)))
 
 
-def test_all_at_their_newest_is_one_question() -> None:
-    asked: list[Mapping[str, Version]] = []
+def test_what_is_stuck_is_tried_with_its_next_best_and_the_others_are_not() -> None:
+    asked: list[dict[str, list[str]]] = []
+    one, two = Version("1"), Version("2")
+    weak = Candidate("a", Version("0"), (two, one), tiers=((two,), (one,)))
 
-    def resolves(versions: Mapping[str, Version]) -> str | None:
-        asked.append(versions)
-        return None
+    def attempt(among: Mapping[str, Any], counts: Any) -> Mapping[str, str]:
+        asked.append({name: [str(version) for version in versions] for name, versions in among.items()})
+        assert counts({"a"}) == (among["a"] == (one,))
+        assert counts({"b"})
+        return {"a": "it does not fit"} if among["a"] == (two,) else {}
 
-    choice = planning.choose(group(candidate("a", 1, 2), candidate("b", 3)), resolves)
-    assert {name: str(v) for name, v in choice.versions.items()} == {"a": "2", "b": "3"}
-    assert len(asked) == 1
+    found = planning.walk(group(weak, candidate("b", 3, 4)), attempt)
+    assert asked == [{"a": ["2"], "b": ["4", "3"]}, {"a": ["1"], "b": ["4", "3"]}]
+    assert (found.stuck, found.missed) == ({}, {"a": "it does not fit"})
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)), max_size=40),
-    st.booleans(),
-)
-def test_what_is_chosen_resolves_and_nothing_newer_would(allowed: list[tuple[int, int, int]], partial: bool) -> None:
-    """Any set of solutions, 0 being where a package is now: against brute force, package by package."""
-    good = {*allowed, (0, 0, 0)}
-    names = ("a", "b", "c")
-
-    def resolves(versions: Mapping[str, Version]) -> str | None:
-        found = tuple(int(str(versions.get(name, Version("0")))) for name in names)
-        return None if found in good else f"not {found}"
-
-    choice = planning.choose(group(*(candidate(name, 1, 2, 3) for name in names), partial=partial), resolves)
-    found = tuple(int(str(choice.versions.get(name, Version("0")))) for name in names)
-    assert found in good
-    if not partial:
-        assert all(found) or not any(found)
-        assert all(found) == (not choice.stuck)
-    else:
-        assert set(choice.stuck) == {name for name, version in zip(names, found, strict=True) if not version}
-        for place, newer in itertools.product(range(3), range(1, 4)):
-            # Packages are decided in their order: each is as new as it can be beside those before it.
-            beside = (*found[:place], newer, *((0,) * (2 - place)))
-            assert newer <= found[place] or beside not in good or found == (3, 3, 3)
+def test_what_has_no_next_best_is_stuck() -> None:
+    found = planning.walk(group(candidate("a", 1), candidate("b", 2)), lambda among, counts: {"b": "no"})
+    assert (found.stuck, found.missed) == ({"b": "no"}, {})
 
 
 OWN = """

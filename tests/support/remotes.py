@@ -111,20 +111,25 @@ class Steps:
 
 @dataclass
 class MemoryForge:
-    """A forge as ports.Forge has it: one pull request for a branch, comments that stay."""
+    """A forge as ports.Forge has it: one pull request for a branch, comments that stay. ``done`` ones are merged."""
 
     remote: Path
     steps: Steps = field(default_factory=Steps)
     requests: dict[int, PullRequest] = field(default_factory=dict)
     closed: set[int] = field(default_factory=set)
+    done: set[int] = field(default_factory=set)
     comments: dict[int, list[str]] = field(default_factory=dict)
     opened_ever: int = 0
 
     def opened(self, prefix: str) -> Sequence[PullRequest]:
-        return [r for n, r in self.requests.items() if n not in self.closed and r.branch.startswith(prefix)]
+        ended = self.closed | self.done
+        return [r for n, r in self.requests.items() if n not in ended and r.branch.startswith(prefix)]
 
     def declined(self, branch: str) -> Sequence[PullRequest]:
         return [r for n, r in self.requests.items() if n in self.closed and r.branch == branch]
+
+    def merged(self, branch: str) -> Sequence[PullRequest]:
+        return [r for n, r in self.requests.items() if n in self.done and r.branch == branch]
 
     def open(self, branch: str, title: str, body: str) -> PullRequest:
         def work() -> PullRequest:
@@ -174,8 +179,11 @@ class CountedRepository:
     def heads(self, prefix: str) -> Mapping[str, Head]:
         return self._real.heads(prefix)
 
-    def read(self, commit: str, path: str) -> bytes | None:
-        return self._real.read(commit, path)
+    def read(self, commit: str, path: str, project: str | None = None) -> bytes | None:
+        return self._real.read(commit, path, project)
+
+    def is_merged(self, commit: str) -> bool:
+        return self._real.is_merged(commit)
 
     def fresh(self) -> AbstractContextManager[str]:
         return self._real.fresh()

@@ -167,6 +167,56 @@ def test_a_cooldown_begins_when_the_tag_was_first_seen(
     assert told(clone)[0] == {"base-images": "created"}
 
 
+def built_anew(registry: LocalRegistry, number: int) -> str:
+    """Another image under the tag; the one before stays, by its digest."""
+    tags = registry.repositories["library/python"]
+    tags["3.11-slim"] = json.dumps({"schemaVersion": 2, "manifests": [], "build": number}).encode()
+    digest = registry.digest("library/python", "3.11-slim")
+    tags[digest] = tags["3.11-slim"]
+    return digest
+
+
+def test_a_tag_that_is_built_anew_before_the_cooldown_ends_still_moves(
+    clone: Clone, forge: MemoryForge, registry: LocalRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pull request stays on the digest that has cooled until a later one has, too."""
+    old, start = registry.digest("library/python", "3.11-slim"), due.now()
+    rewrite(clone, written(registry, f"3.11-slim@{old}", "[update]\ncooldown = 7\n"))
+
+    def on(day: int) -> dict[str, str]:
+        monkeypatch.setattr("lockgen.commands.due.now", lambda: start + timedelta(days=day))
+        return told(clone)[0]
+
+    first = built_anew(registry, 1)
+    assert on(0) == {}
+    second = built_anew(registry, 2)
+    assert on(5) == {}
+    assert on(8) == {"base-images": "created"}
+    assert base_of(clone, "lockgen/base-images").endswith(first)
+    built_anew(registry, 3)
+    assert on(11) == {"base-images": "unchanged"}
+    assert on(13) == {"base-images": "refreshed"}
+    assert base_of(clone, "lockgen/base-images").endswith(second)
+    assert list(forge.requests) == [1]
+    del registry.repositories["library/python"][second]
+    assert on(14) == {"base-images": "refreshed"}
+    assert base_of(clone, "lockgen/base-images").endswith(first)
+
+
+def test_two_tags_of_one_image_that_meet_are_told_once(
+    clone: Clone, forge: MemoryForge, registry: LocalRegistry
+) -> None:
+    name = f"{registry.host}/library/python"
+    registry.add("library/python", "3.11.5-slim")
+    rewrite(clone, written(registry, "3.11.5-slim", TWO))
+    told(clone)
+    (request,) = forge.requests.values()
+    assert request.title == f"update {name} 3.11.9-slim"
+    assert f"the base image `{name}` 3.11.5-slim and 3.11.4-slim to 3.11.9-slim." in request.body
+    assert f'ignore = [{{ base-image = "{name}", versions = ">=3.11.9" }}]' in request.body
+    assert {base_of(clone, request.branch, v) for v in ("cpu", "slow")} == {f"{name}:3.11.9-slim"}
+
+
 def test_a_group_may_hold_an_image_beside_packages(
     clone: Clone, forge: MemoryForge, registry: LocalRegistry, index: LocalIndex
 ) -> None:
@@ -210,4 +260,13 @@ def test_what_is_the_newest_already_is_closed_with_a_word(
     told(clone)
     rewrite(clone, written(registry, "3.11.9-slim"))
     assert told(clone)[0] == {"base-images": "closed"}
-    assert forge.comments[1][0].startswith("Superseded: main has these versions")
+    assert forge.comments[1] == [f"Done: main has {registry.host}/library/python 3.11.9-slim."]
+
+
+def test_a_cut_off_stays_where_no_package_needs_another(
+    clone: Clone, forge: MemoryForge, registry: LocalRegistry
+) -> None:
+    text = written(registry, "3.11.4-slim", "[update]\nmove-exclude-newer = true\n")
+    rewrite(clone, text.replace('python = "3.11"', 'python = "3.11"\nexclude-newer = 2025-02-01T00:00:00Z'))
+    assert told(clone)[0] == {"base-images": "created"}
+    assert "exclude-newer" not in forge.requests[1].body

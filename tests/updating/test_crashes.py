@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,12 @@ from support.project import Project
 from support.remotes import Clone, CountedRepository, Killed, MemoryForge, Steps, cloned, git
 
 from lockgen.adapters.clone import PREFIX, opened
+from lockgen.errors import Refused, ToolFailed
 from lockgen.model.changes import Changes
 from lockgen.model.policy import Policy
 from lockgen.model.update import Candidate, Group, Moved, Story, Told
 from lockgen.planning.updates import key_of
-from lockgen.updating import Options, Prepared, Updater
+from lockgen.updating import Options, Prepared, Report, Updater
 
 FORGE_STEPS = {
     "created": ["commit", "push", "open", "label"],
@@ -37,6 +39,7 @@ def group(version: str) -> Group:
 
 @pytest.fixture
 def clone(project: Project, tmp_path: Path) -> Clone:
+    project.write("# the family\n")
     project.write("numpy 1.0\n", "pins.txt")
     return cloned(project, tmp_path)
 
@@ -46,15 +49,16 @@ def forge(clone: Clone) -> MemoryForge:
     return MemoryForge(clone.remote)
 
 
-def run(clone: Clone, forge: MemoryForge, groups: list[Group]) -> list[Told]:
-    def prepare(wanted: Group, folder: str) -> Prepared:
-        (candidate,) = wanted.candidates
-        new = str(candidate.allowed[0])
-        (Path(folder) / "pins.txt").write_text(f"numpy {new}\n")
-        return Prepared(Story(wanted.name, (Moved("numpy", "1.0", new),), Changes()))
+def prepares(wanted: Group, folder: str) -> Prepared:
+    (candidate,) = wanted.candidates
+    new = str(candidate.allowed[0])
+    (Path(folder) / "pins.txt").write_text(f"{wanted.name} {new}\n")
+    return Prepared(Story(wanted.name, (Moved(wanted.name, "1.0", new),), Changes()))
 
+
+def run(clone: Clone, forge: MemoryForge, groups: list[Group]) -> list[Told]:
     repository = CountedRepository(opened(clone.root, "origin", "main"), forge.steps)
-    report = Updater(repository, forge, prepare, Options(Policy()), Silence()).run(groups)
+    report = Updater(repository, forge, prepares, Options(Policy()), Silence()).run(groups)
     assert report.faults == []
     return report.told
 
@@ -112,6 +116,7 @@ def undisturbed(folder: Path, like: Project, outcome: str) -> object:
     other = folder / "other"
     (other / "project").mkdir(parents=True)
     project = Project(other / "project", like.capsys)
+    project.write("# the family\n")
     project.write("numpy 1.0\n", "pins.txt")
     clone = cloned(project, other)
     forge = MemoryForge(clone.remote)
@@ -191,9 +196,17 @@ def test_another_projects_branches_are_left_alone(clone: Clone, forge: MemoryFor
     assert "lockgen/numpy" in clone.heads()
 
 
-def test_a_pull_request_that_lost_a_label_gets_it_back(clone: Clone, forge: MemoryForge) -> None:
-    from dataclasses import replace
+@pytest.mark.parametrize("folder", ["gone", "../outside", "/", "a\nb"])
+def test_a_project_that_is_no_more_has_no_branches(clone: Clone, forge: MemoryForge, folder: str) -> None:
+    """What a commit names as its project may be anything."""
+    made = Updater(
+        opened(clone.root, "origin", "main"), forge, prepares, Options(Policy(), project=folder), Silence()
+    ).run([group("1.1")])
+    assert [told.deed for told in made.told] == ["created"]
+    assert [told.deed for told in run(clone, forge, [])] == ["closed"]
 
+
+def test_a_pull_request_that_lost_a_label_gets_it_back(clone: Clone, forge: MemoryForge) -> None:
     run(clone, forge, [group("1.1")])
     forge.requests[1] = replace(forge.requests[1], labels=frozenset({"mine"}))
     assert [told.deed for told in run(clone, forge, [group("1.1")])] == ["unchanged"]
@@ -213,8 +226,6 @@ def test_a_branch_of_another_projects_is_told_and_stays(clone: Clone, forge: Mem
 def test_what_the_forge_refuses_of_one_group_does_not_stop_the_others(
     clone: Clone, forge: MemoryForge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lockgen.errors import Refused
-
     real = forge.open
 
     def opens(branch: str, title: str, body: str) -> object:
@@ -223,17 +234,72 @@ def test_what_the_forge_refuses_of_one_group_does_not_stop_the_others(
         return real(branch, title, body)
 
     monkeypatch.setattr(forge, "open", opens)
-    candidate = Candidate("scipy", Version("1.0"), (Version("1.5"),))
-    second = Group("scipy", (candidate,), partial=False, key=key_of([candidate]))
-
-    def prepare(wanted: Group, folder: str) -> Prepared:
-        (Path(folder) / "pins.txt").write_text(f"{wanted.name} new\n")
-        return Prepared(Story(wanted.name, (Moved(wanted.name, "1.0", "1.1"),), Changes()))
-
-    repository = opened(clone.root, "origin", "main")
-    report = Updater(repository, forge, prepare, Options(Policy()), Silence()).run([group("1.1"), second])
+    report = both(clone, forge, [group("1.1"), scipy()])
     assert [told.deed for told in report.told] == ["failed", "created"]
     assert len(report.faults) == 1
+
+
+SECOND = Candidate("scipy", Version("1.0"), (Version("1.5"),))
+
+
+def both(clone: Clone, forge: MemoryForge, groups: list[Group], **more: object) -> Report:
+    """A run of numpy and scipy, with what failed in it."""
+
+    options = Options(Policy(**more))  # type: ignore[arg-type]
+    return Updater(opened(clone.root, "origin", "main"), forge, prepares, options, Silence()).run(groups)
+
+
+def scipy(*, security: bool = False) -> Group:
+    candidate = replace(SECOND, mends=security)
+    return Group("scipy", (candidate,), partial=False, key=key_of([candidate]))
+
+
+@pytest.mark.parametrize("asked", ["close", "label", "declined", "edit", "merged"])
+@pytest.mark.parametrize("of_one", [True, False])
+def test_one_thing_that_is_refused_stops_nothing_and_a_forge_that_fails_is_asked_no_more(
+    clone: Clone, forge: MemoryForge, monkeypatch: pytest.MonkeyPatch, asked: str, of_one: bool
+) -> None:
+    both(clone, forge, [group("1.1")], labels=())
+    groups = {"close": [], "merged": [], "declined": [group("1.1")], "edit": [group("1.2")], "label": [group("1.1")]}
+    if asked in ("declined", "merged"):
+        del forge.requests[1]
+    real = getattr(forge, asked)
+
+    def refuses_once(*_: object) -> None:
+        monkeypatch.setattr(forge, asked, real)
+        raise (Refused if of_one else ToolFailed)(f"the forge does not {asked}")
+
+    monkeypatch.setattr(forge, asked, refuses_once)
+    report = both(clone, forge, [*groups[asked], scipy()])
+    assert [fault.message for fault in report.faults] == [f"the forge does not {asked}"]
+    comes_last = asked in ("close", "merged")
+    assert ("lockgen/scipy" in clone.heads()) == (of_one or comes_last)
+    assert both(clone, forge, [*groups[asked], scipy()]).faults == []
+
+
+@pytest.mark.parametrize("step", ["tree", "commit", "fresh"])
+def test_a_step_that_git_fails_at_is_told_and_the_others_go_on(
+    clone: Clone, forge: MemoryForge, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    from lockgen.adapters.clone import Clone as Real
+
+    real = getattr(Real, step)
+
+    def fails_once(self: Real, *arguments: object) -> object:
+        monkeypatch.setattr(Real, step, real)
+        raise ToolFailed("git cannot: no space left")
+
+    monkeypatch.setattr(Real, step, fails_once)
+    report = both(clone, forge, [group("1.1"), scipy()])
+    assert [(told.group, told.deed) for told in report.told] == [("numpy", "failed"), ("scipy", "created")]
+    assert [fault.message for fault in report.faults] == ["git cannot: no space left"]
+
+
+def test_a_fix_that_ends_nothing_is_no_reason_to_open_more_than_allowed(clone: Clone, forge: MemoryForge) -> None:
+    """Its vulnerability let it through, and what resolved at last does not end it."""
+    report = both(clone, forge, [group("1.1"), scipy(security=True)], max_open=1)
+    assert [(told.group, told.deed) for told in report.told] == [("numpy", "created"), ("scipy", "limited")]
+    assert "lockgen/scipy" not in clone.heads()
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from support.forges import PATH, TOKEN, ForgeServer, Trouble, serving_forge
 
-from lockgen.adapters.forges import Kind, Place, Token, forge_at, is_its_own, place_of, take_tokens
-from lockgen.errors import BadInput, Exit, ToolFailed
+from lockgen.adapters.forges import Kind, Place, Token, forge_at, is_its_own, last_word, place_of, take_tokens
+from lockgen.errors import BadInput, Exit, Refused, ToolFailed
 from lockgen.ports import Forge
 from lockgen.rendering.pullrequest import CLOSED, mark
 
@@ -46,7 +47,7 @@ def test_one_is_opened_labelled_found_edited_and_closed(server: ForgeServer, for
     forge.edit(found, "update numpy again", BODY.replace("words", "others"))
     assert server.requests[1]["title"] == "update numpy again"
     forge.close(found, "Superseded.", f"{CLOSED}\n{BODY}")
-    assert server.comments[1] == [f"Superseded.\n\n{CLOSED}"]
+    assert server.comments[1] == [f"Superseded.\n\n{last_word(found)}"]
     assert forge.opened("lockgen/") == []
     (closed,) = forge.declined("lockgen/numpy")
     assert CLOSED in closed.body
@@ -60,18 +61,74 @@ def test_a_second_run_gets_the_one_that_the_first_opened(server: ForgeServer, fo
 
 def test_a_comment_is_made_once_though_closing_failed_in_between(server: ForgeServer, forge: Forge) -> None:
     request = forge.open("lockgen/numpy", "t", BODY)
-    server.comments[1].append(f"Superseded.\n\n{CLOSED}")
+    server.comments[1].append(f"Superseded.\n\n{last_word(request)}")
     forge.close(request, "Superseded.", BODY)
     assert len(server.comments[1]) == 1
 
 
-def test_forks_other_prefixes_other_bases_and_merged_ones_are_not_lockgens(server: ForgeServer, forge: Forge) -> None:
+def test_a_reopened_one_that_tells_of_another_commit_gets_a_word_again(server: ForgeServer, forge: Forge) -> None:
+    request = forge.open("lockgen/numpy", "t", BODY)
+    forge.close(request, "Done: main has numpy 1.1.", f"{CLOSED}\n{BODY}")
+    server.requests[1] |= {"state": "open", "body": BODY.replace("a" * 40, "b" * 40)}
+    (again,) = forge.opened("lockgen/")
+    forge.close(again, "Done: main has numpy 1.2.", again.body)
+    assert [said.partition("\n")[0] for said in server.comments[1]] == [
+        "Done: main has numpy 1.1.",
+        "Done: main has numpy 1.2.",
+    ]
+
+
+def test_forks_other_prefixes_and_merged_ones_are_not_lockgens(server: ForgeServer, forge: Forge) -> None:
     server.add("lockgen/numpy", fork=True)
     server.add("feature/numpy")
-    server.add("lockgen/other", base="release")
-    server.add("lockgen/done", state="closed" if server.kind == "github" else "merged", merged=True)
+    add_merged(server, "lockgen/done")
     assert forge.opened("lockgen/") == []
     assert forge.declined("lockgen/done") == []
+
+
+def add_merged(server: ForgeServer, branch: str, body: str = "") -> None:
+    server.add(branch, body=body, state="closed" if server.kind == "github" else "merged", merged=True)
+
+
+def test_which_one_was_merged_is_told(server: ForgeServer, forge: Forge) -> None:
+    add_merged(server, "lockgen/numpy", BODY)
+    server.add("lockgen/numpy", state="closed")
+    assert [request.mark for request in forge.merged("lockgen/numpy")] == ["a" * 40]
+
+
+def test_one_to_another_base_is_open_and_says_where_it_goes(server: ForgeServer, forge: Forge) -> None:
+    server.add("lockgen/numpy")
+    server.add("lockgen/other", base="release")
+    server.add("lockgen/other", base="release", state="closed")
+    assert [(one.branch, one.base) for one in forge.opened("lockgen/")] == [
+        ("lockgen/numpy", "main"),
+        ("lockgen/other", "release"),
+    ]
+    assert forge.declined("lockgen/other") == []
+
+
+@pytest.mark.parametrize("status", [403, 404, 409, 422])
+def test_a_word_against_one_that_is_open_is_about_that_one(server: ForgeServer, forge: Forge, status: int) -> None:
+    """Its conversation may be locked; a word against all of them comes with the list."""
+    request = forge.open("lockgen/numpy", "t", BODY)
+    asks: list[Callable[[], None]] = [
+        partial(forge.close, request, "Done.", BODY),
+        partial(forge.label, request, ["dependencies"]),
+        partial(forge.edit, request, "t", BODY),
+    ]
+    for ask in asks:
+        server.troubles = [Trouble(status, said="no")]
+        with pytest.raises(Refused):
+            ask()
+
+
+@pytest.mark.parametrize("status", [401, 429])
+def test_who_asks_and_how_often_is_about_all(server: ForgeServer, forge: Forge, status: int) -> None:
+    request = forge.open("lockgen/numpy", "t", BODY)
+    server.troubles = [Trouble(status, said="no")]
+    with pytest.raises(ToolFailed) as caught:
+        forge.label(request, ["dependencies"])
+    assert not isinstance(caught.value, Refused)
 
 
 def test_all_pages_are_read(server: ForgeServer, forge: Forge) -> None:
@@ -194,6 +251,25 @@ def test_an_address_that_says_nothing_needs_a_word(monkeypatch: pytest.MonkeyPat
     assert place_of("https://code.example/a/b", None).kind == "gitlab"
     with pytest.raises(BadInput, match="names no repository"):
         place_of("/srv/git/voices.git", "github")
+
+
+@pytest.mark.parametrize(
+    ("address", "variable", "value", "path"),
+    [
+        ("https://github.com/org/family", "GITHUB_REPOSITORY", "org/tools", "org/family"),
+        ("/srv/git/family.git", "GITHUB_REPOSITORY", "org/family", "org/family"),
+        ("git@github.com:org/family.git", "GITHUB_REPOSITORY", "org/tools", "org/family"),
+        ("https://code.example/gitlab/team/family.git", "CI_PROJECT_PATH", "team/family", "team/family"),
+        ("https://code.example/team/family.git", "CI_PROJECT_PATH", "team/tools", "team/family"),
+        ("git@code.example:family.git", "CI_PROJECT_PATH", "team/family", "team/family"),
+    ],
+)
+def test_the_address_goes_before_the_variables_of_a_job(
+    monkeypatch: pytest.MonkeyPatch, address: str, variable: str, value: str, path: str
+) -> None:
+    """A job in one repository may update another; a server under a folder of its host has that in every address."""
+    monkeypatch.setenv(variable, value)
+    assert place_of(address, "github" if variable.startswith("GITHUB") else "gitlab").path == path
 
 
 def test_git_sends_the_token_to_the_forge_only() -> None:

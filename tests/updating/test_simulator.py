@@ -77,7 +77,7 @@ def test_every_request_is_one_that_github_describes(
     state = simulator.state
     (pull,) = state["pulls"]
     assert (pull["title"], pull["state"], pull["labels"]) == ("update numpy 1.0 -> 1.2", "closed", ["dependencies"])
-    assert state["comments"][0][0].startswith("Superseded: main has these versions")
+    assert state["comments"][0][0].startswith("Done: main has numpy 1.2.")
     assert {one["token"] for one in state["asked"]} == {f"token {TOKEN}"}
     assert {one["operation"] for one in state["asked"]} >= {"pulls/create", "pulls/update", "issues/add-labels"}
 

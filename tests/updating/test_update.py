@@ -126,7 +126,7 @@ def test_a_superseded_one_is_closed_with_a_word(clone: Clone, forge: MemoryForge
     clone.commit("numpy by hand")
     assert outcomes(clone) == {"numpy": "closed"}
     assert forge.closed == {1}
-    assert forge.comments[1][0].startswith("Superseded: main has these versions")
+    assert forge.comments[1] == ["Done: main has numpy 1.1."]
     assert "lockgen/numpy" not in clone.heads()
     assert outcomes(clone) == {}
 
@@ -335,7 +335,8 @@ def test_a_fix_of_a_vulnerability_waits_for_no_cooldown(clone: Clone, forge: Mem
     assert ran.code == 0, ran.err
     (request,) = forge.requests.values()
     assert request.title == "security: update numpy 1.0 -> 1.1"
-    assert "vulnerability/GHSA-aaaa-bbbb-cccc), ended by 1.1: numbers leak" in request.body
+    assert "vulnerability/GHSA-aaaa-bbbb-cccc)" in request.body
+    assert "numbers leak" in request.body
 
 
 def test_no_token_is_told_with_the_name_of_the_variable(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -520,3 +521,15 @@ def test_nothing_is_closed_because_nobody_was_asked_about_vulnerabilities(
     assert (group["group"], group["outcome"]) == ("numpy", "unchanged")
     assert "nobody was asked about those this time" in group["why"]
     assert forge.requests[1].title == "security: update numpy 1.0 -> 1.1"
+
+
+def test_what_is_ignored_for_one_variant_moves_for_the_others(
+    clone: Clone, forge: MemoryForge, index: LocalIndex
+) -> None:
+    for version in ("0.5", "0.6"):
+        index.add("numpy", version)
+    policy = '[update]\nignore = [{ package = "numpy", variant = "slow" }]\n'
+    clone.project.write(FAMILY + OWN + policy)
+    clone.project.ok("resolve")
+    clone.commit("slow stays")
+    assert outcomes(clone) == {"numpy": "created"}

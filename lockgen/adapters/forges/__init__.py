@@ -9,6 +9,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from lockgen.errors import BadInput
+from lockgen.model.update import PullRequest
 from lockgen.ports import Forge
 
 Kind = Literal["github", "gitlab"]
@@ -49,7 +50,7 @@ class Token:
 
 
 def place_of(address: str, wanted: Kind | None) -> Place:
-    """The forge of a remote's address; CI's own variables go first where they are of ``wanted``, or of its host.
+    """The forge of a remote's address; what that does not say, CI's own variables do.
 
     Raises:
         BadInput: nothing says which forge it is, or which repository of it.
@@ -62,7 +63,7 @@ def place_of(address: str, wanted: Kind | None) -> Place:
             hint='say it: [update] forge = "github" or "gitlab"; or make the branches only: --no-forge',
         )
     github = kind == "github"
-    path = os.environ.get("GITHUB_REPOSITORY" if github else "CI_PROJECT_PATH") or path
+    path = _path(path, os.environ.get("GITHUB_REPOSITORY" if github else "CI_PROJECT_PATH", ""))
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)+", path):
         raise BadInput(
             f"the remote {address!r} names no repository of {kind}",
@@ -70,6 +71,16 @@ def place_of(address: str, wanted: Kind | None) -> Place:
         )
     api = _github_api(host) if github else _gitlab_api(host)
     return Place(kind, api, path)
+
+
+def _path(path: str, variable: str) -> str:
+    """OWNER/NAME, from the address where it has one: a job may well update another repository than its own.
+
+    A server under a folder of its host (GitLab's relative URL) has that folder in the address, not in the variable.
+    """
+    if variable and ("/" not in path or f"/{path}".casefold().endswith(f"/{variable}".casefold())):
+        return variable
+    return path
 
 
 def is_its_own(place: Place, address: str) -> bool:
@@ -123,6 +134,11 @@ def take_tokens() -> dict[Kind, Token]:
             if value:
                 found.setdefault(kind, Token(value, variable))
     return found
+
+
+def last_word(request: PullRequest) -> str:
+    """The sign of lockgen's last word on ``request``: of one commit, as a reopened one may get another."""
+    return f"<!-- lockgen-closed commit={request.mark or '-'} -->"
 
 
 def variables(kind: Kind) -> str:

@@ -35,10 +35,16 @@ class Silent(Exception):
         self.why, self.slow = why, slow
 
 
-def patiently(forge: str, what: str, secrets: tuple[str, ...], work: Callable[[], Result]) -> Result:
+def patiently(
+    forge: str, what: str, secrets: tuple[str, ...], work: Callable[[], Result], *, of_one: bool = False
+) -> Result:
     """``work``'s result; asked again where the server failed or nobody answered, so ``work`` may be done twice.
 
+    ``of_one``: it is about a pull request that is there, so that a word against it may be about that one only (its
+    conversation is locked, say).
+
     Raises:
+        Refused: it is about the one thing that was asked for, and not about who asks.
         ToolFailed: in words of ``what`` was asked, with no secret in them.
     """
     for attempt in range(ATTEMPTS):
@@ -47,7 +53,7 @@ def patiently(forge: str, what: str, secrets: tuple[str, ...], work: Callable[[]
             return work()
         except Answered as answer:
             if answer.status < 500 or last:
-                raise _told(forge, what, _hidden(answer.said, secrets), answer) from None
+                raise _told(forge, what, _hidden(answer.said, secrets), answer, of_one) from None
         except Silent as error:
             if last:
                 word = "did not answer in time" if error.slow else "gave no whole answer"
@@ -66,7 +72,7 @@ def _hidden(text: str, secrets: tuple[str, ...]) -> str:
     return text
 
 
-def _told(forge: str, what: str, said: str, answer: Answered) -> ToolFailed:
+def _told(forge: str, what: str, said: str, answer: Answered, of_one: bool) -> ToolFailed:
     limited = _limited(answer)
     if limited is not None:
         return ToolFailed(
@@ -77,12 +83,14 @@ def _told(forge: str, what: str, said: str, answer: Answered) -> ToolFailed:
     message, hint = _MEANING.get(answer.status, ("answers HTTP {status}", "run it again later"))
     if answer.status >= 500:
         message, hint = "fails with HTTP {status}", "run it again later: a run goes on where one ended"
-    kind = Refused if answer.status in _OF_ONE else ToolFailed
+    kind = Refused if answer.status in (*_OF_ONE, *(_MAYBE_OF_ONE if of_one else ())) else ToolFailed
     return kind(f"{forge} {message.format(status=answer.status)}: {what}", reason=said or None, hint=hint)
 
 
 _OF_ONE = (409, 422)
 """What is about the one thing that was asked for, and not about who asks."""
+_MAYBE_OF_ONE = (403, 404, 410)
+"""The same of a pull request that was there a moment ago."""
 
 
 _MEANING = {

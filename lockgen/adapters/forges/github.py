@@ -9,10 +9,10 @@ import github
 from github.PullRequest import PullRequest as Found
 
 from lockgen import __version__
-from lockgen.adapters.forges import Token
+from lockgen.adapters.forges import Token, last_word
 from lockgen.adapters.forges.failures import SECONDS, Answered, Silent, patiently
 from lockgen.model.update import PullRequest
-from lockgen.rendering.pullrequest import CLOSED, marks
+from lockgen.rendering.pullrequest import marks
 
 Result = TypeVar("Result")
 
@@ -40,7 +40,7 @@ class GitHub:
             "the open pull requests",
             lambda: [
                 found
-                for request in self._repository.get_pulls(state="open", base=self._base)
+                for request in self._repository.get_pulls(state="open")
                 if (found := self._own(request)) is not None and found.branch.startswith(prefix)
             ],
         )
@@ -49,12 +49,16 @@ class GitHub:
         """See ports.Forge."""
         return self._do(f"the closed pull requests of {branch}", lambda: self._of(branch, "closed"))
 
-    def _of(self, branch: str, state: str) -> list[PullRequest]:
+    def merged(self, branch: str) -> Sequence[PullRequest]:
+        """See ports.Forge."""
+        return self._do(f"the merged pull requests of {branch}", lambda: self._of(branch, "closed", merged=True))
+
+    def _of(self, branch: str, state: str, *, merged: bool = False) -> list[PullRequest]:
         head = f"{self._path.split('/')[0]}:{branch}"
         requests = self._repository.get_pulls(state=state, head=head, base=self._base)
-        mine = [(request, self._own(request)) for request in requests if request.merged_at is None]
+        mine = [self._own(request) for request in requests if (request.merged_at is not None) == merged]
         # GitHub takes a filter that it does not understand for none.
-        return [found for _, found in mine if found is not None and found.branch == branch]
+        return [found for found in mine if found is not None and found.branch == branch]
 
     def open(self, branch: str, title: str, body: str) -> PullRequest:
         """See ports.Forge: of two runs the second gets 422, and takes what the first opened."""
@@ -73,22 +77,30 @@ class GitHub:
 
     def edit(self, request: PullRequest, title: str, body: str) -> None:
         """See ports.Forge."""
-        self._do(f"edit pull request {request.number}", lambda: self._pull(request).edit(title=title, body=body))
+        self._do(
+            f"edit pull request {request.number}",
+            lambda: self._pull(request).edit(title=title, body=body),
+            of_one=True,
+        )
 
     def label(self, request: PullRequest, labels: Sequence[str]) -> None:
         """See ports.Forge; GitHub makes labels that it does not know."""
-        self._do(f"label pull request {request.number}", lambda: self._pull(request).add_to_labels(*labels))
+        self._do(
+            f"label pull request {request.number}",
+            lambda: self._pull(request).add_to_labels(*labels),
+            of_one=True,
+        )
 
     def close(self, request: PullRequest, word: str, body: str) -> None:
         """See ports.Forge: the comment first, as the next run looks at open ones only."""
 
         def work() -> None:
             pull = self._pull(request)
-            if not any(CLOSED in (comment.body or "") for comment in pull.get_issue_comments()):
-                pull.create_issue_comment(f"{word}\n\n{CLOSED}")
+            if not any(last_word(request) in (comment.body or "") for comment in pull.get_issue_comments()):
+                pull.create_issue_comment(f"{word}\n\n{last_word(request)}")
             pull.edit(state="closed", body=body)
 
-        self._do(f"close pull request {request.number}", work)
+        self._do(f"close pull request {request.number}", work, of_one=True)
 
     def _pull(self, request: PullRequest) -> Found:
         return self._repository.get_pull(request.number)
@@ -100,7 +112,7 @@ class GitHub:
             return None
         return _read(request)
 
-    def _do(self, what: str, work: Callable[[], Result]) -> Result:
+    def _do(self, what: str, work: Callable[[], Result], *, of_one: bool = False) -> Result:
         def told() -> Result:
             try:
                 return work()
@@ -114,17 +126,18 @@ class GitHub:
             except (ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:
                 raise Silent(f"an answer that is not GitHub's: {type(error).__name__}") from None
 
-        return patiently("GitHub", what, self._secrets, told)
+        return patiently("GitHub", what, self._secrets, told, of_one=of_one)
 
 
 def _read(request: Found) -> PullRequest:
     """Raises TypeError where GitHub said only half of it."""
-    branch, body = request.head.ref, request.body or ""
-    if not isinstance(request.number, int) or not isinstance(branch, str) or not isinstance(body, str):
-        raise TypeError("number, head and body")
+    branch, base, body = request.head.ref, request.base.ref, request.body or ""
+    if not isinstance(request.number, int) or not all(isinstance(text, str) for text in (branch, base, body)):
+        raise TypeError("number, head, base and body")
     commit, moves = marks(body)
     labels = frozenset(str(label.name) for label in request.labels)
-    return PullRequest(request.number, str(request.html_url), branch, str(request.title), body, labels, commit, moves)
+    url, title = str(request.html_url), str(request.title)
+    return PullRequest(request.number, url, branch, title, body, labels, commit, moves, base)
 
 
 def _said(error: github.GithubException) -> str:

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 import gitlab
 
 from lockgen import __version__
-from lockgen.adapters.forges import Token
+from lockgen.adapters.forges import Token, last_word
 from lockgen.adapters.forges.failures import SECONDS, Answered, Silent, patiently
 from lockgen.model.update import PullRequest
-from lockgen.rendering.pullrequest import CLOSED, marks
+from lockgen.rendering.pullrequest import marks
 
 Result = TypeVar("Result")
 
@@ -47,13 +47,18 @@ class GitLab:
 
     def declined(self, branch: str) -> Sequence[PullRequest]:
         """See ports.Forge; merged ones have a state of their own."""
-        return self._do(
-            f"the closed merge requests of {branch}", lambda: self._of(state="closed", source_branch=branch)
-        )
+        return self._to_base(f"the closed merge requests of {branch}", "closed", branch)
+
+    def merged(self, branch: str) -> Sequence[PullRequest]:
+        """See ports.Forge."""
+        return self._to_base(f"the merged merge requests of {branch}", "merged", branch)
+
+    def _to_base(self, what: str, state: str, branch: str) -> list[PullRequest]:
+        return self._do(what, lambda: self._of(state=state, source_branch=branch, target_branch=self._base))
 
     def _of(self, **filters: str) -> list[PullRequest]:
         # obey_rate_limit: it would sleep as long as the server says, without a word.
-        query: dict[str, Any] = {"target_branch": self._base, "get_all": True, "obey_rate_limit": False, **filters}
+        query: dict[str, Any] = {"get_all": True, "obey_rate_limit": False, **filters}
         listed: Any = self._requests.list(**query)
         return [_read(request) for request in listed if request.source_project_id == request.target_project_id]
 
@@ -71,7 +76,8 @@ class GitLab:
             try:
                 return _read(self._requests.create(wanted, obey_rate_limit=False))
             except gitlab.GitlabError as error:
-                there = self._of(state="opened", source_branch=branch) if error.response_code == 409 else []
+                filters = {"state": "opened", "source_branch": branch, "target_branch": self._base}
+                there = self._of(**filters) if error.response_code == 409 else []
                 if not there:
                     raise
                 return there[0]
@@ -91,17 +97,17 @@ class GitLab:
 
         def work() -> None:
             notes = self._requests.get(request.number, lazy=True).notes
-            if not any(CLOSED in note.body for note in notes.list(get_all=True, obey_rate_limit=False)):
-                notes.create({"body": f"{word}\n\n{CLOSED}"}, obey_rate_limit=False)
+            if not any(last_word(request) in note.body for note in notes.list(get_all=True, obey_rate_limit=False)):
+                notes.create({"body": f"{word}\n\n{last_word(request)}"}, obey_rate_limit=False)
             changed = {"state_event": "close", "description": body}
             self._requests.update(request.number, changed, obey_rate_limit=False)
 
-        self._do(f"close merge request {request.number}", work)
+        self._do(f"close merge request {request.number}", work, of_one=True)
 
     def _update(self, what: str, request: PullRequest, data: dict[str, str]) -> None:
-        self._do(what, lambda: self._requests.update(request.number, data, obey_rate_limit=False))
+        self._do(what, lambda: self._requests.update(request.number, data, obey_rate_limit=False), of_one=True)
 
-    def _do(self, what: str, work: Callable[[], Result]) -> Result:
+    def _do(self, what: str, work: Callable[[], Result], *, of_one: bool = False) -> Result:
         def told() -> Result:
             try:
                 return work()
@@ -114,17 +120,19 @@ class GitLab:
             except (ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:
                 raise Silent(f"an answer that is not GitLab's: {type(error).__name__}") from None
 
-        return patiently("GitLab", what, self._secrets, told)
+        return patiently("GitLab", what, self._secrets, told, of_one=of_one)
 
 
 def _read(request: Any) -> PullRequest:
     """Raises TypeError or AttributeError where GitLab said only half of it."""
-    number, branch, body = request.iid, request.source_branch, request.description or ""
-    if not isinstance(number, int) or not isinstance(branch, str) or not isinstance(body, str):
-        raise TypeError("iid, source_branch and description")
+    number, body = request.iid, request.description or ""
+    branch, base = request.source_branch, request.target_branch
+    if not isinstance(number, int) or not all(isinstance(text, str) for text in (branch, base, body)):
+        raise TypeError("iid, source_branch, target_branch and description")
     commit, moves = marks(body)
     labels = frozenset(str(label) for label in request.labels)
-    return PullRequest(number, str(request.web_url), branch, str(request.title), body, labels, commit, moves)
+    url, title = str(request.web_url), str(request.title)
+    return PullRequest(number, url, branch, title, body, labels, commit, moves, base)
 
 
 def _said(error: gitlab.GitlabError) -> str:
