@@ -18,6 +18,7 @@ from lockgen.planning import branches
 from lockgen.planning import updates as planning
 from lockgen.planning.farewells import Known, farewell
 from lockgen.ports import Forge, Progress, Repository
+from lockgen.rendering import commits
 from lockgen.rendering import pullrequest as rendering
 
 Result = TypeVar("Result")
@@ -106,7 +107,7 @@ class Updater:
 
     def _made(self, name: str, head: Head) -> Made | None:
         """What lockgen says of its own commit: on another branch it is a copy, and somebody's."""
-        made = rendering.made_of(head)
+        made = commits.made_of(head)
         return made if made is not None and self.policy.prefix + made.group == name else None
 
     def _is_others(self, made: Made) -> bool:
@@ -239,7 +240,7 @@ class Updater:
             return 0
         commit = branch.head.commit if branch is not None else ""
         if steps.push:
-            message = rendering.message(story, group.key, moves, self.options.project, tree, facts.base)
+            message = commits.message(story, group.key, moves, self.options.project, tree, facts.base)
             commit = self.repository.commit(tree, message)
             if not self._pushed(commit, branch, told):
                 return 0
@@ -345,7 +346,7 @@ class Updater:
             write(folder)
             tree = self.repository.tree(folder)
         key = planning.digest(text)
-        message = rendering.seen_message(self.options.project, SEEN_BRANCH, key, tree, self.repository.base)
+        message = commits.seen_message(self.options.project, SEEN_BRANCH, key, tree, self.repository.base)
         commit = self.repository.commit(tree, message)
         if not self.repository.push(name, commit, head.commit if head is not None else None):
             self.progress.note(f"{name}: another run was quicker; what it saw first counts")

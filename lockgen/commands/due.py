@@ -30,8 +30,8 @@ from lockgen.parsing.seen import parse_seen
 from lockgen.planning import baseimages
 from lockgen.planning import updates as planning
 from lockgen.ports import Progress
+from lockgen.rendering.commits import made_of
 from lockgen.rendering.lock import LOCK_PATH
-from lockgen.rendering.pullrequest import made_of
 from lockgen.rendering.seen import render_seen
 
 

@@ -18,7 +18,7 @@ from lockgen.errors import BadInput, Exit, Fault, ToolFailed
 from lockgen.model.update import Group, Waiting
 from lockgen.planning.farewells import known_of
 from lockgen.ports import Forge, Progress
-from lockgen.rendering import pullrequest as rendering
+from lockgen.rendering import updates as rendering
 from lockgen.updating import Options as Rules
 from lockgen.updating import Report, Updater
 

@@ -1,4 +1,4 @@
-"""A pull request of `lockgen update`: its title, its text, and the message of its commit. Pure, from a Story.
+"""A pull request of `lockgen update`: its title and its text. Pure, from a Story.
 
 Names, versions and URLs come from indexes and packages: they are escaped, so that none of them becomes a mention, a
 link, an image or a command to the forge.
@@ -6,8 +6,6 @@ link, an image or a command to the forge.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import shlex
 from collections.abc import Callable, Iterable, Sequence
@@ -20,13 +18,11 @@ from packaging.version import Version
 from lockgen.model.accelerator import FAMILY
 from lockgen.model.policy import STEPS
 from lockgen.model.sizes import Bytes, Weight
-from lockgen.model.update import SECURITY, CellChange, Head, Link, Made, Moved, Story, Stuck, Told, Waiting, Weakness
+from lockgen.model.update import SECURITY, CellChange, Link, Moved, Story, Stuck, Weakness
 from lockgen.rendering import changes as rendering
 from lockgen.rendering.sizes import download, installed
 from lockgen.rendering.tables import megabytes
 
-SEAL = "Lockgen-Seal"
-MADE = "Lockgen-Update"
 MARK = "lockgen-update"
 CLOSED = "<!-- lockgen-closed -->"
 """In the text of a pull request that lockgen closed itself: no person declined it."""
@@ -102,7 +98,7 @@ def _in_common(values: Iterable[str]) -> list[str]:
 
 def values_of(moves: Iterable[Moved]) -> list[Moved]:
     """The moves of packages and base images, each once."""
-    return [move for move in _once(moves) if move.kind != "cut-off"]
+    return [move for move in once(moves) if move.kind != "cut-off"]
 
 
 def packages_of(moves: Iterable[Moved]) -> list[Moved]:
@@ -126,47 +122,9 @@ def _short(value: str) -> str:
     return _DIGEST.sub(r"@\1", value)
 
 
-def _once(moves: Iterable[Moved]) -> list[Moved]:
+def once(moves: Iterable[Moved]) -> list[Moved]:
     """A package that several tables pin moves once, where it moves alike."""
     return list(dict.fromkeys(moves))
-
-
-def message(story: Story, key: str, moves: str, project: str, tree: str, parent: str) -> str:
-    """The message of the commit, sealed: see ``seal``."""
-    lines = [f"{move.name}: {move.old} -> {move.new}" for move in _once(story.moves)]
-    made = json.dumps({"project": project, "group": story.group, "key": key, "moves": moves}, sort_keys=True)
-    return sealed("\n".join([title(story), "", *lines, "", f"{MADE}: {made}"]), tree, parent)
-
-
-def seen_message(project: str, group: str, key: str, tree: str, parent: str) -> str:
-    """The message of the commit that keeps when releases were first seen."""
-    made = json.dumps({"project": project, "group": group, "key": key, "moves": ""}, sort_keys=True)
-    told = "`lockgen update` keeps here when it first saw releases of indexes that do not say when they were uploaded."
-    return sealed("\n".join(["releases seen", "", told, "", f"{MADE}: {made}"]), tree, parent)
-
-
-def sealed(text: str, tree: str, parent: str) -> str:
-    """``text`` with a last line that names its own words, the tree and the parent: any change to one of them shows."""
-    return f"{text}\n{SEAL}: {seal(text, tree, parent)}\n"
-
-
-def seal(text: str, tree: str, parent: str) -> str:
-    """The seal of a commit, 64 hex digits."""
-    return hashlib.sha256("\0".join([text, tree, parent]).encode()).hexdigest()
-
-
-def made_of(head: Head) -> Made | None:
-    """What a commit of lockgen's own says; None for any other, and for one of lockgen's that somebody changed."""
-    text, _, end = head.message.rstrip("\n").rpartition(f"\n{SEAL}: ")
-    if len(head.parents) != 1 or end.strip() != seal(text, head.tree, head.parents[0]):
-        return None
-    line = text.rpartition(f"\n{MADE}: ")[2]
-    try:
-        data = json.loads(line)
-        found = [data[name] for name in ("project", "group", "key", "moves")]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return Made(*found) if all(isinstance(value, str) for value in found) else None
 
 
 # -- the text ------------------------------------------------------------------
@@ -326,7 +284,7 @@ def _section(name: str, lines: Sequence[str]) -> str:
 
 
 def _moves(moves: Iterable[Moved]) -> list[str]:
-    rows = [f"| {' | '.join(map(_plain, _row(move)))} |" for move in _once(moves)]
+    rows = [f"| {' | '.join(map(_plain, _row(move)))} |" for move in once(moves)]
     return ["| what | from | to | step | released |", "| --- | --- | --- | --- | --- |", *rows]
 
 
@@ -444,13 +402,13 @@ def _links(links: Iterable[Link]) -> list[str]:
 
 def reproduce(moves: Iterable[Moved]) -> str:
     """The command that makes the same moves."""
-    once = _once(moves)
-    pins = [move for move in once if move.kind == "pin"]
-    bases = [move for move in once if move.kind == "base"]
-    options = [f"--exclude-newer {move.new}" for move in once if move.kind == "cut-off"]
+    made = once(moves)
+    pins = [move for move in made if move.kind == "pin"]
+    bases = [move for move in made if move.kind == "base"]
+    options = [f"--exclude-newer {move.new}" for move in made if move.kind == "cut-off"]
     options += [f"--variant {variant}" for move in pins for variant in move.variants]
     options += [f"--base {variant}={move.name}:{move.new}" for move in bases for variant in move.variants]
-    return " ".join(["lockgen bump", *dict.fromkeys(options), *_wishes(packages_of(once))])
+    return " ".join(["lockgen bump", *dict.fromkeys(options), *_wishes(packages_of(made))])
 
 
 def _wishes(moves: Sequence[Moved]) -> Iterable[str]:
@@ -517,58 +475,6 @@ def _plain(text: str) -> str:
     # Between a backslash and a letter nothing helps against @name and #1 on GitHub but a character of no width.
     escaped = _SPECIAL.sub(r"\\\1", words).replace("\\@", "@\u200b").replace("\\#", "#\u200b")
     return _ADDRESS.sub(lambda found: f"{found[0]}\u200b", escaped)
-
-
-# -- the report ----------------------------------------------------------------
-
-
-def text(told: Sequence[Told], waiting: Sequence[Waiting], *, bodies: bool) -> str:
-    """The report for a terminal, a block for each group; with ``bodies`` the texts of the pull requests too."""
-    blocks = []
-    for one in told:
-        head = f"{one.group}: {one.deed}{f', {one.title}' if one.title else ''}"
-        lines = [head, *([f"  {one.url}"] if one.url else []), *(f"  {line}" for line in one.why.splitlines())]
-        if bodies and one.body:
-            lines += ["", *(f"  | {line}".rstrip() for line in one.body.splitlines())]
-        blocks.append("\n".join(lines))
-    if waiting:
-        blocks.append("\n".join(["held back", *(f"  {line}" for line in _held_back(waiting))]))
-    return "\n".join(blocks) + "\n" if blocks else "everything is up to date\n"
-
-
-def _held_back(waiting: Iterable[Waiting]) -> list[str]:
-    """A line for each package and reason; the releases are in order, the newest first."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for one in waiting:
-        found.setdefault((one.name, one.why), []).append(one.version)
-    return [f"{name} {_span(versions)}: {why}" for (name, why), versions in found.items()]
-
-
-def _span(versions: Sequence[str]) -> str:
-    if len(versions) < 4:
-        return ", ".join(versions)
-    return f"{versions[0]} and {len(versions) - 1} older ones, to {versions[-1]}"
-
-
-def as_json(told: Sequence[Told], waiting: Sequence[Waiting]) -> dict[str, object]:
-    """Plain data; ``format`` grows when a reader of the former one would misread it."""
-    return {
-        "format": 1,
-        "groups": [
-            {
-                "group": one.group,
-                "outcome": str(one.deed),
-                "branch": one.branch,
-                "title": one.title or None,
-                "url": one.url,
-                "why": one.why or None,
-                "moves": [{"name": move.name, "from": move.old, "to": move.new} for move in one.moves],
-                "body": one.body or None,
-            }
-            for one in told
-        ],
-        "held-back": [{"name": w.name, "version": w.version, "why": w.why} for w in waiting],
-    }
 
 
 # -- what becomes of one later -------------------------------------------------

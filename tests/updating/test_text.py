@@ -19,6 +19,7 @@ from lockgen.model.changes import Change, Changes, ImageChange, PackageChange
 from lockgen.model.policy import Step
 from lockgen.model.sizes import Bytes, Weight
 from lockgen.model.update import CellChange, Head, Link, Moved, Story, Stuck, Waiting, Weakness
+from lockgen.rendering import commits, updates
 from lockgen.rendering import pullrequest as rendering
 
 TEXTS = Path(__file__).parent / "texts"
@@ -308,9 +309,9 @@ def test_a_long_explanation_says_how_much_was_cut() -> None:
 
 
 def test_a_seal_breaks_with_every_change() -> None:
-    message = rendering.message(SMALL, "key", "moves", ".", "t" * 40, "p" * 40)
+    message = commits.message(SMALL, "key", "moves", ".", "t" * 40, "p" * 40)
     head = Head("c" * 40, "t" * 40, ("p" * 40,), message)
-    made = rendering.made_of(head)
+    made = commits.made_of(head)
     assert made is not None
     assert (made.project, made.group, made.key, made.moves) == (".", "numpy", "key", "moves")
     for changed in (
@@ -324,7 +325,7 @@ def test_a_seal_breaks_with_every_change() -> None:
         replace(head, message="update numpy\n"),
         replace(head, message=""),
     ):
-        assert rendering.made_of(changed) is None
+        assert commits.made_of(changed) is None
 
 
 def test_closing_says_it_once() -> None:
@@ -337,7 +338,7 @@ def test_closing_says_it_once() -> None:
 def test_what_is_held_back_is_told_in_a_line_for_each_reason() -> None:
     newer = [Waiting("hub", f"1.{n}", "newer than [family] exclude-newer") for n in range(60, 0, -1)]
     waiting = [*newer, Waiting("hub", "0.9", "7 days of cooldown end 2026-12-01"), Waiting("rich", "2", "ignored")]
-    assert rendering.text([], waiting, bodies=False) == (
+    assert updates.text([], waiting, bodies=False) == (
         "held back\n"
         "  hub 1.60 and 59 older ones, to 1.1: newer than [family] exclude-newer\n"
         "  hub 0.9: 7 days of cooldown end 2026-12-01\n"
