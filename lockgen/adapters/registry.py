@@ -18,7 +18,6 @@ from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 from lockgen.adapters.http import Http, Opened
 from lockgen.adapters.process import run
 from lockgen.errors import BadInput, LockgenError, ToolFailed
-from lockgen.model.urls import origin
 
 _TYPES = ", ".join(
     [
@@ -111,9 +110,8 @@ class Registry:
             with self._opened_at(url, "application/json") as answer:
                 found += [str(tag) for tag in self._read(answer).get("tags") or []]
                 following = _NEXT.search(answer.headers.get("link", ""))
-            there = urljoin(url, following[1]) if following else None
-            # The token is for this registry only.
-            url = there if there is not None and origin(there) == origin(url) else None
+            # The token is for this registry only, and a proxy before it may not be what the registry knows itself as.
+            url = _on(url, urljoin(url, following[1])) if following else None
         raise ToolFailed(f"{self._name}: the registry's list of tags does not end")
 
     def _json(self, path: str, accept: str) -> dict[str, Any]:
@@ -195,6 +193,12 @@ class Registry:
 
     def _refused(self) -> ToolFailed:
         return ToolFailed(f"{self._name}: the registry refuses access", hint=f"docker login {self._auth_host}")
+
+
+def _on(url: str, other: str) -> str:
+    """``other`` at the origin of ``url``."""
+    here = urlsplit(url)
+    return urlsplit(other)._replace(scheme=here.scheme, netloc=here.netloc).geturl()
 
 
 def _safe(realm: str) -> SplitResult | None:

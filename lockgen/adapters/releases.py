@@ -1,4 +1,4 @@
-"""The releases of packages that a target can use, from index pages; of a cut-off in the past they are kept for good."""
+"""The releases of packages that a target can use, from index pages; before a cut-off they are remembered for a day."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,9 @@ from lockgen.adapters.simple_index import read_page
 from lockgen.errors import LockgenError, ToolFailed
 from lockgen.model.outdated import Release
 from lockgen.ports import IndexFile, ProjectPage, Request
+
+KEPT = 24 * 60 * 60
+"""Seconds for which releases before a cut-off are remembered: none can come, but one can be yanked."""
 
 
 class IndexReleases:
@@ -67,7 +71,8 @@ class IndexReleases:
             return ()
         entry = self._entry(name, request)
         with contextlib.suppress(OSError, ValueError):
-            return tuple(map(str, json.loads(entry.read_bytes())))
+            if request.offline or time.time() - entry.stat().st_mtime < KEPT:
+                return tuple(map(str, json.loads(entry.read_bytes())))
         if request.offline:
             return ()
         try:

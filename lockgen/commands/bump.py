@@ -492,10 +492,14 @@ def _by_name(wishes: Sequence[Wish]) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for one in wishes:
         name = str(canonicalize_name(one.name))
-        if name in found and found[name] != one.version:
+        if name in found and _exact(found[name]) != _exact(one.version):
             raise BadInput(f"{name} is named twice, with two versions", hint="name it once")
         found[name] = one.version
     return found
+
+
+def _exact(version: str | None) -> Version | None:
+    return Version(version) if version is not None else None
 
 
 def _moves(units: Sequence[Unit], given: Given, picks: Iterable[Pick]) -> list[Move]:

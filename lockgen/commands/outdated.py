@@ -123,12 +123,15 @@ def _bases(manifest: Manifest, http: Http, parallel: Parallel, progress: Progres
         reference = parse_reference(text)
         row = BaseRow(text, variants[text], reference.digest)
         if offline:
-            return replace(row, unknown="--offline asks no registry")
+            return replace(row, unknown="--offline asks no registry", listed=False)
+        if not reference.tagged and reference.digest is not None:
+            return replace(row, unknown="a digest alone is pinned: there is no tag to follow", listed=False)
         try:
             found = baseimages.ask(http, reference, manifest, variants[text])
         except LockgenError as error:
             fault = error.faults[0]
-            return replace(row, unknown=f"{fault.message} ({fault.reason})" if fault.reason else fault.message)
-        return replace(row, digest=found.digest, tag=found.tag)
+            said = f"{fault.message} ({fault.reason})" if fault.reason else fault.message
+            return replace(row, unknown=said, listed=False)
+        return replace(row, digest=found.digest, tag=found.tag, unknown="; ".join(found.missing), listed=found.listed)
 
     return parallel.each(one, list(variants))

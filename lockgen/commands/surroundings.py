@@ -226,6 +226,8 @@ class Surroundings:
         sharing = [v.name for v in self._manifest.variants.values() if v.from_image == text]
         found = baseimages.ask(http, reference, self._manifest, sharing)
         if found.tag is None:
+            if found.missing:
+                raise ToolFailed(f"which {reference.name} is the newest is not known: {found.missing[0]}", hint=hint)
             return str(replace(reference, digest=found.digest)) if reference.digest is not None else text
         new = Reference(reference.name, found.tag)
         return str(replace(new, digest=baseimages.digest_of(http, new)) if reference.digest is not None else new)

@@ -49,8 +49,9 @@ class Element:
     @property
     def version(self) -> str | None:
         """The one version that it allows; None where there may be more."""
-        name, equals, version = self.text.partition("==")
-        exact = bool(equals) and version[:1] != "=" and not any(sign in name + version for sign in ",;*<>!~")
+        _, equals, version = self.text.partition("==")
+        # "1!0.5" has an epoch and is exact; "!=" is a bound.
+        exact = bool(equals) and version[:1] != "=" and not any(sign in self.text for sign in (*",;*<>~", "!="))
         return version if exact else None
 
 

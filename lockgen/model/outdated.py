@@ -64,7 +64,8 @@ class Row:
 class BaseRow:
     """A base image. ``pinned`` is the digest that versions.toml names, ``digest`` what its tag is now.
 
-    ``tag`` is a newer one of the same kind, None where there is none; ``unknown`` says why nobody knows.
+    ``tag`` is a newer one of the same kind, None where there is none; ``unknown`` says why nobody knows
+    the digest or, where no tags could be ``listed``, the tag.
     """
 
     reference: str
@@ -73,6 +74,7 @@ class BaseRow:
     digest: str | None = None
     tag: str | None = None
     unknown: str = ""
+    listed: bool = True
 
     @property
     def moved(self) -> bool:

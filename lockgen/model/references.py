@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An image reference, taken apart. ``tag`` is "latest" where it names none; ``digest`` is "sha256:..."."""
+    """An image reference, taken apart. ``tag`` is "latest" where it names none; ``digest`` is "sha256:...";
+    ``tagged``: whether it names a tag at all."""
 
     name: str
     tag: str = "latest"
     digest: str | None = None
+    tagged: bool = field(default=True, compare=False)
 
     def __str__(self) -> str:
         return f"{self.name}:{self.tag}" + (f"@{self.digest}" if self.digest else "")
@@ -23,4 +25,4 @@ def parse_reference(text: str) -> Reference:
     name, colon, tag = whole.rpartition(":")
     if not colon or "/" in tag:  # the colon before a port
         name, tag = whole, ""
-    return Reference(name, tag or "latest", digest or None)
+    return Reference(name, tag or "latest", digest or None, tagged=bool(tag))

@@ -22,6 +22,8 @@ Position = Callable[[Path], tuple[int, int] | None]
 
 # A date and a time with an offset, as TOML has them.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)")
+_PINS = re.compile(r"""\s*\[\s*(["']?)pins\1\s*\]""")
+_DOTTED = re.compile(r"""\s*((["']?)pins\2\s*\.\s*)""")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
 
 
@@ -70,8 +72,11 @@ def with_pin(text: str, name: str, version: str, position: Position, file: str) 
     rows = [row for key in there for row in [position(("pins", key))] if row is not None]
     # A pin that is a table of its own has a header: what came after it would be in that table.
     direct = [row[0] for row in rows if not lines[row[0] - 1].lstrip().startswith("[")]
-    header = next((n for n, line in enumerate(lines, 1) if re.match(r"\s*\[\s*pins\s*\]", line)), None)
+    header = next((n for n, line in enumerate(lines, 1) if _PINS.match(line)), None)
     line = f"{name} = {json.dumps(version)}"
+    dotted = _DOTTED.match(lines[max(direct) - 1]) if direct else None
+    if dotted is not None:  # pins.numpy = "1.0", with no table around it
+        line = dotted[1] + line
     if direct or header is not None:
         number = max(direct) if direct else header or 0
         indent = re.match(r"\s*", lines[number - 1]) if direct else None
@@ -120,9 +125,8 @@ def with_index(text: str, name: str, like: str, url: str, recorded: str | None, 
     wanted = tomllib.loads(text)
     table = wanted["index"][like]
     lines = text.split("\n")
-    header = next(
-        (n for n, line in enumerate(lines) if re.match(rf"\s*\[\s*index\.{re.escape(like)}\s*\]", line)), None
-    )
+    spelled = re.compile(rf"""\s*\[\s*["']?index["']?\s*\.\s*(["']?){re.escape(like)}\1\s*\]""")
+    header = next((n for n, line in enumerate(lines) if spelled.match(line)), None)
     if header is None:
         raise BadInput(
             f"[index.{like}] does not stand where it was read",

@@ -88,12 +88,6 @@ def newer_tags(reference: Reference, tags: Iterable[str], *, python: str | None,
     return [tag for _, tag in sorted(found)]
 
 
-def newer_tag(reference: Reference, tags: Iterable[str], *, python: str | None, cuda: bool) -> str | None:
-    """The newest of `newer_tags`; None where there is none."""
-    found = newer_tags(reference, tags, python=python, cuda=cuda)
-    return found[-1] if found else None
-
-
 def _fixed(reference: Reference, python: str | None) -> int:
     """How many numbers of the version stay: an image of Python's is for the family's, one of ROCm's for its wheels."""
     known = kind_of(reference.tag)

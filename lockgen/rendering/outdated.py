@@ -113,12 +113,11 @@ def _age(release: Release | None, now: datetime) -> str:
 
 
 def _base(base: BaseRow) -> list[str]:
-    if base.unknown:
-        digest = tag = "unknown"
-    else:
-        now = base.digest.removeprefix("sha256:")[:12] if base.digest else ""
-        digest = "not pinned" if base.pinned is None else f"now {now}" if base.moved else "the newest"
-        tag = base.tag or "none"
+    now = base.digest.removeprefix("sha256:")[:12] if base.digest else ""
+    digest = "not pinned" if base.pinned is None else f"now {now}" if base.moved else "the newest"
+    if base.unknown and base.digest is None:
+        digest = "unknown"
+    tag = base.tag or ("none" if base.listed else "unknown")
     return [base.reference, ", ".join(base.variants), digest, tag]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -144,6 +145,42 @@ def test_a_base_image_whose_tag_has_moved(voices: Project, registry: LocalRegist
     assert data["base-images"][1]["outdated"]
     now = registry.digest("library/python", "3.11-slim").removeprefix("sha256:")[:12]
     assert f"now {now}" in voices.ok("outdated").out
+
+
+def test_a_tag_that_is_gone_hides_no_newer_one(voices: Project, registry: LocalRegistry) -> None:
+    del registry.repositories["library/python"]["3.11.4-slim"]
+    row = json.loads(voices.ok("outdated", "--json").out)["base-images"][0]
+    assert (row["newer-tag"], row["digest"]["now"]) == ("3.11.9-slim", None)
+    assert row["unknown"] == "the registry has no tag 3.11.4-slim any more"
+    assert "3.11.9-slim" in voices.ok("outdated").out
+
+
+def test_tags_that_nobody_may_list_hide_no_digest(voices: Project, registry: LocalRegistry) -> None:
+    registry.unlisted = True
+    row = json.loads(voices.ok("outdated", "--json").out)["base-images"][0]
+    assert (row["newer-tag"], row["digest"]["now"]) == (None, registry.digest("library/python", "3.11.4-slim"))
+    assert row["unknown"].startswith("which tags there are: ")
+    assert "HTTP 403" in row["unknown"]
+
+
+def test_a_digest_alone_follows_no_tag(voices: Project, registry: LocalRegistry) -> None:
+    digest = registry.digest("library/python", "3.11.4-slim")
+    text = (voices.root / "versions.toml").read_text()
+    voices.write(text.replace("python:3.11.4-slim", f"python@{digest}"))
+    rows = {row["image"]: row for row in json.loads(voices.ok("outdated", "--json").out)["base-images"]}
+    (row,) = [row for name, row in rows.items() if "@" in name]
+    assert (row["outdated"], row["unknown"]) == (False, "a digest alone is pinned: there is no tag to follow")
+
+
+def test_a_release_that_was_yanked_since_is_no_choice_after_a_day(
+    voices: Project, index: LocalIndex, tmp_path: Path
+) -> None:
+    assert rows(voices)["numpy", None]["fits"]["version"] == "1.9"
+    for name, entry in index.pages["numpy"].items():
+        entry["yanked"] = "-1.9-" in name or entry["yanked"]
+    for kept in (tmp_path / "cache-LOCKGEN" / "releases").rglob("*.json"):
+        os.utime(kept, (0, 0))
+    assert rows(voices)["numpy", None]["fits"]["version"] == "1.5"
 
 
 def test_another_cuda_is_no_newer_tag(small: Project, registry: LocalRegistry) -> None:

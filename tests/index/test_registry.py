@@ -78,6 +78,12 @@ def test_a_registry_that_keeps_the_digest_to_itself(registry: LocalRegistry) -> 
     assert asked(registry).digest() == registry.digest("team/python", "3.11-slim")
 
 
+def test_pages_of_a_registry_that_does_not_know_its_own_address(registry: LocalRegistry) -> None:
+    """As behind a proxy: its links name another host, and the list is whole all the same."""
+    registry.elsewhere = "http://registry.internal.example"
+    assert asked(registry).tags() == sorted(TAGS)
+
+
 def test_an_anonymous_token(registry: LocalRegistry) -> None:
     registry.auth = "token"
     assert asked(registry).tags() == sorted(TAGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from datetime import UTC, datetime
 
 import pytest
@@ -35,7 +36,7 @@ def test_a_pin_goes_below_the_last(before: str, after: str) -> None:
     assert pinned(before) == after
 
 
-@pytest.mark.parametrize("text", ['pins = { a = "1" }\n', 'pins.a = "1"\n[x]\n', '[pins]\na = """\n1"""\n'])
+@pytest.mark.parametrize("text", ['pins = { a = "1" }\n', '[pins]\na = """\n1"""\n'])
 def test_where_nothing_can_be_added(text: str) -> None:
     with pytest.raises(BadInput, match="cannot be added"):
         pinned(text)
@@ -69,3 +70,19 @@ def test_no_cut_off_to_move() -> None:
     text = '[family]\nname = "x"\n'
     with pytest.raises(BadInput, match="no exclude-newer"):
         with_cut_off(text, datetime(2026, 2, 3, tzinfo=UTC), Places(text).find, "versions.toml")
+
+
+@pytest.mark.parametrize(
+    "before",
+    ['pins.numpy = "1.0"\n[family]\n', '["pins"]\n[family]\n', "[ 'pins' ]\nnumpy = \"1.0\"\n"],
+)
+def test_a_pin_is_added_however_the_table_is_written(before: str) -> None:
+    found = tomllib.loads(with_pin(before, "scipy", "2.0", Places(before).find, "versions.toml"))
+    assert found["pins"]["scipy"] == "2.0"
+
+
+@pytest.mark.parametrize("header", ['[index."cu121"]', "[ index . cu121 ]", "['index'.'cu121']"])
+def test_an_index_is_added_however_the_other_is_written(header: str) -> None:
+    before = f'{header}\nurl = "https://index.example/cu121"\npackages = ["torch"]\n'
+    found = tomllib.loads(with_index(before, "cu124", "cu121", "https://index.example/cu124", None, "versions.toml"))
+    assert found["index"]["cu124"] == {"url": "https://index.example/cu124", "packages": ["torch"]}

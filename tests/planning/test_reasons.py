@@ -89,3 +89,17 @@ def test_long_words_are_cut() -> None:
 )
 def test_what_a_version_comes_to_by_what_it_needs(words: str, bound: str) -> None:
     assert through("transformers", "4.35.0", "huggingface-hub", words) == bound
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("numpy==1!0.5", "1!0.5"),
+        ("numpy==1.0", "1.0"),
+        ("numpy!=1.0", None),
+        ("numpy==1.*", None),
+        ("numpy==1,!=2", None),
+    ],
+)
+def test_an_epoch_is_exact_and_a_bound_is_not(text: str, version: str | None) -> None:
+    assert Element("numpy", "pin", text, ("pins", "numpy")).version == version

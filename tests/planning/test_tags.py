@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lockgen.model.references import Reference, parse_reference
-from lockgen.planning.tags import kind_of, may_be_newer, newer_tag, newer_tags, tag_for
+from lockgen.planning.tags import kind_of, may_be_newer, newer_tags, tag_for
 
 PYTHON = ["3.11-slim", "3.11.4-slim", "3.11.9-slim", "3.11.10-slim", "3.11.11", "3.12-slim", "3.12.1-slim", "latest"]
 PYTHON += ["3.11.10-slim-bookworm", "3.11.0rc1-slim", "3.14.0a1-slim", "slim", "3-slim"]
@@ -62,12 +62,13 @@ TORCH += ["2.5.0-cuda12.1-cudnn9-runtime", "2.6.0-cuda12.4-cudnn9-devel"]
     ],
 )
 def test_a_newer_tag_of_the_same_kind(reference: str, tags: list[str], newest: str | None) -> None:
-    assert newer_tag(parse_reference(reference), tags, python="3.11", cuda=True) == newest
+    found = newer_tags(parse_reference(reference), tags, python="3.11", cuda=True)
+    assert (found[-1] if found else None) == newest
 
 
 def test_without_an_accelerator_the_cuda_of_a_base_image_may_move() -> None:
     reference = parse_reference("nvidia/cuda:12.1.0-cudnn8-runtime-ubuntu22.04")
-    assert newer_tag(reference, CUDA, python="3.11", cuda=False) == "12.3.2-cudnn8-runtime-ubuntu22.04"
+    assert newer_tags(reference, CUDA, python="3.11", cuda=False)[-1] == "12.3.2-cudnn8-runtime-ubuntu22.04"
 
 
 def test_without_an_accelerator_what_hides_its_cuda_may_move_and_a_rocm_may_not() -> None:

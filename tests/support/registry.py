@@ -39,6 +39,7 @@ class LocalRegistry:
 
     ``auth`` is what it demands; ``private``: no token without a user. ``status`` makes every answer that one.
     ``moved`` is where the place for tokens sends everybody, and ``realm`` what it calls that place if not its own.
+    ``unlisted``: nobody may list tags; ``elsewhere`` is the address that its links name.
     """
 
     host: str = ""
@@ -50,6 +51,8 @@ class LocalRegistry:
     realm: str = ""
     page: int = 2
     digests: bool = True
+    unlisted: bool = False
+    elsewhere: str = ""
     asked: list[str] = field(default_factory=list)
 
     def add(self, name: str, *tags: str) -> None:
@@ -101,13 +104,17 @@ class LocalRegistry:
         return Answer(200, json.dumps({"access_token": TOKEN, "scope": scope, "expires_in": 60}).encode())
 
     def _tags(self, name: str, query: dict[str, list[str]]) -> Answer:
+        if self.unlisted:
+            return Answer(403)
         every = sorted(self.repositories[name])
         after = [tag for tag in every if tag > query.get("last", [""])[0]]
         shown = after[: self.page]
         body = json.dumps({"name": name, "tags": shown}).encode()
         if len(after) == len(shown):
             return Answer(200, body)
-        return Answer(200, body, {"Link": f'</v2/{name}/tags/list?last={shown[-1]}&n={self.page}>; rel="next"'})
+        return Answer(
+            200, body, {"Link": f'<{self.elsewhere}/v2/{name}/tags/list?last={shown[-1]}&n={self.page}>; rel="next"'}
+        )
 
     def _manifest(self, name: str, tag: str) -> Answer:
         body = self.repositories[name].get(tag)
