@@ -7,6 +7,7 @@ lets the one fail a pull request may only want to be told of the other.
 from __future__ import annotations
 
 import json
+import stat
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from lockgen.model.images import WORKDIR
 from lockgen.model.lock import Lock, Package
 from lockgen.model.manifest import Image, Manifest
 from lockgen.model.usage import CodeFile, ImageCode
-from lockgen.parsing.imports import read_code
+from lockgen.parsing.imports import read_code, runs_python
 from lockgen.parsing.lock import parse_lock
 from lockgen.planning.closure import Closures
 from lockgen.planning.usage import Modules, lint, standard_library
@@ -130,10 +131,31 @@ def _code(folder: Folder, manifest: Manifest, image: Image, starters: Tree, read
 
 
 def _listed(folder: Folder, path: str) -> Iterable[str]:
-    """The Python files of a copied folder, or the file itself."""
+    """The code of a copied folder, or the file itself."""
     if path.endswith(".py"):
         return [path]
-    return folder.listing(path, "*.py")
+    return [one for one in folder.listing(path) or [path] if _is_code(folder, one)]
+
+
+def _is_code(folder: Folder, path: str) -> bool:
+    """A module, a notebook, or a script without a suffix."""
+    name = path.rpartition("/")[2]
+    if "." not in name:
+        return runs_python(_first_line(Path(folder.root, path)))
+    if name.endswith(".ipynb"):
+        return "/.ipynb_checkpoints/" not in path  # copies that Jupyter keeps
+    return name.endswith(".py")
+
+
+def _first_line(path: Path) -> bytes:
+    """The beginning of a regular file: what has no suffix may be a model of gigabytes, a pipe, or a dead link."""
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            return b""
+        with path.open("rb") as file:
+            return file.readline(200)
+    except OSError:
+        return b""
 
 
 def _file(folder: Folder, path: str, read: dict[str, CodeFile]) -> CodeFile:

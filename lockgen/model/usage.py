@@ -8,9 +8,9 @@ from typing import Literal
 
 Path = tuple[str | int, ...]
 
-How = Literal["plain", "late", "by-name", "optional", "typing"]
-"""At the top; in a function; by `importlib.import_module` with a literal; where the code does without it; for type
-checkers alone.
+How = Literal["plain", "late", "by-name", "optional", "typing", "distribution"]
+"""At the top; in a function; by `importlib.import_module` and its like with a literal; where the code does without it;
+for type checkers alone; no module but a package's own name, whose version or metadata the code asks for.
 """
 
 NEEDED: frozenset[How] = frozenset({"plain", "late", "by-name"})
@@ -21,12 +21,13 @@ NEEDED: frozenset[How] = frozenset({"plain", "late", "by-name"})
 class Import:
     """One name that is imported, as far as it is written: "pyannote.audio.Model" of `from pyannote.audio import Model`.
 
-    ``line`` counts from 1.
+    ``line`` counts from 1. ``module`` is as much of the name as has to be a module: "pyannote.audio".
     """
 
     name: str
     line: int
     how: How
+    module: str
 
     @property
     def top(self) -> str:
@@ -35,7 +36,10 @@ class Import:
 
 @dataclass(frozen=True, slots=True)
 class CodeFile:
-    """A file of Python in an image, by its path in the project. ``fault`` is why it cannot be read as such."""
+    """A file of Python in an image, by its path in the project; or a notebook.
+
+    ``fault`` is why it cannot be read as such.
+    """
 
     path: str
     imports: tuple[Import, ...] = ()

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from packaging.utils import canonicalize_name
+
 from lockgen.model.lock import Lock
 from lockgen.model.manifest import Ask, Manifest
 from lockgen.model.usage import NEEDED, CodeFile, ImageCode, Import, Lint, Misfit
 from lockgen.planning.closure import Closures
+
+# Modules of the standard library that earlier Pythons do not have.
+_NEW = {
+    "3.9": {"graphlib", "zoneinfo"},
+    "3.11": {"tomllib"},
+    "3.14": {"annotationlib", "compression"},
+}
 
 # Modules of the standard library that later Pythons do not have (PEP 632, PEP 594).
 _GONE = {
@@ -34,11 +43,13 @@ _GONE = {
 
 
 def standard_library(known: Collection[str], python: str) -> frozenset[str]:
-    """The top-level modules of Python ``python`` ("3.11"): those ``known`` to this Python, and back in time."""
+    """The top-level modules of Python ``python`` ("3.11"): those ``known`` to this Python, moved in time."""
     target = _numbers(python)
     names = set(known) | {"__main__", "__future__"}
     for since, gone in _GONE.items():
         names = names - gone if target >= _numbers(since) else names | gone
+    for since, new in _NEW.items():
+        names = names | new if target >= _numbers(since) else names - new
     return frozenset(names)
 
 
@@ -71,6 +82,12 @@ class Modules:
             if found:
                 return found
         return self._under.get(name, set()) & set(among)
+
+    def lacking(self, one: Import, among: Collection[str]) -> str:
+        """The module that ``one`` misses among the pins: its first part, or more where that is a namespace there."""
+        if not self._under.get(one.top, set()) & set(among):
+            return one.top
+        return one.name if self._under.get(one.module, set()) & set(among) else one.module
 
 
 @dataclass(frozen=True)
@@ -135,11 +152,24 @@ def _used(
     used: dict[str, set[str]] = {name: set() for name in manifest.images}
     for view in views:
         code = codes[view.image]
-        names = [one.name for file in code.files for one in _foreign(file, code, stdlib) if one.how != "typing"]
-        names += [said.split()[0] for said in manifest.images[view.image].preload]
+        names = _wanted(code, stdlib) | {said.split()[0] for said in manifest.images[view.image].preload}
         for name in names:
             used[view.image] |= {pin.partition("==")[0] for pin in modules.holders(name, view.held)}
+        used[view.image] |= {
+            canonicalize_name(one.name) for file in code.files for one in file.imports if one.how == "distribution"
+        }
     return used
+
+
+def _wanted(code: ImageCode, stdlib: frozenset[str]) -> set[str]:
+    """The names of all that may be a package's."""
+    own = _Own(code)
+    return {
+        one.name
+        for file in code.files
+        for one in file.imports
+        if one.how not in {"typing", "distribution"} and one.top not in stdlib and not own.surely(file, one)
+    }
 
 
 def _unused(
@@ -155,6 +185,8 @@ def _unused(
     locked = {package.name for package in lock.packages}
     for ask, who, images in _asks(manifest, every):
         if ask.name not in locked or ask.name in manifest.unimported:
+            continue
+        if not manifest.target.holds(ask.requirement.marker):  # another ask may have it locked all the same
             continue
         if any(ask.name in used[name] for name in images) or any(codes[name].unjudged for name in images):
             continue
@@ -211,33 +243,55 @@ def _idle(manifest: Manifest, used: Mapping[str, set[str]]) -> Iterable[tuple[tu
 # -- imported, not asked for ---------------------------------------------------
 
 
-def _foreign(file: CodeFile, code: ImageCode, stdlib: frozenset[str]) -> list[Import]:
-    """The imports of ``file`` that are neither the standard library's nor the image's own code."""
-    own = local_names(file.path, code)
-    return [one for one in file.imports if one.top not in stdlib and one.top not in own]
+class _Own:
+    """What the code of an image may mean of the image's own by a name. By folder: what lies in it, as a name."""
+
+    def __init__(self, code: ImageCode) -> None:
+        self._inside: dict[str, set[str]] = {}
+        self._regular: dict[str, set[str]] = {}  # modules, and folders that are no mere namespace
+        self._packages: set[str] = set()
+        for file in code.files:
+            if file.path.endswith(".py"):
+                self._enter(file.path.removesuffix(".py").split("/"))
+        self._roots = code.roots
+        self._always = code.own | {folder.split("/")[0] for folder in code.folders}
+        # Code may put any of the copied folders on Python's path while it runs.
+        self._tops = set[str]().union(*(self._inside.get(folder, ()) for folder in code.folders))
+
+    def _enter(self, parts: list[str]) -> None:
+        for depth, part in enumerate(parts):
+            self._inside.setdefault("/".join(parts[:depth]), set()).add(part)
+        *folders, stem = parts
+        if stem == "__init__":
+            self._packages.add("/".join(folders))
+            *folders, stem = folders or [""]
+        self._regular.setdefault("/".join(folders), set()).add(stem)
+
+    def maybe(self, file: CodeFile, one: Import) -> bool:
+        """Whether there is such a module on Python's path, or beside ``file`` where that is no part of a package.
+
+        The folder of a script is on the path, a package's own is not. ``file`` itself does not count there: who
+        wants a package by its name in a file named like it means the package.
+        """
+        here, stem = _place(file)
+        if one.top in self._always or any(one.top in self._inside.get(root, ()) for root in self._roots):
+            return True
+        return here not in self._packages and one.top != stem and one.top in self._inside.get(here, ())
+
+    def somehow(self, file: CodeFile, one: Import) -> bool:
+        """Whether there is such a module where no package has it: at the top of a copied folder, or ``file`` itself."""
+        here, stem = _place(file)
+        return one.top in self._tops or (one.top == stem and here not in self._packages)
+
+    def surely(self, file: CodeFile, one: Import) -> bool:
+        """Whether it is found there before any package: PYTHONPATH comes first, but for a folder without __init__."""
+        return one.top != _place(file)[1] and any(one.top in self._regular.get(root, ()) for root in self._roots)
 
 
-def local_names(path: str, code: ImageCode) -> frozenset[str]:
-    """What code at ``path`` may import of the image's own: by a folder on Python's path, or from beside itself."""
-    names = set(code.own) | {folder.split("/")[0] for folder in code.folders}
-    here = path.rpartition("/")[0]
-    for root in (*code.roots, here):
-        start = f"{root}/" if root else ""
-        for other in code.files:
-            if other.path.startswith(start):
-                names.add(other.path[len(start) :].split("/")[0].removesuffix(".py"))
-    return frozenset(names)
-
-
-def _anywhere(code: ImageCode) -> set[str]:
-    """What lies at the top of a copied folder: code may put any of them on Python's path while it runs."""
-    starts = [f"{folder}/" for folder in code.folders]
-    return {
-        file.path[len(start) :].split("/")[0].removesuffix(".py")
-        for file in code.files
-        for start in starts
-        if file.path.startswith(start)
-    }
+def _place(file: CodeFile) -> tuple[str, str]:
+    """The folder of a file, and its name without its suffix."""
+    folder, _, name = file.path.rpartition("/")
+    return folder, name.partition(".")[0]
 
 
 def _strange(
@@ -251,11 +305,13 @@ def _strange(
     """One finding for each line and name, whichever images feel it."""
     found: dict[tuple[str, int, str, str], Misfit] = {}
     for view in views:
-        code = codes[view.image]
+        code, own = codes[view.image], _Own(codes[view.image])
         for file in code.files:
-            for one in (one for one in _foreign(file, code, stdlib) if one.how in NEEDED):
+            for one in (one for one in file.imports if one.how in NEEDED and one.top not in stdlib):
                 holders = modules.holders(one.name, view.held)
-                if not holders and one.top in _anywhere(code):
+                if own.maybe(file, one):
+                    continue
+                if not holders and own.somehow(file, one):
                     continue
                 if not holders and view.held & unknown.keys():
                     doubts |= view.held & unknown.keys()
@@ -263,7 +319,7 @@ def _strange(
                 if holders & view.asked:
                     continue
                 misfit = _judged(one, file, view, holders, modules)
-                key = (file.path, one.line, one.top, misfit.kind)
+                key = (file.path, one.line, misfit.subject, misfit.kind)
                 known = found.get(key, misfit)
                 found[key] = replace(known, images=tuple(sorted({*known.images, *misfit.images})))
     return found.values()
@@ -284,10 +340,16 @@ def _judged(one: Import, file: CodeFile, view: _View, holders: set[str], modules
             (view.tag,),
             one.how,
         )
-    elsewhere = sorted({pin.partition("==")[0] for pin in modules.holders(one.name, modules.known.keys())})
-    hint = f'ask for it: packages = ["{elsewhere[0]}"]' if elsewhere else "ask for the package that holds it"
-    message = f"imports {one.top}{_said(one)}, and no package of the image holds that"
-    return Misfit("missing", file.path, one.line, one.top, message, hint, (view.tag,), one.how)
+    name = modules.lacking(one, view.held)
+    message = f"imports {name}{_said(one)}, and no package of the image holds that"
+    return Misfit("missing", file.path, one.line, name, message, _remedy(one, modules), (view.tag,), one.how)
+
+
+def _remedy(one: Import, modules: Modules) -> str:
+    if elsewhere := sorted({pin.partition("==")[0] for pin in modules.holders(one.name, modules.known.keys())}):
+        return f'ask for it: packages = ["{elsewhere[0]}"]'
+    brought = [since for since, new in _NEW.items() if one.top in new]
+    return f"Python {brought[0]} brought it" if brought else "ask for the package that holds it"
 
 
 def _said(one: Import) -> str:

@@ -154,6 +154,142 @@ def test_code_of_the_image_itself_wherever_it_lies(voices: Project) -> None:
     assert ("missing", "docker/demux/demux.py", 2, "run") in told(voices)
 
 
+def unused(project: Project) -> list[str]:
+    return [subject for kind, _, _, subject in told(project) if kind == "unused"]
+
+
+@pytest.mark.parametrize("where", ["shared/clients/yaml.py", "shared/clients/other.py"])
+def test_a_module_of_a_package_hides_no_package(voices: Project, where: str) -> None:
+    """A package's own folder is not on Python's path: `import yaml` beside its yaml.py is PyYAML."""
+    voices.write("import tools\n", "shared/helpers.py")
+    voices.write("", "shared/clients/__init__.py")
+    voices.write("", "shared/clients/yaml.py")
+    voices.write("import yaml\n", where)
+    assert [subject for _, _, _, subject in told(voices)] == ["protobuf"]
+    voices.write("import PIL\n", "shared/clients/PIL.py")
+    assert ("missing", "shared/clients/PIL.py", 1, "PIL") in told(voices)
+
+
+def test_what_may_be_local_or_a_package_is_no_finding(voices: Project) -> None:
+    """A script's folder is on the path where the script is run; nobody can tell how it is."""
+    voices.write(ASR.replace("import numpy\n", ""), "docker/asr/asr.py")
+    assert unused(voices) == ["numpy", "protobuf"]
+    voices.write("", "shared/tests/numpy.py")
+    voices.write("import numpy\n", "shared/tests/check.py")
+    assert unused(voices) == ["protobuf"]
+    voices.write("", "shared/tests/check.py")
+    voices.write("import numpy\n", "shared/tests/numpy.py")  # never itself
+    assert [subject for _, _, _, subject in told(voices)] == ["protobuf"]
+    voices.write("import speech.core\n", "shared/tests/speech.py")
+    assert ("undeclared", "shared/tests/speech.py", 1, "speech") in told(voices)
+    voices.write("import speech\nimport itself\n", "shared/tests/itself.py")
+    assert not [row for row in told(voices) if row[1] == "shared/tests/itself.py"]
+
+
+def test_what_is_first_on_the_path_is_no_use_of_a_package(voices: Project) -> None:
+    voices.write("", "shared/yaml.py")
+    assert unused(voices) == ["protobuf", "pyyaml"]
+
+
+def test_a_folder_that_a_package_goes_before(voices: Project) -> None:
+    """Without `__init__.py` a folder gives way to a package of its name."""
+    voices.write("", "shared/yaml/files.py")
+    assert unused(voices) == ["protobuf"]
+
+
+def test_an_ask_that_does_not_hold_here_is_not_judged(voices: Project) -> None:
+    text = FAMILY.replace('"protobuf"]', '"protobuf", "scipy ; sys_platform == \'win32\'"]')
+    voices.write(text)
+    voices.ok("resolve")
+    assert "scipy" in (voices.root / "locks/lock.json").read_text()
+    assert unused(voices) == ["protobuf"]
+    voices.write(text.replace("win32", "linux"))
+    voices.ok("resolve")
+    assert unused(voices) == ["protobuf", "scipy"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'importlib.import_module(name="google.protobuf")',
+        'importlib.metadata.version("Protobuf")',
+        'subprocess.run([sys.executable, "-m", "google.protobuf"])',
+    ],
+)
+def test_use_by_name(voices: Project, line: str) -> None:
+    voices.write(f"{ASR}import importlib.metadata, subprocess\n{line}\n", "docker/asr/asr.py")
+    voices.ok("lint")
+
+
+def test_a_version_that_is_asked_for_is_no_import(voices: Project) -> None:
+    """Nor is a distribution named like a module of Python's own something else than it is."""
+    voices.write(f'{ASR}from importlib.metadata import version\nversion("torch")\n', "docker/asr/asr.py")
+    assert [subject for _, _, _, subject in told(voices)] == ["protobuf"]
+
+
+def notebook(*cells: str) -> str:
+    found = [{"cell_type": "code", "outputs": [], "source": cell.splitlines(keepends=True)} for cell in cells]
+    return json.dumps({"cells": found, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, indent=1)
+
+
+def test_notebooks_and_scripts_without_a_suffix(voices: Project) -> None:
+    text = notebook("import json\n", "%matplotlib inline\nimport google.protobuf\nimport torch\n")
+    voices.write(text, "shared/look/first.ipynb")
+    line = next(number for number, one in enumerate(text.splitlines(), 1) if "matplotlib" in one)
+    assert told(voices) == [("missing", "shared/look/first.ipynb", line, "torch")]
+    (voices.root / "shared/look/first.ipynb").rename(voices.root / "shared/tool")
+    assert unused(voices) == ["protobuf"]  # JSON, by its first line no Python
+    voices.write("#!/usr/bin/env python3\nimport google.protobuf\n", "shared/tool")
+    voices.ok("lint")
+    voices.write("#!/bin/sh\nimport google.protobuf\n", "shared/tool")
+    assert unused(voices) == ["protobuf"]
+
+
+def test_what_is_no_code_is_not_read(voices: Project) -> None:
+    """Links that lead nowhere or out, and the copies that notebooks keep of themselves."""
+    (voices.root / "shared/link").symlink_to("../../elsewhere")
+    (voices.root / "shared/out").symlink_to("/")
+    voices.write("{", "shared/.ipynb_checkpoints/first-checkpoint.ipynb")
+    assert [subject for _, _, _, subject in told(voices)] == ["protobuf"]
+
+
+def test_a_script_without_a_suffix_is_no_module(voices: Project) -> None:
+    voices.write("#!/usr/bin/env python3\n", "shared/torch")
+    voices.write(f"{ASR}import torch\n", "docker/asr/asr.py")
+    assert ("missing", "docker/asr/asr.py", 9, "torch") in told(voices)
+
+
+def test_copied_files(voices: Project) -> None:
+    voices.write("#!/usr/bin/python3\nimport google.protobuf\n", "bin/tool")
+    voices.write(FAMILY.replace('"scripts"]', '"scripts", "bin/tool"]'))
+    voices.ok("resolve")
+    voices.ok("lint")
+
+
+def test_a_module_that_a_later_python_brought(voices: Project) -> None:
+    voices.write(f"{ASR}import tomllib\n", "docker/asr/asr.py")
+    assert [subject for _, _, _, subject in told(voices)] == ["protobuf"]
+    voices.write(FAMILY.replace("3.11", "3.10"))
+    voices.ok("resolve")
+    assert ("missing", "docker/asr/asr.py", 9, "tomllib") in told(voices)
+    assert "Python 3.11 brought it" in voices.run("lint").out
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("import google.cloud.video", "google.cloud.video"),
+        ("from google.cloud.video import Client", "google.cloud.video"),
+        ("from google import video", "google.video"),
+        ("from torch.nn import functional", "torch"),
+    ],
+)
+def test_a_namespace_that_lacks_a_module(voices: Project, line: str, name: str) -> None:
+    voices.write(f"{ASR}{line}\n", "docker/asr/asr.py")
+    assert ("missing", "docker/asr/asr.py", 9, name) in told(voices)
+    assert f"docker/asr/asr.py:9: imports {name}, and no package of the image holds that" in voices.run("lint").out
+
+
 def test_one_line_of_shared_code_is_one_finding(voices: Project) -> None:
     text = FAMILY.replace('packages = ["pillow"]', 'packages = ["pillow"]\ncopy = ["shared"]')
     voices.write(text)

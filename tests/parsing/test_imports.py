@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from lockgen.model.usage import How
-from lockgen.parsing.imports import read_code
+from lockgen.model.usage import CodeFile, How
+from lockgen.parsing.imports import read_code, runs_python
 from lockgen.parsing.wheelnames import modules_of, top_levels
 
 CODE = '''\
@@ -124,6 +126,9 @@ def test_every_way_to_import() -> None:
         (b"import os\ndef f(:\n", "invalid syntax", 2),
         (b"import os\n\x00", "null", None),
         (b"x = '\xff'", "", None),
+        (b"import os\n\n# \xe9\n", "0xe9 is no utf-8, and no encoding is declared", 3),
+        (b"#!python \xe9\n# coding: latin-1\n", "0xe9 is no utf-8", 1),
+        ("import os\n".encode("utf-16"), "", None),
         (b"x = " + b"(" * 5000, "", None),
         (b"x = " + b"-" * 100000 + b"1", "", None),
     ],
@@ -140,6 +145,166 @@ def test_the_declared_encoding_is_heeded() -> None:
     assert [one.name for one in read_code("x.py", "# coding: latin-1\nimport os  # é\n".encode("latin-1")).imports] == [
         "os"
     ]
+
+
+def test_what_python_only_warns_of_is_read() -> None:
+    assert read_code("x.py", b'x = "\\d"\n') == CodeFile("x.py")
+
+
+def test_what_no_line_is_told_of_has_none() -> None:
+    assert read_code("x.py", b"# coding: ascii\nx = 1  # \xe9\n").fault_line is None
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "how"),
+    [
+        ('importlib.import_module(name="a.b")', "a.b", "by-name"),
+        ('from importlib import import_module as im\nim("a")', "a", "by-name"),
+        ('import importlib as i\ni.import_module("a")', "a", "by-name"),
+        ('import runpy\nrunpy.run_module("a.b", run_name="__main__")', "a.b", "by-name"),
+        ('from runpy import run_module\nrun_module(mod_name="a")', "a", "by-name"),
+        ('import pkgutil\npkgutil.resolve_name("a.b:C.d")', "a.b", "by-name"),
+        ('import pytest\na = pytest.importorskip("a", minversion="1")', "a", "optional"),
+        ('import importlib.resources\nimportlib.resources.files("a").joinpath("b")', "a", "by-name"),
+        ('from importlib import resources as r\nr.read_text("a", "b.txt")', "a", "by-name"),
+        ('import importlib_resources\nimportlib_resources.files(anchor="a")', "a", "by-name"),
+        ('from importlib.metadata import version\nversion("a-b")', "a-b", "distribution"),
+        (
+            'import importlib.metadata as m\ntry:\n    m.version(distribution_name="a")\nexcept Exception: pass',
+            "a",
+            "distribution",
+        ),
+        ('import sys\n[sys.executable, "-m", "a.b", "x"]', "a.b", "by-name"),
+        ('from sys import executable as e\n(e, "-u", "-W", "error", "-m", "a")', "a", "by-name"),
+        ('import sys\n[sys.executable, "-m", "pip", "list"]', "pip", "optional"),
+        ('["python3", "-m", "a"]', "a", "optional"),
+        ("from typing import TYPE_CHECKING as T\nif T:\n    import a", "a", "typing"),
+        ("if not TYPE_CHECKING:\n    pass\nelse:\n    import a", "a", "typing"),
+        ("if not TYPE_CHECKING:\n    import a", "a", "plain"),
+        ("if TYPE_CHECKING and x:\n    import a", "a", "typing"),
+        ("if TYPE_CHECKING or x:\n    import a", "a", "plain"),
+        ("if not TYPE_CHECKING or x:\n    pass\nelse:\n    import a", "a", "typing"),
+    ],
+)
+def test_imports_by_name_and_for_type_checkers(code: str, name: str, how: How) -> None:
+    found = read_code("x.py", code.encode())
+    assert not found.fault
+    assert (found.imports[-1].name, found.imports[-1].how) == (name, how)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'platform.version("a")',
+        'path.files("a")',
+        'importlib.util.resolve_name("a", "b")',
+        "importlib.import_module()",
+        'importlib.import_module(package="a", name=b)',
+        'importlib.metadata.version("")',
+        '[sys.executable, "run.py", "-m", "a"]',
+        '[sys.executable, run, "-m", "a"]',
+        '[sys.executable, "-m", name]',
+        '["x", "-m", "a"]',
+        "[sys.executable]",
+        "[]",
+    ],
+)
+def test_what_is_no_import(code: str) -> None:
+    assert read_code("x.py", code.encode()).imports == ()
+
+
+def notebook(*cells: object, indent: int | None = 1, **more: object) -> bytes:
+    return json.dumps({"cells": cells, "nbformat": 4, **more}, indent=indent, ensure_ascii=False).encode()
+
+
+def cell(source: str | list[str], kind: str = "code") -> dict[str, object]:
+    return {"cell_type": kind, "metadata": {}, "outputs": [], "source": source}
+
+
+NOTEBOOK = notebook(
+    cell(["import told\n", "# once"], "markdown"),
+    cell(["# é\n", "import first, os\n", "from importlib import import_module as im"]),
+    cell(
+        [
+            "%matplotlib inline\n",
+            "!pip install \\\n",
+            "  x\n",
+            "import second\n",
+            "if x:\n",
+            "    !ls\n",
+            "y = !ls\n",
+            "y?\n",
+        ]
+    ),
+    cell(["%%bash\n", "import shell"]),
+    cell(["%%time\n", "x = (y\n", "  % z)\n", "import third"]),
+    cell("im('fourth')\nx = '''\n%d'''"),
+    cell([]),
+    cell(""),
+)
+
+
+def test_a_notebook() -> None:
+    found = read_code("x.ipynb", NOTEBOOK)
+    assert found.fault == ""
+    lines = NOTEBOOK.decode().splitlines()
+    told = {one.name: lines[one.line - 1].strip().removeprefix('"source": ') for one in found.imports}
+    assert told == {
+        "first": '"# é\\n",',
+        "os": '"# é\\n",',
+        "importlib.import_module": '"# é\\n",',
+        "second": '"%matplotlib inline\\n",',
+        "third": '"%%time\\n",',
+        "fourth": "\"im('fourth')\\nx = '''\\n%d'''\"",
+    }
+
+
+def test_a_notebook_of_one_line_of_another_language_and_of_old() -> None:
+    assert [one.line for one in read_code("x.ipynb", notebook(cell("import a"), indent=None)).imports] == [1]
+    other = {"kernelspec": {"language": "R"}}
+    assert read_code("x.ipynb", notebook(cell("library(x)"), metadata=other)).imports == ()
+    old = {"nbformat": 3, "worksheets": [{"cells": [{"cell_type": "code", "input": ["import a"]}]}]}
+    assert [one.name for one in read_code("x.ipynb", json.dumps(old).encode()).imports] == ["a"]
+    assert read_code("x.ipynb", b"\n") == CodeFile("x.ipynb")
+
+
+@pytest.mark.parametrize(
+    ("data", "fault", "line"),
+    [
+        (b"{\n]", "no notebook", 2),
+        (b"[]", "no notebook", None),
+        (b"\xff", "no notebook", None),
+        (b"[" * 100000, "no notebook", None),
+        (notebook(cell(["x = 1\n", "def f(:"])), "invalid syntax", 8),
+    ],
+)
+def test_what_is_no_notebook(data: bytes, fault: str, line: int | None) -> None:
+    found = read_code("x.ipynb", data)
+    assert fault in found.fault
+    assert found.fault_line == line
+
+
+@pytest.mark.parametrize(
+    "cells", [None, 3, {"a": 1}, [3], [{"cell_type": "code"}], [{"cell_type": "code", "source": [1]}]]
+)
+def test_a_notebook_that_is_odd(cells: object) -> None:
+    assert read_code("x.ipynb", json.dumps({"cells": cells, "metadata": []}).encode()).imports == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "is_python"),
+    [
+        (b"#!/usr/bin/env python3\n", True),
+        (b"#!/usr/bin/python3.11 -u\n", True),
+        (b"#! /usr/bin/env -S python -u", True),
+        (b"#!/opt/python/bin/bash\n", False),
+        (b"#!/bin/sh\n", False),
+        (b"# python\n", False),
+        (b"", False),
+    ],
+)
+def test_the_first_line_of_a_script(line: bytes, is_python: bool) -> None:
+    assert runs_python(line) == is_python
 
 
 def test_modules_of_a_wheel() -> None:
