@@ -6,7 +6,7 @@ pinned; then the next. torch's family moves as one, by the pair table, and stays
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC
 
@@ -61,7 +61,7 @@ class Fixer:
         variants = self._variants(holder)
         request = self._base(holder.variants[0])
         listed = self._listed(holder.name, request)
-        if Version(holder.version) not in listed:
+        if not listed:  # a locked release that was yanked since is not listed, and others are
             return Fix(why=(f"nobody can tell which releases of {holder.name} there are",), known=False)
         ways, lacks = self._ways(holder, listed, request)
         if not ways:
@@ -195,7 +195,7 @@ class Fixer:
         for way in ways:
             verdict = self._verdict(variants, way)
             if verdict.answer is Answer.YES:
-                return Fix(self._steps(way, holder), self._said(way, holder), known=not doubts)
+                return self._taken(way, holder, variants, known=not doubts)
             if verdict.answer is Answer.NO:
                 refused = refused or verdict.reason
             else:
@@ -203,6 +203,45 @@ class Fixer:
         if doubts:
             return Fix(why=tuple(dict.fromkeys(doubts)), known=False)
         return self._repaired(holder, ways[0]) or Fix(why=self._in_the_way(holder, variants, ways, refused))
+
+    def _taken(self, way: Wanted, holder: Holder, variants: Sequence[str], *, known: bool) -> Fix:
+        """``way`` as a fix. What has no pin gets one where `resolve -P` would take a release that is bad too.
+
+        The path of such a step is where its pin will be: [pins] holds for all variants that have the package, else
+        each variant needs one of its own.
+        """
+        steps, said = self._steps(way, holder), self._said(way, holder)
+        loose = {step.name for step in steps if step.path is None}
+        every = [v for v in order_of_variants(self.manifest) if loose & self._unpinned(v)]
+        if not loose or self._is_good_newest(way, loose, every):
+            return Fix(steps, said, known=known)
+        others = [variant for variant in every if variant not in variants]
+        if not others or self._verdict(others, way).answer is Answer.YES:
+            tables: list[tuple[str, ...]] = [("pins",)]
+        else:
+            tables = [("variants", variant, "pins") for variant in variants]
+            said = (*said, f"a pin for all variants would be one for {', '.join(others)} too, which may not take it")
+        added = tuple(
+            replace(step, path=(*table, step.name)) for step in steps if step.path is None for table in tables
+        )
+        return Fix((*(step for step in steps if step.path is not None), *added), said, known=known)
+
+    def _unpinned(self, variant: str) -> set[str]:
+        return self.lock.by_variant.get(variant, {}).keys() - self.manifest.pins_of(variant).keys()
+
+    def _is_good_newest(self, way: Wanted, loose: Collection[str], variants: Sequence[str]) -> bool:
+        """Whether what a resolver takes of ``loose`` is free: it takes the newest that goes. torch keeps its build."""
+        bounds = [f"{name}=={version}" for name, version in way.items() if name not in loose]
+        for variant in variants:
+            # Warm: a cache that lacks the metadata of the newest makes a resolver take a lower one.
+            answer = self.session.ask(self._request(variant, dict.fromkeys(way, ""), bounds), warm=True)
+            taken = {name: version for name, version in answer.versions.items() if name in loose}
+            strange = any(name in FAMILY and version != way[name] for name, version in taken.items())
+            if answer.answer is not Answer.YES or strange:
+                return False
+            if not all(self._is_good(name, version) for name, version in taken.items()):
+                return False
+        return True
 
     def _repaired(self, holder: Holder, way: Wanted) -> Fix | None:
         """``way`` with the fewest other pins that let it be; none of them to a release that advisories mean."""

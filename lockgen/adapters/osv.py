@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,6 +29,19 @@ _BATCH = 500
 _PAGES = 100
 _AT_ONCE = 8
 _TOLD = 20
+_HINT = "the dump is not whole, or not OSV's alone: fetch it again, or take this file out"
+
+_SPOILT = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    ValueError,
+    EOFError,
+    RuntimeError,
+    NotImplementedError,
+)
+"""What `zipfile` raises of a zip that was cut or changed: each way of packing has an error of its own."""
 
 Parsed = TypeVar("Parsed")
 
@@ -163,7 +178,7 @@ class OsvDump:
     def _load(self) -> dict[str, list[tuple[str, object]]]:
         found: dict[str, list[tuple[str, object]]] = {}
         faults: list[Fault] = []
-        for place, data in self._files():
+        for place, data in self._files(faults):
             try:
                 document = read_json(data)
                 names = packages_of(document)
@@ -178,25 +193,32 @@ class OsvDump:
             raise BadInput("it holds no advisory of PyPI", place=Place(self.source), hint=hint)
         return found
 
-    def _files(self) -> Iterable[tuple[str, bytes]]:
+    def _files(self, faults: list[Fault]) -> Iterable[tuple[str, bytes]]:
+        if self._path.is_dir():
+            yield from self._loose(faults)
+            return
         try:
-            if self._path.is_dir():
-                for file in sorted(self._path.rglob("*.json")):
-                    yield str(file), file.read_bytes()
-            else:
-                yield from self._packed()
+            yield from self._packed()
         except OSError as error:
             hint = "name a folder of OSV's records, or a zip of them"
             raise BadInput(
                 f"it cannot be read: {error.strerror or error}", place=Place(self.source), hint=hint
             ) from error
 
+    def _loose(self, faults: list[Fault]) -> Iterable[tuple[str, bytes]]:
+        for file in sorted(file for file in self._path.rglob("*.json") if not file.is_dir()):
+            try:
+                yield str(file), file.read_bytes()
+            except OSError as error:
+                why = f"it cannot be read: {error.strerror or error}"
+                faults.append(Fault(why, place=Place(str(file)), hint=_HINT))
+
     def _packed(self) -> Iterable[tuple[str, bytes]]:
         try:
             with zipfile.ZipFile(self._path) as archive:
                 for name in sorted(name for name in archive.namelist() if name.endswith(".json")):
                     yield f"{self._path}/{name}", archive.read(name)
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        except _SPOILT as error:
             raise BadInput(
                 f"it is no whole zip: {error}", place=Place(self.source), hint="fetch it again, or name a folder"
             ) from error
@@ -211,7 +233,7 @@ def _advisory(place: str, document: object, faults: list[Fault]) -> Advisory | N
 
 
 def _fault(place: str, error: ValueError) -> Fault:
-    return Fault(f"no record of OSV: {error}", place=Place(place), hint="the dump is not whole: fetch it again")
+    return Fault(f"no record of OSV: {error}", place=Place(place), hint=_HINT)
 
 
 def _refuse(faults: list[Fault]) -> None:

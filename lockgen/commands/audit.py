@@ -82,9 +82,10 @@ def run(root: Path, options: Options, progress: Progress) -> int:
             progress.note(f"{VERSIONS} or a record changed since the lock was made: it is the lock that is audited")
         advisories = _advisories(options, progress)
         today = datetime.now(UTC).date()
-        found = _audited(inputs, lock, advisories, today)
+        found, records = _judged(inputs, lock, advisories, today)
         if found.open and not options.no_fix:
-            found = with_fixes(found, _fixes(folder, inputs, lock, found, advisories, today, options, progress))
+            fixes = _fixes(folder, inputs, lock, found, advisories, records, today, options, progress)
+            found = with_fixes(found, fixes)
     _report(found, inputs, data.decode("utf-8"), lock, options)
     grave = [finding for finding in found.open if options.fail_on is None or is_grave(finding, options.fail_on)]
     return Exit.FOUND if grave else Exit.DONE
@@ -114,15 +115,19 @@ def _advisories(options: Options, progress: Progress) -> Advisories:
     return OsvApi(Http(), options.api, Oblivion() if options.no_cache else Answers("osv"), progress)
 
 
-def _audited(inputs: Inputs, lock: Lock, advisories: Advisories, today: date) -> Audit:
-    return _judged(inputs, lock, advisories, today)[0]
-
-
 def _judged(
     inputs: Inputs, lock: Lock, advisories: Advisories, today: date
 ) -> tuple[Audit, Mapping[str, Sequence[Advisory]]]:
+    """The audit, and the records that it is made of, by package: all of a package that something is known against.
+
+    OSV tells of a release only what means it. The others are asked for too: they may be the same thing by another
+    name, which an ignore may use, and a fix may not go to what they mean.
+    """
     held = holders(lock, inputs.manifest)
     records = advisories.of_releases(sorted({(holder.name, holder.asked) for holder in held}))
+    found = audited(advisories.source, held, records, (), today)
+    if known := sorted({finding.holder.name for finding in found.findings}):
+        records = {**records, **advisories.of_packages(known)}
     return audited(advisories.source, held, records, inputs.manifest.ignores, today), records
 
 
@@ -132,14 +137,16 @@ def _fixes(
     lock: Lock,
     found: Audit,
     advisories: Advisories,
+    records: Mapping[str, Sequence[Advisory]],
     today: date,
     options: Options,
     progress: Progress,
 ) -> dict[str, Fix]:
     """The fix of each package that something counts against, by pin. What cannot be asked is told, not guessed."""
     wanted = list({finding.holder.pin: finding.holder for finding in found.open}.values())
+    known = {holder.name: records[holder.name] for holder in wanted}
     try:
-        fixer = _fixer(folder, inputs, lock, wanted, advisories, today, options, progress)
+        fixer = _fixer(folder, inputs, lock, advisories, known, today, options, progress)
     except LockgenError as error:
         return {holder.pin: _unasked(error) for holder in wanted}
     fixes = {}
@@ -159,14 +166,14 @@ def _fixer(
     folder: Folder,
     inputs: Inputs,
     lock: Lock,
-    wanted: Sequence[Holder],
     advisories: Advisories,
+    records: Mapping[str, Sequence[Advisory]],
     today: date,
     options: Options,
     progress: Progress,
 ) -> Fixer:
     manifest = inputs.manifest
-    known: dict[str, Sequence[Advisory]] = dict(advisories.of_packages(sorted({holder.name for holder in wanted})))
+    known = dict(records)
 
     def counted(name: str) -> Sequence[Advisory]:
         if name not in known:

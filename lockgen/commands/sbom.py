@@ -59,7 +59,7 @@ def run(root: Path, names: tuple[str, ...], options: Options) -> int:
 def _moment(cut_off: datetime | None) -> datetime | None:
     """SOURCE_DATE_EPOCH (reproducible-builds.org), else the family's cut-off; never the clock."""
     said = os.environ.get("SOURCE_DATE_EPOCH")
-    if said is None:
+    if not said:  # an empty one is what a CI makes of a variable that nobody set
         return cut_off.astimezone(UTC) if cut_off is not None else None
     try:
         return datetime.fromtimestamp(int(said), UTC)

@@ -74,7 +74,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A package that takes another version. ``path`` is its pin in versions.toml; None where it has none."""
+    """A package that takes another version. ``path`` is its pin in versions.toml, or where one has to be
+    added; None where none is needed.
+    """
 
     name: str
     old: str

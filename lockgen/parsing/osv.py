@@ -112,9 +112,14 @@ def _affected(entry: Mapping[str, Any]) -> Affected:
     return Affected(
         name=_name(entry),
         versions=tuple(_identifier(text, "versions") for text in _list(entry.get("versions"), "versions")),
-        # A range of commits says nothing of releases.
-        ranges=tuple(_events(found) for found in ranges if found.get("type") in ("ECOSYSTEM", "SEMVER")),
+        ranges=tuple(_events(found) for found in ranges if found.get("type") in ("ECOSYSTEM", "SEMVER"))
+        or _commits(ranges),
     )
+
+
+def _commits(ranges: Iterable[Mapping[str, Any]]) -> tuple[tuple[Event, ...], ...]:
+    """A range of commits has no event of a release: it tells "only commits are named" from "nothing is named"."""
+    return ((),) if any(found.get("type") == "GIT" for found in ranges) else ()
 
 
 def _events(found: Mapping[str, Any]) -> tuple[Event, ...]:

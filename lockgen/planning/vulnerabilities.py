@@ -33,6 +33,8 @@ def touches(advisory: Advisory, name: str, version: Version) -> tuple[bool, str]
             return True, ""
         if not affected.versions and not affected.ranges:
             unclear = f"{advisory.id} names no release of {name}"
+        elif not affected.versions and not any(affected.ranges):
+            unclear = f"only commits are named in {advisory.id}, no release of {name}"
         for events in affected.ranges:
             try:
                 if _is_within(events, version):
@@ -93,15 +95,30 @@ def grouped(advisories: Iterable[Advisory]) -> list[tuple[Advisory, ...]]:
     return [tuple(records) for _, records in sorted(groups, key=lambda group: min(group[0]))]
 
 
-def as_one(records: Sequence[Advisory], name: str, version: Version) -> Vulnerability:
-    """What ``records`` say together of ``version`` of ``name``."""
-    ids = {text for record in records for text in (record.id, *record.aliases)}
+def live_groups(advisories: Iterable[Advisory]) -> list[tuple[Advisory, ...]]:
+    """The groups of what was not withdrawn.
+
+    ``advisories`` are all of a package, whatever releases they mean: one of an older release may be the link between
+    two of this one, and its name is one that an ignore may use.
+    """
+    return grouped(advisory for advisory in advisories if not advisory.withdrawn)
+
+
+def _names(records: Iterable[Advisory]) -> set[str]:
+    return {text for record in records for text in (record.id, *record.aliases)}
+
+
+def as_one(
+    records: Sequence[Advisory], name: str, version: Version, group: Sequence[Advisory] | None = None
+) -> Vulnerability:
+    """What ``records`` say together of ``version`` of ``name``; its names are those of all of their ``group``."""
+    ids = _names(records)
     best = min(records, key=lambda record: (_rank(record.id), record.id))
     scores = [record.score for record in records if record.score is not None]
     rated = max(records, key=lambda record: (record.score or -1.0, _weight(record.level)))
     return Vulnerability(
         id=min(ids, key=lambda text: (_rank(text), text)),
-        ids=tuple(sorted(ids)),
+        ids=tuple(sorted(_names(group or records))),
         record=best.id,
         summary=best.summary or next((record.summary for record in records if record.summary), ""),
         score=max(scores, default=None),
@@ -144,7 +161,10 @@ def audited(
     ignores: Sequence[Ignore],
     today: date,
 ) -> Audit:
-    """What ``advisories`` (by package) say of ``holders``, the gravest first, with what ``ignores`` say of that."""
+    """What ``advisories`` say of ``holders``, the gravest first, with what ``ignores`` say of that.
+
+    ``advisories`` are all of each package: see `live_groups`.
+    """
     findings = [
         finding for holder in holders for finding in _findings(holder, advisories.get(holder.name, ()), ignores, today)
     ]
@@ -163,8 +183,11 @@ def _findings(
 ) -> Iterable[Finding]:
     version = Version(holder.asked)
     told = {advisory: touches(advisory, holder.name, version) for advisory in advisories}
-    for records in grouped(advisory for advisory in advisories if told[advisory][0]):
-        vulnerability = as_one(records, holder.name, version)
+    for group in live_groups(advisories):
+        records = [record for record in group if told[record][0]]
+        if not records:
+            continue
+        vulnerability = as_one(records, holder.name, version, group)
         # One record that can tell is enough.
         unclear = "" if any(not told[record][1] for record in records) else told[records[0]][1]
         yield Finding(holder, vulnerability, _ignored(vulnerability, ignores, today), unclear)
@@ -188,11 +211,14 @@ def is_grave(finding: Finding, level: str) -> bool:
 
 
 def counting(advisories: Iterable[Advisory], ignores: Sequence[Ignore], today: date) -> list[Advisory]:
-    """Those that an upgrade has to get away from: live ones that no ignore holds back, by any name of their group."""
+    """Those that an upgrade has to get away from: live ones that no ignore holds back, by any name of their group.
+
+    ``advisories`` are all of a package, as for `audited`: with fewer the groups would be others.
+    """
     held = {ignore.id.casefold() for ignore in ignores if ignore.holds(today)}
     found: list[Advisory] = []
-    for records in grouped(advisory for advisory in advisories if not advisory.withdrawn):
-        if not held & {text.casefold() for record in records for text in (record.id, *record.aliases)}:
+    for records in live_groups(advisories):
+        if not held & {text.casefold() for text in _names(records)}:
             found += records
     return found
 

@@ -50,7 +50,7 @@ def _block(holder: Holder, findings: list[Finding], fix: Fix | None, line: Line,
         one = finding.vulnerability
         lines.append(f"  {one.id:{width}}  {rated(one)}  {one.summary}".rstrip())
         others = ", ".join(name for name in one.ids if name != one.id)
-        fixed = f"fixed in {', '.join(one.fixed)}" if one.fixed else "no release is known to fix it"
+        fixed = f"fixed in {', '.join(one.fixed)}" if one.fixed else "the advisory names no fixed release"
         lines.append(f"  {'':{width}}  " + "; ".join(part for part in (others, fixed, finding.unclear) if part))
     return [*lines, *(f"  {row}" for row in fix_lines(holder, fix, line))]
 
@@ -87,16 +87,30 @@ def fix_lines(holder: Holder, fix: Fix | None, line: Line) -> list[str]:
 
 
 def _step(step: Step, line: Line) -> str:
+    said = command(step, line)
     if step.path is None:
-        return f"{command(step)} takes {step.new} or later"
+        return f"{said} takes {step.new} or later"
+    if said is not None:
+        return said
     number = line(step.path)
-    where = f"{VERSIONS} line {number}" if number is not None else VERSIONS
-    return f"{step.name} {step.new} instead of {step.old}: the pin in {where}"
+    there = f"the pin in {VERSIONS} line {number}" if number is not None else f"a new pin, {_dotted(step.path)}"
+    return f"{step.name} {step.new} instead of {step.old}: {there}"
 
 
-def command(step: Step) -> str:
-    """What moves a package that has no pin."""
-    return f"lockgen resolve -P {step.name}"
+def _dotted(path: Path) -> str:
+    return f"in {VERSIONS} under [{'.'.join(map(str, path[:-1]))}]"
+
+
+def command(step: Step, line: Line) -> str | None:
+    """What moves a package that has no pin; None where versions.toml has to be edited.
+
+    A path that versions.toml does not hold yet is where its pin will be.
+    """
+    if step.path is None:
+        return f"lockgen resolve -P {step.name}"
+    if step.path[0] == "pins" and line(step.path) is None:
+        return f"lockgen bump --add-pin {step.name}=={step.new}"
+    return None
 
 
 def _ignored(audit: Audit) -> Iterable[str]:
@@ -180,7 +194,7 @@ def _step_row(step: Step, line: Line) -> dict[str, Any]:
         "from": step.old,
         "to": step.new,
         "line": line(step.path) if step.path is not None else None,
-        "command": command(step) if step.path is None else None,
+        "command": command(step, line),
     }
 
 
@@ -200,6 +214,7 @@ def as_sarif(audit: Audit, line: Line, locked: LockPlace, version: str) -> dict[
         Rule(
             id=one.id,
             text=one.summary or one.id,
+            help=_help(one),
             level=_LEVELS.get(one.level, "warning"),
             uri=PAGE + one.record,
             score=one.score,
@@ -208,6 +223,12 @@ def as_sarif(audit: Audit, line: Line, locked: LockPlace, version: str) -> dict[
         for one in (finding.vulnerability for finding in audit.findings)
     ]
     return sarif(version, rules, [_result(finding, audit, line, locked) for finding in audit.findings])
+
+
+def _help(one: Vulnerability) -> str:
+    names = ", ".join(one.ids)
+    fixed = f"Fixed in {', '.join(one.fixed)}." if one.fixed else "The advisory names no fixed release."
+    return f"{one.summary or one.id}\n\n{names}: {rated(one)}. {fixed}\n\n{PAGE}{one.record}"
 
 
 def _result(finding: Finding, audit: Audit, line: Line, locked: LockPlace) -> Result:

@@ -15,13 +15,17 @@ Level = Literal["note", "warning", "error"]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a finding is an instance of. ``score`` is a CVSS score, which code hosts sort by."""
+    """What a finding is an instance of. ``score`` is a CVSS score, which code hosts sort by.
+
+    ``help`` is what to know of it, where that is more than ``text``.
+    """
 
     id: str
     text: str
     level: Level
     uri: str | None = None
     score: float | None = None
+    help: str = ""
     tags: tuple[str, ...] = ()
 
 
@@ -63,6 +67,9 @@ def _rule(rule: Rule) -> dict[str, Any]:
     row: dict[str, Any] = {
         "id": rule.id,
         "shortDescription": {"text": rule.text},
+        # GitHub's code scanning wants both of every rule, though SARIF does not.
+        "fullDescription": {"text": rule.text},
+        "help": {"text": rule.help or rule.text},
         "defaultConfiguration": {"level": rule.level},
     }
     properties: dict[str, Any] = {}

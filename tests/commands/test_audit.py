@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -160,7 +161,7 @@ def test_pages_are_read_to_the_end(voices: Project, osv: LocalOsv) -> None:
         None,
         "1",
         "2",
-    ]
+    ] * 2  # of what is locked; then of all releases of what is bad
 
 
 def test_the_smallest_release_that_no_advisory_means_and_that_resolves(voices: Project) -> None:
@@ -182,6 +183,49 @@ def test_a_package_without_a_pin_is_told_as_a_command(voices: Project) -> None:
     assert "fix: lockgen resolve -P echo takes 2.0 or later" in ran.out
     voices.ok("resolve", "-P", "echo")
     voices.ok("audit", *dump)
+
+
+def test_a_command_that_would_take_a_bad_release_is_none(voices: Project, index: LocalIndex) -> None:
+    """2.0 is bad too, and `-P` takes it; 1.1 is free. Nobody asks for echo by name: a pin is added."""
+    dump = dumped(voices, record("CVE-2025-9", "echo", versions=["1.0", "2.0"]))
+    assert "fix: lockgen bump --add-pin echo==1.1\n" in voices.run("audit", *dump).out
+    (fix,) = json.loads(voices.run("audit", "--json", *dump).out)["fixes"]
+    (step,) = fix["steps"]
+    assert (step["to"], step["line"], step["command"]) == ("1.1", None, "lockgen bump --add-pin echo==1.1")
+    # The newest of all is free, but loud does not let it in: `-P` would take 2.0 all the same.
+    index.add("echo", "3.0")
+    index.add("loud", "1.1", ["echo<3"])
+    voices.ok("resolve", "-P", "loud")
+    assert "fix: lockgen bump --add-pin echo==1.1\n" in voices.run("audit", *dump).out
+    voices.ok("bump", "--add-pin", "echo==1.1")
+    voices.ok("audit", *dump)
+
+
+def test_a_pin_that_is_added_holds_for_all_variants(voices: Project) -> None:
+    """Where another variant cannot take it, that is told beside the command."""
+    text = FAMILY.replace('"torchaudio", "speech"', '"torchaudio", "speech", "echo==2.0"')
+    text = text.replace('torchaudio = "2.4.1+cu121"', 'torchaudio = "2.4.1+cu121", numpy = "1.1"')  # solved apart
+    voices.write(text)
+    voices.ok("resolve")
+    dump = dumped(voices, record("CVE-2025-9", "echo", versions=["1.0", "2.0"]))
+    fixes = {fix["version"]: fix for fix in json.loads(voices.run("audit", "--json", *dump).out)["fixes"]}
+    (step,) = fixes["1.0"]["steps"]
+    assert (step["to"], step["line"], step["command"]) == ("1.1", None, None)
+    said = "a pin for all variants would be one for cuda too, which may not take it"
+    assert fixes["1.0"]["why"] == [said]
+    ran = voices.run("audit", *dump)
+    assert "fix: echo 1.1 instead of 1.0: a new pin, in versions.toml under [variants.cpu.pins]" in ran.out
+    assert said in ran.out
+    voices.write(text.replace('python:3.11-slim"\n', 'python:3.11-slim"\npins = { echo = "1.1" }\n', 1))
+    voices.ok("resolve")
+    assert [row["version"] for row in rows(voices.run("audit", "--json", "--no-fix", *dump))] == ["2.0"]
+
+
+def test_a_pin_that_was_yanked_since_has_a_fix_too(voices: Project, index: LocalIndex) -> None:
+    for entry in index.pages["numpy"].values():
+        if "-1.0-" in str(entry["filename"]):
+            entry["yanked"] = "vulnerable"
+    assert steps(voices.run("audit", "--json", *dumped(voices, NUMPY))) == {"numpy": [("numpy", "1.2")]}
 
 
 def test_torchs_family_moves_as_one_and_stays_on_its_accelerator(voices: Project) -> None:
@@ -343,6 +387,47 @@ def test_ignores_by_any_name_expired_ones_and_idle_ones(voices: Project) -> None
     assert rows(ran, 0)[0]["ignored"]["reason"] == "no input of strangers"
 
 
+def test_an_ignore_by_the_name_of_a_record_that_means_other_releases(
+    voices: Project, osv: LocalOsv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PYSEC-1 is the same thing, and means 0.1 alone. The API tells of it only where all of numpy is asked about."""
+    here = record("GHSA-a", "numpy", *before("1.3"), aliases=["CVE-9"])
+    elsewhere = record("PYSEC-1", "numpy", versions=["0.1"], aliases=["CVE-9"])
+    other = record("PYSEC-2", "numpy", versions=["1.0"])
+    osv.records = [here, elsewhere, other]
+    every = osv.result
+
+    def of_the_release(query: Any) -> Any:
+        found = every(query)
+        if "version" in query and "vulns" in found:
+            found["vulns"] = [row for row in found["vulns"] if row["id"] != "PYSEC-1"]
+        return found
+
+    monkeypatch.setattr(osv, "result", of_the_release)
+    voices.write(ignoring('id = "PYSEC-1"\nreason = "r"', 'id = "PYSEC-3"\nreason = "r"'))
+    for source in ((), dumped(voices, here, elsewhere, other)):
+        ran = voices.run("audit", "--json", *source)
+        assert {row["id"]: bool(row["ignored"]) for row in rows(ran)} == {"CVE-9": True, "PYSEC-2": False}
+        assert [row["id"] for row in json.loads(ran.out)["idle-ignores"]] == ["PYSEC-3"]
+        assert steps(ran) == {"numpy": [("numpy", "1.1")]}
+    voices.write(FAMILY)
+    for source in ((), dumped(voices, here, elsewhere, other)):
+        assert steps(voices.run("audit", "--json", *source)) == {"numpy": [("numpy", "1.3")]}
+
+
+def test_no_fixed_release_is_what_the_advisory_says_not_what_there_is(voices: Project) -> None:
+    ran = voices.run("audit", *dumped(voices, record("CVE-2025-9", "numpy", versions=["1.0"])))
+    assert "the advisory names no fixed release\n  fix: numpy 1.1" in ran.out
+
+
+def test_a_record_that_names_only_commits(voices: Project) -> None:
+    odd = record("CVE-2025-9", "echo")
+    odd["affected"][0]["ranges"] = [{"type": "GIT", "repo": "https://x", "events": [{"introduced": "0"}]}]
+    ran = voices.run("audit", "--no-fix", *dumped(voices, odd))
+    assert ran.code == 1
+    assert "only commits are named in CVE-2025-9, no release of echo" in ran.out
+
+
 def test_withdrawn_and_foreign_records_say_nothing(voices: Project) -> None:
     gone = record("CVE-2025-1", "numpy", *before("9"), withdrawn=True)
     voices.ok("audit", *dumped(voices, gone, record("CVE-2025-5", "scipy", *before("9"))))
@@ -400,6 +485,9 @@ def test_sarif_keeps_to_the_official_schema_and_points_to_lines(voices: Project)
         None,
     ]
     assert "fix: numpy 1.2 instead of 1.0" in results["CVE-2025-1"]["message"]["text"]
+    for rule in run["tool"]["driver"]["rules"]:
+        assert rule["fullDescription"] == {"text": "something is wrong"}
+        assert rule["helpUri"] in rule["help"]["text"]
 
 
 # -- what fails ----------------------------------------------------------------
@@ -485,6 +573,35 @@ def test_a_dump_that_is_none(voices: Project, tmp_path: Path) -> None:
     ran = voices.run("audit", "--database", str(tmp_path / "all.zip"))
     assert ran.code == 2
     assert "it is no whole zip" in ran.err
+
+
+def test_a_zip_with_a_spoilt_member(voices: Project, tmp_path: Path) -> None:
+    """A CRC is looked at last: each way of packing has an error of its own for what cannot be unpacked."""
+    for way in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        with zipfile.ZipFile(tmp_path / "all.zip", "w", way) as archive:
+            archive.writestr("A.json", json.dumps(NUMPY))
+        whole = (tmp_path / "all.zip").read_bytes()
+        start = 30 + len("A.json")
+        for first, last in ((start, start + 9), (start + 20, start + 50), (start + 2, start + 4)):
+            spoilt = bytearray(whole)
+            spoilt[first:last] = bytes(byte ^ 0x55 for byte in spoilt[first:last])
+            (tmp_path / "all.zip").write_bytes(spoilt)
+            ran = voices.run("audit", "--no-fix", "--database", str(tmp_path / "all.zip"))
+            assert ran.code == 2, (way, first, ran.err)
+
+
+def test_a_folder_with_other_things_in_it(voices: Project, tmp_path: Path) -> None:
+    folder = write_dump(tmp_path / "mixed", [NUMPY])
+    (folder / "deep.json").mkdir()
+    (folder / "deep.json" / "AGAIN.json").write_text(json.dumps(AGAIN))
+    (folder / "package.json").write_text('{"name": "x"}')
+    assert voices.run("audit", "--no-fix", "--database", str(folder)).code == 1
+    (folder / "gone.json").symlink_to("nowhere")
+    (folder / "list.json").write_text("[]")
+    ran = voices.run("audit", "--no-fix", "--database", str(folder))
+    assert ran.code == 2
+    assert "gone.json" in ran.err
+    assert "list.json" in ran.err
 
 
 def test_options_that_exclude_each_other(voices: Project) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Literal
 
@@ -127,6 +128,30 @@ def test_an_ignore_holds_to_the_end_of_its_day(until: date | None, counts: bool)
     assert bool(counting([named("GHSA-1", "CVE-1")], [ignore], TODAY)) is counts
 
 
+def test_one_verdict_for_what_is_found_what_is_ignored_and_what_is_fixed() -> None:
+    """A record that means other releases is the link between two that mean this one, and its name ignores both."""
+    link = Advisory("PYSEC-1", ("CVE-1", "CVE-2"), "", (Affected("x", ("0.1",), ()),))
+    gone = replace(link, id="PYSEC-2", aliases=("CVE-2", "CVE-3"), withdrawn=True)
+    records = [named("GHSA-1", "CVE-1"), named("GHSA-2", "CVE-2"), link, gone, named("GHSA-3", "CVE-3")]
+    found = audited("here", [HOLDER], {"x": records}, [], TODAY)
+    assert [one.vulnerability.ids for one in found.findings] == [
+        ("CVE-1", "CVE-2", "GHSA-1", "GHSA-2", "PYSEC-1"),
+        ("CVE-3", "GHSA-3"),
+    ]
+    ignore, idle = Ignore("pysec-1", "why", None, ()), Ignore("PYSEC-2", "why", None, ())
+    found = audited("here", [HOLDER], {"x": records}, [ignore, idle], TODAY)
+    assert [one.vulnerability.id for one in found.open] == ["CVE-3"]
+    assert found.idle == (idle,)
+    assert counting(records, [ignore, idle], TODAY) == [records[-1]]
+
+
+def test_a_group_that_means_none_of_what_is_locked_is_met_by_no_ignore() -> None:
+    elsewhere = Advisory("PYSEC-1", (), "", (Affected("x", ("0.1",), ()),))
+    ignore = Ignore("PYSEC-1", "why", None, ())
+    found = audited("here", [HOLDER], {"x": [elsewhere]}, [ignore], TODAY)
+    assert (found.findings, found.idle) == ((), (ignore,))
+
+
 # -- records -------------------------------------------------------------------
 
 RECORD = {
@@ -165,6 +190,16 @@ def test_a_record_of_several_ecosystems() -> None:
         10.0,
         "critical",
     )
+
+
+def test_a_range_of_commits_names_no_release() -> None:
+    commits = {"type": "GIT", "events": [{"introduced": "0"}, {"fixed": "abc"}]}
+    package = {"ecosystem": "PyPI", "name": "x"}
+    one = parse_advisory({**RECORD, "affected": [{"package": package, "ranges": [commits]}]})
+    assert touches(one, "x", Version("1")) == (True, "only commits are named in GHSA-1, no release of x")
+    one = parse_advisory({**RECORD, "affected": [{"package": package, "ranges": [commits], "versions": ["2"]}]})
+    assert touches(one, "x", Version("1")) == (False, "")
+    assert touches(one, "x", Version("2")) == (True, "")
 
 
 @pytest.mark.parametrize(
