@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from support.families import SMALL, add_small_packages, add_small_records
 from support.index import LocalIndex, serving
+from support.measuring import tools_untraced, untraced
 from support.project import Project
 
 # What lands is judged by the same examples each time; EXPLORE=1 draws fresh ones.
@@ -19,6 +21,23 @@ settings.load_profile("gate")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--accept", action="store_true", help="write the golden folders anew; read the diff")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow ones first: at the end no worker is left alone with one."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    with untraced() if item.get_closest_marker("slow") else nullcontext():
+        return (yield)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def only_lockgen_is_measured() -> Iterator[None]:
+    with tools_untraced():
+        yield
 
 
 @pytest.fixture

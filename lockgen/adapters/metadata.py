@@ -44,7 +44,7 @@ class MetadataReader:
         self._http = http
         self._cache = cache_root() / "metadata"
         self._default = ""
-        self._turns: dict[str | None, Lock] = {}
+        self._turns: dict[str, Lock] = {}
 
     def read(self, files: Sequence[IndexFile], request: Request) -> Mapping[str, CoreMetadata]:
         """The metadata of every file. Wheels are read in parts, only source distributions whole, and built if need be.
@@ -70,7 +70,7 @@ class MetadataReader:
 
     def _in_turn(self, file: IndexFile, request: Request) -> CoreMetadata:
         """What two threads miss at once is fetched once: the second finds it in the cache."""
-        with self._turns.setdefault(file.sha256, Lock()):
+        with self._turns.setdefault(file.sha256 or file.name, Lock()):
             return self._known(file) or self._fresh(self._vouched(file), request)
 
     def _vouched(self, file: IndexFile) -> IndexFile:

@@ -58,6 +58,7 @@ def second(project: Project) -> tuple[list[str], list[str]]:
     return tools["builds"], pins(tools["packages"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("resolver", ["uv", "pip-compile"])
 def test_as_few_sets_as_it_takes(mixed: Project, resolver: str) -> None:
     mixed.ok("resolve", "--resolver", resolver)

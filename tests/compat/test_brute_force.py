@@ -113,6 +113,7 @@ def families(draw: st.DrawFn, universe: Universe) -> str:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(st.data())
 def test_every_cell_is_what_brute_force_says(data: st.DataObject) -> None:

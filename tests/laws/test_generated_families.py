@@ -33,6 +33,7 @@ def resolved(universe: Universe, text: str, old: Mapping[str, bytes] | None = No
         raise
 
 
+@pytest.mark.slow
 @many
 @given(drawn)
 def test_every_law_holds(drawn: Drawn) -> None:
@@ -42,6 +43,7 @@ def test_every_law_holds(drawn: Drawn) -> None:
     laws.check_all(universe, family, tree)
 
 
+@pytest.mark.slow
 @many
 @given(drawn, st.integers(1, 1000))
 def test_order_spelling_and_comments_do_not_matter(drawn: Drawn, shuffle: int) -> None:
@@ -50,6 +52,7 @@ def test_order_spelling_and_comments_do_not_matter(drawn: Drawn, shuffle: int) -
     assert resolve(universe, family.toml(shuffle)) == tree
 
 
+@pytest.mark.slow
 @many
 @given(drawn)
 def test_a_second_resolve_changes_nothing_whatever_has_been_released(drawn: Drawn) -> None:
@@ -98,6 +101,7 @@ def related(universe: Universe, name: str) -> set[str]:
     return {canonicalize_name(one) for one in found}
 
 
+@pytest.mark.slow
 @many
 @given(drawn, st.sampled_from(NAMES), st.sampled_from(VERSIONS))
 def test_another_pin_leaves_the_unrelated_alone(drawn: Drawn, name: str, version: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from packaging.requirements import Requirement
@@ -41,7 +42,7 @@ class Backtracking:
 
     def solve(self, request: Request) -> Solution:
         self.solves += 1
-        asked = tuple(Requirement(text) for text in request.requirements)
+        asked = tuple(required(text) for text in request.requirements)
         search = _Search(self.index, request)
         found = search.run(asked)
         if found is None:
@@ -53,7 +54,19 @@ class Backtracking:
         return {file.name: self.index_metadata(file.name) for file in files}
 
     def index_metadata(self, filename: str) -> CoreMetadata:
-        return parse_metadata(self.index.metadata[filename].decode(), filename)
+        return parsed(self.index.metadata[filename], filename)
+
+
+@lru_cache(100_000)
+def parsed(text: bytes, file: str) -> CoreMetadata:
+    """The same text again and again: a property asks thousands of questions of one index."""
+    return parse_metadata(text.decode(), file)
+
+
+@lru_cache(100_000)
+def required(line: str) -> Requirement:
+    """Nobody changes what comes back."""
+    return Requirement(line)
 
 
 class _Search:
@@ -61,8 +74,7 @@ class _Search:
         self.index, self.request = index, request
         self.bounds: dict[str, SpecifierSet] = {}
         for text in request.constraints:
-            pin = Requirement(text)
-            self._bind(self.bounds, pin)
+            self._bind(self.bounds, required(text))
         self._known: dict[str, list[Candidate]] = {}
         self.stuck: set[str] = set()
 
@@ -106,7 +118,7 @@ class _Search:
         return None
 
     def _needs(self, candidate: Candidate, extra: str) -> list[Requirement]:
-        requirements = [Requirement(line) for line in candidate.metadata.requires]
+        requirements = [required(line) for line in candidate.metadata.requires]
         spelled = next((e for e in candidate.metadata.extras if canonicalize_name(e) == extra), extra)
         return [r for r in requirements if self._holds(r, spelled) and not (extra and self._holds(r, ""))]
 
@@ -132,7 +144,8 @@ class _Search:
         else:
             files = [_file(entry) for entry in self.index.pages.get(name, {}).values()]
             files = [file for file in files if self._old_enough(file)]
-            metadata = {f: parse_metadata(text.decode(), f) for f, text in self.index.metadata.items()}
+            texts = self.index.metadata
+            metadata = {file.name: parsed(texts[file.name], file.name) for file in files if file.name in texts}
             build = self.request.build
         target = self.request.target
         usable = usable_files(name, [f for f in files if target.admits(f.requires_python)], target, build)

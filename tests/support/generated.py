@@ -6,6 +6,7 @@ import hashlib
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from hypothesis import strategies as st
 
@@ -147,42 +148,59 @@ def _spelled(name: str, chance: random.Random) -> str:
     return _text(chance.choice([name, name.upper(), name.replace("-", "_")]))
 
 
+# A strategy costs more to make than to draw from, and an example draws from a hundred: each is made once.
+@cache
+def some(of: tuple[str, ...], least: int = 0, most: int | None = None) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(of), min_size=least, max_size=most, unique=True)
+
+
+@cache
+def one(of: tuple[str, ...]) -> st.SearchStrategy[str]:
+    return st.sampled_from(of)
+
+
+CHANCE = st.integers(0, 3)
+NUMBER = st.integers(0, 9)
+PINNED = st.dictionaries(st.sampled_from(NAMES), NUMBER, max_size=2)
+
+
 @st.composite
 def needs(draw: st.DrawFn, names: tuple[str, ...] = NAMES, most: int = 3) -> Release:
     """Requires-Dist lines: some behind a marker, some behind the extra ``more``, circles and all."""
     lines = []
-    for name in draw(st.lists(st.sampled_from(names), max_size=most, unique=True)):
-        extra = draw(st.sampled_from(["", "", "", "[more]"]))
-        marker = draw(st.sampled_from(MARKERS))
-        if draw(st.integers(0, 3)) == 0:
+    for name in draw(some(names, most=most)):
+        extra = draw(one(("", "", "", "[more]")))
+        marker = draw(one(MARKERS))
+        if draw(CHANCE) == 0:
             marker = (marker + " and " if marker else " ; ") + 'extra == "more"'
-        lines.append(f"{name}{extra}{draw(st.sampled_from(BOUNDS))}{marker}")
+        lines.append(f"{name}{extra}{draw(one(BOUNDS))}{marker}")
     return tuple(lines)
+
+
+NEEDS = {most: needs(most=most) for most in (1, 2, 3)}
 
 
 @st.composite
 def universes(draw: st.DrawFn) -> Universe:
     releases = {}
     for name in NAMES:
-        versions = draw(st.lists(st.sampled_from(VERSIONS), min_size=1, max_size=3, unique=True))
-        tags = st.lists(st.sampled_from(USABLE_TAGS), min_size=1, max_size=3, unique=True)
-        foreign = st.lists(st.sampled_from(OTHER_TAGS), max_size=2, unique=True)
-        releases[name] = {v: (draw(needs()), tuple(draw(tags) + draw(foreign))) for v in sorted(versions)}
-    torch = {"torch": {v: draw(needs(most=2)) for v in ("2.4", "2.5")}}
-    torch["torchaudio"] = {v: (f"torch=={v}", *draw(needs(most=1))) for v in ("2.4", "2.5")}
+        versions = draw(some(VERSIONS, 1, 3))
+        tags, foreign = some(USABLE_TAGS, 1, 3), some(OTHER_TAGS, most=2)
+        releases[name] = {v: (draw(NEEDS[3]), tuple(draw(tags) + draw(foreign))) for v in sorted(versions)}
+    torch = {"torch": {v: draw(NEEDS[2]) for v in ("2.4", "2.5")}}
+    torch["torchaudio"] = {v: (f"torch=={v}", *draw(NEEDS[1])) for v in ("2.4", "2.5")}
     return Universe(releases, torch)
 
 
 @st.composite
 def asks(draw: st.DrawFn, names: tuple[str, ...] = NAMES, most: int = 3) -> tuple[str, ...]:
-    chosen = draw(st.lists(st.sampled_from(names), max_size=most, unique=True))
-    return tuple(f"{name}{draw(st.sampled_from(['', '', '[more]']))}" for name in chosen)
+    return tuple(f"{name}{draw(one(('', '', '[more]')))}" for name in draw(some(names, most=most)))
 
 
 @st.composite
 def families(draw: st.DrawFn, universe: Universe) -> Family:
     """Two variants of torch builds and perhaps one with pins of its own; a chain of bases; stages on any of them."""
-    pinned = draw(st.dictionaries(st.sampled_from(NAMES), st.integers(0, 9), max_size=2))
+    pinned = draw(PINNED)
     pins = {name: _nth(universe, name, number) for name, number in pinned.items()}
     torch = draw(st.sampled_from(["2.4", "2.5"]))
     variants: dict[str, tuple[str | None, Mapping[str, str]]] = {}
@@ -191,7 +209,7 @@ def families(draw: st.DrawFn, universe: Universe) -> Family:
     plain = draw(st.booleans())
     if plain:
         name = draw(st.sampled_from(NAMES))
-        variants["legacy"] = (None, {name: _nth(universe, name, draw(st.integers(0, 9)))})
+        variants["legacy"] = (None, {name: _nth(universe, name, draw(NUMBER))})
     builds = tuple(sorted(set(variants) - {"legacy"}))
     bases = {"root": Image(None, tuple(sorted(variants)), draw(asks(most=1)))}
     bases["ml"] = Image("root", builds, ("torch", *draw(asks(most=2))))

@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
@@ -81,6 +82,28 @@ def wheel(
 
     ``files`` are added to it, or take the place of one; ``unhashed`` are packed without a hash in RECORD, and well.
     """
+    return (
+        _packed(name, version, tag, text, code, files, unhashed)
+        if files or unhashed
+        else _plain(name, version, tag, text, code)
+    )
+
+
+@lru_cache(4096)
+def _plain(name: str, version: str, tag: str, text: str, code: str) -> tuple[str, bytes]:
+    """A property packs the same wheel for each of its questions."""
+    return _packed(name, version, tag, text, code, None, None)
+
+
+def _packed(
+    name: str,
+    version: str,
+    tag: str,
+    text: str,
+    code: str,
+    files: Mapping[str, bytes] | None,
+    unhashed: Mapping[str, bytes] | None,
+) -> tuple[str, bytes]:
     stem = canonicalize_name(name).replace("-", "_")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from support import killing
 from support.families import SMALL
 from support.project import Project
@@ -15,6 +16,7 @@ from support.project import Project
 KILLS = 60
 
 
+@pytest.mark.slow
 def test_killed_while_writing_and_at_random_moments(small: Project) -> None:
     small.ok("resolve")
     other = SMALL.replace('numpy = "2.0.0"', 'numpy = "1.26.4"').replace("[stages.demux]", "[stages.remux]")
