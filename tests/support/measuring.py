@@ -10,15 +10,27 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 
 import pytest
 from coverage import Coverage
 
+import lockgen
 from lockgen.adapters import process
 
 CONFIG = "COVERAGE_PROCESS_CONFIG"
 """By this variable coverage enters every Python that is started (`patch = ["subprocess"]`)."""
+
+
+@cache
+def import_all() -> None:
+    """What runs on import runs once: were that in a slow test, the tests after it could not make up for it."""
+    for module in walk_packages(lockgen.__path__, "lockgen."):
+        if not module.name.endswith(".__main__"):
+            import_module(module.name)
 
 
 @contextmanager
@@ -28,6 +40,7 @@ def untraced() -> Iterator[None]:
     if measuring is None:
         yield
         return
+    import_all()
     config = os.environ.pop(CONFIG, None)
     measuring.stop()
     try:
