@@ -50,18 +50,16 @@ class Weakness:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A pin that may move: ``allowed`` are the public versions it may move to, the best first.
+    """A pin that may move, or what is only locked: ``allowed`` are the public versions it may move to, the best first.
 
-    ``advisories`` are those of the present version, and ``mends`` is whether one of ``allowed`` ends one. What is not
-    ``pinned`` is only locked. ``tiers`` are ``allowed`` in parts: of each the newest that fits, of the next one only
-    where nothing of the one before does.
+    ``advisories`` are those of the present version, and ``mends`` is whether one of ``allowed`` ends one. ``tiers`` are
+    ``allowed`` in parts: of each the newest that fits, of the next one only where nothing of the one before does.
     """
 
     name: str
     current: Version
     allowed: tuple[Version, ...]
     advisories: tuple[Weakness, ...] = ()
-    pinned: bool = True
     tiers: tuple[tuple[Version, ...], ...] = ()
     mends: bool = False
 

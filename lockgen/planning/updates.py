@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from packaging.version import Version
@@ -186,7 +186,7 @@ def _unpinned(manifest: Manifest, policy: Policy, market: Market, waiting: list[
         current = min(bad, default=market.locked[name])
         candidate = _candidate(name, current, (), group, policy, market, [])
         if candidate is not None:
-            yield replace(candidate, pinned=False)
+            yield candidate
 
 
 def _candidate(
