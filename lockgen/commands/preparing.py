@@ -270,7 +270,7 @@ class _Attempt:
             return bumped(self.folder, wishes, options, self.progress, accept)
         found = bumped(self.folder, wishes, replace(options, dry_run=True), self.progress)
         chosen = {move.name: [public(Version(move.new))] for move in found.moves if move.kind == "pin"}
-        chosen |= {one.name: [public(Version(one.new))] for one in _opened_ones(found) if one.new != "-"}
+        chosen |= {one.name: [public(Version(one.new))] for one in _opened_ones(found)}
         exact = [replace(wish, among=tuple(map(str, chosen[wish.name]))) for wish in wishes if wish.name in chosen]
         options = replace(options, exclude_newer=self.cut_off(chosen))
         done = bumped(self.folder, exact or wishes, options, self.progress, lambda one: accept(_with(one, found)))
@@ -292,7 +292,7 @@ _Three = tuple[tuple[Weakness, ...], tuple[Weakness, ...], tuple[Weakness, ...]]
 
 def _reckoned(group: Group, moves: Sequence[Moved]) -> _Three:
     """The same by the records of the old versions alone: they say what ends and what stays."""
-    new = {move.name: public(Version(move.new)) for move in moves if move.kind in ("pin", "locked") and move.new != "-"}
+    new = {move.name: public(Version(move.new)) for move in moves if move.kind in ("pin", "locked")}
     known = [weakness for candidate in group.candidates if candidate.name in new for weakness in candidate.advisories]
     ended = [weakness for weakness in known if planning.ends(weakness, new[weakness.package])]
     return tuple(ended), tuple(weakness for weakness in known if weakness not in ended), ()
@@ -323,7 +323,7 @@ def _moved(moves: Iterable[Move], only: tuple[str, ...]) -> Iterable[Moved]:
 
 
 def _opened_ones(done: Bumped) -> tuple[Moved, ...]:
-    """What has no pin and was taken anew, as it moved."""
+    """What has no pin and was taken anew, as it moved; what nothing needs any more moves nowhere."""
     changes = {item.change.name: item.change for item in done.changes.packages}
     found = (changes[name] for name in done.opened if name in changes)
-    return tuple(Moved(change.name, change.old or "-", change.new or "-", "locked") for change in found)
+    return tuple(Moved(one.name, one.old or "-", one.new, "locked") for one in found if one.new is not None)

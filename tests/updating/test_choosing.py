@@ -239,3 +239,16 @@ def test_what_ends_is_told_though_nobody_can_be_asked_about_the_new_versions(
     told(clone, *known(tmp_path, record("GHSA-1", "numpy", *before("1.1"))))
     assert titles(forge) == ["security: update numpy 1.0 -> 1.1"]
     assert len(asked) == 2
+
+
+def test_what_ends_by_going_away_is_told(leaf: Clone, forge: MemoryForge, index: LocalIndex, tmp_path: Path) -> None:
+    """The newer speech needs no leaf any more, and both are of one group."""
+    index.add("speech", "1.2", ["numpy<2"])
+    leaf.project.write((leaf.root / "versions.toml").read_text() + '[update.groups.all]\npackages = ["*"]\n')
+    leaf.commit("one group")
+    assert told(leaf, *known(tmp_path, record("GHSA-1", "leaf", *before("1.1"))))["all"]["outcome"] == "created"
+    (request,) = forge.requests.values()
+    assert request.title == "security: update speech 1.0.1 -> 1.2"
+    assert "lockgen bump speech==1.2\n" in request.body
+    assert "| leaf | cpu | removed | 1.0 | - |" in request.body
+    assert "GHSA-1" in request.body.partition("Vulnerabilities that end")[2]
