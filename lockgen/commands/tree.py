@@ -47,9 +47,7 @@ class Written:
         self._files: dict[tuple[str, str], tuple[str, ...]] = {}
         self._builds: dict[str, tuple[BuildLayer, ...]] = {}
         self._requirements()
-        self.plan: FamilyPlan = plan_family(
-            manifest, lock, self._layers, self._files, self._tools(1), self._builds
-        )
+        self.plan: FamilyPlan = plan_family(manifest, lock, self._layers, self._files, self._tools(1), self._builds)
 
     def tree(self) -> Tree:
         """Path to bytes of every generated file, the lock itself included."""
