@@ -16,7 +16,7 @@ from lockgen.adapters.resolvers.uv import default_index
 from lockgen.adapters.simple_index import read_page
 from lockgen.commands.plan import chosen, read_family
 from lockgen.errors import Exit, LockgenError, ToolFailed
-from lockgen.model.lock import Package
+from lockgen.model.lock import File, Package
 from lockgen.planning.layers import layers_of
 from lockgen.ports import Progress
 from lockgen.rendering.tables import megabytes
@@ -40,14 +40,15 @@ def run(root: Path, folder: Path, names: tuple[str, ...], progress: Progress) ->
         folders[variant.target] = [family.lock.by_variant[variant.variant][name] for name in sorted(own)]
         for built in (built for built in image.built if built.number > 1):
             folders[variant.target] += family.lock.more_tools[built.number - 2].packages
-    packages = {package.chosen.name: package for held in folders.values() for package in held}
+    packages = {package.chosen.sha256: package for held in folders.values() for package in held}
+    paths = _paths(package.chosen for package in packages.values())
     with alone_in(folder, lambda: progress.note(f"another lockgen fetches into {folder}: waiting for it")):
         with on_disk(folder):
             (folder / "files").mkdir(exist_ok=True)
-        fetched = _Fetcher(root, folder, family.lock.indexes, progress, packages.values()).run()
+        fetched = _Fetcher(folder, paths, family.lock.indexes, progress, packages.values()).run()
         for name, held in folders.items():
-            _arrange(folder, name, held)
-        listed = {name: package.chosen.sha256 for name, package in sorted(packages.items())}
+            _arrange(folder, paths, name, held)
+        listed = {path: digest for digest, path in sorted(paths.items(), key=lambda item: item[1])}
         with on_disk(folder / INDEX):
             (folder / INDEX).write_text(json.dumps({"format": 1, "files": listed}, indent=1) + "\n")
     progress.note(f"{len(packages)} files in {folder}: {fetched} fetched, the others were there")
@@ -55,16 +56,28 @@ def run(root: Path, folder: Path, names: tuple[str, ...], progress: Progress) ->
     return Exit.DONE
 
 
-def _arrange(folder: Path, name: str, held: Iterable[Package]) -> None:
+def _paths(files: Iterable[File]) -> dict[str, str]:
+    """The path of each file in `files/`, by sha256: its name, in a folder of its own where two files share the name."""
+    by_name: dict[str, set[str]] = {}
+    for file in files:
+        by_name.setdefault(file.name, set()).add(file.sha256)
+    return {
+        digest: name if len(digests) == 1 else f"{digest}/{name}"
+        for name, digests in by_name.items()
+        for digest in digests
+    }
+
+
+def _arrange(folder: Path, paths: Mapping[str, str], name: str, held: Iterable[Package]) -> None:
     own = folder / name
-    wanted = {package.chosen.name for package in held}
+    wanted = {package.chosen.name: paths[package.chosen.sha256] for package in held}
     with on_disk(own):
         own.mkdir(exist_ok=True)
         for there in own.iterdir():
             if there.name not in wanted:
                 there.unlink()
-    for file in wanted:
-        link(folder / "files" / file, own / file)
+    for file, path in wanted.items():
+        link(folder / "files" / path, own / file)
 
 
 class _Stopped(Exception):
@@ -73,9 +86,14 @@ class _Stopped(Exception):
 
 class _Fetcher:
     def __init__(
-        self, root: Path, folder: Path, indexes: Mapping[str, str], progress: Progress, packages: Iterable[Package]
+        self,
+        folder: Path,
+        paths: Mapping[str, str],
+        indexes: Mapping[str, str],
+        progress: Progress,
+        packages: Iterable[Package],
     ) -> None:
-        self._folder, self._indexes, self._progress = folder, indexes, progress
+        self._folder, self._paths, self._indexes, self._progress = folder, paths, indexes, progress
         self._packages = list(packages)
         self._http = Http()
         self._default = default_index()
@@ -106,7 +124,7 @@ class _Fetcher:
 
     def _one(self, package: Package) -> bool:
         file = package.chosen
-        target = self._folder / "files" / file.name
+        target = self._folder / "files" / self._paths[file.sha256]
         if is_there(target, file.sha256):
             self._got(file.size or 0)
             return False
@@ -115,6 +133,8 @@ class _Fetcher:
         url = next((entry.url for entry in page.files if entry.name == file.name), None)
         if url is None:
             raise ToolFailed(f"the index does not list {file.name} any more", hint="resolve again")
+        with on_disk(target):
+            target.parent.mkdir(exist_ok=True)
         download(self._http, url, file.sha256, target, self._got)
         return True
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from index.hand_server import Answer, Asked, Hand, hand, metadata_of, ranged, wheel_of
-from support.index import LocalIndex
+from support.index import LocalIndex, wheel
 from support.project import Project
 
 FAMILY = """\
@@ -85,6 +85,33 @@ def test_each_file_once_and_a_folder_for_each_image(project: Project, index: Loc
     assert {path.name.partition("-")[0] for path in folder.glob("*/*.whl")} == {"numpy", "speech", "uv"}
     assert [path.name for path in (folder / "asr-cpu").iterdir()] == ["speech-1.0-py3-none-any.whl"]
     assert [path.name for path in (folder / "base-cpu").iterdir()] == ["numpy-2.0.0-py3-none-any.whl"]
+
+
+def test_two_files_of_one_name(project: Project, index: LocalIndex) -> None:
+    """Each index may have its own bytes under one name: every image gets those of its own lock."""
+    index.add("numpy", "2.0.0")
+    index.add("speech", "1.0")
+    name, data = wheel(
+        "speech", "1.0", "py3-none-any", "Metadata-Version: 2.1\nName: speech\nVersion: 1.0\n", "X = 1\n"
+    )
+    link = f'<a href="/whl/{name}#sha256={hashlib.sha256(data).hexdigest()}">{name}</a>'
+    index.answers |= {
+        "/whl/speech/": (200, {"Content-Type": "text/html"}, link.encode()),
+        f"/whl/{name}": (200, {}, data),
+    }
+    text = FAMILY.replace("[common]", 'pins = { speech = "1.0" }  # not from the index that lists it\n\n[common]')
+    own = f'[index.own]\nurl = "{index.url.removesuffix("/simple")}/whl"\npackages = ["speech"]\n'
+    project.write(f'{text}{own}[variants.own]\nindex = "own"\nfrom = "python:3.11-slim"\n')
+    project.ok("resolve")
+    folder = project.root.parent / "wheelhouse"
+    for _ in range(2):
+        project.ok("fetch", str(folder))
+        assert (folder / "asr-own" / name).read_bytes() == data
+        assert (folder / "asr-cpu" / name).read_bytes() == index.files[name]
+        listed = json.loads((folder / "wheelhouse.json").read_text())["files"]
+        for path, digest in listed.items():
+            assert hashlib.sha256((folder / "files" / path).read_bytes()).hexdigest() == digest
+        assert len(listed) == 4
 
 
 def test_twice_fetches_nothing(project: Project, index: LocalIndex) -> None:
