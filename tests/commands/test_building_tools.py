@@ -168,6 +168,7 @@ def test_a_lock_with_broken_tools_is_refused(mixed: Project) -> None:
         {"builds": ["uv==0.9.7"]},
         {"builds": [3]},
         {"builds": ["modern==1.0", "modern==1.0"]},
+        {"packages": [json.loads(good)["tools"][0] | {"index": "nowhere"}]},
     ]
     for change in broken:
         lock = json.loads(good)
