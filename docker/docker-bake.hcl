@@ -168,7 +168,8 @@ target "base-ml-cuda" {
   }, filled("base-ml-cuda"))
   args = {
     BASE_IMAGE = "rajiup/cp-whisperx-app-base:cuda"
-    SOURCES    = WHEELHOUSE == "" ? "--find-links https://download.pytorch.org/whl/cu121/torch/ --find-links https://download.pytorch.org/whl/cu121/torchaudio/" : "--no-index --find-links /wheelhouse"
+    PAGES      = WHEELHOUSE == "" ? "https://download.pytorch.org/whl/cu121/torch/ https://download.pytorch.org/whl/cu121/torchaudio/" : ""
+    SOURCES    = WHEELHOUSE == "" ? "" : "--no-index --find-links /wheelhouse"
     PPA = "deadsnakes/ppa"
   }
   labels = {

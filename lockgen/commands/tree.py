@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lockgen.model.images import BuildLayer, FamilyPlan, InstallLayer
+from lockgen.model.images import BuildLayer, FamilyPlan, InstallLayer, Tools
 from lockgen.model.lock import Lock, LockedImage
 from lockgen.model.manifest import Manifest
-from lockgen.planning.images import plan_family
+from lockgen.planning.images import pages_of, plan_family
 from lockgen.planning.layers import Layers, layers_of
 from lockgen.rendering.images import BAKE, IGNORE, SCRIPT, VERSIONS, render_images, starters
 from lockgen.rendering.lock import LOCK_PATH, render_lock
@@ -47,7 +47,7 @@ class Written:
         self._files: dict[tuple[str, str], tuple[str, ...]] = {}
         self._builds: dict[str, tuple[BuildLayer, ...]] = {}
         self._requirements()
-        self.plan: FamilyPlan = plan_family(manifest, lock, self._layers, self._files, self._builds)
+        self.plan: FamilyPlan = plan_family(manifest, lock, self._layers, self._files, self._tools(1), self._builds)
 
     def tree(self) -> Tree:
         """Path to bytes of every generated file, the lock itself included."""
@@ -94,7 +94,11 @@ class Written:
         """Every variant has a file, though there be nothing in it: one Dockerfile serves them all."""
         texts = {variant: self._renderer.sources(variant, own, name, number) for variant, own in owns.items()}
         paths = self._write(_one_or_each(f"docker/{name}/build-{name}{_suffix(number)}", texts))
-        return BuildLayer(number, _tools_path(number), InstallLayer(tuple(paths.items())))
+        return BuildLayer(self._tools(number), InstallLayer(tuple(paths.items())))
+
+    def _tools(self, number: int) -> Tools:
+        packages = self._lock.tools if number == 1 else self._lock.more_tools[number - 2].packages
+        return Tools(number, _tools_path(number), pages_of(self._lock, packages))
 
     def _write(self, paths: dict[str, tuple[str, str]]) -> dict[str, str]:
         """Takes (path, text) by variant; answers path by variant."""

@@ -38,19 +38,39 @@ class InstallLayer:
 
 
 @dataclass(frozen=True, slots=True)
-class BuildLayer:
-    """What a builder builds with one set of tools: its number and its requirement file, and what is to be built."""
+class Tools:
+    """One set of tools that install or build while images are made: its number and its requirement file.
+
+    ``pages`` are the pages of the listed packages in it.
+    """
 
     number: int
-    tools: str
+    path: str
+    pages: tuple[str, ...] = ()
+
+    @property
+    def argument(self) -> str:
+        """The build argument that holds the pages."""
+        return "TOOL_PAGES" if self.number == 1 else f"TOOL_PAGES_{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildLayer:
+    """What a builder builds with one set of tools."""
+
+    tools: Tools
     sources: InstallLayer
+
+    @property
+    def number(self) -> int:
+        return self.tools.number
 
 
 @dataclass(frozen=True, slots=True)
 class ImageVariant:
     """One image in one variant. ``base_image`` is the reference it is FROM; ``fingerprint`` is that of its closure.
 
-    ``sources`` are the pages of listed packages that a layer of its own needs; ``root`` is the root base below it.
+    ``pages`` are the pages of the listed packages in its own layers; ``root`` is the root base below it.
     """
 
     variant: str
@@ -61,19 +81,25 @@ class ImageVariant:
     root: str
     lock: str
     fingerprint: str
-    sources: tuple[str, ...]
+    pages: tuple[str, ...]
     ppa: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class ImagePlan:
-    """One image of the family: one Dockerfile. ``layers`` install; ``built`` is what its builder builds."""
+    """One image of the family: one Dockerfile. ``layers`` install; ``built`` is what its builder builds.
+
+    ``tools`` is the first set of the family's tools; ``routed`` says whether any image or any set of tools of the
+    family has a listed package.
+    """
 
     name: str
     kind: str
     python: str
     variants: tuple[ImageVariant, ...]
     layers: tuple[InstallLayer, ...]
+    tools: Tools
+    routed: bool
     built: tuple[BuildLayer, ...]
     needs: tuple[str, ...]
     apt: tuple[str, ...]
@@ -93,6 +119,11 @@ class ImagePlan:
     @property
     def folder(self) -> str:
         return f"docker/{self.name}"
+
+    @property
+    def listed(self) -> bool:
+        """Whether a layer of its own has a listed package, in any variant."""
+        return any(variant.pages for variant in self.variants)
 
 
 @dataclass(frozen=True, slots=True)

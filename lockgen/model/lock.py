@@ -126,6 +126,11 @@ class Lock:
         numbers = [number for number, tools in enumerate(self.more_tools, 2) if package.pin in tools.builds]
         return numbers[0] if numbers else 1
 
+    @property
+    def all_tools(self) -> tuple[Package, ...]:
+        """The packages of every set of tools."""
+        return (*self.tools, *(package for tools in self.more_tools for package in tools.packages))
+
     @cached_property
     def variants(self) -> tuple[str, ...]:
         return tuple(sorted({image.variant for image in self.images}))

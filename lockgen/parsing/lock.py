@@ -76,17 +76,22 @@ def _check_whole(lock: Lock) -> None:
             if (base, image.variant) not in lock.by_tag or len(trail) > len(tags):
                 raise ValueError(f"{image.tag} stands on `{base}`, which is not there or in a circle")
             trail.append(lock.by_tag[base, image.variant])
+    _check_indexes(lock)
     for package in lock.packages:
         if not package.variants or set(package.variants) - set(lock.variants):
             raise ValueError(f"{package.pin} is of no variant, or of one without images")
-        if package.index is not None and package.index not in lock.indexes:
-            raise ValueError(f"{package.pin} is of an unknown index `{package.index}`")
     if sum(len(p.variants) for p in lock.packages) > sum(map(len, lock.by_variant.values())):
         raise ValueError("a package twice in one variant")
     built = [pin for tools in lock.more_tools for pin in tools.builds]
     if len(set(built)) < len(built) or set(built) - {package.pin for package in lock.packages if package.built}:
         raise ValueError("tools that build something twice, or what is not built")
     _check_needs(lock)
+
+
+def _check_indexes(lock: Lock) -> None:
+    for package in (*lock.packages, *lock.all_tools):
+        if package.index is not None and package.index not in lock.indexes:
+            raise ValueError(f"{package.pin} is of an unknown index `{package.index}`")
 
 
 def _check_needs(lock: Lock) -> None:

@@ -31,7 +31,7 @@ def affected(plan: FamilyPlan, changed: Iterable[str], bake_before: str, bake_no
     for image in plan.images:
         for variant in image.variants:
             own = {variant.lock, *(layer.path(variant.variant) for layer in image.layers)}
-            own |= {path for built in image.built for path in (built.tools, built.sources.path(variant.variant))}
+            own |= {path for built in image.built for path in (built.tools.path, built.sources.path(variant.variant))}
             folder = {
                 f"{image.folder}/Dockerfile",
                 f"{image.folder}/self_check.py",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from lockgen.model.images import (
     CACHES,
@@ -14,9 +14,10 @@ from lockgen.model.images import (
     ImagePlan,
     ImageVariant,
     InstallLayer,
+    Tools,
     target_name,
 )
-from lockgen.model.lock import Lock
+from lockgen.model.lock import Lock, Package
 from lockgen.model.manifest import Image, Manifest
 from lockgen.planning.layers import Layers
 
@@ -28,14 +29,18 @@ def plan_family(
     lock: Lock,
     layers: Mapping[Key, Layers],
     files: Mapping[Key, tuple[str, ...]],
+    tools: Tools,
     builds: Mapping[str, tuple[BuildLayer, ...]],
 ) -> FamilyPlan:
-    """``files`` are the requirement files of each (image, variant), one a layer; ``builds`` what each image builds."""
+    """``files`` are the requirement files of each (image, variant), one a layer; ``builds`` what each image builds.
+
+    ``tools`` is the first set of tools, the one that installs.
+    """
     order: list[str] = []
     for name in sorted(manifest.images):
         order += [link.name for link in manifest.chain(name) if link.name not in order]
     images = [
-        _image(manifest, lock, manifest.images[name], layers, files, builds)
+        _image(manifest, lock, manifest.images[name], layers, files, tools, builds)
         for name in order
         if all((name, variant) in layers for variant in manifest.images[name].variants)
     ]
@@ -51,6 +56,7 @@ def _image(
     image: Image,
     layers: Mapping[Key, Layers],
     files: Mapping[Key, tuple[str, ...]],
+    tools: Tools,
     builds: Mapping[str, tuple[BuildLayer, ...]],
 ) -> ImagePlan:
     chain = manifest.chain(image.name)
@@ -64,6 +70,8 @@ def _image(
         layers=tuple(
             InstallLayer(tuple((variant, paths[slot]) for variant, paths in held.items())) for slot in range(slots)
         ),
+        tools=tools,
+        routed=any(package.index is not None for package in (*lock.packages, *lock.all_tools)),
         built=builds.get(image.name, ()),
         needs=tuple(sorted({ask.name for link in chain for ask in link.packages} | {a.name for a in manifest.common})),
         apt=image.apt,
@@ -93,7 +101,6 @@ def _variant(manifest: Manifest, lock: Lock, image: Image, variant: str, layers:
     layer = layers[image.name, variant]
     table = lock.by_variant[variant]
     own = layer.delta if image.base is not None else (*layer.common, *layer.delta)
-    listed = sorted((table[name].index or "", name) for name in own if table[name].index is not None)
     held = [f"{table[name].pin} {sorted(f.sha256 for f in table[name].files)}" for name in layer.closure]
     base_image = manifest.variants[variant].from_image
     if image.base is not None:
@@ -107,9 +114,15 @@ def _variant(manifest: Manifest, lock: Lock, image: Image, variant: str, layers:
         root=target_name(manifest.chain(image.name)[0].name, variant),
         lock=f"locks/{variant}/{image.name}.txt",
         fingerprint="sha256:" + hashlib.sha256("\n".join(held).encode()).hexdigest(),
-        sources=tuple(f"{lock.indexes[index].rstrip('/')}/{name}/" for index, name in listed),
+        pages=pages_of(lock, [table[name] for name in own]),
         ppa=manifest.variants[variant].ppa,
     )
+
+
+def pages_of(lock: Lock, packages: Iterable[Package]) -> tuple[str, ...]:
+    """The pages of the listed packages among ``packages``, by index and name."""
+    listed = sorted((package.index, package.name) for package in packages if package.index is not None)
+    return tuple(f"{lock.indexes[index].rstrip('/')}/{name}/" for index, name in listed)
 
 
 def reference(registry: str | None, family: str, image: str, variant: str) -> str:

@@ -56,7 +56,10 @@ def dockerfile(image: ImagePlan) -> str:
         apt=sorted(image.apt),
         build_apt=sorted(image.build_apt),
         user={"name": image.user, "uid": image.uid},
-        sources=find_links(first.sources),
+        routed=image.routed,
+        tools=image.tools,
+        listed=image.listed,
+        pages=first.pages,
         built=[
             {
                 "number": built.number,
@@ -77,11 +80,6 @@ def dockerfile(image: ImagePlan) -> str:
         entrypoint=image.entrypoint,
         lock=first.lock,
     )
-
-
-def find_links(pages: tuple[str, ...]) -> str:
-    """Options that add the pages of listed packages; every other package comes from the default index."""
-    return " ".join(f"--find-links {page}" for page in pages)
 
 
 def _argument(built: BuildLayer) -> str:
@@ -115,7 +113,6 @@ def _bake(plan: FamilyPlan) -> str:
         targets=targets,
         bases=[(variable(variant), reference, variant) for variant, reference in plan.base_images],
         variable=variable,
-        find_links=find_links,
         groups=_groups(plan),
     )
 

@@ -35,15 +35,16 @@ class Renderer:
 
     def tools(self) -> str:
         """What installs and builds; no image holds it."""
-        head = f"{MARK}# What installs and builds while images are made; no image holds it.\n"
-        return head + "".join(_lines(tool) for tool in self._lock.tools)
+        return self._tools("# What installs and builds while images are made; no image holds it.\n", self._lock.tools)
 
     def more_tools(self, tools: ToolSet) -> str:
         """What builds some packages, and does not go together with the other tools."""
-        head = f"{MARK}# What builds {', '.join(tools.builds)}; no image holds it.\n"
-        return head + "".join(_lines(tool) for tool in tools.packages)
+        return self._tools(f"# What builds {', '.join(tools.builds)}; no image holds it.\n", tools.packages)
 
-    def _notes(self, packages: list[Package]) -> list[str]:
+    def _tools(self, about: str, tools: Sequence[Package]) -> str:
+        return "".join([MARK, about, *self._notes(tools), *(_lines(tool) for tool in tools)])
+
+    def _notes(self, packages: Sequence[Package]) -> list[str]:
         notes = []
         for index in sorted({package.index for package in packages if package.index is not None}):
             names = ", ".join(package.name for package in packages if package.index == index)

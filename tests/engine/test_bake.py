@@ -28,7 +28,8 @@ def read(tmp_path: Path, *targets: str, **changed: str) -> dict[str, Any]:
 )
 def test_an_index_comes_back(tmp_path: Path, url: str) -> None:
     found = read(tmp_path, url=url)["target"]["ml-cuda"]
-    assert found["args"]["SOURCES"] == f"--find-links {url}/torch/"
+    assert found["args"]["PAGES"] == f"{url}/torch/"
+    assert found["args"]["SOURCES"] == ""
 
 
 def test_names_come_back(tmp_path: Path) -> None:

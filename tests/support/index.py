@@ -234,7 +234,7 @@ class LocalIndex:
 
 
 @contextmanager
-def serving(index: LocalIndex) -> Iterator[LocalIndex]:
+def serving(index: LocalIndex, host: str = "127.0.0.1") -> Iterator[LocalIndex]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
@@ -263,11 +263,11 @@ def serving(index: LocalIndex) -> Iterator[LocalIndex]:
         def handle_error(self, request: object, client_address: object) -> None:
             """A client that hung up is no news."""
 
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server((host, 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
-    index.url = f"http://127.0.0.1:{server.server_address[1]}/simple"
+    index.url = f"http://{host}:{server.server_address[1]}/simple"
     try:
         yield index
     finally:

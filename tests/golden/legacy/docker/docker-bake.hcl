@@ -233,7 +233,8 @@ target "ml-cpu" {
   }, filled("ml-cpu"))
   args = {
     BASE_IMAGE = "small-base:cpu"
-    SOURCES    = WHEELHOUSE == "" ? "--find-links https://index.example/whl/cpu/torch/" : "--no-index --find-links /wheelhouse"
+    PAGES      = WHEELHOUSE == "" ? "https://index.example/whl/cpu/torch/" : ""
+    SOURCES    = WHEELHOUSE == "" ? "" : "--no-index --find-links /wheelhouse"
     REQUIREMENTS_1 = "docker/ml/requirements-ml.cpu.txt"
   }
   labels = {
@@ -257,7 +258,8 @@ target "ml-cuda" {
   }, filled("ml-cuda"))
   args = {
     BASE_IMAGE = "small-base:cuda"
-    SOURCES    = WHEELHOUSE == "" ? "--find-links https://index.example/whl/cu121/torch/" : "--no-index --find-links /wheelhouse"
+    PAGES      = WHEELHOUSE == "" ? "https://index.example/whl/cu121/torch/" : ""
+    SOURCES    = WHEELHOUSE == "" ? "" : "--no-index --find-links /wheelhouse"
     VARIANT = "cuda"
     REQUIREMENTS_1 = "docker/ml/requirements-ml.cuda.txt"
   }
