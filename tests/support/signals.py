@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def with_signals(command: Sequence[str], ignored: Collection[int] = ()) -> list[
 @contextmanager
 def started(
     command: Sequence[str], ignored: Collection[int] = (), stdin: int = subprocess.DEVNULL, cwd: Path | None = None,
-    env: dict[str, str] | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[str]]:  # fmt: skip
     """``command`` with such signals and its output to read. It is killed at the end, so no later test meets it."""
     child = subprocess.Popen(
