@@ -23,6 +23,7 @@ from lockgen.rendering.tables import megabytes
 
 WORKERS = 8
 INDEX = "wheelhouse.json"
+_DISTRIBUTIONS = (".whl", ".tar.gz", ".zip")
 
 
 def run(root: Path, folder: Path, names: tuple[str, ...], progress: Progress) -> int:
@@ -61,7 +62,8 @@ def _arrange(folder: Path, name: str, held: Iterable[Package]) -> None:
     with on_disk(own):
         own.mkdir(exist_ok=True)
         for there in own.iterdir():
-            if there.name not in wanted:
+            # The folder may be somebody's own, `tools` say: only distributions are lockgen's to remove.
+            if there.name not in wanted and there.name.endswith(_DISTRIBUTIONS):
                 there.unlink()
     for file in wanted:
         link(folder / "files" / file, own / file)
