@@ -10,12 +10,12 @@ network, and every later question is put to the cache first, to the network only
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from lockgen.errors import LockgenError, NoResolution
 from lockgen.model.conflicts import Answer, Verdict
-from lockgen.ports import CoreMetadata, IndexFile, MetadataSource, Request, Resolved, Resolver, Solution
+from lockgen.planning.choices import Choices
+from lockgen.ports import CoreMetadata, MetadataSource, Request, Resolved, Resolver, Solution
 from lockgen.remembering import Remembered
 
 
@@ -33,8 +33,7 @@ class Session:
         self.remembered = remembered
         self.asked = 0
         self._answers: dict[object, Verdict] = {}
-        self._requires_python: dict[str, str | None] = {}
-        self._metadata: dict[str, CoreMetadata] = {}
+        self._choices = Choices(metadata)
         self._unfit: dict[str, dict[str, str]] = {}
         self._seen: dict[tuple[str, str], Resolved] = {}
 
@@ -65,13 +64,11 @@ class Session:
         found = self._package(name, version, request)
         if found is None or not found.files:
             return None
-        file = found.files[0].name
-        if file not in self._metadata:
-            try:
-                self._metadata.update(self._read([found], request))
-            except LockgenError:
-                return None
-        return self._metadata.get(file)
+        try:
+            settled = self._choices.settle(Solution({name: found}), request).packages[name]
+        except LockgenError:
+            return None
+        return self._choices.metadata(settled)
 
     def _ask(self, request: Request) -> Verdict:
         unfit = self._unfit.setdefault(request.target.python, {})
@@ -79,7 +76,7 @@ class Session:
             self.asked += 1
             try:
                 bound = replace(request, constraints=tuple(sorted({*request.constraints, *unfit})))
-                solution = self.resolver.solve(bound)
+                solution = self._choices.settle(self.resolver.solve(bound), request)
                 fresh = self._unfit_of(solution, request)
             except NoResolution as error:
                 notes = [note for pin, note in list(unfit.items()) if _is_named(pin, error)]
@@ -102,28 +99,14 @@ class Session:
     def _unfit_of(self, solution: Solution, request: Request) -> dict[str, str]:
         """What pip would refuse in the image: uv heeds only the lower bound of Requires-Python (uv#4022)."""
         found: dict[str, str] = {}
-        missing = [p for p in solution.packages.values() if p.files and p.files[0].name not in self._requires_python]
-        metadata = self._read(missing, request)
-        self._metadata.update(metadata)
-        self._requires_python.update({name: entry.requires_python for name, entry in metadata.items()})
         for name, package in solution.packages.items():
             pin = f"{name}!={package.version}"
+            bound = self._choices.metadata(package).requires_python
             if not package.files:
                 found[pin] = f"{name} {package.version} was left out: no file of it runs on the target"
-            elif not request.target.admits(bound := self._requires_python[package.files[0].name]):
+            elif not request.target.admits(bound):
                 found[pin] = f"{name} {package.version} was left out: its Requires-Python is {bound}"
         return found
-
-    def _read(self, packages: list[Resolved], request: Request) -> Mapping[str, CoreMetadata]:
-        known: dict[str, CoreMetadata] = {}
-        wanted: list[IndexFile] = []
-        for package in packages:
-            file = package.files[0]
-            if package.index is not None:
-                known[file.name] = request.indexes[package.index].metadata[file.name]
-            else:
-                wanted.append(file)
-        return {**known, **(self.metadata.read(wanted, request) if wanted else {})}
 
 
 def _key(request: Request) -> object:
@@ -137,6 +120,8 @@ def _key(request: Request) -> object:
         tuple(sorted(request.overrides.items())),
         request.build,
         request.exclude_newer,
+        request.blocked,
+        tuple(sorted(request.known)),
     )
 
 

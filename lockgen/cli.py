@@ -481,7 +481,10 @@ def index_serve(context: click.Context, names: tuple[str, ...], port: int) -> in
 def main() -> None:
     """The `lockgen` command: runs it and exits with its code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stop)
+        # What was ignored at the start stays ignored: nohup ignores SIGHUP, and Python keeps an ignored SIGINT so, as
+        # a shell starts background jobs.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
     sys.exit(guarded(sys.argv[1:]))
 
 

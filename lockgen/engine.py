@@ -5,14 +5,16 @@ Everything outside comes in through ports; this module reads and writes nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from lockgen.errors import Fault, NoResolution
+from lockgen.errors import Fault, NoResolution, ToolFailed
 from lockgen.model.lock import Lock
 from lockgen.model.manifest import Manifest
+from lockgen.planning.choices import Choices
 from lockgen.planning.graph import Reader, asked_on, reach
-from lockgen.planning.lockmaking import check_hashes, make_lock
+from lockgen.planning.lockmaking import check_hashes, make_lock, no_index_fault
 from lockgen.planning.solve import (
     asks_of,
     differs,
@@ -27,7 +29,6 @@ from lockgen.ports import (
     Artifacts,
     CoreMetadata,
     ExplicitIndex,
-    IndexFile,
     MetadataSource,
     Progress,
     Request,
@@ -72,7 +73,14 @@ class Engine:
             return lock
         recorded = frozenset(name for name, index in self.indexes.items() if index.recorded)
         tooling = Tooling(
-            self.resolver, self.artifacts, self.progress, self.offline, self.upgrade, self.opened, recorded
+            self.resolver,
+            self.artifacts,
+            self.progress,
+            self.indexes,
+            self.offline,
+            self.upgrade,
+            self.opened,
+            recorded,
         )
         return tooling.complete(manifest, lock, solutions, old)
 
@@ -91,9 +99,10 @@ class _Run:
         self.order = together(manifest)
         self.apart = [name for name in order_of_variants(manifest) if name not in self.order]
         self.kept = kept_versions(old, [*self.order, *self.apart], engine.upgrade, engine.opened)
-        self._metadata: dict[str, CoreMetadata] = {}
+        self._choices = Choices(engine.metadata)
         self._readers: dict[int, tuple[Solution, Reader]] = {}
         self._unfit: dict[str, str] = {}
+        self._known: dict[str, CoreMetadata] = {}
 
     def solve(self) -> dict[str, Solution]:
         """A solution for each variant that has images."""
@@ -199,21 +208,56 @@ class _Run:
         return True
 
     def _ask(self, variants: list[str], preferences: Mapping[str, str]) -> Solution:
-        """A solution in which every package runs on the target's Python.
+        """A solution in which every package runs on the target's Python, and which the files that it installs meet.
 
         uv heeds only the lower bound of Requires-Python (uv#4022), pip the whole: what pip would refuse in the image
-        is left out, and the rest solved again.
+        is left out, and the rest solved again. Where a resolver read another file of a release than the one that gets
+        installed, it is given the metadata of that one, and asked again.
         """
         self.engine.progress.step(f"resolving {', '.join(variants)} with {self.engine.resolver.name}")
         while True:
+            request = self._request(variants, preferences)
             try:
-                solution = self.engine.resolver.solve(self._request(variants, preferences))
+                solution = self.engine.resolver.solve(request)
             except NoResolution as error:
+                if faults := self._blocked(variants, request, error):
+                    raise NoResolution.of(faults) from error
                 raise self._unsolved(variants, error) from error
+            solution = self._settled(solution, request)
             unfit = self._unfit_of(solution)
-            if not unfit:
+            misread = self._misread(variants, solution) if not unfit else {}
+            if not unfit and not misread:
                 return solution
             self._unfit |= unfit
+            self._known |= misread
+
+    def _settled(self, solution: Solution, request: Request) -> Solution:
+        unread = len(solution.packages)
+        self.engine.progress.step(f"reading the metadata of {unread} packages")
+        return self._choices.settle(solution, request)
+
+    def _misread(self, variants: list[str], solution: Solution) -> dict[str, CoreMetadata]:
+        """Where the installed files need what ``solution`` lacks: the metadata of those of which there are others.
+
+        Raises:
+            ToolFailed: that does not explain it.
+        """
+        asks = asked_on(self.manifest.target, asks_of(self.manifest, variants))
+        try:
+            reach(self.reader(solution), versions_of(solution), asks)
+        except ToolFailed:
+            ambiguous = {name: found for name, found in self._choices.ambiguous.items() if name in solution.packages}
+            fresh = {name: found for name, found in ambiguous.items() if self._known.get(name) != found}
+            if not fresh:
+                raise
+            return fresh
+        return {}
+
+    def _blocked(self, variants: list[str], request: Request, error: NoResolution) -> list[Fault]:
+        """What is needed of the listed packages that these variants may take from nowhere."""
+        text = "\n".join(fault.reason or fault.message for fault in error.faults)
+        named = [n for n in sorted(request.blocked) if re.search(rf"(?<![\w.-]){re.escape(n)}(?![\w-])", text)]
+        return [no_index_fault(self.manifest, variants[0], name) for name in named]
 
     def _unfit_of(self, solution: Solution) -> dict[str, str]:
         """The packages of ``solution`` that its Python may not install: a constraint against each, and why."""
@@ -240,6 +284,7 @@ class _Run:
             preferences,
             offline=self.engine.offline,
             extra_constraints=[*self.engine.bounds, *self._unfit],
+            known=self._known,
         )
 
     def _needed(self, variant: str, solution: Solution) -> set[str]:
@@ -250,22 +295,7 @@ class _Run:
         """The needs of every package of ``solution``, from the metadata of its best file."""
         known = self._readers.get(id(solution))
         if known is None:
-            files = {name: package.files[0] for name, package in solution.packages.items() if package.files}
-            self._read(solution, files)
-            bare = {name: CoreMetadata(name, p.version) for name, p in solution.packages.items() if not p.files}
-            metadata = {name: self._metadata[file.name] for name, file in files.items()} | bare
+            metadata = {name: self._choices.metadata(package) for name, package in solution.packages.items()}
             known = (solution, Reader(self.manifest.target, metadata))
             self._readers[id(solution)] = known
         return known[1]
-
-    def _read(self, solution: Solution, files: Mapping[str, IndexFile]) -> None:
-        wanted = []
-        for name, file in files.items():
-            index = solution.packages[name].index
-            if index is not None:
-                self._metadata[file.name] = self.engine.indexes[index].metadata[file.name]
-            elif file.name not in self._metadata:
-                wanted.append(file)
-        if wanted:
-            self.engine.progress.step(f"reading the metadata of {len(wanted)} packages")
-            self._metadata |= self.engine.metadata.read(wanted, self._request(self.order, {}))

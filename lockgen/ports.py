@@ -85,6 +85,8 @@ class Request:
     from, wherever it is asked for; everything else comes from the default index. ``preferences`` maps a name to
     the version to keep if it still fits. ``build`` names what is built from source; nothing else may be. ``overrides``
     maps a package to needs that replace its own of the same name; only uv knows them, and no lock is made with them.
+    ``blocked`` are listed packages that may come from nowhere here: no index is ever asked for them. ``known`` is the
+    metadata of a version that counts whatever a resolver would read of it, by package: see `Choices`.
     """
 
     family: str
@@ -98,6 +100,8 @@ class Request:
     exclude_newer: datetime | None
     offline: bool = False
     overrides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    blocked: frozenset[str] = frozenset()
+    known: Mapping[str, CoreMetadata] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

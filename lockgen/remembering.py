@@ -11,7 +11,7 @@ from typing import Any
 from lockgen.model.conflicts import Answer, Verdict
 from lockgen.ports import CoreMetadata, ExplicitIndex, IndexFile, Memory, Request, Resolved
 
-MEANING = 1
+MEANING = 2
 """Grows where the same question comes to another answer: what was kept is then not taken."""
 
 
@@ -90,6 +90,7 @@ class Remembered:
                 "preferences": dict(request.preferences),
                 "overrides": dict(request.overrides),
                 "build": sorted(request.build),
+                "known": {name: _metadata(metadata) for name, metadata in request.known.items()},
             }
         )
 
@@ -103,6 +104,7 @@ class Remembered:
             "surroundings": dict(self.surroundings),
             "target": [target.python, target.platform, target.glibc],
             "routes": dict(request.routes),
+            "blocked": sorted(request.blocked),
             "indexes": {name: self._content(index) for name, index in request.indexes.items()},
             "exclude-newer": request.exclude_newer.isoformat() if request.exclude_newer else None,
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -12,7 +12,8 @@ from packaging.utils import canonicalize_name
 from lockgen.errors import Fault, NoResolution, ToolFailed
 from lockgen.model.lock import File, Lock, Package, ToolSet
 from lockgen.model.manifest import Manifest
-from lockgen.ports import Artifacts, IndexFile, Progress, Request, Resolved, Resolver, Solution
+from lockgen.planning.solve import blocked_names, order_of_variants, rules_of
+from lockgen.ports import Artifacts, ExplicitIndex, IndexFile, Progress, Request, Resolved, Resolver, Solution
 
 Asks = dict[str, tuple[str, ...]]
 """What building a package requires, by its pin."""
@@ -28,6 +29,7 @@ class Tooling:
     resolver: Resolver
     artifacts: Artifacts
     progress: Progress
+    indexes: Mapping[str, ExplicitIndex] = field(default_factory=dict)
     offline: bool = False
     upgrade: bool = False
     opened: frozenset[str] = frozenset()
@@ -41,10 +43,12 @@ class Tooling:
             ToolFailed: a source distribution does not build, or nobody could say.
         """
         best = _best_files(solutions)
-        request = self._request(manifest, (INSTALLER,), {})
-        sizes, asks = self._built(lock, best, request)
-        sets = self._sets(manifest, asks, old)
-        tool_files = {file.name: file for found in sets for file in found.files}
+        request = self._request(manifest, lock, (), (INSTALLER,), {})
+        sizes, asks = self._built(manifest, lock, best)
+        sets = self._sets(manifest, lock, asks, old)
+        tools = [resolved for found in sets for resolved in found.resolved if resolved.files]
+        tool_files = {r.files[0].name: r.files[0] for r in tools if r.index not in self.recorded}
+        sizes |= {r.files[0].name: r.files[0].installed for r in tools if r.files[0].installed is not None}
         wheels = [file for name, file in sorted({**best, **tool_files}.items()) if self._is_measured(name, file)]
         sizes |= self._measured(wheels, old, request)
         sizes |= {file.name: file.installed for file in best.values() if file.installed is not None}
@@ -63,7 +67,7 @@ class Tooling:
         """Whether it comes from a record, of which no network is asked: every machine must come to the same lock."""
         return key.rpartition(" ")[2] in self.recorded
 
-    def _built(self, lock: Lock, best: Mapping[str, IndexFile], request: Request) -> tuple[dict[str, int], Asks]:
+    def _built(self, manifest: Manifest, lock: Lock, best: Mapping[str, IndexFile]) -> tuple[dict[str, int], Asks]:
         """What the wheels built here come to, and what building each package requires."""
         sizes: dict[str, int] = {}
         asks: Asks = {}
@@ -71,12 +75,13 @@ class Tooling:
             file = best[_best_key(package)]
             if not sizes:
                 self.progress.step("building what has no wheel, to learn what that takes")
+            request = self._request(manifest, lock, (package.pin,), (), {})
             needs = self.artifacts.build_needs(file, request)
             sizes[file.name] = needs.installed
             asks[package.pin] = tuple(sorted({_spelled(text, package) for text in needs.requires}))
         return sizes, asks
 
-    def _sets(self, manifest: Manifest, asks: Asks, old: Lock | None) -> list[_Set]:
+    def _sets(self, manifest: Manifest, lock: Lock, asks: Asks, old: Lock | None) -> list[_Set]:
         """One set that installs and builds everything, else as few as a greedy walk in the order of names finds.
 
         The installer is in the first alone. What the old lock builds with one set stays with it where it fits: a new
@@ -90,42 +95,51 @@ class Tooling:
         apart = bool(homes) and old is not None and {p.pin for p in old.packages if p.built} == asks.keys()
         if not apart or set(homes.values()) == {1}:
             joint = _Set((INSTALLER,), tuple(asks))
-            if (solved := self._try(manifest, joint, asks, old)) is not None:
+            if (solved := self._try(manifest, lock, joint, asks, old)) is not None:
                 return [solved]
         self.progress.step("the builds require what does not go together; resolving them apart")
-        sets = {1: self._solved(manifest, _Set((INSTALLER,), ()), asks, old)}
+        sets = {1: self._solved(manifest, lock, _Set((INSTALLER,), ()), asks, old)}
         for pin in sorted(asks, key=lambda pin: homes.get(pin, len(asks) + 2)):
-            self._place(pin, homes.get(pin), sets, manifest, asks, old)
+            self._place(pin, homes.get(pin), sets, manifest, lock, asks, old)
         return list(sets.values())
 
     def _place(
-        self, pin: str, home: int | None, sets: dict[int, _Set], manifest: Manifest, asks: Asks, old: Lock | None
+        self,
+        pin: str,
+        home: int | None,
+        sets: dict[int, _Set],
+        manifest: Manifest,
+        lock: Lock,
+        asks: Asks,
+        old: Lock | None,
     ) -> None:
         """Adds ``pin`` to the set that it is at home in, else to the first that it goes together with, else to none."""
         tried = sorted(sets, key=lambda number: (number != home, number)) if home is None or home in sets else []
         for number in tried:
-            if (solved := self._try(manifest, sets[number].with_build(pin), asks, old)) is not None:
+            if (solved := self._try(manifest, lock, sets[number].with_build(pin), asks, old)) is not None:
                 sets[number] = solved
                 return
         number = home if home is not None and home not in sets else max(sets) + 1
-        sets[number] = self._solved(manifest, _Set((), (pin,)), asks, old)
+        sets[number] = self._solved(manifest, lock, _Set((), (pin,)), asks, old)
 
-    def _try(self, manifest: Manifest, wanted: _Set, asks: Asks, old: Lock | None) -> _Set | None:
+    def _try(self, manifest: Manifest, lock: Lock, wanted: _Set, asks: Asks, old: Lock | None) -> _Set | None:
         try:
-            return self._solved(manifest, wanted, asks, old)
+            return self._solved(manifest, lock, wanted, asks, old)
         except NoResolution:
             if len(wanted.builds) + len(wanted.installs) == 1:
                 raise
             return None
 
-    def _solved(self, manifest: Manifest, wanted: _Set, asks: Asks, old: Lock | None) -> _Set:
+    def _solved(self, manifest: Manifest, lock: Lock, wanted: _Set, asks: Asks, old: Lock | None) -> _Set:
         texts = {text for pin in wanted.builds for text in asks[pin]} | set(wanted.installs)
         preferences = {} if self.upgrade else _kept(wanted, old)
         opened = {name: version for name, version in preferences.items() if name not in self.opened}
         try:
-            solution = self.resolver.solve(self._request(manifest, texts, opened))
+            solution = self.resolver.solve(self._request(manifest, lock, wanted.builds, texts, opened))
         except NoResolution as error:
             raise NoResolution.of([_unbuildable(wanted, asks, fault) for fault in error.faults]) from error
+        if faults := _divided(manifest, _variants_of(manifest, lock, wanted.builds), wanted, solution):
+            raise NoResolution.of(faults)
         return replace(wanted, resolved=tuple(package for _, package in sorted(solution.packages.items())))
 
     def _measured(self, files: list[IndexFile], old: Lock | None, request: Request) -> dict[str, int]:
@@ -137,19 +151,35 @@ class Tooling:
             sizes |= self.artifacts.installed(missing, request)
         return sizes
 
-    def _request(self, manifest: Manifest, requirements: Iterable[str], preferences: Mapping[str, str]) -> Request:
+    def _request(
+        self,
+        manifest: Manifest,
+        lock: Lock,
+        builds: tuple[str, ...],
+        requirements: Iterable[str],
+        preferences: Mapping[str, str],
+    ) -> Request:
+        """What a build of the pins ``builds`` requires comes from where the images that hold them take it from."""
+        variants = _variants_of(manifest, lock, builds)
+        pins, routes = rules_of(manifest, variants)
+        listed = sorted(manifest.listed)
+        held = {
+            name: lock.by_variant[v][name].version for v in variants for name in listed if name in lock.by_variant[v]
+        }
         cut_off = manifest.exclude_newer
         return Request(
             family=manifest.family,
             target=manifest.target,
             requirements=tuple(sorted(requirements)),
-            constraints=(),
-            routes={},
-            indexes={},
-            preferences=dict(sorted(preferences.items())),
+            # What is compiled against another torch than the image's does not load there.
+            constraints=tuple(f"{name}=={pins[name]}" for name in listed if name in pins),
+            routes=dict(sorted(routes.items())),
+            indexes={name: self.indexes[name] for name in sorted(set(routes.values()))},
+            preferences=dict(sorted({**held, **preferences}.items())),
             build=frozenset(),
             exclude_newer=cut_off.astimezone(UTC) if cut_off is not None else None,
             offline=self.offline,
+            blocked=blocked_names(manifest, variants, routes),
         )
 
 
@@ -164,9 +194,28 @@ class _Set:
     def with_build(self, pin: str) -> _Set:
         return replace(self, builds=(*self.builds, pin))
 
-    @property
-    def files(self) -> list[IndexFile]:
-        return [resolved.files[0] for resolved in self.resolved if resolved.files]
+
+def _variants_of(manifest: Manifest, lock: Lock, builds: tuple[str, ...]) -> list[str]:
+    """The variants whose images hold a package of the pins ``builds``, the lead first; without any all of them."""
+    order = order_of_variants(manifest)
+    holding = {variant for package in lock.packages if package.pin in builds for variant in package.variants}
+    return [variant for variant in order if variant in holding] or order
+
+
+def _divided(manifest: Manifest, variants: list[str], wanted: _Set, solution: Solution) -> list[Fault]:
+    """The listed tools that the images of ``variants`` take from different indexes: no set of tools has both."""
+    faults = []
+    for name in sorted(manifest.listed & solution.packages.keys()):
+        places = {variant: manifest.index_of(name, variant) for variant in variants}
+        names = sorted({index.name if index is not None else "the default index" for index in places.values()})
+        if len(names) > 1:
+            who = ", ".join(wanted.builds) or INSTALLER
+            message = (
+                f"{who} is built for variants that take {name}, which the build requires, from {' and '.join(names)}"
+            )
+            hint = "pin another version of it for one of the variants: then each is built with its own"
+            faults.append(Fault(message, hint=hint, path=("variants", variants[-1])))
+    return faults
 
 
 def _homes(asks: Asks, old: Lock) -> dict[str, int]:
@@ -228,12 +277,13 @@ def _spelled(text: str, package: Package) -> str:
 
 
 def _tool(resolved: Resolved) -> Package:
-    unhashed = [file.name for file in resolved.files if not file.sha256]
-    if unhashed or not resolved.files:
+    # A tool is installed once, by pip and from a hash: the best file is enough.
+    best = resolved.files[:1]
+    if not best or not best[0].sha256:
         raise NoResolution(
             f"{resolved.name} {resolved.version}, needed to install and to build, has no hashed wheel for the target"
         )
-    files = tuple(sorted(File(file.name, file.sha256 or "", file.size) for file in resolved.files))
+    files = tuple(File(file.name, file.sha256 or "", file.size) for file in best)
     return Package(canonicalize_name(resolved.name), resolved.version, resolved.index, (), files)
 
 

@@ -16,7 +16,6 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,12 +24,16 @@ from lockgen.adapters.http import Http
 from lockgen.adapters.metadata import WORKERS, read_sdist
 from lockgen.adapters.process import run
 from lockgen.adapters.remote_wheel import open_wheel
+from lockgen.adapters.resolvers.pages import Pages
 from lockgen.adapters.resolvers.uv import clean_environment, default_index, find_uv
+from lockgen.adapters.resolvers.uv_settings import build_environment, routing_digest
 from lockgen.errors import LockgenError, ToolFailed
 from lockgen.model.urls import redacted
 from lockgen.ports import BuildNeeds, IndexFile, Request
 
 _FORMAT = 1
+_BUILT = 2
+"""Of what builds say. Before 2 their requirements came from the default index, listed packages too."""
 
 Found = TypeVar("Found")
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError, KeyError)
@@ -73,7 +76,8 @@ class ArtifactReader:
         Raises:
             ToolFailed: it does not build, or the cache lacks it and ``request`` is offline.
         """
-        known = self._known(file, "build")
+        key = f"build-{_BUILT}{routing_digest(request)}"
+        known = self._known(file, key)
         if isinstance(known, dict):
             with contextlib.suppress(KeyError, TypeError, ValueError):
                 return BuildNeeds(tuple(map(str, known["requires"])), int(known["installed"]))
@@ -82,7 +86,7 @@ class ArtifactReader:
                 f"the cache does not know what building {file.name} takes", hint="run it without --offline"
             )
         needs = self._built(file, request)
-        self._remember(file, {"build": {"requires": needs.requires, "installed": needs.installed}})
+        self._remember(file, {key: {"requires": needs.requires, "installed": needs.installed}})
         return needs
 
     def _measured(self, file: IndexFile) -> int | None:
@@ -91,32 +95,28 @@ class ArtifactReader:
         except LockgenError:
             return None
 
-    def members(self, file: IndexFile, cut_off: datetime | None) -> list[str]:
-        """The names of the files in the wheel that a source distribution builds; with nothing newer than ``cut_off``.
+    def members(self, file: IndexFile, request: Request) -> list[str]:
+        """The names of the files in the wheel that a source distribution builds, in the surroundings of ``request``.
 
         Raises:
             ToolFailed: it does not build.
         """
-        return self._wheel(file, cut_off, lambda _, wheel: wheel.namelist())
+        return self._wheel(file, request, lambda _, wheel: wheel.namelist())
 
     def _built(self, file: IndexFile, request: Request) -> BuildNeeds:
-        return self._wheel(
-            file, request.exclude_newer, lambda requires, wheel: BuildNeeds(requires, installed_bytes(wheel))
-        )
+        return self._wheel(file, request, lambda requires, wheel: BuildNeeds(requires, installed_bytes(wheel)))
 
     def _wheel(
-        self, file: IndexFile, cut_off: datetime | None, look: Callable[[tuple[str, ...], zipfile.ZipFile], Found]
+        self, file: IndexFile, request: Request, look: Callable[[tuple[str, ...], zipfile.ZipFile], Found]
     ) -> Found:
         """What ``look`` makes of what the build requires, and of the wheel that comes of it."""
         archive = read_sdist(self._http, file)
         with tempfile.TemporaryDirectory(prefix="lockgen-") as name:
             folder = Path(name)
             (folder / file.name).write_bytes(archive)
-            environment = {**clean_environment(os.environ), "UV_DEFAULT_INDEX": default_index()}
-            environment["UV_NO_CONFIG"] = "1"
+            pages = Pages()
+            environment = build_environment(folder, request, default_index(), pages, clean_environment(os.environ))
             environment["PATH"] = f"{Path(find_uv()).parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
-            if cut_off is not None:
-                environment["UV_EXCLUDE_NEWER"] = cut_off.isoformat()
             command = [sys.executable, "-m", "lockgen.adapters.pep517", file.name, str(folder / "out")]
             done = run(command, cwd=folder, env=environment, timeout=1800)
             if done.code != 0:

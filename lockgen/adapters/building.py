@@ -7,7 +7,9 @@ import zipfile
 from pathlib import Path
 
 from lockgen.adapters.process import run
+from lockgen.adapters.resolvers.pages import Pages
 from lockgen.adapters.resolvers.uv import clean_environment, default_index, find_uv, interpreter
+from lockgen.adapters.resolvers.uv_settings import build_environment
 from lockgen.errors import ToolFailed
 from lockgen.ports import Request
 
@@ -19,12 +21,10 @@ def build_wheel(folder: Path, archive: str, request: Request) -> bytes:
         ToolFailed: it does not build.
     """
     uv = find_uv()
-    index = default_index()
-    environment = {**clean_environment(os.environ), "UV_DEFAULT_INDEX": index}
+    pages = Pages()
+    environment = build_environment(folder, request, default_index(), pages, clean_environment(os.environ))
     # Not --quiet: that would keep back what the build itself says.
-    command = [uv, "build", "--wheel", "--no-config", "--out-dir", "built"]
-    if request.exclude_newer is not None:
-        command += ["--exclude-newer", request.exclude_newer.isoformat()]
+    command = [uv, "build", "--wheel", "--out-dir", "built"]
     done = run([*command, "--python", interpreter(uv, request.target.python), archive], cwd=folder, env=environment)
     wheels = sorted((folder / "built").glob("*.whl"))
     if done.code != 0 or not wheels:

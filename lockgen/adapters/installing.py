@@ -13,11 +13,13 @@ from pathlib import Path
 
 from lockgen.adapters.elf import binaries
 from lockgen.adapters.process import Finished, run
+from lockgen.adapters.resolvers.pages import Pages
 from lockgen.adapters.resolvers.uv import clean_environment, default_index, find_uv
+from lockgen.adapters.resolvers.uv_settings import build_environment
 from lockgen.errors import ToolFailed
 from lockgen.model.installing import Binary, Status
 from lockgen.model.target import Target
-from lockgen.ports import Resolved
+from lockgen.ports import Request, Resolved
 from lockgen.rendering.installing import hashed, import_check
 
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -40,15 +42,19 @@ def unfit(target: Target) -> str:
     return ""
 
 
-def install(rows: Sequence[Resolved], python: str, needs: Sequence[str], *, offline: bool, seconds: float) -> Tried:
-    """Installs exactly ``rows`` under Python ``python`` ("3.11"), and imports what the packages ``needs`` hold.
+def install(rows: Sequence[Resolved], request: Request, needs: Sequence[str], *, seconds: float) -> Tried:
+    """Installs exactly ``rows`` on the Python of ``request``, and imports what the packages ``needs`` hold.
+
+    What building a source distribution requires comes from where the routes of ``request`` say.
 
     It takes place in a folder that is gone afterwards, with uv's cache; ``seconds`` are the most for each of the two.
     """
     uv = find_uv()
     with tempfile.TemporaryDirectory(prefix="lockgen-install-") as name:
         folder = Path(name)
-        environment = _environment()
+        pages = Pages()
+        environment = build_environment(folder, request, default_index(), pages, clean_environment(os.environ))
+        python = request.target.python
         found = run([uv, "python", "find", "--no-project", python], cwd=folder, env=environment, timeout=60)
         if found.code != 0:
             return Tried("unknown", f"there is no Python {python} on this machine")
@@ -57,7 +63,7 @@ def install(rows: Sequence[Resolved], python: str, needs: Sequence[str], *, offl
         if made.code != 0:
             return Tried("unknown", f"no environment could be made: {_told(made)}")
         try:
-            done = _install(uv, folder, rows, environment, offline=offline, seconds=seconds)
+            done = _install(uv, folder, rows, environment, offline=request.offline, seconds=seconds)
         except ToolFailed as error:
             return Tried("unknown", f"installing: {error}")
         if done.code != 0:
@@ -66,15 +72,11 @@ def install(rows: Sequence[Resolved], python: str, needs: Sequence[str], *, offl
         return Tried(*_imported(folder, needs, seconds), held)
 
 
-def _environment() -> dict[str, str]:
-    return {**clean_environment(os.environ), "UV_DEFAULT_INDEX": default_index()}
-
-
 def _install(
     uv: str, folder: Path, rows: Sequence[Resolved], environment: dict[str, str], *, offline: bool, seconds: float
 ) -> Finished:
     (folder / "requirements.txt").write_text(hashed(rows), encoding="utf-8")
-    command = [uv, "pip", "install", "-q", "--no-config", "--python", "venv/bin/python", "-r", "requirements.txt"]
+    command = [uv, "pip", "install", "-q", "--python", "venv/bin/python", "-r", "requirements.txt"]
     command += ["--no-deps", "--require-hashes", "--only-binary", ":all:"]
     for row in rows:
         if not any(file.name.endswith(".whl") for file in row.files):

@@ -4,7 +4,13 @@ The journal's appearance is the commit point. Before it nothing of the project i
 new tree is what counts, and whoever comes next moves what is left (every step may be done twice).
 
     .lockgen/stage/0, 1, ...   the new bytes, in the order of the journal's ``write``
-    .lockgen/journal.json      {"format": 1, "write": [[path, sha256], ...], "remove": [path, ...]}
+    .lockgen/journal.json      {"format": 2, "checkout": {"inode": ..., "ctime_ns": ...},
+                                "write": [[path, sha256], ...], "remove": [path, ...]}
+
+A journal is a list of files to replace and to remove, so one that came with a clone, an archive or a copy would let
+its author change the user's files (guarantee 11). ``checkout`` binds it to this folder: it is the inode and the time
+of the last change of ``.lockgen/.gitignore``, which is written once. That time cannot be set to a chosen value, and
+every copy has another. And a journal names only files of the kinds that lockgen writes or removes.
 
 Callers hold the locks; see workspace.py.
 """
@@ -22,15 +28,26 @@ from dataclasses import dataclass
 
 from lockgen.adapters.rootpath import STATE, located, status_of
 from lockgen.errors import BadInput, Place, ToolFailed
+from lockgen.rendering.ownership import is_removable, is_writable
 
-_FORMAT = 1
+_FORMAT = 2
+_NO_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO})
 _NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF})
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """What tells this checkout from every copy of it; see the module's text."""
+
+    inode: int
+    ctime_ns: int
 
 
 @dataclass(frozen=True, slots=True)
 class Journal:
     """What is to be done. ``write``: (path, sha256 of the new bytes), the n-th staged under the name n."""
 
+    checkout: Checkout
     write: tuple[tuple[str, str], ...]
     remove: tuple[str, ...]
 
@@ -55,6 +72,16 @@ def _staged(root: str, number: int) -> str:
     return os.path.join(root, STATE, "stage", str(number))
 
 
+def _ignore_path(root: str) -> str:
+    return os.path.join(root, STATE, ".gitignore")
+
+
+def _checkout(root: str) -> Checkout | None:
+    """None where there is no such file, so no journal of this checkout's either."""
+    status = status_of(_ignore_path(root))
+    return Checkout(status.st_ino, status.st_ctime_ns) if status is not None else None
+
+
 def pending(root: str) -> bool:
     """Whether a committed write is not complete. True where that cannot be seen: nothing is thrown away then."""
     try:
@@ -64,15 +91,19 @@ def pending(root: str) -> bool:
 
 
 def prepare(root: str) -> None:
-    """Makes the state folder, which git does not see."""
+    """Makes the state folder, which git does not see.
+
+    Its .gitignore is never touched again, as journals are bound to it. Nor is it made while a journal is there: that
+    one is of another checkout, and will be refused.
+    """
     state = os.path.join(root, STATE)
     with contextlib.suppress(FileExistsError):
         os.mkdir(state)
     if not stat.S_ISDIR(os.lstat(state).st_mode):  # a link could lead anywhere
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), state)
-    ignore = os.path.join(state, ".gitignore")
+    ignore = _ignore_path(root)
     status = status_of(ignore)
-    if status is None or status.st_size == 0:  # 0: killed between open and write
+    if (status is None or status.st_size == 0) and not pending(root):  # 0: killed between open and write
         with contextlib.suppress(FileNotFoundError):
             os.unlink(ignore)
         with contextlib.suppress(FileExistsError):  # another command was quicker: nobody has a lock yet
@@ -80,8 +111,19 @@ def prepare(root: str) -> None:
 
 
 def stage(root: str, contents: Mapping[str, bytes | None]) -> Journal:
-    """Puts the new bytes on the disk beside the tree. A file keeps the mode of the one it replaces."""
+    """Puts the new bytes on the disk beside the tree. A file keeps the mode of the one it replaces.
+
+    ValueError for a path that a journal may not contain: if the writer were killed, nobody could complete the write.
+    """
+    for path, data in contents.items():
+        if not (is_writable(path) if data is not None else is_removable(path)):
+            raise ValueError(f"lockgen does not write or remove {path}: see rendering/ownership.py")
+    checkout = _checkout(root)
+    if checkout is None:  # removed since prepare()
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), _ignore_path(root))
     clear(root)
+    if status_of(_stage_path(root)) is not None:
+        raise _foreign_stage()
     os.mkdir(_stage_path(root))
     write: list[tuple[str, str]] = []
     remove: list[str] = []
@@ -94,12 +136,13 @@ def stage(root: str, contents: Mapping[str, bytes | None]) -> Journal:
     for number in range(len(write)):  # after all writes: then most of these find their bytes flushed
         _sync(_staged(root, number))
     _sync_folder(_stage_path(root))
-    return Journal(tuple(write), tuple(remove))
+    return Journal(checkout, tuple(write), tuple(remove))
 
 
 def commit(root: str, journal: Journal) -> None:
     """From here on the new tree counts."""
-    document = {"format": _FORMAT, "write": journal.write, "remove": journal.remove}
+    checkout = {"inode": journal.checkout.inode, "ctime_ns": journal.checkout.ctime_ns}
+    document = {"format": _FORMAT, "checkout": checkout, "write": journal.write, "remove": journal.remove}
     draft = _draft_path(root)
     _write(draft, json.dumps(document, indent=1).encode() + b"\n", 0o644)
     _sync(draft)
@@ -135,46 +178,89 @@ def discard(root: str) -> None:
 
 
 def clear(root: str) -> None:
-    """Removes staged files; OSError if that fails. Must not be called while a journal is pending."""
+    """Removes staged files; OSError if that fails. Must not be called while a journal is pending.
+
+    What lockgen cannot have staged (it came with a clone) stays, and its folder with it.
+    """
     with contextlib.suppress(FileNotFoundError):
         os.unlink(_draft_path(root))
     folder = _stage_path(root)
-    status = status_of(folder)
-    if status is None:
+    if not _is_folder(folder):
         return
-    if not stat.S_ISDIR(status.st_mode):
-        os.unlink(folder)
-        return
+    left = False
     for name in os.listdir(folder):
-        os.unlink(os.path.join(folder, name))
-    os.rmdir(folder)
+        path = os.path.join(folder, name)
+        if name.isdecimal() and stat.S_ISREG(os.lstat(path).st_mode):
+            os.unlink(path)
+        else:
+            left = True
+    if not left:
+        os.rmdir(folder)
+
+
+def _foreign_stage() -> BadInput:
+    name = f"{STATE}/stage"
+    return BadInput(
+        f"{name} contains files that lockgen did not write, and it needs that folder for itself",
+        place=Place(name),
+        hint=f"Move {name} away and run the command again. Never commit {STATE}.",
+    )
 
 
 def load(root: str) -> Journal:
-    """The pending journal, checked against the staged files and the tree.
+    """The pending journal, checked against the checkout, the staged files and the tree. Nothing is changed.
 
-    ToolFailed if it is not one that lockgen can have left: no kill does that, so a person has to decide.
+    ToolFailed if it is not one that this user's lockgen left here: no kill does that, so a person has to decide.
     """
+    if not _is_folder(os.path.join(root, STATE)):
+        raise _refused(f"{STATE} is not a folder")
+    data = _regular(journal_path(root), owned=True)
+    if data is None:
+        raise _refused("it is not a regular file")
     try:
-        with open(journal_path(root), "rb") as file:
-            journal = _parse(json.loads(file.read()))
+        journal = _parse(json.loads(data))
         for path in journal.paths:
             located(root, path)
     except (ValueError, RecursionError, BadInput) as error:
-        raise _corrupt("it cannot be read") from error
-    for number, (path, sha256) in enumerate(journal.write):
-        found = _digest(_staged(root, number))
-        if found is None:  # already moved into place
-            found = _digest(located(root, path))
-        if found != sha256:
-            raise _corrupt(f"the new {path} is neither staged nor in place")
+        raise _refused("it is not a journal as this lockgen writes it") from error
+    if journal.checkout != _checkout(root):
+        raise _refused("it was written in another checkout, and came here with a clone, an archive or a copy")
+    _check_paths(journal)
+    _check_staged(root, journal)
     return journal
+
+
+def _check_paths(journal: Journal) -> None:
+    for path, _ in journal.write:
+        if not is_writable(path):
+            raise _refused(f"it would write {path}, which lockgen never does")
+    for path in journal.remove:
+        if not is_removable(path):
+            raise _refused(f"it would remove {path}, which lockgen never does")
+
+
+def _check_staged(root: str, journal: Journal) -> None:
+    """Every new file is staged or in place, with the bytes that the journal says."""
+    if status_of(_stage_path(root)) is not None and not _is_folder(_stage_path(root)):
+        raise _refused(f"{STATE}/stage is not a folder")
+    for number, (path, sha256) in enumerate(journal.write):
+        staged = _staged(root, number)
+        # Not staged any more: already moved into place.
+        where = staged if status_of(staged) is not None else located(root, path)
+        data = _regular(where)
+        if data is None or hashlib.sha256(data).hexdigest() != sha256:
+            raise _refused(f"the new {path} is neither staged nor in place")
 
 
 def _parse(document: object) -> Journal:
     match document:
-        case {"format": 1, "write": list(write), "remove": list(remove)}:
-            return Journal(tuple(map(_entry, write)), tuple(map(_text, remove)))
+        case {
+            "format": 2,
+            "checkout": {"inode": int(inode), "ctime_ns": int(ctime_ns)},
+            "write": list(write),
+            "remove": list(remove),
+        }:
+            return Journal(Checkout(inode, ctime_ns), tuple(map(_entry, write)), tuple(map(_text, remove)))
     raise ValueError
 
 
@@ -191,21 +277,43 @@ def _text(value: object) -> str:
     return value
 
 
-def _corrupt(why: str) -> ToolFailed:
+def _refused(why: str) -> ToolFailed:
     return ToolFailed(
-        f"the journal of an interrupted write does not fit the project's folder: {why}",
+        f"the journal of an interrupted write cannot be trusted, and nothing was changed: {why}",
         place=Place(f"{STATE}/journal.json"),
         hint=f"Remove {STATE}/journal.json to give that write up, look at 'git status', and run "
-        "'lockgen resolve', which writes every generated file anew.",
+        "'lockgen resolve', which writes every generated file again.",
     )
 
 
-def _digest(path: str) -> str | None:
+def _is_folder(path: str) -> bool:
+    """A real one: a link could lead anywhere."""
+    status = status_of(path)
+    return status is not None and stat.S_ISDIR(status.st_mode)
+
+
+def _regular(path: str, *, owned: bool = False) -> bytes | None:
+    """The bytes of a regular file; None for anything else, links included.
+
+    ``owned``: ToolFailed if it is another user's.
+    """
     try:
-        with open(path, "rb") as file:
-            return hashlib.sha256(file.read()).hexdigest()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return None
+        # O_NONBLOCK: opening a FIFO would wait for its writer for ever.
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            return None
+        raise
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):  # open(handle) below would raise for a folder
+            return None
+        if owned and status.st_uid != os.geteuid():
+            raise _refused("it belongs to another user")
+        with open(handle, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(handle)
 
 
 def _mode_at(target: str) -> int | None:

@@ -27,6 +27,7 @@ from lockgen.adapters.http import Http
 from lockgen.adapters.remote_wheel import read_metadata
 from lockgen.adapters.resolvers.usable import identity
 from lockgen.adapters.resolvers.uv import default_index
+from lockgen.adapters.resolvers.uv_settings import routing_digest
 from lockgen.adapters.simple_index import read_page
 from lockgen.errors import LockgenError, NoResolution, ToolFailed
 from lockgen.model.urls import redacted
@@ -55,7 +56,7 @@ class MetadataReader:
         found: dict[str, CoreMetadata] = {}
         missing: list[IndexFile] = []
         for file in files:
-            known = self._known(file)
+            known = self._known(file, request)
             if known is not None:
                 found[file.name] = known
             else:
@@ -71,7 +72,7 @@ class MetadataReader:
     def _in_turn(self, file: IndexFile, request: Request) -> CoreMetadata:
         """What two threads miss at once is fetched once: the second finds it in the cache."""
         with self._turns.setdefault(file.sha256 or file.name, Lock()):
-            return self._known(file) or self._fresh(self._vouched(file), request)
+            return self._known(file, request) or self._fresh(self._vouched(file), request)
 
     def _vouched(self, file: IndexFile) -> IndexFile:
         """``file`` as the default index's own page has it.
@@ -131,7 +132,7 @@ class MetadataReader:
     def _fresh(self, file: IndexFile, request: Request) -> CoreMetadata:
         if file.name.endswith(".whl"):
             return self.wheel(file)
-        return self._remembered(file, self._source_text(file, request))
+        return self._remembered(file, self._source_text(file, request), request)
 
     def _source_text(self, file: IndexFile, request: Request) -> bytes:
         archive = read_sdist(self._http, file)
@@ -144,11 +145,16 @@ class MetadataReader:
 
     # -- the cache -----------------------------------------------------------
 
-    def _entry(self, file: IndexFile) -> Path | None:
-        return self._cache / file.sha256[:2] / f"{file.sha256}.json" if file.sha256 else None
+    def _entry(self, file: IndexFile, request: Request | None) -> Path | None:
+        if not file.sha256:
+            return None
+        # What a build says depends on what it was built with. Until now ("metadata") that came from anywhere.
+        built = request is not None and not file.name.endswith(".whl")
+        root = self._cache.with_name(f"metadata-built{routing_digest(request)}") if built and request else self._cache
+        return root / file.sha256[:2] / f"{file.sha256}.json"
 
-    def _known(self, file: IndexFile) -> CoreMetadata | None:
-        entry = self._entry(file)
+    def _known(self, file: IndexFile, request: Request | None = None) -> CoreMetadata | None:
+        entry = self._entry(file, request)
         if entry is None:
             return None
         try:
@@ -156,13 +162,13 @@ class MetadataReader:
         except (OSError, ValueError, KeyError, TypeError, RecursionError, ToolFailed):
             return None
 
-    def _remembered(self, file: IndexFile, text: bytes) -> CoreMetadata:
+    def _remembered(self, file: IndexFile, text: bytes, request: Request | None = None) -> CoreMetadata:
         metadata = _checked(parse_metadata(text, file.name), file.name)
-        self._remember(file, metadata)
+        self._remember(file, metadata, request)
         return metadata
 
-    def _remember(self, file: IndexFile, metadata: CoreMetadata) -> None:
-        entry = self._entry(file)
+    def _remember(self, file: IndexFile, metadata: CoreMetadata, request: Request | None) -> None:
+        entry = self._entry(file, request)
         if entry is None:
             return
         data = {

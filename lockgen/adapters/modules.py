@@ -8,8 +8,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from lzma import LZMAError
 
@@ -25,10 +24,11 @@ from lockgen.adapters.resolvers.usable import identity, wheel_rank
 from lockgen.adapters.resolvers.uv import default_index
 from lockgen.adapters.simple_index import read_page
 from lockgen.errors import LockgenError, ToolFailed
+from lockgen.model.accelerator import FAMILY
 from lockgen.model.lock import Package
 from lockgen.model.target import Target
 from lockgen.parsing.wheelnames import modules_of, top_levels
-from lockgen.ports import IndexFile, Progress
+from lockgen.ports import IndexFile, Progress, Request
 
 _BROKEN = (
     zipfile.BadZipFile,
@@ -46,7 +46,8 @@ _BROKEN = (
 class ModuleReader:
     """``indexes`` maps an index to its URL; of those in ``recorded`` no network is asked.
 
-    A source distribution that does not say it is built, with nothing newer than ``cut_off``.
+    A source distribution that does not say it is built, in the ``surroundings`` of its package: what the build requires
+    comes from where the family's other packages come from.
     """
 
     def __init__(
@@ -55,10 +56,10 @@ class ModuleReader:
         indexes: Mapping[str, str],
         recorded: frozenset[str],
         target: Target,
-        cut_off: datetime | None,
+        surroundings: Callable[[Package], Request],
         progress: Progress,
     ) -> None:
-        self._cut_off = cut_off
+        self._surroundings = surroundings
         self._http, self._indexes, self._recorded = http, indexes, recorded
         self._target, self._progress = target, progress
         self._memory = Answers("modules")
@@ -114,10 +115,15 @@ class ModuleReader:
         file = next((file for file in page.files if file.name == package.chosen.name), None)
         if file is None:
             raise ToolFailed(f"the index does not list {package.chosen.name} any more")
-        return self._wheel(file) if file.name.endswith(".whl") else self._source(file)
+        return self._wheel(file) if file.name.endswith(".whl") else self._source(file, package)
 
     def _sibling(self, package: Package) -> frozenset[str]:
-        """Of a build that only a record is here of: the default index's build of the same version has its modules."""
+        """Of a build that only a record is here of: the default index's build of the same version has its modules.
+
+        Only torch's family is the same project on every index; of another one the name is not told to strangers.
+        """
+        if package.name not in FAMILY:
+            raise ToolFailed(f"of {package.pin} there is only a record")
         page = read_page(self._http, self._default, package.name)
         public = Version(Version(package.version).public)
         wheels = (file for file in page.files if wheel_rank(file.name, self._target) is not None)
@@ -132,12 +138,12 @@ class ModuleReader:
         with archive:
             return modules_of(archive.namelist())
 
-    def _source(self, file: IndexFile) -> frozenset[str]:
+    def _source(self, file: IndexFile, package: Package) -> frozenset[str]:
         for name, text in _texts(read_sdist(self._http, file), file.name).items():
             if posixpath.basename(name) == "top_level.txt":
                 return top_levels(text)
         self._progress.step(f"building {file.name}: it does not say which modules it holds")
-        return modules_of(ArtifactReader(self._http).members(file, self._cut_off))
+        return modules_of(ArtifactReader(self._http).members(file, self._surroundings(package)))
 
 
 def _texts(archive: bytes, name: str) -> dict[str, str]:

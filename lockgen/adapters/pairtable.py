@@ -7,8 +7,9 @@ from importlib.resources import files
 from lockgen.model.compat import Pairs, merged
 from lockgen.parsing.pairs import parse_pairs
 from lockgen.ports import Workspace
+from lockgen.rendering.pairs import PAIRS_PATH as OWN
 
-OWN = "locks/pairs.json"
+__all__ = ["OWN", "known_pairs", "shipped"]
 
 
 def shipped() -> Pairs:

@@ -85,6 +85,18 @@ def status_of(target: str) -> os.stat_result | None:
         return None
 
 
+def file_above(root: str, path: str) -> str | None:
+    """The first folder of ``path`` that is there and is no folder (or a link to one); None if all can be made."""
+    parts = path.split("/")[:-1]
+    for end in range(1, len(parts) + 1):
+        folder = "/".join(parts[:end])
+        target = os.path.join(root, folder)
+        if os.path.isdir(target):
+            continue
+        return folder if status_of(target) is not None else None
+    return None
+
+
 def read_file(root: str, path: str) -> bytes | None:
     """The bytes of a regular file, through a symlink if that stays in ``root``; None if nothing is there.
 

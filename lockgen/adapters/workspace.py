@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lockgen.adapters import locking
-from lockgen.adapters.rootpath import STATE, failure, is_name, located_folder, read_file, status_of
+from lockgen.adapters.rootpath import STATE, failure, file_above, is_name, located, located_folder, read_file, status_of
 from lockgen.errors import BadInput, Place, ToolFailed
 
 if TYPE_CHECKING:  # journal (json, hashlib) is imported where something is written or left to complete
@@ -46,6 +46,17 @@ class Folder:
             return read_file(self.root, path)
         except OSError as error:
             raise failure(error, self.root, f"could not read {path}") from error
+
+    def is_link(self, path: str) -> bool:
+        """Whether a symlink is at ``path``, wherever it leads."""
+        return os.path.islink(located(self.root, path))
+
+    def file_above(self, path: str) -> str | None:
+        """The first part of ``path`` that should be a folder and is something else; None if there is none."""
+        try:
+            return file_above(self.root, path)
+        except OSError as error:
+            raise failure(error, self.root, f"could not look for {path}") from error
 
     def listing(self, folder: str, pattern: str = "*") -> list[str]:
         """The files at any depth under ``folder`` whose own name matches ``pattern``, sorted. "" is the root.

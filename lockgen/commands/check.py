@@ -1,8 +1,14 @@
-"""`lockgen check`: offline, without a resolver and without a process: is everything as versions.toml says?"""
+"""`lockgen check`: verify offline, without a resolver, that everything is as versions.toml and the lock say.
+
+It starts a process (git, to read the lock at HEAD) only where a file is neither lockgen's by its header nor recorded by
+the lock on disk.
+"""
 
 from __future__ import annotations
 
 import difflib
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +18,7 @@ from lockgen.adapters.pairtable import known_pairs
 from lockgen.adapters.workspace import Folder
 from lockgen.commands.drift import extra_files
 from lockgen.commands.inputs import VERSIONS, Inputs, compat_fingerprint, fingerprints, read_inputs
+from lockgen.commands.ownership import foreign_files, generated_on_disk, lock_records, may_remove
 from lockgen.commands.tree import Tree, Written
 from lockgen.errors import Exit
 from lockgen.model.lock import Lock
@@ -73,7 +80,8 @@ def check(folder: Folder) -> list[Finding]:
     inputs = read_inputs(folder)
     data = folder.read(LOCK_PATH)
     if data is None:
-        return [Finding(LOCK_PATH, "missing", f"{LOCK_PATH}: there is no lock yet", RESOLVE)]
+        missing = Finding(LOCK_PATH, "missing", f"{LOCK_PATH}: there is no lock yet", RESOLVE)
+        return [*_foreign(folder, dict.fromkeys(generated_on_disk(folder))), missing]
     lock = parse_lock(data, LOCK_PATH)
     findings = _inputs(lock.inputs, fingerprints(inputs.manifest, folder))
     written = Written(inputs.manifest, lock)
@@ -102,6 +110,9 @@ def _matrix(manifest: Manifest, folder: Folder) -> list[Finding]:
         return [Finding(COMPAT_PATH, "extra", message, f"rm {COMPAT_PATH}")]
     if data is None:
         return [Finding(COMPAT_PATH, "missing", f"{COMPAT_PATH}: missing", COMPAT)]
+    if inputs_of(data) is None:
+        message = f"{COMPAT_PATH}: this file is not lockgen's, and would be replaced"
+        return [Finding(COMPAT_PATH, "foreign", message, f"move {COMPAT_PATH} away, then {COMPAT}")]
     if not is_unedited(data):
         return [Finding(COMPAT_PATH, "edited", f"{COMPAT_PATH}: edited by hand", COMPAT)]
     if inputs_of(data) != compat_fingerprint(manifest, known_pairs(folder, manifest.compat.pairs), folder):
@@ -141,10 +152,22 @@ def _untold(excess: Excess, lock: Lock) -> tuple[str, str]:
 
 def _programs(folder: Folder, starters: Tree) -> list[Finding]:
     """A stage's program is the team's; that there is one is what an image needs."""
-    return [
+    missing = {path: data for path, data in starters.items() if folder.read(path) is None}
+    foreign = _foreign(folder, missing)
+    blocked = {finding.path for finding in foreign}
+    return foreign + [
         Finding(path, "missing", f"{path}: the stage has no program", RESOLVE)
-        for path in sorted(starters)
-        if folder.read(path) is None
+        for path in sorted(missing)
+        if path not in blocked
+    ]
+
+
+def _foreign(folder: Folder, wanted: Mapping[str, bytes | None]) -> list[Finding]:
+    """What lies where lockgen writes and is not lockgen's: `resolve` refuses to replace it, so it is not the fix."""
+    faults = foreign_files(folder, wanted, lock_records(folder)) if wanted else {}
+    return [
+        Finding(path, "foreign", f"{path}: {fault.message}", f"{shlex.quote(path)}: {fault.hint}")
+        for path, fault in faults.items()
     ]
 
 
@@ -159,18 +182,28 @@ def _inputs(locked: dict[str, str], now: dict[str, str]) -> list[Finding]:
 
 
 def _files(folder: Folder, tree: Tree) -> list[Finding]:
-    findings = []
-    for path, expected in sorted(tree.items()):
-        found = folder.read(path)
-        if found is None:
-            findings.append(Finding(path, "missing", f"{path}: missing", RESOLVE))
-        elif found != expected:
-            diff = _diff(path, found, expected)
-            findings.append(Finding(path, "edited", f"{path}: not what the lock comes to", RESOLVE, diff))
+    found = {path: folder.read(path) for path in sorted(tree)}
+    drifted = {path: tree[path] for path, data in found.items() if data != tree[path]}
+    findings = _foreign(folder, drifted)
+    for path in drifted.keys() - {finding.path for finding in findings}:
+        findings.append(_drifted(path, found[path], tree[path]))
     extra = extra_files(folder, {**tree, LOCK_PATH: b""})
-    return findings + [
-        Finding(path, "extra", f"{path}: nothing in the lock comes to it", f"{RESOLVE}, or rm {path}") for path in extra
-    ]
+    return sorted(findings, key=lambda finding: finding.path) + [_extra(folder, path) for path in extra]
+
+
+def _drifted(path: str, found: bytes | None, expected: bytes) -> Finding:
+    if found is None:
+        return Finding(path, "missing", f"{path}: missing", RESOLVE)
+    diff = _diff(path, found, expected)
+    return Finding(path, "edited", f"{path}: not what the lock comes to", RESOLVE, diff)
+
+
+def _extra(folder: Folder, path: str) -> Finding:
+    """`resolve` removes only what lockgen wrote."""
+    mend = f"rm {shlex.quote(path)}"
+    if may_remove(folder, path):
+        mend = f"{RESOLVE}, or {mend}"
+    return Finding(path, "extra", f"{path}: nothing in the lock comes to it", mend)
 
 
 def _diff(path: str, found: bytes, expected: bytes) -> str:

@@ -23,6 +23,7 @@ from lockgen.rendering.tables import megabytes
 
 WORKERS = 8
 INDEX = "wheelhouse.json"
+_DISTRIBUTIONS = (".whl", ".tar.gz", ".zip")
 
 
 def run(root: Path, folder: Path, names: tuple[str, ...], progress: Progress) -> int:
@@ -74,7 +75,8 @@ def _arrange(folder: Path, paths: Mapping[str, str], name: str, held: Iterable[P
     with on_disk(own):
         own.mkdir(exist_ok=True)
         for there in own.iterdir():
-            if there.name not in wanted:
+            # The folder may be somebody's own, `tools` say: only distributions are lockgen's to remove.
+            if there.name not in wanted and there.name.endswith(_DISTRIBUTIONS):
                 there.unlink()
     for file, path in wanted.items():
         link(folder / "files" / path, own / file)

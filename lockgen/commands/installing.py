@@ -8,35 +8,35 @@ from dataclasses import replace
 from lockgen.adapters import installing
 from lockgen.errors import LockgenError, ToolFailed
 from lockgen.model.installing import Installed
-from lockgen.model.target import Target
 from lockgen.planning.cells import Situation
 from lockgen.planning.elements import Elements
 from lockgen.planning.native import missing
 from lockgen.planning.solve import asks_of
-from lockgen.ports import ExplicitIndex, Resolved, Resolver
+from lockgen.ports import ExplicitIndex, Request, Resolved, Resolver
 
 
 def install(
     rows: Sequence[Resolved],
-    target: Target,
+    request: Request,
     imports: Sequence[str],
     *,
     system: Collection[str] = (),
-    offline: bool = False,
     seconds: float = 900,
 ) -> Installed:
-    """Whether ``rows`` install on ``target`` and the packages ``imports`` import; a tool that fails is an "unknown".
+    """Whether ``rows`` install on the target of ``request``, and the packages ``imports`` import there.
+
+    A tool that fails is an "unknown".
 
     ``rows`` are all packages of a solution with their usable files, ``imports`` the names that the images ask for.
     ``system`` are libraries that the base image is known to hold; ``seconds`` the most for each of the two.
     """
-    if reason := installing.unfit(target):
+    if reason := installing.unfit(request.target):
         return Installed("unknown", reason)
     for row in rows:
         if not row.files or any(file.sha256 is None for file in row.files):
             return Installed("unknown", f"{row.name} {row.version} has no file with a hash that runs on the target")
     try:
-        tried = installing.install(rows, target.python, imports, offline=offline, seconds=seconds)
+        tried = installing.install(rows, request, imports, seconds=seconds)
     except ToolFailed as error:
         return Installed("unknown", str(error))
     return Installed(tried.status, tried.reason, missing(tried.binaries, system))
@@ -59,4 +59,4 @@ def tried(
     except LockgenError as error:
         return Installed("unknown", f"its files cannot be found again: {error}")
     asked = sorted({ask.name for ask in asks_of(manifest, [situation.variant]) if ask.name in solution.packages})
-    return install(list(solution.packages.values()), manifest.target, asked, offline=offline)
+    return install(list(solution.packages.values()), request, asked)

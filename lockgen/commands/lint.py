@@ -20,6 +20,7 @@ from lockgen.adapters.http import Http
 from lockgen.adapters.modules import ModuleReader
 from lockgen.adapters.workspace import Folder
 from lockgen.commands.inputs import VERSIONS, Inputs, fingerprints, read_inputs
+from lockgen.commands.sources import explicit_indexes
 from lockgen.commands.tree import Tree, Written
 from lockgen.errors import BadInput, Exit, Place
 from lockgen.model.images import WORKDIR
@@ -29,8 +30,9 @@ from lockgen.model.usage import CodeFile, ImageCode
 from lockgen.parsing.imports import read_code, runs_python
 from lockgen.parsing.lock import parse_lock
 from lockgen.planning.closure import Closures
+from lockgen.planning.solve import request_for
 from lockgen.planning.usage import Modules, lint, standard_library
-from lockgen.ports import Progress
+from lockgen.ports import Progress, Request
 from lockgen.rendering import lint as rendering
 from lockgen.rendering.lock import LOCK_PATH
 
@@ -59,7 +61,13 @@ def run(root: Path, options: Options, progress: Progress) -> int:
         codes = _codes(folder, inputs.manifest, Written(inputs.manifest, lock).starters())
     manifest = inputs.manifest
     recorded = frozenset(index.name for index in manifest.indexes.values() if index.recorded is not None)
-    reader = ModuleReader(Http(), lock.indexes, recorded, manifest.target, manifest.exclude_newer, progress)
+    http = Http()
+
+    def surroundings(package: Package) -> Request:
+        indexes = explicit_indexes(manifest, folder, http, progress, live=False, offline=options.offline)
+        return request_for(manifest, list(package.variants), indexes, {}, offline=options.offline)
+
+    reader = ModuleReader(http, lock.indexes, recorded, manifest.target, surroundings, progress)
     known, unknown = reader.read(_wanted(lock, codes), offline=options.offline)
     stdlib = standard_library(sys.stdlib_module_names, manifest.target.python)
     found = lint(manifest, lock, codes, Modules(known), unknown, stdlib)

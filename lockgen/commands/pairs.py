@@ -12,6 +12,7 @@ from packaging.version import Version
 from lockgen.adapters.http import Http
 from lockgen.adapters.live_index import read_each
 from lockgen.adapters.metadata import MetadataReader
+from lockgen.adapters.outputs import write_files
 from lockgen.adapters.pairtable import OWN, known_pairs, shipped
 from lockgen.adapters.resolvers.uv import default_index
 from lockgen.adapters.simple_index import read_page
@@ -47,7 +48,12 @@ def run(root: Path, options: Options, progress: Progress) -> int:
     if options.refresh:
         with folder.locked():
             pairs = refreshed(folder, manifest, progress)
-            folder.replace({options.output: render_pairs(pairs).encode()})
+            if options.output == OWN:
+                folder.replace({OWN: render_pairs(pairs).encode()})
+            else:
+                # A path that a person named: no other command may complete a write there.
+                target = Path(folder.root, options.output)
+                write_files(target.parent, {target.name: render_pairs(pairs).encode()})
     else:
         declared = manifest.compat.pairs if manifest is not None and manifest.compat is not None else {}
         pairs = known_pairs(folder, declared)

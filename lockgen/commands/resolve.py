@@ -14,8 +14,9 @@ from lockgen.adapters.http import Http
 from lockgen.adapters.metadata import MetadataReader
 from lockgen.adapters.resolvers import resolver
 from lockgen.adapters.workspace import Folder
-from lockgen.commands.drift import extra_files, refuse_to_replace, stale_files
+from lockgen.commands.drift import extra_files, stale_files
 from lockgen.commands.inputs import Inputs, fingerprints, read_inputs
+from lockgen.commands.ownership import lock_records, refuse_foreign
 from lockgen.commands.secondopinion import REFERENCE, second_opinion
 from lockgen.commands.sources import explicit_indexes
 from lockgen.commands.tree import Tree, Written
@@ -207,14 +208,22 @@ def pending_files(folder: Folder, manifest: Manifest, lock: Lock) -> tuple[Tree,
     """All that ``lock`` comes to; that with what is written once or goes; the paths that are not so yet.
 
     Raises:
-        BadInput: a file that a person wrote is in the way.
+        BadInput: files that are not lockgen's are in the way.
     """
     files = Written(manifest, lock)
     tree = files.tree()
-    refuse_to_replace(folder, tree)
-    programs = {path: data for path, data in files.starters().items() if folder.read(path) is None}
+    programs = {path: data for path, data in files.starters().items() if not _is_there(folder, path)}
+    refuse_foreign(folder, {**tree, **programs}, lock_records(folder))
     wanted: dict[str, bytes | None] = {**tree, **programs, **dict.fromkeys(stale_files(folder, tree))}
     return tree, wanted, sorted(path for path, data in wanted.items() if folder.read(path) != data)
+
+
+def _is_there(folder: Folder, path: str) -> bool:
+    """Whether there is a file; False too where something else is in its way, which is then refused."""
+    try:
+        return folder.read(path) is not None
+    except BadInput:
+        return False
 
 
 def _report(changes: Changes, paths: list[str], options: Options) -> None:

@@ -9,66 +9,39 @@ from lockgen.planning.images import pages_of, plan_family
 from lockgen.planning.layers import Layers, layers_of
 from lockgen.rendering.images import BAKE, IGNORE, SCRIPT, VERSIONS, render_images, starters
 from lockgen.rendering.lock import LOCK_PATH, render_lock
+from lockgen.rendering.ownership import BUILD, COMMON
 from lockgen.rendering.requirements import Renderer
 
 Tree = dict[str, bytes]
 
-COMMON = "docker/requirements-common"
-BUILD = "docker/requirements-build"
 
-GENERATED = (
-    "docker/requirements-common*.txt",
-    "docker/*/requirements-*.txt",
-    "docker/*/build-*.txt",
-    "docker/*/Dockerfile",
-    "docker/*/self_check.py",
-    "locks/*/*.txt",
-    f"{BUILD}.txt",
-    f"{BUILD}-*.txt",
-    BAKE,
-    SCRIPT,
-    VERSIONS,
-    IGNORE,
-    LOCK_PATH,
-)
-"""Where generated files lie; anything there that the lock does not come to is extra."""
+class Requirements:
+    """The files that follow from the lock alone: the lock itself and the requirement files.
 
-KEPT_OUT = ("locks/index/",)
+    ``texts`` maps their paths to their texts; ``files`` and ``builds`` say which of them an image installs and builds
+    from.
+    """
 
-
-class Written:
-    """What a lock comes to: requirement files first, then what builds images from them."""
-
-    def __init__(self, manifest: Manifest, lock: Lock) -> None:
+    def __init__(self, lock: Lock) -> None:
         self._lock = lock
-        self._layers = layers_of(lock)
         self._renderer = Renderer(lock)
-        self._texts: dict[str, str] = {LOCK_PATH: render_lock(lock)}
-        self._files: dict[tuple[str, str], tuple[str, ...]] = {}
-        self._builds: dict[str, tuple[BuildLayer, ...]] = {}
+        self.layers = layers_of(lock)
+        self.texts: dict[str, str] = {LOCK_PATH: render_lock(lock)}
+        self.files: dict[tuple[str, str], tuple[str, ...]] = {}
+        self.builds: dict[str, tuple[BuildLayer, ...]] = {}
         self._requirements()
-        self.plan: FamilyPlan = plan_family(manifest, lock, self._layers, self._files, self._tools(1), self._builds)
-
-    def tree(self) -> Tree:
-        """Path to bytes of every generated file, the lock itself included."""
-        texts = self._texts | render_images(self.plan, self._lock)
-        return {path: text.encode() for path, text in texts.items()}
-
-    def starters(self) -> Tree:
-        """Path to bytes of the stages' programs, for where there is none."""
-        return {path: text.encode() for path, text in starters(self.plan).items()}
 
     def _requirements(self) -> None:
-        commons = self._write(_common(self._lock, self._layers, self._renderer))
+        commons = self._write(_common(self._lock, self.layers, self._renderer))
         for name in sorted({image.name for image in self._lock.images}):
             self._image(name, commons)
         if self._lock.tools:
-            self._texts[_tools_path(1)] = self._renderer.tools()
+            self.texts[_tools_path(1)] = self._renderer.tools()
         for number, tools in enumerate(self._lock.more_tools, 2):
-            self._texts[_tools_path(number)] = self._renderer.more_tools(tools)
+            self.texts[_tools_path(number)] = self._renderer.more_tools(tools)
 
     def _image(self, name: str, commons: dict[str, str]) -> None:
-        variants = {layer.image.variant: layer for layer in self._layers.values() if layer.image.name == name}
+        variants = {layer.image.variant: layer for layer in self.layers.values() if layer.image.name == name}
         about = _about(next(iter(variants.values())).image)
         deltas = {variant: self._renderer.file(variant, layer.delta, about) for variant, layer in variants.items()}
         paths = self._write(_one_or_each(f"docker/{name}/requirements-{name}", deltas))
@@ -77,13 +50,13 @@ class Written:
         for variant, layer in variants.items():
             root = layer.image.base is None and bool(layer.common)
             owns[variant] = sorted((*(layer.common if root else ()), *layer.delta))
-            self._files[name, variant] = (
+            self.files[name, variant] = (
                 *([commons[variant]] if root else []),
                 *([paths[variant]] if any_delta else []),
             )
             whole = f"All of {name}:{variant}, layer by layer in docker/; this file installs it by itself."
-            self._texts[f"locks/{variant}/{name}.txt"] = self._renderer.file(variant, layer.closure, whole)
-        self._builds[name] = tuple(self._build(name, owns, number) for number in self._numbers(owns))
+            self.texts[f"locks/{variant}/{name}.txt"] = self._renderer.file(variant, layer.closure, whole)
+        self.builds[name] = tuple(self._build(name, owns, number) for number in self._numbers(owns))
 
     def _numbers(self, owns: dict[str, list[str]]) -> list[int]:
         """The tools that any variant builds something with."""
@@ -96,14 +69,56 @@ class Written:
         paths = self._write(_one_or_each(f"docker/{name}/build-{name}{_suffix(number)}", texts))
         return BuildLayer(self._tools(number), InstallLayer(tuple(paths.items())))
 
+    @property
+    def first_tools(self) -> Tools:
+        """The set of tools that installs."""
+        return self._tools(1)
+
     def _tools(self, number: int) -> Tools:
         packages = self._lock.tools if number == 1 else self._lock.more_tools[number - 2].packages
         return Tools(number, _tools_path(number), pages_of(self._lock, packages))
 
     def _write(self, paths: dict[str, tuple[str, str]]) -> dict[str, str]:
         """Takes (path, text) by variant; answers path by variant."""
-        self._texts |= dict(paths.values())
+        self.texts |= dict(paths.values())
         return {variant: path for variant, (path, _) in paths.items()}
+
+
+class Written:
+    """What a lock comes to: requirement files first, then what builds images from them."""
+
+    def __init__(self, manifest: Manifest, lock: Lock) -> None:
+        self._lock = lock
+        made = Requirements(lock)
+        self._texts = made.texts
+        self.plan: FamilyPlan = plan_family(manifest, lock, made.layers, made.files, made.first_tools, made.builds)
+
+    def tree(self) -> Tree:
+        """Path to bytes of every generated file, the lock itself included."""
+        texts = self._texts | render_images(self.plan, self._lock)
+        return {path: text.encode() for path, text in texts.items()}
+
+    def starters(self) -> Tree:
+        """Path to bytes of the stages' programs, for where there is none."""
+        return {path: text.encode() for path, text in starters(self.plan).items()}
+
+
+def recorded_paths(lock: Lock) -> frozenset[str]:
+    """The paths that ``lock`` records as lockgen's, whatever versions.toml says by now.
+
+    The lock does not say which images have a program, and so a self_check.py: only an image that no other stands on
+    can be a stage.
+    """
+    names = {image.name for image in lock.images}
+    stages = names - {image.base for image in lock.images}
+    return frozenset(
+        [
+            *Requirements(lock).texts,
+            *(BAKE, SCRIPT, VERSIONS, IGNORE),
+            *(f"docker/{name}/Dockerfile" for name in names),
+            *(f"docker/{name}/self_check.py" for name in stages),
+        ]
+    )
 
 
 def tree_of(manifest: Manifest, lock: Lock) -> Tree:

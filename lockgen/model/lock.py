@@ -44,7 +44,8 @@ class Package:
     """One version of one package from one index (None is the default index).
 
     ``requires`` holds what the target's markers let through; ``extras`` the same for each extra that
-    somebody in the family asks for. ``variants`` are those whose images carry it.
+    somebody in the family asks for. ``variants`` are those whose images carry it. The first of ``files`` is the
+    one that is installed; the others have the same metadata.
     """
 
     name: str
@@ -66,8 +67,8 @@ class Package:
 
     @property
     def chosen(self) -> File:
-        """The file that an image installs; where its size is unknown, the largest that it could be."""
-        return max(self.files, key=lambda file: (file.installed is not None, file.is_wheel, file.size or 0, file.name))
+        """The file that an image installs: the first. Older locks sort files by name, but only that one has a size."""
+        return next((file for file in self.files if file.installed is not None), self.files[0])
 
     @property
     def sort_key(self) -> tuple[str, Version, str]:

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from lockgen.model.conflicts import Element
 from lockgen.model.manifest import Ask, Manifest, Pin, render_requirement
-from lockgen.planning.solve import asks_of, rules_of
+from lockgen.planning.solve import asks_of, blocked_names, rules_of
 from lockgen.ports import ExplicitIndex, Request
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -94,6 +94,7 @@ class Elements:
             build=self.manifest.build,
             exclude_newer=cut_off.astimezone(UTC) if cut_off is not None else None,
             offline=offline,
+            blocked=blocked_names(self.manifest, self.variants, self._routes),
         )
 
 

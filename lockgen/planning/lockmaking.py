@@ -63,7 +63,7 @@ def _images(manifest: Manifest) -> Iterable[LockedImage]:
 
 
 def _package(resolved: Resolved, variant: str, node: Node) -> Package:
-    files = tuple(sorted(File(file.name, file.sha256 or "", file.size) for file in resolved.files))
+    files = tuple(File(file.name, file.sha256 or "", file.size) for file in resolved.files)
     return Package(resolved.name, resolved.version, resolved.index, (variant,), files, node.requires, node.extras)
 
 
@@ -115,19 +115,22 @@ def _index_faults(manifest: Manifest, variant: str, packages: Mapping[str, Resol
             builds.setdefault(build, []).append(f"{name} {package.version}")
         # A pin of the variant's own is somebody saying by name that the default index's build is meant.
         if package.index is None and manifest.index_of(name, variant) is None and name not in own:
-            owners = sorted(index.name for index in manifest.indexes.values() if name in index.packages)
-            faults.append(
-                Fault(
-                    f"variant {variant} needs {name}, which comes only from {' or '.join(owners)}",
-                    hint=f'give [variants.{variant}] index = "{owners[0]}", or a pin of {name} of its own',
-                    path=("variants", variant),
-                )
-            )
+            faults.append(no_index_fault(manifest, variant, name))
     if len(builds) > 1:
         mixed = "; ".join(f"{build}: {', '.join(names)}" for build, names in sorted(builds.items()))
         message = f"variant {variant} mixes accelerators: {mixed}"
         faults.append(Fault(message, hint="pin them to one", path=("variants", variant)))
     return faults
+
+
+def no_index_fault(manifest: Manifest, variant: str, name: str) -> Fault:
+    """``variant`` needs a listed package, and its index does not list it."""
+    owners = sorted(index.name for index in manifest.indexes.values() if name in index.packages)
+    return Fault(
+        f"variant {variant} needs {name}, which comes only from {' or '.join(owners)}",
+        hint=f'give [variants.{variant}] index = "{owners[0]}", or a pin of {name} of its own',
+        path=("variants", variant),
+    )
 
 
 def check_hashes(old: Lock | None, new: Lock, opened: frozenset[str] | None) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC
 
 from lockgen.model.lock import Lock
 from lockgen.model.manifest import Ask, Manifest
-from lockgen.ports import ExplicitIndex, Request, Solution
+from lockgen.ports import CoreMetadata, ExplicitIndex, Request, Solution
 
 
 def asks_of(manifest: Manifest, variants: Iterable[str]) -> tuple[Ask, ...]:
@@ -54,6 +54,15 @@ def rules_of(manifest: Manifest, variants: list[str]) -> tuple[dict[str, str], d
     return pins, routes
 
 
+def blocked_names(manifest: Manifest, variants: Iterable[str], routes: Mapping[str, str]) -> frozenset[str]:
+    """The listed packages that the images of ``variants`` may take from nowhere (guarantee 4).
+
+    Their index is none of these variants'. A variant's own pin says by name that the default index's build is meant.
+    """
+    own = {name for variant in variants for name in manifest.variants[variant].pins}
+    return frozenset(manifest.listed - routes.keys() - own)
+
+
 def request_for(
     manifest: Manifest,
     variants: list[str],
@@ -63,6 +72,7 @@ def request_for(
     offline: bool = False,
     own_pins: bool = True,
     extra_constraints: Iterable[str] = (),
+    known: Mapping[str, CoreMetadata] | None = None,
 ) -> Request:
     """One solve for the images of ``variants``. ``own_pins=False`` leaves out what the variants pin for themselves."""
     pins, routes = rules_of(manifest, variants)
@@ -81,6 +91,8 @@ def request_for(
         build=manifest.build,
         exclude_newer=cut_off.astimezone(UTC) if cut_off is not None else None,
         offline=offline,
+        blocked=blocked_names(manifest, variants, routes),
+        known=dict(known or {}),
     )
 
 

@@ -79,8 +79,7 @@ def _package(package: Package) -> str:
     head["variants"] = list(package.variants)
     lines = ["  {" + ", ".join(f"{_quoted(key)}: {_compact(value)}" for key, value in head.items()) + ","]
     files = [
-        _compact({key: value for key, value in _file(file).items() if value is not None})
-        for file in sorted(package.files, key=lambda file: file.name)
+        _compact({key: value for key, value in _file(file).items() if value is not None}) for file in package.files
     ]
     tail = [(key, _compact(value)) for key, value in _needs(package).items()]
     lines.append('   "files": [' + ",\n             ".join(files) + "]" + ("," if tail else "}"))

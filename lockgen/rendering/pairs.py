@@ -9,6 +9,8 @@ from packaging.version import Version
 from lockgen.model.compat import Member, Pairs, Release
 from lockgen.rendering.tables import table
 
+PAIRS_PATH = "locks/pairs.json"
+
 NAMES = ("torch", "torchaudio", "torchvision")
 
 

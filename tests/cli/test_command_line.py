@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from support.families import SMALL
 from support.index import LocalIndex
 from support.project import Project
+from support.signals import children_of, ignored_by, started
 
 COMMANDS = ["resolve", "check", "diff", "why", "schema", "index", "index record", "index measure", "index serve"]
 
@@ -25,9 +27,8 @@ def lockgen(*arguments: str, environment: dict[str, str] | None = None) -> subpr
     return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
 
 
-def start(root: Path, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "lockgen", "-C", str(root), *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def command_line(root: Path, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "lockgen", "-C", str(root), *arguments]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -77,7 +78,7 @@ def test_the_schema_is_the_shipped_one(project: Project) -> None:
 
 def test_a_reader_that_hangs_up_is_no_failure(small: Project) -> None:
     small.ok("resolve")
-    with start(small.root, "why", "numpy") as child:
+    with started(command_line(small.root, "why", "numpy")) as child:
         assert child.stdout is not None
         assert child.stderr is not None
         child.stdout.close()
@@ -104,16 +105,61 @@ def test_a_signal_ends_everything_and_leaves_the_tree(
 
     monkeypatch.setattr(index, "respond", hang)
     before = small.tree
-    child = start(small.root, "resolve")
-    assert asked.wait(30)
-    child.send_signal(number)
-    out, err = child.communicate(timeout=30)
+    with started(command_line(small.root, "resolve")) as child:
+        assert asked.wait(30)
+        child.send_signal(number)
+        out, err = child.communicate(timeout=30)
     over.set()
     assert (child.returncode, out) == (code, ""), err
     assert "every file is as it was" in err
     assert "Traceback" not in err
     assert small.tree == before
     assert not list(temporary.glob("lockgen-*")), "nothing temporary stays"
+
+
+@pytest.mark.parametrize("ignored", [signal.SIGINT, signal.SIGHUP], ids=lambda x: str(x))
+def test_a_signal_that_was_ignored_at_the_start_stays_ignored(
+    small: Project, index: LocalIndex, monkeypatch: pytest.MonkeyPatch, ignored: signal.Signals
+) -> None:
+    """As in a background job (SIGINT) and under nohup (SIGHUP): resolve ends as if nothing had come."""
+    asked, over = threading.Event(), threading.Event()
+    respond = index.respond
+
+    def waiting(path: str) -> tuple[int, dict[str, str], bytes]:
+        asked.set()
+        over.wait(30)
+        return respond(path)
+
+    monkeypatch.setattr(index, "respond", waiting)
+    with started(command_line(small.root, "resolve"), [ignored]) as child:
+        assert asked.wait(30)
+        assert ignored in ignored_by(child.pid)
+        assert all(ignored in ignored_by(number) for number in children_of(child.pid))
+        child.send_signal(ignored)
+        time.sleep(0.2)
+        over.set()
+        _, err = child.communicate(timeout=60)
+    assert child.returncode == 0, err
+    small.ok("check")
+
+
+def test_sigterm_ends_what_ignores_the_keyboard(
+    small: Project, index: LocalIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, over = threading.Event(), threading.Event()
+
+    def hang(path: str) -> tuple[int, dict[str, str], bytes]:
+        asked.set()
+        over.wait(30)
+        return 500, {}, b""
+
+    monkeypatch.setattr(index, "respond", hang)
+    with started(command_line(small.root, "resolve"), [signal.SIGINT, signal.SIGHUP]) as child:
+        assert asked.wait(30)
+        child.terminate()
+        _, err = child.communicate(timeout=30)
+    over.set()
+    assert child.returncode == 143, err
 
 
 def test_a_bug_is_told_as_one(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +178,7 @@ def on_a_terminal(root: Path, *arguments: str, environment: dict[str, str]) -> s
     """What lockgen writes where stderr is a terminal."""
     ours, theirs = pty.openpty()
     env = {k: v for k, v in os.environ.items() if k not in {"CI", "NO_COLOR"}}
-    command = [sys.executable, "-m", "lockgen", "-C", str(root), *arguments]
+    command = command_line(root, *arguments)
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, env={**env, **environment})
     os.close(theirs)
     told = b""

@@ -146,6 +146,16 @@ def test_a_wheelhouse_holds_each_set_where_it_is_needed(mixed: Project, index: L
     }
 
 
+def test_fetch_removes_no_file_of_the_user_s(mixed: Project, tmp_path: Path) -> None:
+    """`lockgen fetch .` in a project that has a folder `tools` of its own."""
+    mixed.ok("resolve")
+    own = tmp_path / "wheelhouse/tools/mine.py"
+    own.parent.mkdir(parents=True)
+    own.write_text("mine\n")
+    mixed.ok("fetch", str(tmp_path / "wheelhouse"))
+    assert own.read_text() == "mine\n"
+
+
 def test_what_cannot_be_built_whatever_it_is_built_with(mixed: Project, index: LocalIndex) -> None:
     """Tools are wheels: an isolated build may build its own, an image does not."""
     index.add("tinyhelper", "1.0", source=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from index.hand_server import Answer, Asked, Hand, hand, metadata_of, ranged, wheel_of
 from support.index import LocalIndex, wheel
 from support.project import Project
+from support.signals import started
 
 FAMILY = """\
 [family]
@@ -275,13 +276,13 @@ def test_ctrl_c_ends_at_once_and_keeps_what_came(project: Project, index: LocalI
         folder = behind(project, index, server)
         server.respond = dripping
         command = [sys.executable, "-m", "lockgen", "-C", str(project.root), "fetch", str(folder)]
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        while not part_of(folder).is_file() or part_of(folder).stat().st_size < 128_000:
-            assert child.poll() is None
-            time.sleep(0.01)
-        child.send_signal(signal.SIGINT)
-        sent = server.sent
-        out, err = child.communicate(timeout=20)
+        with started(command) as child:
+            while not part_of(folder).is_file() or part_of(folder).stat().st_size < 128_000:
+                assert child.poll() is None
+                time.sleep(0.01)
+            child.send_signal(signal.SIGINT)
+            sent = server.sent
+            out, err = child.communicate(timeout=20)
         assert (child.returncode, out) == (130, "")
         assert "interrupted" in err
         assert "Traceback" not in err

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from support.engines import Engine, dockerd, second_engine
 from support.index import wheel
+from support.signals import started
 from support.tiny import Tiny
 
 ENTRY = 'ENTRYPOINT ["python", "/app/demux.py"]\n'
@@ -32,15 +33,14 @@ def _with_step(tiny: Tiny, step: str) -> Iterator[None]:
         tiny.git("checkout", "docker/demux/Dockerfile")
 
 
-def _building(tiny: Tiny, *arguments: str) -> subprocess.Popen[str]:
+@contextmanager
+def _building(tiny: Tiny, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """demux being built, at its step that sleeps."""
     command = [sys.executable, "-m", "lockgen", "build", "--accept-drift", *arguments, "demux"]
-    child = subprocess.Popen(
-        command, cwd=tiny.root, env=tiny.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert _until(lambda: bool(_processes(SLEEP)) or child.poll() is not None, 100)
-    assert child.poll() is None, child.communicate()
-    return child
+    with started(command, cwd=tiny.root, env=tiny.env) as child:
+        assert _until(lambda: bool(_processes(SLEEP)) or child.poll() is not None, 100)
+        assert child.poll() is None, child.communicate()
+        yield child
 
 
 def _processes(word: str) -> list[str]:
@@ -67,8 +67,7 @@ def _until(holds: Callable[[], bool], seconds: float) -> bool:
 
 def test_interrupted(tiny: Tiny, other: Engine) -> None:
     there = replace(tiny, env={**tiny.env, "DOCKER_HOST": other.host})
-    with _with_step(tiny, f"sh -c ': {SLEEP}; sleep 600'"):
-        child = _building(there, *tiny.fetched())
+    with _with_step(tiny, f"sh -c ': {SLEEP}; sleep 600'"), _building(there, *tiny.fetched()) as child:
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=30)
     assert (child.returncode, out) == (130, ""), err
@@ -81,8 +80,7 @@ def test_interrupted(tiny: Tiny, other: Engine) -> None:
 def test_the_engine_dies_in_the_middle(tiny: Tiny, other: Engine) -> None:
     there = replace(tiny, env={**tiny.env, "DOCKER_HOST": other.host})
     where = tiny.fetched()
-    with _with_step(tiny, f"sh -c ': {SLEEP}; sleep 600'"):
-        child = _building(there, *where)
+    with _with_step(tiny, f"sh -c ': {SLEEP}; sleep 600'"), _building(there, *where) as child:
         other.kill()
         out, err = child.communicate(timeout=60)
     assert (child.returncode, out) == (4, ""), err

@@ -15,6 +15,7 @@ import pytest
 from support.families import SMALL
 from support.index import LocalIndex
 from support.project import Project, Ran
+from support.signals import children_of, started
 
 RESOLVERS = ["uv", "pip-compile"]
 DEMUX = '[stages.demux]\nfrom = "base"\nvariants = ["cpu"]\n'
@@ -282,14 +283,13 @@ def test_interrupt(small: Project, index: LocalIndex, monkeypatch: pytest.Monkey
         return respond(path)
 
     monkeypatch.setattr(index, "respond", slowly)
-    running = subprocess.Popen(command_line(small, "resolve"), stderr=subprocess.PIPE, text=True)
-    while not index.asked and running.poll() is None:
-        if any(Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()):
-            break
-        time.sleep(0.05)
-    time.sleep(0.5)
-    running.send_signal(signal.SIGINT)
-    _, err = running.communicate(timeout=20)
+    with started(command_line(small, "resolve")) as running:
+        while not index.asked and not children_of(running.pid):
+            assert running.poll() is None
+            time.sleep(0.05)
+        time.sleep(0.5)
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=20)
     assert running.returncode == 130, err
     assert "interrupted" in err
     assert "Traceback" not in err

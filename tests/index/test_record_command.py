@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from index.hand_server import Answer, Asked, Shelf, hand, metadata_of, sha256, simple_wheel, wheel_of
+from support.signals import with_signals
 
 from lockgen.adapters.http import Http
 from lockgen.adapters.live_index import read_live
@@ -117,7 +118,10 @@ def running(command: list[str], url: str, log: Path) -> Iterator[None]:
     """The server ``command`` until the end, from when ``url`` answers."""
     with log.open("wb") as out:
         server = subprocess.Popen(
-            command, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONWARNINGS": "ignore"}
+            with_signals(command),
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONWARNINGS": "ignore"},
         )
         try:
             for _ in range(400):

@@ -6,16 +6,17 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.index import LocalIndex, metadata, wheel
 
-from lockgen.commands.installing import install
+from lockgen.commands.installing import install as install_for
 from lockgen.model.installing import Installed
 from lockgen.model.target import MACHINES, Target
-from lockgen.ports import IndexFile, Resolved
+from lockgen.ports import IndexFile, Request, Resolved
 
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 MACHINE = subprocess.run(["uname", "-m"], capture_output=True, text=True, check=True).stdout.strip()
@@ -35,6 +36,13 @@ def added(index: LocalIndex, name: str, version: str = "1.0", more: Mapping[str,
 def row(index: LocalIndex, name: str, version: str, filename: str, *, source: str | None = None) -> Resolved:
     url = index.url.removesuffix("simple") + f"files/{filename.replace('+', '%2B')}"
     return Resolved(name, version, source, (IndexFile(filename, url, index.sha256(filename)),))
+
+
+def install(
+    rows: Sequence[Resolved], target: Target, imports: Sequence[str], *, offline: bool = False, **more: Any
+) -> Installed:
+    request = Request("small", target, (), (), {}, {}, {}, frozenset(), None, offline=offline)
+    return install_for(rows, request, imports, **more)
 
 
 def test_what_installs_and_imports_is_a_yes(index: LocalIndex) -> None:

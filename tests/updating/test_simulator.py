@@ -18,6 +18,7 @@ import pytest
 from support.forges import TOKEN
 from support.index import LocalIndex
 from support.remotes import Clone
+from support.signals import with_signals
 
 HOME = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lockgen-tests/simulator"
 FOLDER = Path(os.environ.get("LOCKGEN_SIMULATOR") or HOME)
@@ -43,7 +44,8 @@ def simulator() -> Iterator[Simulator]:
         pytest.skip(f"there is no simulator in {FOLDER}: run .ci/simulator-up")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    process = subprocess.Popen([node, str(PROGRAM), str(FOLDER), str(port)], stdout=subprocess.PIPE, text=True)
+    command = with_signals([node, str(PROGRAM), str(FOLDER), str(port)])
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"

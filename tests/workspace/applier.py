@@ -32,10 +32,10 @@ def tree(stamp: str, seed: int) -> Tree:
     chance = random.Random(seed)
     made: Tree = {}
     for number in range(FILES):
-        path = f"docker/stage{number % 13}/requirements-{number}.txt" if number % 3 else f"locks/{number}.txt"
+        path = f"docker/stage{number % 13}/requirements-{number}.txt" if number % 3 else f"locks/cpu/{number}.txt"
         keep = number % 3 == 0 or (number + seed) % 5
         made[path] = f"{stamp}\n".encode() * chance.choice((1, 30, 4000)) if keep else None
-    made["docker/empty.txt"] = b""
+    made["docker/requirements-build.txt"] = b""
     return made
 
 

@@ -28,8 +28,9 @@ from lockgen.adapters.http import Http
 from lockgen.adapters.index_server import Served, metadata_text, serving
 from lockgen.adapters.metadata import MetadataReader
 from lockgen.adapters.process import Finished, run
-from lockgen.adapters.resolvers.usable import identity, usable_files
+from lockgen.adapters.resolvers.usable import best_files, identity, usable_files
 from lockgen.adapters.resolvers.uv import default_index
+from lockgen.adapters.resolvers.uv_settings import build_constraints
 from lockgen.adapters.simple_index import read_page
 from lockgen.errors import BadInput, LockgenError, NoResolution, ToolFailed
 from lockgen.ports import IndexFile, ProjectPage, Request, Resolved, Solution
@@ -112,8 +113,10 @@ def _compile(folder: Path, address: str, request: Request, settings: Mapping[str
     command += ["--no-emit-find-links", "--no-emit-options", "--allow-unsafe", "--strip-extras"]
     command += ["--resolver", "backtracking", "--no-reuse-hashes"]
     passed = {name: value for name, value in os.environ.items() if _PASSES.fullmatch(name)}
+    (folder / "build-constraints.txt").write_text("\n".join(build_constraints(request)) + "\n")
     named = {f"PIP_{key.upper().replace('-', '_')}": settings[key] for key in _CONFIGURED if key in settings}
     fixed = {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "NO_COLOR": "1", "PIP_NO_INPUT": "1"}
+    fixed["PIP_BUILD_CONSTRAINT"] = str(folder / "build-constraints.txt")
     # The loopback index must not be looked for through somebody's proxy.
     bypass = {name: f"{passed.get(name, '')},127.0.0.1".lstrip(",") for name in ("no_proxy", "NO_PROXY")}
     return run(command, cwd=folder, env={**named, **passed, **fixed, **bypass}, timeout=_TIMEOUT)
@@ -121,8 +124,14 @@ def _compile(folder: Path, address: str, request: Request, settings: Mapping[str
 
 @dataclass(frozen=True, slots=True)
 class _Routed:
+    """A project's usable files, best first. pip sees the first of each version: the one that is installed."""
+
     page: ProjectPage
     index: str | None
+
+    @property
+    def offered(self) -> ProjectPage:
+        return replace(self.page, files=best_files(self.page.files))
 
 
 class _Router:
@@ -134,6 +143,7 @@ class _Router:
         self._http = Http()
         self._reader = MetadataReader(self._http)
         self._wheels: dict[str, IndexFile] = {}
+        self._listed: dict[str, IndexFile] = {}
         self.reads_metadata = True
         self.unreadable: dict[str, LockgenError] = {}
         self._pages: dict[str, _Routed] = {}
@@ -160,9 +170,10 @@ class _Router:
         if not routed.page.files:
             return None
         if routed.index is not None:
-            return Served(routed.page, own=True)
-        known = all(file.name in self._wheels for file in routed.page.files)
-        return Served(routed.page, own=known and self.reads_metadata, hashed=False)
+            return Served(routed.offered, own=True)
+        page = routed.offered
+        known = all(file.name in self._wheels for file in page.files)
+        return Served(page, own=known and self.reads_metadata, hashed=False)
 
     def metadata(self, index: str, name: str) -> bytes | None:
         for explicit in self._request.indexes.values():
@@ -178,8 +189,8 @@ class _Router:
             return None
 
     def location(self, index: str, name: str) -> str | None:
-        """A build needs its backend's wheel itself."""
-        wheel = self._wheels.get(name)
+        """A build needs the wheels themselves: its backend's, and those of listed packages."""
+        wheel = self._wheels.get(name) or self._listed.get(name)
         return wheel.url if wheel is not None else None
 
     def routed(self, project: str) -> _Routed:
@@ -209,7 +220,10 @@ class _Router:
             listed = explicit.pages.get(project, ProjectPage(project, ())).files
             files = [replace(f, metadata_sha256="") for f in listed if f.sha256 and f.name in explicit.metadata]
             kept = usable_files(project, files, self._request.target, build=frozenset())
+            self._listed |= {file.name: file for file in kept}
             return _Routed(ProjectPage(project, kept), index)
+        if project in self._request.blocked:
+            return _Routed(ProjectPage(project, ()), None)
         try:
             page = read_page(self._http, self._default, project)
         except LockgenError as error:

@@ -1,4 +1,4 @@
-"""Which files of a page the target can use: the same rule for every resolver."""
+"""Which files of a page the target can use, and in which order installers prefer them: one rule for everything."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from functools import lru_cache
 
 from packaging.utils import (
     InvalidSdistFilename,
-    InvalidWheelFilename,
     NormalizedName,
     parse_sdist_filename,
     parse_wheel_filename,
@@ -16,6 +15,11 @@ from packaging.version import Version
 
 from lockgen.model.target import Target
 from lockgen.ports import IndexFile
+
+BuildTag = tuple[int, str]
+"""The number and the letters of a wheel's build tag: (2, "a"). A wheel without one has (-1, "")."""
+
+_NO_BUILD_TAG: BuildTag = (-1, "")
 
 
 @lru_cache(maxsize=1 << 16)
@@ -26,9 +30,15 @@ def wheel_rank(name: str, target: Target) -> int | None:
     """
     try:
         tags = parse_wheel_filename(name)[3]
-    except InvalidWheelFilename:
+    except ValueError:  # a name that no wheel has, or a build tag with more digits than int() reads
         return None
     return min((target.ranks[tag] for tag in tags if tag in target.ranks), default=None)
+
+
+@lru_cache(maxsize=1 << 16)
+def build_tag(name: str) -> BuildTag:
+    """The build tag of the wheel ``name``. Tags are compared as numbers: 10 is newer than 9."""
+    return parse_wheel_filename(name)[2] or _NO_BUILD_TAG
 
 
 def identity(name: str) -> tuple[NormalizedName, Version]:
@@ -47,8 +57,30 @@ def is_sdist(name: str) -> bool:
 def usable_files(
     project: str, files: Iterable[IndexFile], target: Target, build: frozenset[str]
 ) -> tuple[IndexFile, ...]:
-    """The wheels that run on ``target``, best first; the source distributions instead where ``build`` names it."""
+    """The wheels that run on ``target``; the source distributions instead where ``build`` names ``project``.
+
+    The first is the one that is installed. The order is that of uv, which installs the images: files that are not
+    yanked (PEP 592), then the best tag (PEP 425), then the highest build tag, then the name. pip agrees where the
+    tags and the build tags differ, except that it prefers ``linux_x86_64`` to manylinux tags; as only one file's
+    hash is locked where files differ, it installs the same one.
+    """
     if project in build:
-        return tuple(sorted((file for file in files if is_sdist(file.name)), key=lambda file: file.name))
-    ranked = [(rank, file.name, file) for file in files if (rank := wheel_rank(file.name, target)) is not None]
-    return tuple(file for _, _, file in sorted(ranked, key=lambda entry: entry[:2]))
+        return tuple(sorted((file for file in files if is_sdist(file.name)), key=_yanked_then_name))
+    ranks = {file.name: rank for file in files if (rank := wheel_rank(file.name, target)) is not None}
+    wheels = sorted((file for file in files if file.name in ranks), key=lambda file: file.name)
+    # A sort keeps the order of equals, so the least important criterion comes first.
+    wheels.sort(key=lambda file: build_tag(file.name), reverse=True)
+    wheels.sort(key=lambda file: (file.yanked is not None, ranks[file.name]))
+    return tuple(wheels)
+
+
+def best_files(files: Iterable[IndexFile]) -> tuple[IndexFile, ...]:
+    """Of ``files`` in the order of `usable_files` the first of each version."""
+    best: dict[Version, IndexFile] = {}
+    for file in files:
+        best.setdefault(identity(file.name)[1], file)
+    return tuple(best.values())
+
+
+def _yanked_then_name(file: IndexFile) -> tuple[bool, str]:
+    return file.yanked is not None, file.name

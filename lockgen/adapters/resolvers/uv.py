@@ -1,7 +1,8 @@
 """uv as a resolver: one ``uv pip compile`` to a pylock.toml (PEP 751), which holds files, sizes and hashes.
 
-An explicit index reaches uv as a folder of PEP 503 pages (a ``file:`` URL) with its metadata as static
-``dependency-metadata``: no wheel, no server, and it works with ``--offline``, which refuses loopback too.
+The listed packages reach uv as a folder of PEP 503 pages (a ``file:`` URL) that it asks before the default index, with
+their metadata as static ``dependency-metadata``. So there is no server, and it works with ``--offline``, which refuses
+loopback too.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from packaging.version import Version
 from lockgen.adapters.process import Finished, run
 from lockgen.adapters.resolvers.pages import Pages, array, quoted
 from lockgen.adapters.resolvers.usable import identity, usable_files, wheel_rank
+from lockgen.adapters.resolvers.uv_settings import PREVIEW, settings
 from lockgen.errors import Fault, LockgenError, NoResolution, ToolFailed
 from lockgen.ports import IndexFile, Request, Resolved, Solution
 
 # The first that knows the preview feature index-exclude-newer; it and the newest lock the reference family alike.
 OLDEST = Version("0.11.5")
 _PROJECT = "lockgen-family"
-_FOR_GOOD = "max-age=365000000, immutable"
 
 # What may pass from the caller's environment: where uv caches, how it trusts and reaches the network.
 # Anything else could add an index, a constraint or another rule, and two machines would lock differently.
@@ -137,7 +138,7 @@ class Uv:
         return default_index()
 
     def solve(self, request: Request) -> Solution:
-        """See ports.Resolver. Solves again only where a routed package was reached without being asked for."""
+        """See ports.Resolver."""
         with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
             uv = self._program[0]
             python = interpreter(uv, request.target.python)
@@ -165,24 +166,12 @@ class _Solve:
     pages: Pages
 
     def run(self) -> Solution:
-        routed = set(self.request.routes)
-        pinned = {canonicalize_name(re.split(r"[=<>!~\[; ]", line)[0]) for line in self.request.constraints}
-        # A source routes only what the project itself asks for (uv#8253): so ask for every routed package
-        # that may be reached. Nothing unneeded enters an image by this: closures are cut from the images' asks.
-        asked = routed & pinned
-        environment = self._environment()
-        try:
-            return self._closed(asked, environment)
-        except LockgenError as error:
-            # Offline, a page that the index does not have looks like one that was never asked for.
-            if not (isinstance(error, NoResolution) or self.request.offline):
-                raise
-            # Either a pin of a routed package that nobody needs does not fit, or one that is reached without a
-            # pin was looked for on the default index: so ask for those, and only those, that it takes.
-            found = self._grown(asked, error, environment)
-            if found is not None:
-                return found
-            raise type(error).of([self._explained(fault) for fault in error.faults]) from error
+        self._write()
+        done = run(self._command(), cwd=self.folder, env=clean_environment(os.environ), timeout=self.time_limit)
+        if done.code != 0:
+            error = _failure(done, self.request)
+            raise type(error).of([self._explained(fault) for fault in error.faults])
+        return Solution(_read_pylock(self.folder / "pylock.toml", self.request))
 
     def _explained(self, fault: Fault) -> Fault:
         """``fault`` with what the explicit indexes lack of the pins: uv says of it only that there is nothing."""
@@ -210,113 +199,25 @@ class _Solve:
         offered = self.pages.offered(self.request.indexes[where], name, self.request.target)
         return any(pin.specifier.contains(version, prereleases=True) for version in offered)
 
-    def _closed(self, asked: set[str], environment: dict[str, str]) -> Solution:
-        """A solution in which every routed package comes from its index."""
-        solution, astray = self._once(asked, environment)
-        while astray:
-            asked = asked | astray
-            solution, astray = self._once(asked, environment)
-        return solution
-
-    def _grown(self, tried: set[str], refusal: LockgenError, environment: dict[str, str]) -> Solution | None:
-        """A solution that asks only for the routed packages that uv's refusals name, from none on.
-
-        ``refusal`` is what uv said of asking for ``tried``. What the family itself asks for is always asked for.
-        """
-        asks = map(Requirement, self.request.requirements)
-        own = {str(canonicalize_name(ask.name)) for ask in asks if self.request.target.holds(ask.marker)}
-        asked: set[str] = set()
-        while True:
-            error = refusal
-            if asked - own != tried - own:
-                try:
-                    return self._closed(asked, environment)
-                except LockgenError as again:
-                    error = again
-            named = {name for name in self.request.routes if _names(error, name)} - asked
-            if not named:
-                return None
-            asked |= named
-
-    @cached_property
-    def folders(self) -> dict[str, Path]:
-        """Where the pages of each index are."""
-        return {
-            name: self.pages.folder(self.request.indexes[name]) for name in sorted(set(self.request.routes.values()))
-        }
-
-    def _environment(self) -> dict[str, str]:
-        return clean_environment(os.environ)
-
-    def _once(self, asked: set[str], environment: dict[str, str]) -> tuple[Solution, set[str]]:
-        """A solution, and the routed packages in it that did not come from their index."""
-        self._write(asked)
-        done = run(self._command(), cwd=self.folder, env=environment, timeout=self.time_limit)
-        if done.code != 0:
-            raise _failure(done, self.request)
-        found = _read_pylock(self.folder / "pylock.toml", self.request, self.folders)
-        astray = {name for name, index in self.request.routes.items() if name in found and found[name].index != index}
-        if stuck := astray & asked:
-            raise ToolFailed(
-                f"uv took {', '.join(sorted(stuck))} from the default index",
-                hint="this is a bug of lockgen or of this uv; nothing was written",
-            )
-        return Solution(found), astray
-
     def _command(self) -> list[str]:
         target = self.request.target
         command = [self.uv, "pip", "compile", "pyproject.toml", "-o", "pylock.toml", "--quiet"]
-        command += ["--config-file", "uv.toml", "--preview-features", "index-exclude-newer,pylock"]
+        command += ["--config-file", "uv.toml", "--preview-features", f"{PREVIEW},pylock"]
         command += ["--python-version", target.python, "--python-platform", target.uv_platform]
         command += ["--python", self.python, "--only-binary", ":all:"]
         for name in sorted(self.request.build):
             command += ["--no-binary", name]
         return command + (["--offline"] if self.request.offline else [])
 
-    def _write(self, asked: set[str]) -> None:
-        request = self.request
-        requirements = sorted({*request.requirements, *(name for name in asked)})
-        folders = self.folders
-        tables = [f"[[tool.uv.index]]\n{_index_table(folders[name], name)}" for name in folders]
-        sources = [f"{quoted(name)} = {{ index = {quoted(index)} }}" for name, index in sorted(request.routes.items())]
+    def _write(self) -> None:
+        python = self.request.target.python
+        requirements = array(sorted(self.request.requirements))
         (self.folder / "pyproject.toml").write_text(
-            f'[project]\nname = "{_PROJECT}"\nversion = "0"\nrequires-python = "=={request.target.python}.*"\n'
-            f"dependencies = {array(requirements)}\n"
-            "[tool.uv.sources]\n" + "\n".join(sources) + "\n" + "\n".join(tables)
+            f'[project]\nname = "{_PROJECT}"\nversion = "0"\nrequires-python = "=={python}.*"\n'
+            f"dependencies = {requirements}\n"
         )
-        configuration = _configuration(request, folders, self.pages) + _default_table(self.index)
-        (self.folder / "uv.toml").write_text(configuration)
-        _write_preferences(self.folder / "pylock.toml", request)
-
-
-def _names(error: LockgenError, name: str) -> bool:
-    return re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", error.faults[0].reason or "") is not None
-
-
-def _index_table(folder: Path, name: str) -> str:
-    # A recorded index has no upload times, and a cut-off hides what has none.
-    return f"name = {quoted(name)}\nurl = {quoted(folder.as_uri())}\nexplicit = true\nexclude-newer = false\n"
-
-
-def _default_table(url: str) -> str:
-    # A file never changes under its name: PyPI says so of each, and many a mirror forgets to. Then uv would ask for the
-    # METADATA of every package once more in each run: twenty times its own work.
-    return f'[[index]]\nurl = {quoted(url)}\ndefault = true\ncache-control = {{ files = "{_FOR_GOOD}" }}\n'
-
-
-def _configuration(request: Request, folders: Mapping[str, Path], pages: Pages) -> str:
-    parts = [f"constraint-dependencies = {array(request.constraints)}\n"]
-    if request.exclude_newer is not None:
-        parts.append(f"exclude-newer = {quoted(request.exclude_newer.isoformat())}\n")
-    if request.overrides:
-        scoped = [
-            f"{{ package = {{ name = {quoted(name)} }}, dependencies = {array(needs)} }}"
-            for name, needs in sorted(request.overrides.items())
-        ]
-        parts.append(f"override-dependencies = [{', '.join(scoped)}]\n")
-    parts += [f"[[index]]\n{_index_table(folder, name)}" for name, folder in folders.items()]
-    parts += [pages.metadata(request.indexes[name], request.target) for name in folders]
-    return "".join(parts)
+        (self.folder / "uv.toml").write_text(settings(self.request, self.index, self.pages))
+        _write_preferences(self.folder / "pylock.toml", self.request)
 
 
 def _write_preferences(path: Path, request: Request) -> None:
@@ -328,23 +229,27 @@ def _write_preferences(path: Path, request: Request) -> None:
         path.write_text("\n".join(lines) + "\n")
 
 
-def _read_pylock(path: Path, request: Request, folders: Mapping[str, Path]) -> dict[str, Resolved]:
+def _read_pylock(path: Path, request: Request) -> dict[str, Resolved]:
     document = tomli.loads(path.read_text(encoding="utf-8"))
-    addresses = {index: folder.as_uri() + "/" for index, folder in folders.items()}
     found: dict[str, Resolved] = {}
     for entry in document.get("packages", []):
-        name = canonicalize_name(entry["name"])
+        name = str(canonicalize_name(entry["name"]))
         listed = [*entry.get("wheels", []), *([entry["sdist"]] if "sdist" in entry else [])]
-        urls = [str(item.get("url") or Path(str(item["path"])).as_uri()) for item in listed]
-        index = next((i for i, address in addresses.items() if any(url.startswith(address) for url in urls)), None)
-        original = {file.name: file for file in request.indexes[index].pages[name].files} if index is not None else {}
-        # A package has wheels for many machines: only those that run on the target become files.
-        names = [(item, url, str(item.get("name") or _name_in(url))) for item, url in zip(listed, urls, strict=True)]
-        files = [
-            original.get(file) or _file(item, url, file)
-            for item, url, file in names
-            if not file.endswith(".whl") or wheel_rank(file, request.target) is not None
-        ]
+        index = request.routes.get(name)
+        page = request.indexes[index].pages.get(name) if index is not None else None
+        original = {file.name: file for file in page.files} if page is not None else {}
+        files = []
+        for item in listed:
+            url = str(item.get("url") or Path(str(item["path"])).as_uri())
+            file = str(item.get("name") or _name_in(url))
+            if index is not None and file not in original:
+                raise ToolFailed(
+                    f"uv took {file}, which index {index} does not have",
+                    hint="this is a bug of lockgen or of this uv; nothing was written",
+                )
+            # A package has wheels for many machines: only those that run on the target become files.
+            if not file.endswith(".whl") or wheel_rank(file, request.target) is not None:
+                files.append(original.get(file) or _file(item, url, file))
         usable = usable_files(name, files, request.target, build=request.build)
         found[name] = Resolved(name, str(Version(entry["version"])), index, usable)
     return found

@@ -1,0 +1,105 @@
+"""Guarantee 11 where commands write: files that are not lockgen's are found, all at once, before anything changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from lockgen.adapters.git import show
+from lockgen.adapters.workspace import Folder
+from lockgen.commands.tree import recorded_paths
+from lockgen.errors import BadInput, Fault, LockgenError, Place
+from lockgen.parsing.lock import parse_lock
+from lockgen.rendering.lock import LOCK_PATH
+from lockgen.rendering.ownership import is_generated, may_replace
+from lockgen.rendering.templating import MARK
+
+Records = Sequence[Callable[[], Collection[str]]]
+"""What names the paths that are lockgen's; each is called only while some file has no owner yet."""
+
+_MOVE = "move it away, and run the command again"
+_MARK_IT = f"{_MOVE}; or let lockgen replace it: make this its first line: {MARK.strip()}"
+
+
+def refuse_foreign(folder: Folder, wanted: Mapping[str, bytes | None], records: Records) -> None:
+    """Raises BadInput with every file of the user's that ``wanted`` would replace or remove."""
+    if faults := foreign_files(folder, wanted, records):
+        raise BadInput.of(list(faults.values()))
+
+
+def foreign_files(folder: Folder, wanted: Mapping[str, bytes | None], records: Records) -> dict[str, Fault]:
+    """By path, what lies in the way of ``wanted`` and is not lockgen's. What has the wanted bytes is never refused."""
+    blocked: dict[str, Fault] = {}
+    unowned: dict[str, Fault] = {}
+    for path, data in sorted(wanted.items()):
+        try:
+            there = folder.read(path)
+        except BadInput as error:  # a folder, a device, or a link that leads out of the project
+            blocked[path] = error.faults[0]
+            continue
+        if there is not None:
+            if there != data and not may_replace(path, there):
+                unowned[path] = _not_ours("this file is not lockgen's, and would be replaced", path)
+        elif data is not None and (above := folder.file_above(path)) is not None:
+            blocked[path] = Fault(f"{above} is no folder; lockgen needs one there", place=Place(above), hint=_MOVE)
+        elif folder.is_link(path):
+            unowned[path] = _not_ours("this link leads nowhere, is not lockgen's, and would be replaced", path)
+    for record in records:
+        if not unowned:
+            break
+        recorded = record()
+        unowned = {path: fault for path, fault in unowned.items() if path not in recorded}
+    return dict(sorted({**blocked, **unowned}.items()))
+
+
+def _not_ours(message: str, path: str) -> Fault:
+    """A JSON file has no room for the header."""
+    return Fault(message, place=Place(path), hint=_MOVE if path.endswith(".json") else _MARK_IT)
+
+
+def lock_records(folder: Folder) -> Records:
+    """The lock on disk, other files with lockgen's header, and the lock at HEAD: the cheap ones first."""
+    return (
+        lambda: _paths_of(folder.read(LOCK_PATH)),
+        lambda: _lock_of_generated_files(folder),
+        lambda: _paths_of(at_head(folder, LOCK_PATH)),
+    )
+
+
+def _paths_of(data: bytes | None) -> Collection[str]:
+    """The paths that a lock records; none if ``data`` is not a lock."""
+    if data is None:
+        return ()
+    try:
+        return recorded_paths(parse_lock(data, LOCK_PATH))
+    except BadInput:
+        return ()
+
+
+def _lock_of_generated_files(folder: Folder) -> Collection[str]:
+    """The lock's own path, where files of lockgen's lie.
+
+    A lock that a merge or a full disk left in pieces shows by itself no more whose it is. But lockgen never writes its
+    other files without it.
+    """
+    others = (path for path in generated_on_disk(folder) if path != LOCK_PATH)
+    return (LOCK_PATH,) if any(may_remove(folder, path) for path in others) else ()
+
+
+def generated_on_disk(folder: Folder) -> list[str]:
+    """The paths of all files where lockgen writes, sorted."""
+    found = [*folder.listing("docker"), *folder.listing("locks"), ".dockerignore"]
+    return sorted(path for path in found if is_generated(path))
+
+
+def may_remove(folder: Folder, path: str) -> bool:
+    """Whether lockgen made the file at ``path``, by its header. A link is never lockgen's, whatever it leads to."""
+    return not folder.is_link(path) and may_replace(path, folder.read(path) or b"")
+
+
+def at_head(folder: Folder, path: str) -> bytes | None:
+    """The bytes of ``path`` in the last commit; None without git, without a commit, or if it is not in there."""
+    with suppress(LockgenError):
+        return show(Path(folder.root), "HEAD", path)
+    return None

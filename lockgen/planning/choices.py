@@ -1,0 +1,96 @@
+"""Which file of each package gets installed, and what its metadata says (guarantee 12).
+
+A release may have several files that the target can use, and their metadata may differ. Installers take the first in
+the order of `usable_files` whose Requires-Python admits the target's Python. Its metadata is the one that counts, and
+another file may stand for it only where its metadata is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from lockgen.errors import ToolFailed
+from lockgen.ports import CoreMetadata, IndexFile, MetadataSource, Request, Resolved, Solution
+
+FileKey = tuple[str | None, str]
+"""The index and the name of a file: two indexes may have different files of one name."""
+
+
+@dataclass
+class Choices:
+    """Reads metadata once per file, and settles solutions with it."""
+
+    source: MetadataSource
+    ambiguous: dict[str, CoreMetadata] = field(default_factory=dict)
+    """Packages of the solutions so far whose files differ in metadata, with the metadata of the chosen file."""
+    _metadata: dict[FileKey, CoreMetadata] = field(default_factory=dict)
+
+    def settle(self, solution: Solution, request: Request) -> Solution:
+        """``solution`` with only the files of each package that are alike the installed one, that one first.
+
+        Raises:
+            ToolFailed: the metadata of a file that would be installed cannot be read.
+        """
+        self._read(solution.packages.values(), request)
+        return Solution({name: self._settled(package, request) for name, package in solution.packages.items()})
+
+    def metadata(self, package: Resolved) -> CoreMetadata:
+        """The metadata of the first file of a settled ``package``; of a package without files it says nothing."""
+        if not package.files:
+            return CoreMetadata(package.name, package.version)
+        return self._metadata[package.index, package.files[0].name]
+
+    def _settled(self, package: Resolved, request: Request) -> Resolved:
+        if len(package.files) < 2:
+            return package
+        if not package.files[0].name.endswith(".whl"):
+            # Reading a second source distribution would build it.
+            return replace(package, files=package.files[:1])
+        table = {
+            file.name: self._metadata[package.index, file.name]
+            for file in package.files
+            if (package.index, file.name) in self._metadata
+        }
+        admitted = [name for name, found in table.items() if request.target.admits(found.requires_python)]
+        chosen = admitted[0] if admitted else package.files[0].name
+        alike = [file for file in package.files if file.name in table and _same(table[file.name], table[chosen])]
+        if len(alike) < len(table):
+            self.ambiguous[package.name] = table[chosen]
+        alike.sort(key=lambda file: file.name != chosen)
+        return replace(package, files=tuple(alike))
+
+    def _read(self, packages: Iterable[Resolved], request: Request) -> None:
+        first: list[IndexFile] = []
+        others: list[IndexFile] = []
+        for package in packages:
+            if package.index is not None:
+                table = request.indexes[package.index].metadata
+                self._metadata |= {(package.index, f.name): table[f.name] for f in package.files if f.name in table}
+                continue
+            wheels = [file for file in package.files if file.name.endswith(".whl")]
+            missing = [file for file in wheels or package.files[:1] if (None, file.name) not in self._metadata]
+            first += [file for file in missing if file == package.files[0]]
+            others += [file for file in missing if file != package.files[0]]
+        if first or others:
+            self._metadata |= {(None, name): found for name, found in self._fetched(first, others, request).items()}
+
+    def _fetched(self, first: list[IndexFile], others: list[IndexFile], request: Request) -> Mapping[str, CoreMetadata]:
+        """A file that no installer would take may be broken: then it is left out. Offline nothing is left out: the
+        cache may only lack it, and the lock must not depend on that.
+        """
+        try:
+            return self.source.read([*first, *others], request)
+        except ToolFailed:
+            if request.offline or not others:
+                raise
+        return self.source.read(first, request)
+
+
+def _same(one: CoreMetadata, other: CoreMetadata) -> bool:
+    """Whether both say the same to an installer; the order of lines says nothing."""
+    return (one.requires_python, sorted(one.requires), sorted(one.extras)) == (
+        other.requires_python,
+        sorted(other.requires),
+        sorted(other.extras),
+    )
