@@ -91,7 +91,11 @@ def pending(root: str) -> bool:
 
 
 def prepare(root: str) -> None:
-    """Makes the state folder, which git does not see. Its .gitignore is never touched again: journals are bound to it."""
+    """Makes the state folder, which git does not see.
+
+    Its .gitignore is never touched again, as journals are bound to it. Nor is it made while a journal is there: that
+    one is of another checkout, and will be refused.
+    """
     state = os.path.join(root, STATE)
     with contextlib.suppress(FileExistsError):
         os.mkdir(state)
@@ -99,7 +103,7 @@ def prepare(root: str) -> None:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), state)
     ignore = _ignore_path(root)
     status = status_of(ignore)
-    if status is None or status.st_size == 0:  # 0: killed between open and write
+    if (status is None or status.st_size == 0) and not pending(root):  # 0: killed between open and write
         with contextlib.suppress(FileNotFoundError):
             os.unlink(ignore)
         with contextlib.suppress(FileExistsError):  # another command was quicker: nobody has a lock yet
@@ -289,7 +293,10 @@ def _is_folder(path: str) -> bool:
 
 
 def _regular(path: str, *, owned: bool = False) -> bytes | None:
-    """The bytes of a regular file; None for anything else, links included. ``owned``: refused if it is another user's."""
+    """The bytes of a regular file; None for anything else, links included.
+
+    ``owned``: ToolFailed if it is another user's.
+    """
     try:
         # O_NONBLOCK: opening a FIFO would wait for its writer for ever.
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)

@@ -53,7 +53,9 @@ def _flags(handle: int) -> int:
 
 
 def snapshot(root: str | Path) -> dict[str, bytes | int]:
-    """Everything under ``root`` but lockgen's own folder: files as bytes, folders as -1, links by their target."""
+    """Everything under ``root`` but lockgen's own folder: files as bytes, links by their target, folders as -1, devices
+    as -2.
+    """
     found: dict[str, bytes | int] = {}
     for here, folders, files in os.walk(root):
         if ".lockgen" in folders:
@@ -63,9 +65,10 @@ def snapshot(root: str | Path) -> dict[str, bytes | int]:
             mode = os.lstat(path).st_mode
             if stat.S_ISLNK(mode):
                 found[os.path.relpath(path, root)] = b"-> " + os.readlink(path).encode()
+            elif stat.S_ISREG(mode):
+                found[os.path.relpath(path, root)] = Path(path).read_bytes()
             else:
-                data = -1 if stat.S_ISDIR(mode) else Path(path).read_bytes()
-                found[os.path.relpath(path, root)] = data
+                found[os.path.relpath(path, root)] = -1 if stat.S_ISDIR(mode) else -2
     return found
 
 

@@ -45,21 +45,20 @@ def everything(root: Path) -> dict[str, bytes | int]:
     return snapshot(root) | own
 
 
-def refused(root: Path, because: str = "") -> None:
-    """By readers and writers, with a way out that works; nothing is changed."""
-    before = everything(root)
-    for command in ("check", "resolve", "why numpy"):
-        done = subprocess.run(
-            [sys.executable, "-m", "lockgen", "--project", str(root), *command.split()],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 4, done.stdout + done.stderr
-        assert ".lockgen/journal.json" in done.stderr
-        assert because in done.stderr
-        assert "Remove .lockgen" in done.stderr
-        assert everything(root) == before
+def refused(project: Project, because: str = "") -> None:
+    """By readers and writers, with a way out; nothing is changed."""
+    before = everything(project.root)
+    for command in (["check"], ["resolve", "--offline"]):
+        ran = project.run(*command)
+        assert ran.code == 4, ran.out + ran.err
+        assert ".lockgen/journal.json" in ran.err
+        assert because in ran.err
+        assert "Remove .lockgen" in ran.err
+        assert everything(project.root) == before
+
+
+def at(project: Project, root: Path) -> Project:
+    return Project(root, project.capsys)
 
 
 def completed(root: Path) -> None:
@@ -89,9 +88,8 @@ def test_later_commands_do_not_touch_what_the_journal_is_bound_to(killed: Projec
 
 def test_a_clone(killed: Project, tmp_path: Path) -> None:
     """The journal and the staged files were committed."""
-    (killed.root / ".lockgen/.gitignore").write_text("")
     clone(killed.root, tmp_path / "clone")
-    refused(tmp_path / "clone", "another checkout")
+    refused(at(killed, tmp_path / "clone"), "another checkout")
 
 
 def clone(root: Path, target: Path) -> None:
@@ -105,18 +103,18 @@ def test_an_archive(killed: Project, tmp_path: Path) -> None:
     subprocess.run(["tar", "-cf", str(tmp_path / "a.tar"), "-C", str(killed.root), "."], check=True)
     (tmp_path / "unpacked").mkdir()
     subprocess.run(["tar", "-xpf", str(tmp_path / "a.tar"), "-C", str(tmp_path / "unpacked")], check=True)
-    refused(tmp_path / "unpacked", "another checkout")
+    refused(at(killed, tmp_path / "unpacked"), "another checkout")
 
 
 def test_a_copy(killed: Project, tmp_path: Path) -> None:
     shutil.copytree(killed.root, tmp_path / "copy", symlinks=True)
-    refused(tmp_path / "copy", "another checkout")
+    refused(at(killed, tmp_path / "copy"), "another checkout")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_a_journal_of_another_user(killed: Project) -> None:
     os.chown(killed.root / ".lockgen/journal.json", 1234, -1)
-    refused(killed.root, "another user")
+    refused(killed, "another user")
 
 
 # -- journals written by hand, with the right binding -------------------------------
@@ -152,7 +150,7 @@ VICTIMS = [
 @pytest.mark.parametrize("path", VICTIMS)
 def test_a_path_that_lockgen_never_removes(killed: Project, path: str) -> None:
     forge(killed, lambda document: document["remove"].append(path))
-    refused(killed.root)
+    refused(killed)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +171,7 @@ def test_a_path_that_lockgen_never_writes(killed: Project, path: str) -> None:
         document["write"][0][0] = path
 
     forge(killed, change)
-    refused(killed.root)
+    refused(killed)
 
 
 @pytest.mark.parametrize(
@@ -196,13 +194,13 @@ def test_a_journal_that_is_not_as_lockgen_writes_it(
     killed: Project, change: Callable[[dict[str, Any]], object]
 ) -> None:
     forge(killed, change)
-    refused(killed.root)
+    refused(killed)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "null", '{"remove": ["versions.toml"]}'])
 def test_what_is_no_journal(killed: Project, text: str) -> None:
     (killed.root / ".lockgen/journal.json").write_text(text)
-    refused(killed.root)
+    refused(killed)
 
 
 def test_a_journal_alone(project: Project) -> None:
@@ -211,12 +209,12 @@ def test_a_journal_alone(project: Project) -> None:
     for number in (1, 2):
         text = json.dumps({"format": number, "write": [], "remove": ["versions.toml"]})
         project.write(text, ".lockgen/journal.json")
-        refused(project.root)
+        refused(project)
 
 
 def test_the_way_out(killed: Project) -> None:
     forge(killed, lambda document: document["remove"].append("versions.toml"))
-    refused(killed.root)
+    refused(killed)
     (killed.root / ".lockgen/journal.json").unlink()
     Folder(killed.root).recover()
     assert (killed.root / "versions.toml").exists()
@@ -241,7 +239,7 @@ def replaced(path: Path, kind: str, target: Path) -> None:
 @pytest.mark.parametrize("name", ["journal.json", "stage/0"])
 def test_links_devices_and_folders(killed: Project, tmp_path: Path, name: str, kind: str) -> None:
     replaced(killed.root / ".lockgen" / name, kind, tmp_path / "elsewhere")
-    refused(killed.root)
+    refused(killed)
 
 
 @pytest.mark.parametrize("name", [".lockgen", ".lockgen/stage"])
@@ -260,11 +258,11 @@ def test_a_link_in_place_of_what_was_moved_already(killed: Project, tmp_path: Pa
     (killed.root / ".lockgen/stage/0").unlink()
     (killed.root / "docker/base").mkdir(parents=True)
     (killed.root / "docker/base/requirements-base.txt").symlink_to(tmp_path / "elsewhere")
-    refused(killed.root)
+    refused(killed)
 
 
 def test_leftovers_that_came_with_a_clone(project: Project, tmp_path: Path) -> None:
-    """Somebody committed what is in lockgen's own folder: nothing of it is lost, and a writer says what is in its way."""
+    """What was committed in lockgen's own folder is not lost, and a writer says what is in its way."""
     project.write('[family]\nname = "f"\npython = "3.11"\n')
     project.write("keep\n", ".lockgen/stage/notes/mine.txt")
     project.write("keep\n", ".lockgen/stage/mine.txt")
