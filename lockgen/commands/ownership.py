@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,11 +14,15 @@ from lockgen.commands.tree import recorded_paths
 from lockgen.errors import BadInput, Fault, LockgenError, Place
 from lockgen.parsing.lock import parse_lock
 from lockgen.rendering.lock import LOCK_PATH
-from lockgen.rendering.ownership import is_generated, may_replace
+from lockgen.rendering.ownership import has_header, is_generated, is_removable, may_replace
 from lockgen.rendering.templating import MARK
 
 Records = Sequence[Callable[[], Collection[str]]]
 """What names the paths that are lockgen's; each is called only while some file has no owner yet."""
+
+_METADATA_FILE = re.compile(rb'"file"\s*:\s*"([^"\\\\]+)"')
+ANYTHING = b"\0"
+"""Stands for new bytes that are not known yet: no file that a command writes has these."""
 
 _MOVE = "move it away, and run the command again"
 _MARK_IT = f"{_MOVE}; or let lockgen replace it: make this its first line: {MARK.strip()}"
@@ -65,6 +71,46 @@ def lock_records(folder: Folder) -> Records:
         lambda: _lock_of_generated_files(folder),
         lambda: _paths_of(at_head(folder, LOCK_PATH)),
     )
+
+
+def record_records(folder: Folder, where: str) -> Records:
+    """What the recorded index in the folder ``where`` names, on disk and at HEAD."""
+    index = f"{where}/index.json"
+    return (
+        lambda: record_paths(where, folder.read(index)),
+        lambda: record_paths(where, at_head(folder, index)),
+    )
+
+
+def record_paths(where: str, data: bytes | None) -> Collection[str]:
+    """index.json and the metadata files that it names; none if ``data`` is not that of a record.
+
+    The names are read from the text, as a merge may have left it in pieces. They become paths, so others are skipped.
+    """
+    if data is None or not (has_header(data) or _is_record(data)):
+        return ()
+    names = (name.decode("utf-8", "replace") for name in _METADATA_FILE.findall(data))
+    paths = (f"{where}/metadata/{name}" for name in names)
+    return {f"{where}/index.json", *(path for path in paths if is_removable(path))}
+
+
+def _is_record(data: bytes) -> bool:
+    """A record that was laid out again, by a formatter for one, has no header but is still one."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and {"format", "name", "url", "projects"} <= document.keys()
+
+
+def refuse_foreign_file(folder: Folder, path: str, is_lockgens: Callable[[bytes], bool]) -> None:
+    """Raises BadInput if the one file ``path`` is the user's; ``is_lockgens`` recognises what has no usual header."""
+
+    def recognised() -> Collection[str]:
+        data = folder.read(path)
+        return (path,) if data is not None and is_lockgens(data) else ()
+
+    refuse_foreign(folder, {path: ANYTHING}, (recognised,))
 
 
 def _paths_of(data: bytes | None) -> Collection[str]:
