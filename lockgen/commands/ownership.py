@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from lockgen.adapters.git import show
 from lockgen.adapters.workspace import Folder
 from lockgen.commands.tree import recorded_paths
 from lockgen.errors import BadInput, Fault, LockgenError, Place
@@ -113,6 +112,13 @@ def refuse_foreign_file(folder: Folder, path: str, is_lockgens: Callable[[bytes]
     refuse_foreign(folder, {path: ANYTHING}, (recognised,))
 
 
+def refuse_link(folder: Folder, path: str) -> None:
+    """Raises BadInput if ``path``, a file of the user's that a command edits, is a symlink: a file would replace it."""
+    if folder.is_link(path):
+        hint = f"edit the file that it leads to, or replace {path} by that file"
+        raise BadInput("this is a symlink, and would be replaced by a file", place=Place(path), hint=hint)
+
+
 def _paths_of(data: bytes | None) -> Collection[str]:
     """The paths that a lock records; none if ``data`` is not a lock."""
     if data is None:
@@ -146,6 +152,8 @@ def may_remove(folder: Folder, path: str) -> bool:
 
 def at_head(folder: Folder, path: str) -> bytes | None:
     """The bytes of ``path`` in the last commit; None without git, without a commit, or if it is not in there."""
+    from lockgen.adapters.git import show  # subprocess and more: `check` seldom comes here
+
     with suppress(LockgenError):
         return show(Path(folder.root), "HEAD", path)
     return None
