@@ -121,10 +121,7 @@ def stage(root: str, contents: Mapping[str, bytes | None]) -> Journal:
     checkout = _checkout(root)
     if checkout is None:  # removed since prepare()
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), _ignore_path(root))
-    clear(root)
-    if status_of(_stage_path(root)) is not None:
-        raise _foreign_stage()
-    os.mkdir(_stage_path(root))
+    _make_stage(root)
     write: list[tuple[str, str]] = []
     remove: list[str] = []
     for path, data in sorted(contents.items()):
@@ -137,6 +134,24 @@ def stage(root: str, contents: Mapping[str, bytes | None]) -> Journal:
         _sync(_staged(root, number))
     _sync_folder(_stage_path(root))
     return Journal(checkout, tuple(write), tuple(remove))
+
+
+def put(root: str, path: str, data: bytes) -> None:
+    """Replaces one file, which needs no journal: it is moved into place in one step."""
+    _make_stage(root)
+    target = located(root, path)
+    _write(_staged(root, 0), data, _mode_at(target) or _new_mode(data))
+    _sync(_staged(root, 0))
+    _place(_staged(root, 0), target, 0)
+    _sync_folder(os.path.dirname(target))
+
+
+def _make_stage(root: str) -> None:
+    """An empty folder for staged files."""
+    clear(root)
+    if status_of(_stage_path(root)) is not None:
+        raise _foreign_stage()
+    os.mkdir(_stage_path(root))
 
 
 def commit(root: str, journal: Journal) -> None:

@@ -154,6 +154,24 @@ class Folder:
                 self._apply(changed)
             return sorted(changed)
 
+    def put(self, path: str, data: bytes) -> None:
+        """Writes one file of any name, whole or not at all: for a path that the user named on the command line.
+
+        No journal is needed for one file, so none has to be trusted with such a path. BadInput and ToolFailed as for
+        ``replace``.
+        """
+        from lockgen.adapters import journal, preflight
+
+        with self.locked():
+            try:
+                if preflight.changes(self.root, {path: data}):
+                    with self._tree_alone():
+                        journal.put(self.root, path, data)
+            except OSError as error:
+                raise failure(error, self.root, _UNCHANGED, needed=len(data)) from error
+            finally:
+                journal.discard(self.root)
+
     def _apply(self, changed: Mapping[str, bytes | None]) -> None:
         from lockgen.adapters import journal
 

@@ -22,6 +22,7 @@ from lockgen.bumping import Chooser, Pick
 from lockgen.commands import explain
 from lockgen.commands import resolve as resolving
 from lockgen.commands.inputs import VERSIONS, Inputs, read_inputs
+from lockgen.commands.ownership import refuse_link
 from lockgen.commands.pairs import pairs_of_record
 from lockgen.commands.sources import explicit_indexes
 from lockgen.commands.surroundings import Surroundings
@@ -407,8 +408,10 @@ class _Bump:
     def _made(self, inputs: Inputs, lock: Lock, bumped: Bumped) -> Bumped:
         """``bumped`` with what it weighs and what is written, or would be."""
         _, wanted, pending = resolving.pending_files(self.folder, inputs.manifest, lock)
-        wanted[VERSIONS] = inputs.text.encode()
-        pending = sorted({*pending, *([VERSIONS] if inputs.text != self.inputs.text else [])})
+        if inputs.text != self.inputs.text:
+            refuse_link(self.folder, VERSIONS)
+            wanted[VERSIONS] = inputs.text.encode()
+            pending = sorted({*pending, VERSIONS})
         done = replace(bumped, weights=_weights(self.old, lock, bumped.changes), files=tuple(pending))
         if not self.options.dry_run and self.accept(done):
             self.progress.step("writing")

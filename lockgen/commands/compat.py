@@ -19,6 +19,7 @@ from lockgen.adapters.resolvers.uv import Uv
 from lockgen.adapters.simple_index import read_page
 from lockgen.adapters.workspace import Folder
 from lockgen.commands.inputs import Inputs, compat_fingerprint, read_inputs
+from lockgen.commands.ownership import refuse_foreign_file
 from lockgen.commands.sources import explicit_indexes, surroundings
 from lockgen.compatibility import Compatibility
 from lockgen.errors import BadInput, Exit, Fault, LockgenError, Place, ToolFailed
@@ -75,6 +76,9 @@ def run(root: Path, words: tuple[str, ...], options: Options, progress: Progress
     _check(words, options)
     folder = Folder(root, progress)
     inputs = read_inputs(folder)
+    writes = options.merge or (not words and options.shard is None and not options.only_list)
+    if writes:  # before hours of resolving, not after them
+        refuse_foreign_file(folder, COMPAT_PATH, _is_matrix)
     try:
         if options.merge:
             matrix, complete = merged(folder, inputs.manifest, [Path(word) for word in words]), True
@@ -90,7 +94,7 @@ def run(root: Path, words: tuple[str, ...], options: Options, progress: Progress
     _print(matrix, options)
     if not complete:
         return Exit.INTERRUPTED
-    if options.merge or (not words and options.shard is None):
+    if writes:
         _write(folder, matrix, progress)
     return _exit_code(matrix, options.fail_on)
 
@@ -310,13 +314,23 @@ def _print(matrix: Matrix, options: Options) -> None:
 
 
 def _write(folder: Folder, matrix: Matrix, progress: Progress) -> None:
+    for path in write_matrix(folder, matrix):
+        progress.note(f"{path} written")
+
+
+def write_matrix(folder: Folder, matrix: Matrix) -> list[str]:
+    """Writes locks/COMPAT.md; its path if it changed.
+
+    Raises:
+        BadInput: the file there is not lockgen's.
+    """
     with folder.locked():
-        there = folder.read(COMPAT_PATH)
-        if there is not None and rendering.inputs_of(there) is None:
-            hint = "move it away: lockgen writes its own"
-            raise BadInput("this file is not lockgen's, and would be replaced", place=Place(COMPAT_PATH), hint=hint)
-        for path in folder.replace({COMPAT_PATH: rendering.markdown(matrix).encode()}):
-            progress.note(f"{path} written")
+        refuse_foreign_file(folder, COMPAT_PATH, _is_matrix)
+        return folder.replace({COMPAT_PATH: rendering.markdown(matrix).encode()})
+
+
+def _is_matrix(data: bytes) -> bool:
+    return rendering.inputs_of(data) is not None
 
 
 def _exit_code(matrix: Matrix, fail_on: Sequence[str]) -> Exit:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
+import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,10 +14,11 @@ import click
 
 from lockgen.adapters.download import alone_in, download, is_there, link, on_disk
 from lockgen.adapters.http import Http
+from lockgen.adapters.outputs import write_files
 from lockgen.adapters.resolvers.uv import default_index
 from lockgen.adapters.simple_index import read_page
 from lockgen.commands.plan import chosen, read_family
-from lockgen.errors import Exit, LockgenError, ToolFailed
+from lockgen.errors import BadInput, Exit, Fault, LockgenError, Place, ToolFailed
 from lockgen.model.lock import File, Package
 from lockgen.planning.layers import layers_of
 from lockgen.ports import Progress
@@ -23,7 +26,6 @@ from lockgen.rendering.tables import megabytes
 
 WORKERS = 8
 INDEX = "wheelhouse.json"
-_DISTRIBUTIONS = (".whl", ".tar.gz", ".zip")
 
 
 def run(root: Path, folder: Path, names: tuple[str, ...], progress: Progress) -> int:
@@ -44,14 +46,16 @@ def run(root: Path, folder: Path, names: tuple[str, ...], progress: Progress) ->
     packages = {package.chosen.sha256: package for held in folders.values() for package in held}
     paths = _paths(package.chosen for package in packages.values())
     with alone_in(folder, lambda: progress.note(f"another lockgen fetches into {folder}: waiting for it")):
+        wheelhouse = _Wheelhouse(folder, paths)
+        wheelhouse.refuse_foreign(folders)
         with on_disk(folder):
             (folder / "files").mkdir(exist_ok=True)
         fetched = _Fetcher(folder, paths, family.lock.indexes, progress, packages.values()).run()
         for name, held in folders.items():
-            _arrange(folder, paths, name, held)
+            wheelhouse.arrange(name, held)
         listed = {path: digest for digest, path in sorted(paths.items(), key=lambda item: item[1])}
-        with on_disk(folder / INDEX):
-            (folder / INDEX).write_text(json.dumps({"format": 1, "files": listed}, indent=1) + "\n")
+        text = json.dumps({"format": 1, "files": listed}, indent=1) + "\n"
+        write_files(folder, {INDEX: text.encode()}, lambda _: True)
     progress.note(f"{len(packages)} files in {folder}: {fetched} fetched, the others were there")
     click.echo(str(folder))
     return Exit.DONE
@@ -69,17 +73,70 @@ def _paths(files: Iterable[File]) -> dict[str, str]:
     }
 
 
-def _arrange(folder: Path, paths: Mapping[str, str], name: str, held: Iterable[Package]) -> None:
-    own = folder / name
-    wanted = {package.chosen.name: paths[package.chosen.sha256] for package in held}
-    with on_disk(own):
-        own.mkdir(exist_ok=True)
-        for there in own.iterdir():
-            # The folder may be somebody's own, `tools` say: only distributions are lockgen's to remove.
-            if there.name not in wanted and there.name.endswith(_DISTRIBUTIONS):
-                there.unlink()
-    for file, path in wanted.items():
-        link(folder / "files" / path, own / file)
+class _Wheelhouse:
+    """A folder that lockgen fills, and that may contain the user's files too (guarantee 11).
+
+    A file in it is lockgen's if wheelhouse.json names it, or if it is the locked file, or has the bytes of the file of
+    its name in `files/`.
+    """
+
+    def __init__(self, folder: Path, paths: Mapping[str, str]) -> None:
+        self._folder, self._paths = folder, paths
+        self._files = folder / "files"
+        with on_disk(folder / INDEX):
+            self._recorded = _recorded(folder / INDEX)
+
+    def refuse_foreign(self, folders: Mapping[str, Iterable[Package]]) -> None:
+        """Raises BadInput with every file of the user's that would be replaced."""
+        wanted = {self._files / path: sha256 for sha256, path in self._paths.items()}
+        for folder, held in folders.items():
+            wanted |= {self._folder / folder / p.chosen.name: p.chosen.sha256 for p in held}
+        foreign = [path for path, sha256 in sorted(wanted.items()) if self._is_foreign(path, sha256)]
+        if self._recorded is None:
+            foreign.append(self._folder / INDEX)
+        if foreign:
+            hint = "move it away, or name another folder"
+            message = "this file is not lockgen's, and would be replaced"
+            raise BadInput.of([Fault(message, place=Place(str(path)), hint=hint) for path in foreign])
+
+    def arrange(self, name: str, held: Iterable[Package]) -> None:
+        """Links what ``held`` needs into the folder of one target, and takes out what lockgen put there earlier."""
+        own = self._folder / name
+        wanted = {package.chosen.name: self._paths[package.chosen.sha256] for package in held}
+        with on_disk(own):
+            own.mkdir(exist_ok=True)
+            for there in own.iterdir():
+                if there.name not in wanted and self._is_lockgens(there):
+                    there.unlink()
+        for file, path in wanted.items():
+            link(self._files / path, own / file)
+
+    def _is_foreign(self, path: Path, sha256: str) -> bool:
+        if not os.path.lexists(path):
+            return False
+        return not self._is_lockgens(path) and not (path.is_file() and is_there(path, sha256))
+
+    def _is_lockgens(self, path: Path) -> bool:
+        """Never a folder or a link: lockgen makes none of these there."""
+        if path.is_symlink() or not path.is_file():
+            return False
+        same = self._files / path.name
+        if path.name in (self._recorded or ()):
+            return True
+        return path != same and same.is_file() and (path.samefile(same) or filecmp.cmp(path, same, shallow=False))
+
+
+def _recorded(path: Path) -> Collection[str] | None:
+    """The names in wheelhouse.json; none where there is no such file, None where it is not lockgen's."""
+    if not os.path.lexists(path):
+        return ()
+    try:
+        match json.loads(path.read_bytes()):
+            case {"format": int(), "files": dict(files)}:
+                return {path.rpartition("/")[2] for path in files}
+    except (ValueError, RecursionError, IsADirectoryError, FileNotFoundError):
+        pass
+    return None
 
 
 class _Stopped(Exception):

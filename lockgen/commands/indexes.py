@@ -18,6 +18,7 @@ from lockgen.adapters.metadata import MetadataReader, read_all
 from lockgen.adapters.simple_index import read_page
 from lockgen.adapters.workspace import Folder
 from lockgen.commands.inputs import read_inputs
+from lockgen.commands.ownership import ANYTHING, record_paths, record_records, refuse_foreign
 from lockgen.errors import BadInput, Exit, LockgenError, ToolFailed
 from lockgen.model.manifest import Index, Manifest
 from lockgen.model.urls import redacted
@@ -66,11 +67,12 @@ def record(root: Path, name: str, packages: tuple[str, ...], progress: Progress)
         index = index_called(manifest, name)
         where = place_of(index)
         wanted = _wanted(index, packages)
+        refuse_foreign(folder, {f"{where}/index.json": ANYTHING}, record_records(folder, where))
         before = recorded_files(folder, index, progress, whole=wanted == sorted(index.packages))
         found = _record(index, wanted, before, progress)
         kept = [entry for entry in before.values() if entry.project not in wanted]
         tree = render_record(name, redacted(index.url), [*kept, *found.files])
-        written = folder.replace(_whole(folder, where, tree))
+        written = write_record(folder, where, tree)
     _report(name, wanted, before, found, written, progress)
     return Exit.TOOL if found.missing else Exit.DONE
 
@@ -200,10 +202,17 @@ def _is_for_linux(name: str) -> bool:
     return any(not _ELSEWHERE.match(tag.platform) for tag in parse_wheel_filename(name)[3])
 
 
-def _whole(folder: Folder, where: str, tree: Mapping[str, bytes]) -> dict[str, bytes | None]:
-    """The record as it shall be: metadata files that nothing names any more are removed."""
-    wanted: dict[str, bytes | None] = {f"{where}/{path}": data for path, data in tree.items()}
-    return {**dict.fromkeys(folder.listing(f"{where}/metadata", "*.txt")), **wanted}
+def write_record(folder: Folder, where: str, tree: Mapping[str, bytes]) -> list[str]:
+    """Writes the record; metadata files that only the old index.json names are removed. The paths that changed.
+
+    Raises:
+        BadInput: files that are not lockgen's are in the way.
+    """
+    new: dict[str, bytes | None] = {f"{where}/{path}": data for path, data in tree.items()}
+    old = record_paths(where, folder.read(f"{where}/index.json"))
+    refuse_foreign(folder, new, record_records(folder, where))
+    gone = {path: None for path in old if path not in new and not folder.is_link(path)}
+    return folder.replace({**gone, **new})
 
 
 def _report(

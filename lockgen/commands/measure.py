@@ -9,7 +9,7 @@ import click
 
 from lockgen.adapters.artifacts import measured_here
 from lockgen.adapters.workspace import Folder
-from lockgen.commands.indexes import index_called, place_of, recorded_files
+from lockgen.commands.indexes import index_called, place_of, recorded_files, write_record
 from lockgen.commands.inputs import read_inputs
 from lockgen.errors import BadInput, Exit, LockgenError, ToolFailed
 from lockgen.parsing.manifest import close_match
@@ -32,7 +32,7 @@ def run(root: Path, name: str, wheels: tuple[Path, ...], progress: Progress) -> 
         known = recorded_files(folder, index, progress, whole=False)
         files = known | _measured(known, wheels, name, progress)
         tree = render_record(name, url, files.values())
-        written = folder.replace({f"{where}/{path}": text for path, text in tree.items()})
+        written = write_record(folder, where, tree)
     click.echo(f"index {name}: {len(wheels)} wheels measured; {len(written)} paths written")
     if written:
         progress.note("the lock takes the sizes from there: lockgen resolve")

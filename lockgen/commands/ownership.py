@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from lockgen.adapters.git import show
 from lockgen.adapters.workspace import Folder
 from lockgen.commands.tree import recorded_paths
 from lockgen.errors import BadInput, Fault, LockgenError, Place
 from lockgen.parsing.lock import parse_lock
 from lockgen.rendering.lock import LOCK_PATH
-from lockgen.rendering.ownership import is_generated, may_replace
+from lockgen.rendering.ownership import has_header, is_generated, is_removable, may_replace
 from lockgen.rendering.templating import MARK
 
 Records = Sequence[Callable[[], Collection[str]]]
 """What names the paths that are lockgen's; each is called only while some file has no owner yet."""
+
+_METADATA_FILE = re.compile(rb'"file"\s*:\s*"([^"\\\\]+)"')
+ANYTHING = b"\0"
+"""Stands for new bytes that are not known yet: no file that a command writes has these."""
 
 _MOVE = "move it away, and run the command again"
 _MARK_IT = f"{_MOVE}; or let lockgen replace it: make this its first line: {MARK.strip()}"
@@ -67,6 +72,53 @@ def lock_records(folder: Folder) -> Records:
     )
 
 
+def record_records(folder: Folder, where: str) -> Records:
+    """What the recorded index in the folder ``where`` names, on disk and at HEAD."""
+    index = f"{where}/index.json"
+    return (
+        lambda: record_paths(where, folder.read(index)),
+        lambda: record_paths(where, at_head(folder, index)),
+    )
+
+
+def record_paths(where: str, data: bytes | None) -> Collection[str]:
+    """index.json and the metadata files that it names; none if ``data`` is not that of a record.
+
+    The names are read from the text, as a merge may have left it in pieces. They become paths, so others are skipped.
+    """
+    if data is None or not (has_header(data) or _is_record(data)):
+        return ()
+    names = (name.decode("utf-8", "replace") for name in _METADATA_FILE.findall(data))
+    paths = (f"{where}/metadata/{name}" for name in names)
+    return {f"{where}/index.json", *(path for path in paths if is_removable(path))}
+
+
+def _is_record(data: bytes) -> bool:
+    """A record that was laid out again, by a formatter for one, has no header but is still one."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and {"format", "name", "url", "projects"} <= document.keys()
+
+
+def refuse_foreign_file(folder: Folder, path: str, is_lockgens: Callable[[bytes], bool]) -> None:
+    """Raises BadInput if the one file ``path`` is the user's; ``is_lockgens`` recognises what has no usual header."""
+
+    def recognised() -> Collection[str]:
+        data = folder.read(path)
+        return (path,) if data is not None and is_lockgens(data) else ()
+
+    refuse_foreign(folder, {path: ANYTHING}, (recognised,))
+
+
+def refuse_link(folder: Folder, path: str) -> None:
+    """Raises BadInput if ``path``, a file of the user's that a command edits, is a symlink: a file would replace it."""
+    if folder.is_link(path):
+        hint = f"edit the file that it leads to, or replace {path} by that file"
+        raise BadInput("this is a symlink, and would be replaced by a file", place=Place(path), hint=hint)
+
+
 def _paths_of(data: bytes | None) -> Collection[str]:
     """The paths that a lock records; none if ``data`` is not a lock."""
     if data is None:
@@ -100,6 +152,8 @@ def may_remove(folder: Folder, path: str) -> bool:
 
 def at_head(folder: Folder, path: str) -> bytes | None:
     """The bytes of ``path`` in the last commit; None without git, without a commit, or if it is not in there."""
+    from lockgen.adapters.git import show  # subprocess and more: `check` seldom comes here
+
     with suppress(LockgenError):
         return show(Path(folder.root), "HEAD", path)
     return None

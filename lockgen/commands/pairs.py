@@ -12,15 +12,16 @@ from packaging.version import Version
 from lockgen.adapters.http import Http
 from lockgen.adapters.live_index import read_each
 from lockgen.adapters.metadata import MetadataReader
-from lockgen.adapters.outputs import write_files
 from lockgen.adapters.pairtable import OWN, known_pairs, shipped
 from lockgen.adapters.resolvers.uv import default_index
 from lockgen.adapters.simple_index import read_page
 from lockgen.adapters.workspace import Folder
 from lockgen.commands.inputs import VERSIONS, read_inputs
-from lockgen.errors import Exit, ToolFailed
+from lockgen.commands.ownership import refuse_foreign_file
+from lockgen.errors import BadInput, Exit, ToolFailed
 from lockgen.model.compat import Pairs, merged
 from lockgen.model.manifest import Manifest
+from lockgen.parsing.pairs import parse_pairs
 from lockgen.parsing.record import parse_record
 from lockgen.planning.pairs import FAMILY, Seen, pair_up, wheels_of
 from lockgen.ports import CoreMetadata, ExplicitIndex, IndexFile, Progress, ProjectPage
@@ -47,18 +48,31 @@ def run(root: Path, options: Options, progress: Progress) -> int:
     manifest = read_inputs(folder).manifest if there else None
     if options.refresh:
         with folder.locked():
-            pairs = refreshed(folder, manifest, progress)
             if options.output == OWN:
-                folder.replace({OWN: render_pairs(pairs).encode()})
-            else:
-                # A path that a person named: no other command may complete a write there.
-                target = Path(folder.root, options.output)
-                write_files(target.parent, {target.name: render_pairs(pairs).encode()})
+                refuse_foreign_file(folder, OWN, _is_pair_table)
+            pairs = refreshed(folder, manifest, progress)
+            _write(folder, options.output, render_pairs(pairs).encode())
     else:
         declared = manifest.compat.pairs if manifest is not None and manifest.compat is not None else {}
         pairs = known_pairs(folder, declared)
     click.echo(render_pairs(pairs).rstrip("\n") if options.as_json else text(pairs))
     return Exit.DONE
+
+
+def _write(folder: Folder, path: str, data: bytes) -> None:
+    """To the table's own place as every generated file; to any other, which a person named, as that person wants it."""
+    if path == OWN:
+        folder.replace({path: data})
+    else:
+        folder.put(path, data)
+
+
+def _is_pair_table(data: bytes) -> bool:
+    try:
+        parse_pairs(data, OWN)
+    except BadInput:
+        return False
+    return True
 
 
 def refreshed(folder: Folder, manifest: Manifest | None, progress: Progress) -> Pairs:

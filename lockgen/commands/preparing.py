@@ -157,7 +157,10 @@ class Preparing:
         before = self._before
         self.progress.step("the matrix as it would be")
         after = self._matrix(self._planned(folder))
-        folder.replace({matrices.COMPAT_PATH: matrices.markdown(after).encode()})
+        try:
+            compat.write_matrix(folder, after)
+        except BadInput as error:
+            raise ToolFailed.of(error.faults) from error
         touched = {(image.name, image.variant) for image in done.changes.images}
         return tuple(
             CellChange(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from lockgen import __version__
 from lockgen.adapters.caches import cache_root
 from lockgen.errors import Exit, LockgenError
 
+_KEY = re.compile(r"[0-9a-f]{64}")
 _FOLDERS = ("docker", "locks")
 
 
@@ -99,7 +101,8 @@ def _add(digest: hashlib._Hash, path: str) -> None:
 def _remember(memory: Path, key: str) -> None:
     try:
         memory.mkdir(parents=True, exist_ok=True)
-        for old in sorted(memory.iterdir(), key=lambda entry: entry.stat().st_mtime)[:-200]:
+        own = (entry for entry in memory.iterdir() if _KEY.fullmatch(entry.name))
+        for old in sorted(own, key=lambda entry: entry.stat().st_mtime)[:-200]:
             old.unlink()
         (memory / key).touch()
     except OSError:

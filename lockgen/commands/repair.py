@@ -17,6 +17,7 @@ from lockgen.adapters.releases import IndexReleases
 from lockgen.adapters.workspace import Folder
 from lockgen.commands import explain
 from lockgen.commands.inputs import VERSIONS, Inputs, read_inputs
+from lockgen.commands.ownership import refuse_link
 from lockgen.errors import BadInput, Exit, Fault, NoResolution, ToolFailed
 from lockgen.model.conflicts import Proposal, Repairs
 from lockgen.parsing.manifest import parse_manifest
@@ -142,6 +143,7 @@ def _apply(folder: Folder, inputs: Inputs, found: Repairs, number: int, progress
         raise BadInput(
             f"there is no proposal {number}", hint=f"there are {len(found.proposals)}: --apply 1 takes the smallest"
         )
+    refuse_link(folder, VERSIONS)
     proposal = found.proposals[number - 1]
     text = _changed(inputs, proposal, found)
     parse_manifest(text.encode(), VERSIONS)

@@ -14,7 +14,7 @@ from lockgen.adapters.outputs import write_files
 from lockgen.commands.plan import chosen, read_family, refuse_drift
 from lockgen.errors import BadInput, Exit
 from lockgen.planning.bills import bill
-from lockgen.rendering.sbom import Style, render
+from lockgen.rendering.sbom import Style, is_ours, render
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def run(root: Path, names: tuple[str, ...], options: Options) -> int:
     if options.output is None:
         click.echo(next(iter(texts.values())), nl=False)
         return Exit.DONE
-    for path in write_files(options.output, {name: text.encode() for name, text in texts.items()}):
+    for path in write_files(options.output, {name: text.encode() for name, text in texts.items()}, is_ours):
         click.echo(str(path))
     return Exit.DONE
 

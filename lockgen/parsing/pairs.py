@@ -21,7 +21,7 @@ def parse_pairs(data: bytes, where: str) -> Pairs:
             raise ValueError(f"format {document['format']!r} is not known to this lockgen")
         return {str(torch): _release(entry) for torch, entry in document["releases"].items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        hint = "make it anew: lockgen pairs --refresh"
+        hint = "move it away and make it again: lockgen pairs --refresh"
         raise BadInput(f"not a pair table as lockgen writes it: {error}", place=Place(where), hint=hint) from error
 
 

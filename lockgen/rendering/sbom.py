@@ -21,13 +21,16 @@ from lockgen.model.bom import Bill, Part
 
 Style = Literal["json", "xml"]
 
+_TOOL = "tool:lockgen"
+"""The reference of lockgen itself in each bill."""
+
 
 def render(bill: Bill, style: Style, version: str) -> str:
     """CycloneDX 1.6. ``version`` is lockgen's. Licences are left out: no lock knows them."""
     root, *below = [_image(link.reference) for link in bill.chain]
     base = _image(bill.base_image)
     parts = {part.package.name: _package(part, bill) for part in bill.parts}
-    tool = Component(name="lockgen", version=version, type=ComponentType.APPLICATION, bom_ref="tool:lockgen")
+    tool = Component(name="lockgen", version=version, type=ComponentType.APPLICATION, bom_ref=_TOOL)
     metadata = BomMetaData(tools=ToolRepository(components=[tool]), component=root, timestamp=bill.moment)
     if bill.moment is None:
         # The library would take the clock's, and every run would write other bytes.
@@ -40,6 +43,11 @@ def render(bill: Bill, style: Style, version: str) -> str:
     )
     form = OutputFormat.JSON if style == "json" else OutputFormat.XML
     return make_outputter(bom, form, SchemaVersion.V1_6).output_as_string(indent=2) + "\n"
+
+
+def is_ours(data: bytes) -> bool:
+    """Whether a file is a bill that lockgen wrote: it names the tool, in both styles."""
+    return _TOOL.encode() in data
 
 
 def _serial(bill: Bill) -> uuid.UUID:

@@ -284,6 +284,15 @@ def test_bump_refuses_as_resolve_does(small: Project) -> None:
     )
 
 
+def test_bump_keeps_a_link_to_versions_toml(small: Project) -> None:
+    small.ok("resolve")
+    (small.root / "versions.toml").rename(small.root / "family.toml")
+    (small.root / "versions.toml").symlink_to("family.toml")
+    refused(small, "versions.toml", command=("bump", "numpy==1.26.4"))
+    small.ok("resolve")
+    assert (small.root / "versions.toml").is_symlink()
+
+
 def test_check_promises_nothing_that_resolve_refuses(small: Project) -> None:
     small.write(MINE, "docker/asr/Dockerfile")
     ran = small.run("check")

@@ -23,9 +23,10 @@ def test_killed_while_writing_and_at_random_moments(small: Project) -> None:
     small.write(other)
     small.ok("resolve")  # so that --offline knows both
     program = Path(killing.__file__)
+    tests = program.parent.parent
     done = subprocess.run(
         [sys.executable, str(program), str(small.root), json.dumps([SMALL, other]), str(KILLS)],
-        env={**os.environ, "PYTHONPATH": str(program.parent.parent)},
+        env={**os.environ, "PYTHONPATH": f"{tests}:{tests.parent}"},
         capture_output=True,
         text=True,
         check=False,
