@@ -8,7 +8,7 @@ stay. An outcome depends on its own questions only, never on what another cell a
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lockgen.asking import Session
@@ -85,6 +85,10 @@ class _Shared:
             found = self._source.read(missing, request)
             self._known |= {(file.name, file.sha256): found[file.name] for file in missing}
         return {file.name: self._known[file.name, file.sha256] for file in wanted}
+
+    def yanked(self, projects: Sequence[str], request: Request) -> frozenset[str]:
+        """See ports.MetadataSource."""
+        return self._source.yanked(projects, request)
 
 
 @dataclass

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from lockgen.errors import Fault, NoResolution, ToolFailed
 from lockgen.model.lock import Lock
 from lockgen.model.manifest import Manifest
-from lockgen.planning.choices import Choices
+from lockgen.planning.choices import Choices, with_yanked
 from lockgen.planning.graph import Reader, asked_on, reach
 from lockgen.planning.lockmaking import check_hashes, make_lock, no_index_fault
 from lockgen.planning.solve import (
@@ -75,6 +75,7 @@ class Engine:
         tooling = Tooling(
             self.resolver,
             self.artifacts,
+            self.metadata,
             self.progress,
             self.indexes,
             self.offline,
@@ -232,9 +233,9 @@ class _Run:
             self._known |= misread
 
     def _settled(self, solution: Solution, request: Request) -> Solution:
-        unread = len(solution.packages)
-        self.engine.progress.step(f"reading the metadata of {unread} packages")
-        return self._choices.settle(solution, request)
+        if unread := self._choices.unread(solution):
+            self.engine.progress.step(f"reading the metadata of {unread} packages")
+        return self._choices.settle(with_yanked(solution, request, self.engine.metadata), request)
 
     def _misread(self, variants: list[str], solution: Solution) -> dict[str, CoreMetadata]:
         """Where the installed files need what ``solution`` lacks: the metadata of those of which there are others.

@@ -136,6 +136,10 @@ class MetadataSource(Protocol):
         """File name to metadata, for every file given. A source distribution may be built for it."""
         ...
 
+    def yanked(self, projects: Sequence[str], request: Request) -> frozenset[str]:
+        """The names of the files of ``projects`` that the default index has yanked (PEP 592)."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class BuildNeeds:

@@ -12,8 +12,19 @@ from packaging.utils import canonicalize_name
 from lockgen.errors import Fault, NoResolution, ToolFailed
 from lockgen.model.lock import File, Lock, Package, ToolSet
 from lockgen.model.manifest import Manifest
+from lockgen.planning.choices import with_yanked
 from lockgen.planning.solve import blocked_names, order_of_variants, rules_of
-from lockgen.ports import Artifacts, ExplicitIndex, IndexFile, Progress, Request, Resolved, Resolver, Solution
+from lockgen.ports import (
+    Artifacts,
+    ExplicitIndex,
+    IndexFile,
+    MetadataSource,
+    Progress,
+    Request,
+    Resolved,
+    Resolver,
+    Solution,
+)
 
 Asks = dict[str, tuple[str, ...]]
 """What building a package requires, by its pin."""
@@ -28,6 +39,7 @@ class Tooling:
 
     resolver: Resolver
     artifacts: Artifacts
+    metadata: MetadataSource
     progress: Progress
     indexes: Mapping[str, ExplicitIndex] = field(default_factory=dict)
     offline: bool = False
@@ -42,20 +54,35 @@ class Tooling:
             NoResolution: what the builds require does not go together.
             ToolFailed: a source distribution does not build, or nobody could say.
         """
+        return _Completion(self, manifest, lock, old).run(solutions)
+
+
+@dataclass
+class _Completion:
+    """One lock being completed. ``asks`` is what its builds require, once `_build` has read it."""
+
+    tooling: Tooling
+    manifest: Manifest
+    lock: Lock
+    old: Lock | None
+    asks: Asks = field(default_factory=dict)
+
+    def run(self, solutions: Mapping[str, Solution]) -> Lock:
+        """See `Tooling.complete`."""
         best = _best_files(solutions)
-        request = self._request(manifest, lock, (), (INSTALLER,), {})
-        sizes, asks = self._built(manifest, lock, best)
-        sets = self._sets(manifest, lock, asks, old)
+        request = self._request((), (INSTALLER,), {})
+        sizes = self._build(best)
+        sets = self._sets()
         tools = [resolved for found in sets for resolved in found.resolved if resolved.files]
-        tool_files = {r.files[0].name: r.files[0] for r in tools if r.index not in self.recorded}
+        tool_files = {r.files[0].name: r.files[0] for r in tools if r.index not in self.tooling.recorded}
         sizes |= {r.files[0].name: r.files[0].installed for r in tools if r.files[0].installed is not None}
         wheels = [file for name, file in sorted({**best, **tool_files}.items()) if self._is_measured(name, file)]
-        sizes |= self._measured(wheels, old, request)
+        sizes |= self._measured(wheels, request)
         sizes |= {file.name: file.installed for file in best.values() if file.installed is not None}
         first, *more = ([_sized(_tool(r), sizes) for r in found.resolved] for found in sets)
         return replace(
-            lock,
-            packages=tuple(_sized(package, sizes) for package in lock.packages),
+            self.lock,
+            packages=tuple(_sized(package, sizes) for package in self.lock.packages),
             tools=tuple(first),
             more_tools=tuple(ToolSet(found.builds, tuple(o)) for found, o in zip(sets[1:], more, strict=True)),
         )
@@ -65,23 +92,22 @@ class Tooling:
 
     def _is_recorded(self, key: str) -> bool:
         """Whether it comes from a record, of which no network is asked: every machine must come to the same lock."""
-        return key.rpartition(" ")[2] in self.recorded
+        return key.rpartition(" ")[2] in self.tooling.recorded
 
-    def _built(self, manifest: Manifest, lock: Lock, best: Mapping[str, IndexFile]) -> tuple[dict[str, int], Asks]:
-        """What the wheels built here come to, and what building each package requires."""
+    def _build(self, best: Mapping[str, IndexFile]) -> dict[str, int]:
+        """Builds what has no wheel: what each wheel comes to, in bytes. What the builds require goes to ``asks``."""
         sizes: dict[str, int] = {}
-        asks: Asks = {}
-        for package in sorted((p for p in lock.packages if p.built), key=lambda package: package.sort_key):
+        for package in sorted((p for p in self.lock.packages if p.built), key=lambda package: package.sort_key):
             file = best[_best_key(package)]
             if not sizes:
-                self.progress.step("building what has no wheel, to learn what that takes")
-            request = self._request(manifest, lock, (package.pin,), (), {})
-            needs = self.artifacts.build_needs(file, request)
+                self.tooling.progress.step("building what has no wheel, to learn what that takes")
+            request = self._request((package.pin,), (), {})
+            needs = self.tooling.artifacts.build_needs(file, request)
             sizes[file.name] = needs.installed
-            asks[package.pin] = tuple(sorted({_spelled(text, package) for text in needs.requires}))
-        return sizes, asks
+            self.asks[package.pin] = tuple(sorted({_spelled(text, package) for text in needs.requires}))
+        return sizes
 
-    def _sets(self, manifest: Manifest, lock: Lock, asks: Asks, old: Lock | None) -> list[_Set]:
+    def _sets(self) -> list[_Set]:
         """One set that installs and builds everything, else as few as a greedy walk in the order of names finds.
 
         The installer is in the first alone. What the old lock builds with one set stays with it where it fits: a new
@@ -90,82 +116,74 @@ class Tooling:
         Raises:
             NoResolution: a package cannot be built whatever it is built with, or there is no installer.
         """
-        self.progress.step(f"resolving what installs and builds with {self.resolver.name}")
-        homes = {} if old is None or self.upgrade else _homes(asks, old)
+        self.tooling.progress.step(f"resolving what installs and builds with {self.tooling.resolver.name}")
+        old, asks = self.old, self.asks
+        homes = {} if old is None or self.tooling.upgrade else _homes(asks, old)
         apart = bool(homes) and old is not None and {p.pin for p in old.packages if p.built} == asks.keys()
         if not apart or set(homes.values()) == {1}:
             joint = _Set((INSTALLER,), tuple(asks))
-            if (solved := self._try(manifest, lock, joint, asks, old)) is not None:
+            if (solved := self._try(joint)) is not None:
                 return [solved]
-        self.progress.step("the builds require what does not go together; resolving them apart")
-        sets = {1: self._solved(manifest, lock, _Set((INSTALLER,), ()), asks, old)}
+        self.tooling.progress.step("the builds require what does not go together; resolving them apart")
+        sets = {1: self._solved(_Set((INSTALLER,), ()))}
         for pin in sorted(asks, key=lambda pin: homes.get(pin, len(asks) + 2)):
-            self._place(pin, homes.get(pin), sets, manifest, lock, asks, old)
+            self._place(pin, homes.get(pin), sets)
         return list(sets.values())
 
-    def _place(
-        self,
-        pin: str,
-        home: int | None,
-        sets: dict[int, _Set],
-        manifest: Manifest,
-        lock: Lock,
-        asks: Asks,
-        old: Lock | None,
-    ) -> None:
+    def _place(self, pin: str, home: int | None, sets: dict[int, _Set]) -> None:
         """Adds ``pin`` to the set that it is at home in, else to the first that it goes together with, else to none."""
         tried = sorted(sets, key=lambda number: (number != home, number)) if home is None or home in sets else []
         for number in tried:
-            if (solved := self._try(manifest, lock, sets[number].with_build(pin), asks, old)) is not None:
+            if (solved := self._try(sets[number].with_build(pin))) is not None:
                 sets[number] = solved
                 return
         number = home if home is not None and home not in sets else max(sets) + 1
-        sets[number] = self._solved(manifest, lock, _Set((), (pin,)), asks, old)
+        sets[number] = self._solved(_Set((), (pin,)))
 
-    def _try(self, manifest: Manifest, lock: Lock, wanted: _Set, asks: Asks, old: Lock | None) -> _Set | None:
+    def _try(self, wanted: _Set) -> _Set | None:
         try:
-            return self._solved(manifest, lock, wanted, asks, old)
+            return self._solved(wanted)
         except NoResolution:
             if len(wanted.builds) + len(wanted.installs) == 1:
                 raise
             return None
 
-    def _solved(self, manifest: Manifest, lock: Lock, wanted: _Set, asks: Asks, old: Lock | None) -> _Set:
-        texts = {text for pin in wanted.builds for text in asks[pin]} | set(wanted.installs)
-        preferences = {} if self.upgrade else _kept(wanted, old)
-        opened = {name: version for name, version in preferences.items() if name not in self.opened}
+    def _solved(self, wanted: _Set) -> _Set:
+        texts = {text for pin in wanted.builds for text in self.asks[pin]} | set(wanted.installs)
+        preferences = {} if self.tooling.upgrade else _kept(wanted, self.old)
+        opened = {name: version for name, version in preferences.items() if name not in self.tooling.opened}
+        request = self._request(wanted.builds, texts, opened)
         try:
-            solution = self.resolver.solve(self._request(manifest, lock, wanted.builds, texts, opened))
+            solution = self.tooling.resolver.solve(request)
         except NoResolution as error:
-            raise NoResolution.of([_unbuildable(wanted, asks, fault) for fault in error.faults]) from error
-        if faults := _divided(manifest, _variants_of(manifest, lock, wanted.builds), wanted, solution):
+            raise NoResolution.of([_unbuildable(wanted, self.asks, fault) for fault in error.faults]) from error
+        if faults := _divided(self.manifest, _variants_of(self.manifest, self.lock, wanted.builds), wanted, solution):
             raise NoResolution.of(faults)
+        solution = with_yanked(solution, request, self.tooling.metadata)
         return replace(wanted, resolved=tuple(package for _, package in sorted(solution.packages.items())))
 
-    def _measured(self, files: list[IndexFile], old: Lock | None, request: Request) -> dict[str, int]:
-        known = {file.sha256: file.installed for file in _files_of(old) if file.installed is not None}
+    def _measured(self, files: list[IndexFile], request: Request) -> dict[str, int]:
+        known = {file.sha256: file.installed for file in _files_of(self.old) if file.installed is not None}
         sizes = {file.name: known[file.sha256] for file in files if file.sha256 in known}
         missing = [file for file in files if file.name not in sizes]
         if missing:
-            self.progress.step(f"measuring {len(missing)} wheels")
-            sizes |= self.artifacts.installed(missing, request)
+            self.tooling.progress.step(f"measuring {len(missing)} wheels")
+            sizes |= self.tooling.artifacts.installed(missing, request)
         return sizes
 
     def _request(
         self,
-        manifest: Manifest,
-        lock: Lock,
         builds: tuple[str, ...],
         requirements: Iterable[str],
         preferences: Mapping[str, str],
     ) -> Request:
         """What a build of the pins ``builds`` requires comes from where the images that hold them take it from."""
-        variants = _variants_of(manifest, lock, builds)
+        manifest = self.manifest
+        by_variant = self.lock.by_variant
+        variants = _variants_of(manifest, self.lock, builds)
         pins, routes = rules_of(manifest, variants)
         listed = sorted(manifest.listed)
-        held = {
-            name: lock.by_variant[v][name].version for v in variants for name in listed if name in lock.by_variant[v]
-        }
+        held = {name: by_variant[v][name].version for v in variants for name in listed if name in by_variant[v]}
         cut_off = manifest.exclude_newer
         return Request(
             family=manifest.family,
@@ -174,11 +192,11 @@ class Tooling:
             # What is compiled against another torch than the image's does not load there.
             constraints=tuple(f"{name}=={pins[name]}" for name in listed if name in pins),
             routes=dict(sorted(routes.items())),
-            indexes={name: self.indexes[name] for name in sorted(set(routes.values()))},
+            indexes={name: self.tooling.indexes[name] for name in sorted(set(routes.values()))},
             preferences=dict(sorted({**held, **preferences}.items())),
             build=frozenset(),
             exclude_newer=cut_off.astimezone(UTC) if cut_off is not None else None,
-            offline=self.offline,
+            offline=self.tooling.offline,
             blocked=blocked_names(manifest, variants, routes),
         )
 

@@ -10,7 +10,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from lzma import LZMAError
@@ -29,6 +29,7 @@ from lockgen.adapters.resolvers.usable import identity
 from lockgen.adapters.resolvers.uv import default_index
 from lockgen.adapters.resolvers.uv_settings import routing_digest
 from lockgen.adapters.simple_index import read_page
+from lockgen.adapters.yanked import YankedFiles
 from lockgen.errors import LockgenError, NoResolution, ToolFailed
 from lockgen.model.urls import redacted
 from lockgen.parsing.coremetadata import is_static, parse_metadata
@@ -46,6 +47,7 @@ class MetadataReader:
         self._cache = cache_root() / "metadata"
         self._default = ""
         self._turns: dict[str, Lock] = {}
+        self._yanked = YankedFiles(http)
 
     def read(self, files: Sequence[IndexFile], request: Request) -> Mapping[str, CoreMetadata]:
         """The metadata of every file. Wheels are read in parts, only source distributions whole, and built if need be.
@@ -68,6 +70,15 @@ class MetadataReader:
             self._default = default_index()
         found |= read_all(missing, lambda file: self._in_turn(file, request))
         return found
+
+    def yanked(self, projects: Sequence[str], request: Request) -> frozenset[str]:
+        """See ports.MetadataSource.
+
+        Raises:
+            ToolFailed: with one fault for each project whose page could not be read.
+        """
+        found = each(projects, lambda project: self._yanked.of(project, offline=request.offline))
+        return frozenset().union(*found.values())
 
     def _in_turn(self, file: IndexFile, request: Request) -> CoreMetadata:
         """What two threads miss at once is fetched once: the second finds it in the cache."""
@@ -148,9 +159,10 @@ class MetadataReader:
     def _entry(self, file: IndexFile, request: Request | None) -> Path | None:
         if not file.sha256:
             return None
-        # What a build says depends on what it was built with. Until now ("metadata") that came from anywhere.
-        built = request is not None and not file.name.endswith(".whl")
-        root = self._cache.with_name(f"metadata-built{routing_digest(request)}") if built and request else self._cache
+        root = self._cache
+        if request is not None and not file.name.endswith(".whl"):
+            # What a build says depends on what it was built with.
+            root = root.with_name(f"metadata-built{routing_digest(request)}")
         return root / file.sha256[:2] / f"{file.sha256}.json"
 
     def _known(self, file: IndexFile, request: Request | None = None) -> CoreMetadata | None:
@@ -225,11 +237,22 @@ def read_all(files: Sequence[IndexFile], read: Callable[[IndexFile], T]) -> dict
         NoResolution: with one fault for each file, where none has a hash.
         ToolFailed: with one fault for each file that failed.
     """
+    by_name = {file.name: file for file in files}
+    return each(by_name, lambda name: read(by_name[name]))
+
+
+def each(names: Iterable[str], read: Callable[[str], T]) -> dict[str, T]:
+    """``read`` of every name, many at once.
+
+    Raises:
+        NoResolution: with one fault for each name, where all failed with it.
+        ToolFailed: with one fault for each name that failed.
+    """
     found: dict[str, T] = {}
     errors: list[LockgenError] = []
     pool = ThreadPoolExecutor(WORKERS)
     try:
-        answers = {file.name: pool.submit(read, file) for file in files}
+        answers = {name: pool.submit(read, name) for name in names}
         for name, answer in answers.items():
             try:
                 found[name] = answer.result()

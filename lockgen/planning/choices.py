@@ -41,6 +41,11 @@ class Choices:
             return CoreMetadata(package.name, package.version)
         return self._metadata[package.index, package.files[0].name]
 
+    def unread(self, solution: Solution) -> int:
+        """How many packages of ``solution`` have a first file whose metadata was not read yet."""
+        firsts = [(package.index, package.files[0].name) for package in solution.packages.values() if package.files]
+        return sum(first not in self._metadata for first in firsts)
+
     def _settled(self, package: Resolved, request: Request) -> Resolved:
         if len(package.files) < 2:
             return package
@@ -52,12 +57,16 @@ class Choices:
             for file in package.files
             if (package.index, file.name) in self._metadata
         }
-        admitted = [name for name, found in table.items() if request.target.admits(found.requires_python)]
-        chosen = admitted[0] if admitted else package.files[0].name
-        alike = [file for file in package.files if file.name in table and _same(table[file.name], table[chosen])]
-        if len(alike) < len(table):
-            self.ambiguous[package.name] = table[chosen]
-        alike.sort(key=lambda file: file.name != chosen)
+        known = [file for file in package.files if file.name in table]
+        admitted = [file for file in known if request.target.admits(table[file.name].requires_python)]
+        chosen = next(iter(admitted), package.files[0])
+        alike = [file for file in known if _same(table[file.name], table[chosen.name])]
+        if len(alike) < len(known):
+            self.ambiguous[package.name] = table[chosen.name]
+        if chosen.yanked is None:
+            # uv installs a yanked file of a pinned version where it is the best one whose hash is locked.
+            alike = [file for file in alike if file.yanked is None]
+        alike.sort(key=lambda file: file != chosen)
         return replace(package, files=tuple(alike))
 
     def _read(self, packages: Iterable[Resolved], request: Request) -> None:
@@ -85,6 +94,33 @@ class Choices:
             if request.offline or not others:
                 raise
         return self.source.read(first, request)
+
+
+def with_yanked(solution: Solution, request: Request, source: MetadataSource) -> Solution:
+    """``solution`` with the yanked files of each package marked, and after the others (PEP 592).
+
+    Only where that can change which file is installed: in packages with several files from a resolver that does not
+    say it.
+
+    Raises:
+        ToolFailed: an index page cannot be read.
+    """
+    unclear = {
+        name: package
+        for name, package in solution.packages.items()
+        if len(package.files) > 1 and not all(file.vouched for file in package.files)
+    }
+    if not unclear:
+        return solution
+    yanked = source.yanked(sorted(unclear), request)
+    marked = {name: _marked(package, yanked) for name, package in unclear.items()}
+    return Solution({**solution.packages, **marked})
+
+
+def _marked(package: Resolved, yanked: frozenset[str]) -> Resolved:
+    files = [replace(file, yanked="") if file.name in yanked else file for file in package.files]
+    # The sort keeps the order of equals: that of `usable_files`.
+    return replace(package, files=tuple(sorted(files, key=lambda file: file.yanked is not None)))
 
 
 def _same(one: CoreMetadata, other: CoreMetadata) -> bool:

@@ -187,3 +187,46 @@ def by_uv(index: LocalIndex, folder: Path) -> str:
     command += ["--default-index", index.url, "--target", str(folder / "site"), "--python", sys.executable]
     subprocess.run([*command, "-r", str(folder / "requirements.txt")], check=True, capture_output=True, env=os.environ)
     return next(path for path in index.asked if path.endswith(".whl"))
+
+
+@pytest.mark.parametrize("resolver", RESOLVERS)
+@pytest.mark.parametrize("pin", ["", '[pins]\npkg = "1.0"\n'], ids=["free", "pinned"])
+@pytest.mark.parametrize("same", [False, True], ids=["other-needs", "same-needs"])
+def test_a_yanked_file_is_not_locked_beside_another_one(
+    project: Project, index: LocalIndex, resolver: str, pin: str, same: bool
+) -> None:
+    """PEP 592 yanks files, not releases. uv may take the yanked file of a pinned version; pip does not."""
+    add(index, 0, f"{CP}-{CP}-linux_{MACHINE}", same=same, yanked=True)
+    good = add(index, 1, "py3-none-any", same=same)
+    project.write(FAMILY.replace("[bases.base]", f"{pin}\n[bases.base]"))
+    project.ok("resolve", "--resolver", resolver)
+    assert locked(project) == ([good], ["helper" if same else "helper1"])
+    before = project.tree
+    if resolver == "uv":
+        (project.root / "locks/lock.json").unlink()
+        project.ok("resolve", "--offline")
+        assert project.tree == before
+
+
+@pytest.mark.parametrize("resolver", RESOLVERS)
+def test_a_release_that_is_yanked_as_a_whole_is_locked_where_it_is_pinned(
+    project: Project, index: LocalIndex, resolver: str
+) -> None:
+    best = add(index, 0, "2-py3-none-any", yanked=True)
+    add(index, 1, "1-py3-none-any", yanked=True)
+    project.write(FAMILY.replace("[bases.base]", '[pins]\npkg = "1.0"\n\n[bases.base]'))
+    project.ok("resolve", "--resolver", resolver)
+    assert locked(project) == ([best], ["helper0"])
+
+
+@pytest.mark.parametrize("resolver", RESOLVERS)
+def test_a_tool_is_not_the_yanked_file(project: Project, index: LocalIndex, resolver: str) -> None:
+    """The same of what installs images."""
+    del index.pages["uv"]
+    index.add("uv", "1.0", tag=f"{CP}-{CP}-linux_{MACHINE}", yanked=True)
+    good = index.add("uv", "1.0")
+    add(index, 0, "py3-none-any")
+    project.write(FAMILY)
+    project.ok("resolve", "--resolver", resolver)
+    (tool,) = json.loads((project.root / "locks/lock.json").read_text())["tools"]
+    assert [file["name"] for file in tool["files"]] == [good]

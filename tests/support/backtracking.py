@@ -53,6 +53,10 @@ class Backtracking:
         """As ports.MetadataSource has it."""
         return {file.name: self.index_metadata(file.name) for file in files}
 
+    def yanked(self, projects: Iterable[str], request: Request) -> frozenset[str]:
+        """As ports.MetadataSource has it; the pages say it of every file already."""
+        return frozenset()
+
     def index_metadata(self, filename: str) -> CoreMetadata:
         return parsed(self.index.metadata[filename], filename)
 
