@@ -62,7 +62,7 @@ def run(root: Path, folder: Path, names: tuple[str, ...], progress: Progress) ->
 
 
 def _paths(files: Iterable[File]) -> dict[str, str]:
-    """The path of each file in `files/`, by sha256: its name, in a folder of its own where two files share the name."""
+    """The path of each file in `files/`, by sha256: its name, in a separate folder where two files share the name."""
     by_name: dict[str, set[str]] = {}
     for file in files:
         by_name.setdefault(file.name, set()).add(file.sha256)
@@ -127,7 +127,7 @@ class _Wheelhouse:
 
 
 def _recorded(path: Path) -> Collection[str] | None:
-    """The names in wheelhouse.json; none where there is no such file, None where it is not lockgen's."""
+    """The names in wheelhouse.json; none where there is no such file, None where another tool wrote it."""
     if not os.path.lexists(path):
         return ()
     try:

@@ -13,7 +13,7 @@ from lockgen.commands.tree import recorded_paths
 from lockgen.errors import BadInput, Fault, LockgenError, Place
 from lockgen.parsing.lock import parse_lock
 from lockgen.rendering.lock import LOCK_PATH
-from lockgen.rendering.ownership import has_header, is_generated, is_removable, may_replace
+from lockgen.rendering.ownership import has_header, is_generated, is_removable
 from lockgen.rendering.templating import MARK
 
 Records = Sequence[Callable[[], Collection[str]]]
@@ -44,10 +44,12 @@ def foreign_files(folder: Folder, wanted: Mapping[str, bytes | None], records: R
             blocked[path] = error.faults[0]
             continue
         if there is not None:
-            if there != data and not may_replace(path, there):
+            if there != data and not has_header(there):
                 unowned[path] = _not_ours("this file is not lockgen's, and would be replaced", path)
         elif data is not None and (above := folder.file_above(path)) is not None:
-            blocked[path] = Fault(f"{above} is no folder; lockgen needs one there", place=Place(above), hint=_MOVE)
+            blocked[path] = Fault(
+                f"{above} is a file, and lockgen needs a folder there", place=Place(above), hint=_MOVE
+            )
         elif folder.is_link(path):
             unowned[path] = _not_ours("this link leads nowhere, is not lockgen's, and would be replaced", path)
     for record in records:
@@ -147,7 +149,7 @@ def generated_on_disk(folder: Folder) -> list[str]:
 
 def may_remove(folder: Folder, path: str) -> bool:
     """Whether lockgen made the file at ``path``, by its header. A link is never lockgen's, whatever it leads to."""
-    return not folder.is_link(path) and may_replace(path, folder.read(path) or b"")
+    return not folder.is_link(path) and has_header(folder.read(path) or b"")
 
 
 def at_head(folder: Folder, path: str) -> bytes | None:

@@ -122,7 +122,7 @@ class ImagePlan:
 
     @property
     def listed(self) -> bool:
-        """Whether a layer of its own has a listed package, in any variant."""
+        """Whether one of its own layers has a listed package, in any variant."""
         return any(variant.pages for variant in self.variants)
 
 

@@ -44,7 +44,7 @@ class Package:
     """One version of one package from one index (None is the default index).
 
     ``requires`` holds what the target's markers let through; ``extras`` the same for each extra that
-    somebody in the family asks for. ``variants`` are those whose images carry it. The first of ``files`` is the
+    the family asks for. ``variants`` are those whose images carry it. The first of ``files`` is the
     one that is installed; the others have the same metadata.
     """
 

@@ -128,7 +128,7 @@ def no_index_fault(manifest: Manifest, variant: str, name: str) -> Fault:
     owners = sorted(index.name for index in manifest.indexes.values() if name in index.packages)
     return Fault(
         f"variant {variant} needs {name}, which comes only from {' or '.join(owners)}",
-        hint=f'give [variants.{variant}] index = "{owners[0]}", or a pin of {name} of its own',
+        hint=f'give [variants.{variant}] index = "{owners[0]}", or its own pin of {name}',
         path=("variants", variant),
     )
 

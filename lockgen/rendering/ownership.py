@@ -7,7 +7,6 @@ user's, and no command replaces or removes it.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from fnmatch import fnmatchcase
 
 from lockgen.model.update import SEEN_PATH
@@ -73,11 +72,6 @@ def has_header(data: bytes) -> bool:
     if text.startswith(b"#!"):
         text = text.partition(b"\n")[2]
     return text.startswith(_HEADERS) or _JSON_HEADER.match(text) is not None
-
-
-def may_replace(path: str, there: bytes, recorded: Collection[str] = ()) -> bool:
-    """Whether lockgen may replace or remove the file ``there`` at ``path``. ``recorded``: the paths of a lock."""
-    return path in recorded or has_header(there)
 
 
 # -- what a journal may contain ---------------------------------------------------

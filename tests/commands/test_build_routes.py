@@ -134,7 +134,7 @@ def test_what_only_the_backend_asks_for(hostile: Project, index: LocalIndex, pay
 
 
 def with_backend(archive: bytes) -> bytes:
-    """The source distribution with a backend of its own that asks for torch (get_requires_for_build_wheel)."""
+    """The source distribution with its own backend, which asks for torch (get_requires_for_build_wheel)."""
     import gzip
     import io
     import tarfile

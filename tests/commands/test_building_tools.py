@@ -147,7 +147,7 @@ def test_a_wheelhouse_holds_each_set_where_it_is_needed(mixed: Project, index: L
 
 
 def test_fetch_removes_no_file_of_the_user_s(mixed: Project, tmp_path: Path) -> None:
-    """`lockgen fetch .` in a project that has a folder `tools` of its own."""
+    """`lockgen fetch .` in a project that already has a folder `tools`."""
     mixed.ok("resolve")
     own = tmp_path / "wheelhouse/tools/mine.py"
     own.parent.mkdir(parents=True)

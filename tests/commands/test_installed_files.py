@@ -161,7 +161,7 @@ def compiled(index: LocalIndex) -> str:
 def test_pip_and_uv_install_the_locked_file(
     tmp_path_factory: pytest.TempPathFactory, release: Sequence[tuple[str, str]]
 ) -> None:
-    """From the hashed line of the lock, whatever order each has of its own."""
+    """From the hashed line of the lock, whatever order each tool has itself."""
     with serving(LocalIndex()) as index:
         names = [add(index, number, f"{build}{tag}") for number, (build, tag) in enumerate(release)]
         files = [IndexFile(name, f"https://index.example/{name}", index.sha256(name)) for name in names]

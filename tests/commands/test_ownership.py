@@ -19,7 +19,7 @@ TORCH = "torch-2.5.1+cu121-cp311-cp311-linux_x86_64.whl"
 
 
 def everything(project: Project) -> dict[str, bytes | int]:
-    """The project and the folders beside it, without lockgen's and uv's caches."""
+    """The project and the folders next to it, without lockgen's and uv's caches."""
     found = snapshot(project.root.parent)
     return {path: data for path, data in found.items() if not path.startswith("cache-")}
 

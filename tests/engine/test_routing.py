@@ -36,7 +36,7 @@ pins = {{ torch = "2.5.1+cu121" }}
 packages = ["alpha", "torch"]
 
 [bases.base]
-env = {{ FAMILY = "{registry}" }}  # of its own: no earlier build is its cache
+env = {{ FAMILY = "{registry}" }}  # differs in each run, so no earlier build serves as a cache
 
 [stages.old]
 from = "base"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,17 @@ def test_reading_which_modules_a_source_has(index: LocalIndex, listed: ExplicitI
     assert "srcpkg.py" in ArtifactReader(Http()).members(source(index), request(listed))
     assert not payload.exists()
     assert not [path for path in index.asked if "torch" in path]
+
+
+def test_a_build_takes_the_pinned_version(index: LocalIndex, payload: Path) -> None:
+    """What is compiled against another torch than the image's does not load there."""
+    with serving(LocalIndex()) as other:
+        files = [add_torch(other, version, "") for version in ("2.5.1+cu121", "2.6.0+cu121")]
+        known = {file.name: CoreMetadata("torch", file.name.split("-")[1]) for file in files}
+        both = ExplicitIndex("cu121", other.url, {"torch": ProjectPage("torch", tuple(files))}, known)
+        pinned = replace(request(both), constraints=("torch==2.5.1+cu121",))
+        rows = [Resolved("srcpkg", "1.0", None, (source(index),))]
+        assert install(rows, pinned, ["srcpkg"]).status == "yes"
+        assert [path for path in other.asked if path.endswith(".whl")] == [
+            "/files/torch-2.5.1%2Bcu121-py3-none-any.whl"
+        ]

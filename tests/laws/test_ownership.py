@@ -298,8 +298,8 @@ def test_check_promises_nothing_that_resolve_refuses(small: Project) -> None:
     ran = small.run("check")
     assert ran.code == 1
     assert "docker/asr/Dockerfile" in ran.out
-    mends = ran.out.splitlines()[-1]
-    assert mends.index("docker/asr/Dockerfile") < mends.index("lockgen resolve")
+    hint = ran.out.splitlines()[-1]
+    assert hint.index("docker/asr/Dockerfile") < hint.index("lockgen resolve")
     (small.root / "docker/asr/Dockerfile").unlink()
     small.ok("resolve")
     small.write(MINE, "docker/asr/requirements-mine.txt")
