@@ -16,7 +16,7 @@ from statistics import median
 from matrix import LOCKGEN, Recorder, Row, quiet, recording
 from measuring import Command
 
-from lockgen.adapters.parallel import cores
+from lockgen.io.parallel import cores
 
 PINS = Path(__file__).parent.parent / "tests/reference/seed-pins/versions.toml"
 RUNS = 5

@@ -23,7 +23,7 @@ from measuring import machine
 from past import FACTS, PUBLIC, Built, family, public
 from store import Store, StoredLayer, diffs, docker, forget, manifest
 
-from lockgen.parsing.progress import ProgressReader
+from lockgen.images.buildkit_progress import ProgressReader
 
 ROOT = Path(__file__).parent.parent
 RESULTS = FACTS / "results.json"

@@ -21,10 +21,10 @@ from typing import Any
 from family import Family
 from measuring import Command, Run
 
-from lockgen.adapters import process
-from lockgen.adapters.parallel import cores
-from lockgen.adapters.process import Finished
-from lockgen.adapters.resolvers import uv
+from lockgen.io import process
+from lockgen.io.parallel import cores
+from lockgen.io.process import Finished
+from lockgen.resolvers import uv
 
 Row = tuple[str, str, str]
 _INDEX = re.compile(r'^url = "file://(.*)"$', re.MULTILINE)

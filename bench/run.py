@@ -17,8 +17,8 @@ from matrix import rows as matrix_rows
 from measuring import Command, Pairs, machine, pairs
 from uv import find_uv_bin
 
-from lockgen.adapters.index_server import Records, serving
-from lockgen.parsing.record import parse_record
+from lockgen.index.record_reader import parse_record
+from lockgen.index.server import Records, serving
 
 UV = str(find_uv_bin())
 LOCKGEN = [sys.executable, "-m", "lockgen", "--quiet"]

@@ -39,7 +39,7 @@ def cli(context: click.Context, project: Path, quiet: bool) -> None:
 
 
 def _talking(context: click.Context, work: Callable[..., int], *arguments: object) -> int:
-    from lockgen.adapters.terminal import Talk
+    from lockgen.io.console import Talk
 
     project, quiet = context.obj
     with Talk(quiet) as talk:
@@ -64,7 +64,7 @@ def _talking(context: click.Context, work: Callable[..., int], *arguments: objec
 @click.pass_context
 def resolve(context: click.Context, /, packages: tuple[str, ...], **flags: Any) -> int:
     """Resolve versions.toml; write the lock, the requirement files and the layers."""
-    from lockgen.commands.resolve import Options, run
+    from lockgen.outputs.resolve_command import Options, run
 
     return _talking(context, lambda root, talk: run(root, Options(**flags, upgrade_packages=packages), talk))
 
@@ -74,7 +74,7 @@ def resolve(context: click.Context, /, packages: tuple[str, ...], **flags: Any) 
 @click.pass_context
 def check(context: click.Context, as_json: bool) -> int:
     """Check offline that every generated file is what versions.toml and the lock come to."""
-    from lockgen.commands.quickcheck import run
+    from lockgen.check.command import run
 
     return run(context.obj[0], as_json=as_json)
 
@@ -90,7 +90,7 @@ def diff(context: click.Context, old: str | None, new: str | None, style: str, a
 
     OLD and NEW are git refs or paths of lock files; by default HEAD and the lock in the working tree.
     """
-    from lockgen.commands.diff import run
+    from lockgen.diff.command import run
 
     return run(context.obj[0], old, new, "json" if as_json else style)  # type: ignore[arg-type]
 
@@ -102,7 +102,7 @@ def diff(context: click.Context, old: str | None, new: str | None, style: str, a
 @click.pass_context
 def why(context: click.Context, package: str, images: tuple[str, ...], as_json: bool) -> int:
     """Show the paths from images to PACKAGE, with the versions asked for. IMAGES narrows them."""
-    from lockgen.commands.why import run
+    from lockgen.why.command import run
 
     return run(context.obj[0], package, images, as_json=as_json)
 
@@ -128,7 +128,7 @@ def build(context: click.Context, /, images: tuple[str, ...], **flags: Any) -> i
 
     IMAGES are names, or IMAGE:VARIANT.
     """
-    from lockgen.commands.build import Options, run
+    from lockgen.images.build_command import Options, run
 
     return _talking(context, lambda root, talk: run(root, images, Options(**flags), talk))
 
@@ -139,7 +139,7 @@ def build(context: click.Context, /, images: tuple[str, ...], **flags: Any) -> i
 @click.pass_context
 def fetch(context: click.Context, folder: Path, images: tuple[str, ...]) -> int:
     """Fill FOLDER with the locked files, for `lockgen build --wheelhouse FOLDER` without a network."""
-    from lockgen.commands.fetch import run
+    from lockgen.images.fetch_command import run
 
     return _talking(context, lambda root, talk: run(root, folder, images, talk))
 
@@ -151,7 +151,7 @@ def fetch(context: click.Context, folder: Path, images: tuple[str, ...]) -> int:
 @click.pass_context
 def verify(context: click.Context, images: tuple[str, ...], registry: str | None, as_json: bool) -> int:
     """Verify that built images hold exactly what the lock says, in layers that hold."""
-    from lockgen.commands.verify import run
+    from lockgen.images.verify_command import run
 
     return _talking(context, lambda root, talk: run(root, images, registry, talk, as_json=as_json))
 
@@ -165,7 +165,7 @@ def inspect(context: click.Context, image: str, as_json: bool) -> int:
 
     IMAGE is any image of the engine or a registry, a file of `docker save`, or a folder with an OCI layout.
     """
-    from lockgen.commands.inspect import run
+    from lockgen.images.inspect_command import run
 
     return _talking(context, lambda root, talk: run(root, image, talk, as_json=as_json))
 
@@ -176,7 +176,7 @@ def inspect(context: click.Context, image: str, as_json: bool) -> int:
 @click.pass_context
 def size(context: click.Context, images: tuple[str, ...], as_json: bool) -> int:
     """Forecast from the lock what images weigh: download and installed bytes, per layer, in three layouts."""
-    from lockgen.commands.size import run
+    from lockgen.size.command import run
 
     return run(context.obj[0], images, as_json=as_json)
 
@@ -196,7 +196,7 @@ def explain(context: click.Context, /, variants: tuple[str, ...], **flags: Any) 
 
     VARIANTS are those of versions.toml; all by default. Ctrl-C ends it with what it has.
     """
-    from lockgen.commands.explain import Options, run
+    from lockgen.conflicts.explain_command import Options, run
 
     return _talking(context, lambda root, talk: run(root, variants, Options(**flags), talk))
 
@@ -224,7 +224,7 @@ def compat(context: click.Context, /, cells: tuple[str, ...], **flags: Any) -> i
 
     CELLS are names or parts of names, as in "python=3.11 torch=2.5.1"; by default all, which writes locks/COMPAT.md.
     """
-    from lockgen.commands.compat import Options, run
+    from lockgen.compat.command import Options, run
 
     return _talking(context, lambda root, talk: run(root, cells, Options(**flags), talk))
 
@@ -246,7 +246,7 @@ def repair(context: click.Context, /, **flags: Any) -> int:
 
     Fewest pins first, then nearest versions; never a pin that is held, another accelerator or another index.
     """
-    from lockgen.commands.repair import Options, run
+    from lockgen.conflicts.repair_command import Options, run
 
     return _talking(context, lambda root, talk: run(root, Options(**flags), talk))
 
@@ -268,7 +268,7 @@ def outdated(context: click.Context, /, **flags: Any) -> int:
 
     torch's family is one row for each table that pins it, on its own index and accelerator.
     """
-    from lockgen.commands.outdated import Options, run
+    from lockgen.upgrade.outdated_command import Options, run
 
     return _talking(context, lambda root, talk: run(root, Options(**flags), talk))
 
@@ -306,7 +306,7 @@ def bump(context: click.Context, /, packages: tuple[str, ...], **flags: Any) -> 
     NAME takes the newest that is allowed. torch takes torchaudio and torchvision along, and keeps its accelerator.
     Without a solution it explains why, and nothing is changed.
     """
-    from lockgen.commands.bump import Options, run
+    from lockgen.upgrade.bump_command import Options, run
 
     return _talking(context, lambda root, talk: run(root, packages, Options(**flags), talk))
 
@@ -318,7 +318,7 @@ def bump(context: click.Context, /, packages: tuple[str, ...], **flags: Any) -> 
 @click.pass_context
 def pairs(context: click.Context, /, **flags: Any) -> int:
     """Show which torch, torchaudio and torchvision belong together, as far as metadata says it."""
-    from lockgen.commands.pairs import Options, run
+    from lockgen.pairs.command import Options, run
 
     return _talking(context, lambda root, talk: run(root, Options(**flags), talk))
 
@@ -361,7 +361,7 @@ def audit(context: click.Context, /, **flags: Any) -> int:
 
     Exit code 1 where one counts that [audit] of versions.toml does not ignore.
     """
-    from lockgen.commands.audit import Options, run
+    from lockgen.audit.command import Options, run
 
     return _talking(context, lambda root, talk: run(root, Options(**flags), talk))
 
@@ -389,7 +389,7 @@ def update(context: click.Context, /, **flags: Any) -> int:
     The token comes from the environment: GITHUB_TOKEN or GH_TOKEN, GITLAB_TOKEN or CI_JOB_TOKEN. Run it again after any
     failure: it goes on where it ended.
     """
-    from lockgen.commands.update import Options, run
+    from lockgen.update.command import Options, run
 
     return _talking(context, lambda root, talk: run(root, Options(**flags), talk))
 
@@ -404,7 +404,7 @@ def lint(context: click.Context, /, **flags: Any) -> int:
 
     The code is the stages' programs and the folders that images copy. Which package holds a module its wheel says.
     """
-    from lockgen.commands.lint import Options, run
+    from lockgen.lint.command import Options, run
 
     return _talking(context, lambda root, talk: run(root, Options(**flags), talk))
 
@@ -424,7 +424,7 @@ def sbom(context: click.Context, /, images: tuple[str, ...], **flags: Any) -> in
 
     IMAGES are names, or IMAGE:VARIANT. The timestamp is $SOURCE_DATE_EPOCH, else the family's cut-off.
     """
-    from lockgen.commands.sbom import Options, run
+    from lockgen.sbom.command import Options, run
 
     return run(context.obj[0], images, Options(**flags))
 
@@ -432,7 +432,7 @@ def sbom(context: click.Context, /, images: tuple[str, ...], **flags: Any) -> in
 @cli.command()
 def schema() -> int:
     """Print the JSON schema of versions.toml."""
-    from lockgen.commands.schema import run
+    from lockgen.manifest.schema_command import run
 
     return run()
 
@@ -448,7 +448,7 @@ def index() -> None:
 @click.pass_context
 def index_record(context: click.Context, name: str, packages: tuple[str, ...]) -> int:
     """Make or refresh the record of index NAME from the live index."""
-    from lockgen.commands.indexes import record
+    from lockgen.index.record_command import record
 
     return _talking(context, lambda root, talk: record(root, name, packages, talk))
 
@@ -462,7 +462,7 @@ def index_measure(context: click.Context, name: str, wheels: tuple[Path, ...]) -
 
     WHEELS are files whose sha256 the record holds; no other bytes count.
     """
-    from lockgen.commands.measure import run
+    from lockgen.index.measure_command import run
 
     return _talking(context, lambda root, talk: run(root, name, wheels, talk))
 
@@ -473,7 +473,7 @@ def index_measure(context: click.Context, name: str, wheels: tuple[Path, ...]) -
 @click.pass_context
 def index_serve(context: click.Context, names: tuple[str, ...], port: int) -> int:
     """Serve the records of the indexes NAMES (default: all) on loopback until Ctrl-C."""
-    from lockgen.commands.indexes import serve
+    from lockgen.index.record_command import serve
 
     return _talking(context, lambda root, talk: serve(root, names, port, talk))
 
@@ -503,7 +503,7 @@ def guarded(arguments: list[str]) -> int:
         with cli.make_context("lockgen", arguments) as context:
             return int(cli.invoke(context) or 0)
     except LockgenError as error:
-        from lockgen.adapters.terminal import show_error
+        from lockgen.io.console import show_error
 
         show_error(error)
         return error.exit_code
@@ -526,7 +526,7 @@ def guarded(arguments: list[str]) -> int:
 def _bug(error: Exception) -> int:
     import traceback
 
-    from lockgen.adapters.process import hide_credentials
+    from lockgen.io.process import hide_credentials
 
     click.echo(hide_credentials("".join(traceback.format_exception(error))), err=True)
     click.echo(f"error: this is a bug of lockgen {__version__}: please report it with the lines above", err=True)

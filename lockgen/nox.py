@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockgen.adapters.process import run
 from lockgen.errors import LockgenError
+from lockgen.io.process import run
 
 if TYPE_CHECKING:
     import nox

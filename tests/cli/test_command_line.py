@@ -72,7 +72,7 @@ def test_quiet_says_nothing_but_data(small: Project) -> None:
 def test_the_schema_is_the_shipped_one(project: Project) -> None:
     import lockgen as package
 
-    shipped = Path(package.__file__).parent / "schema/versions.schema.json"
+    shipped = Path(package.__file__).parent / "manifest/versions.schema.json"
     assert project.ok("schema").out == shipped.read_text()
 
 
@@ -166,7 +166,7 @@ def test_a_bug_is_told_as_one(small: Project, monkeypatch: pytest.MonkeyPatch) -
     def broken(*_: object, **__: object) -> int:
         raise RuntimeError("at https://robot:s3cr3t@index.example/simple")
 
-    monkeypatch.setattr("lockgen.commands.quickcheck.run", broken)
+    monkeypatch.setattr("lockgen.check.command.run", broken)
     ran = small.run("check")
     assert ran.code == 70
     assert "RuntimeError" in ran.err

@@ -12,13 +12,13 @@ from support.backtracking import Backtracking
 from support.generated import NAMES, Silence, Universe, universes
 from support.index import LocalIndex
 
-from lockgen.compatibility import Compatibility
+from lockgen.compat.cells import Situation, axes_of, cells_of, groups_of, situation
+from lockgen.compat.matrix_search import Compatibility
+from lockgen.compat.model import Cell, Outcome, Status
+from lockgen.core.manifest import Manifest
+from lockgen.core.resolution import Request
 from lockgen.errors import NoResolution
-from lockgen.model.manifest import Manifest
-from lockgen.model.matrix import Cell, Outcome, Status
-from lockgen.parsing.manifest import parse_manifest
-from lockgen.planning.cells import Situation, axes_of, cells_of, groups_of, situation
-from lockgen.ports import Request
+from lockgen.manifest.reader import parse_manifest
 
 
 class Notes:

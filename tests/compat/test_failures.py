@@ -9,14 +9,14 @@ from support.backtracking import Backtracking
 from support.generated import Silence
 from support.index import LocalIndex
 
-from lockgen.adapters.answers import Answers
-from lockgen.adapters.parallel import Threads
-from lockgen.compatibility import Compatibility
+from lockgen.compat.cells import Situation, axes_of, cells_of, groups_of, situation
+from lockgen.compat.matrix_search import Compatibility
+from lockgen.compat.model import Outcome
+from lockgen.core.resolution import Request, Resolver, Solution
 from lockgen.errors import TimedOut, ToolFailed
-from lockgen.model.matrix import Outcome
-from lockgen.parsing.manifest import parse_manifest
-from lockgen.planning.cells import Situation, axes_of, cells_of, groups_of, situation
-from lockgen.ports import Request, Resolver, Solution
+from lockgen.io.answers import Answers
+from lockgen.io.parallel import Threads
+from lockgen.manifest.reader import parse_manifest
 
 FAMILY = """\
 [family]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgen.model.matrix import Axis, Cell, Group, Matrix, Result, Status
-from lockgen.rendering.matrix import markdown, statuses_of
+from lockgen.compat.model import Axis, Cell, Group, Matrix, Result, Status
+from lockgen.compat.render import markdown, statuses_of
 
 GROUPS = (
     Group("base_x:cpu", "cpu", ("base_x", "a|b")),

@@ -11,10 +11,10 @@ from packaging.utils import canonicalize_name
 from support.index import TINY_BACKEND, LocalIndex, metadata, serving, wheel
 from support.tiny import PYTHON, Tiny, add_tools, docker, family
 
-from lockgen.commands.tree import tree_of
-from lockgen.model.lock import Package, ToolSet
-from lockgen.parsing.lock import parse_lock
-from lockgen.parsing.manifest import parse_manifest
+from lockgen.core.lock import Package, ToolSet
+from lockgen.lock.reader import parse_lock
+from lockgen.manifest.reader import parse_manifest
+from lockgen.outputs.generated_files import tree_of
 
 VERSIONS = """\
 [family]

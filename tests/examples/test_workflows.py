@@ -79,7 +79,7 @@ def test_actions_are_pinned_by_commit_with_the_tag_beside_it() -> None:
 
 def folders(home: Path, **env: str) -> set[Path]:
     """Where lockgen and uv cache, as they say themselves."""
-    asked = "from lockgen.adapters.caches import cache_root; print(cache_root())"
+    asked = "from lockgen.io.cache import cache_root; print(cache_root())"
     commands = [[sys.executable, "-c", asked], [str(TOOLS / "uv"), "cache", "dir", "--no-config"]]
     environment = {"HOME": str(home), "PATH": os.environ["PATH"], **env}
     run = [subprocess.run(words, env=environment, capture_output=True, text=True, check=True) for words in commands]

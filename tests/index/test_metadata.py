@@ -16,17 +16,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from index.hand_server import Answer, Asked, Hand, hand, metadata_of, ranged, sha256, simple_wheel, wheel_of
+from support.hand_server import Answer, Asked, Hand, hand, metadata_of, ranged, sha256, simple_wheel, wheel_of
 from support.index import sdist
 
-from lockgen.adapters import metadata as metadata_module
-from lockgen.adapters.caches import cache_root
-from lockgen.adapters.http import Http
-from lockgen.adapters.metadata import MetadataReader
+from lockgen.core.index import CoreMetadata, IndexFile
+from lockgen.core.resolution import Request
+from lockgen.core.target import Target
 from lockgen.errors import NoResolution, ToolFailed
-from lockgen.model.target import Target
-from lockgen.parsing.coremetadata import is_static, parse_metadata
-from lockgen.ports import CoreMetadata, IndexFile, Request
+from lockgen.index import metadata as metadata_module
+from lockgen.index.core_metadata import is_static, parse_metadata
+from lockgen.index.metadata import MetadataReader
+from lockgen.io.cache import cache_root
+from lockgen.io.http import Http
 
 NAME = "torch-2.5.1+cu121-cp311-cp311-linux_x86_64.whl"
 REQUIRES = ("filelock", 'sympy==1.13.1 ; python_version >= "3.9"')

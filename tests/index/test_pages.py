@@ -11,11 +11,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from lockgen.core.index import IndexFile, ProjectPage
+from lockgen.core.urls import origin, redacted
 from lockgen.errors import ToolFailed
-from lockgen.model.urls import origin, redacted
-from lockgen.parsing.simple import parse_page
-from lockgen.ports import IndexFile, ProjectPage
-from lockgen.rendering.simple import HTML_TYPE, JSON_TYPE, render_html, render_json
+from lockgen.index.page_reader import parse_page
+from lockgen.index.page_writer import HTML_TYPE, JSON_TYPE, render_html, render_json
 
 URL = "https://index.example/whl/cu121/torch/"
 WHEEL = "torch-2.5.1+cu121-cp311-cp311-linux_x86_64.whl"

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from index.hand_server import metadata_of, sha256
+from support.hand_server import metadata_of, sha256
 
-from lockgen.adapters.records import record_digest
+from lockgen.core.index import IndexFile
 from lockgen.errors import BadInput
-from lockgen.parsing.record import parse_record
-from lockgen.ports import IndexFile
-from lockgen.rendering.record import RecordedFile, headers_of, render_record
+from lockgen.index.record_reader import parse_record
+from lockgen.index.record_writer import RecordedFile, headers_of, render_record
+from lockgen.manifest.record_digests import record_digest
 
 ROOT = Path(__file__).parents[2]
 URL = "https://index.example/whl/cu121"

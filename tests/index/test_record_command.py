@@ -17,16 +17,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from index.hand_server import Answer, Asked, Shelf, hand, metadata_of, sha256, simple_wheel, wheel_of
+from support.hand_server import Answer, Asked, Shelf, hand, metadata_of, sha256, simple_wheel, wheel_of
 from support.signals import with_signals
 
-from lockgen.adapters.http import Http
-from lockgen.adapters.live_index import read_live
-from lockgen.commands.indexes import record
-from lockgen.commands.measure import run as measure
+from lockgen.core.index import ExplicitIndex, IndexFile
 from lockgen.errors import BadInput, ToolFailed
-from lockgen.parsing.record import parse_record
-from lockgen.ports import ExplicitIndex, IndexFile
+from lockgen.index.live_index import read_live
+from lockgen.index.measure_command import run as measure
+from lockgen.index.record_command import record
+from lockgen.index.record_reader import parse_record
+from lockgen.io.http import Http
 
 TORCH = [f"torch-2.5.1+cu121-{tag}-{tag}-linux_x86_64.whl" for tag in ("cp311", "cp312")]
 AUDIO = "torchaudio-2.5.1+cu121-cp311-cp311-linux_x86_64.whl"

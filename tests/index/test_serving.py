@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from html import unescape
 
 import pytest
-from index.hand_server import metadata_of, sha256
+from support.hand_server import metadata_of, sha256
 
-from lockgen.adapters.index_server import Records, metadata_text, serving
-from lockgen.adapters.resolvers.uv import clean_environment, find_uv
-from lockgen.parsing.coremetadata import parse_metadata
-from lockgen.parsing.record import parse_record
-from lockgen.ports import CoreMetadata, ExplicitIndex, IndexFile
-from lockgen.rendering.record import RecordedFile, headers_of, render_record
+from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile
+from lockgen.index.core_metadata import parse_metadata
+from lockgen.index.record_reader import parse_record
+from lockgen.index.record_writer import RecordedFile, headers_of, render_record
+from lockgen.index.server import Records, metadata_text, serving
+from lockgen.io.uv import clean_environment, find_uv
 
 TAG = f"cp{sys.version_info[0]}{sys.version_info[1]}"
 NAME = f"torch-2.5.1+cu121-{TAG}-{TAG}-linux_x86_64.whl"

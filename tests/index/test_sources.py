@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from index.hand_server import Hand, Shelf, hand, simple_wheel
+from support.hand_server import Hand, Shelf, hand, simple_wheel
 
-from lockgen.adapters.http import Http
-from lockgen.adapters.workspace import Folder
-from lockgen.commands.indexes import record
-from lockgen.commands.sources import explicit_indexes
+from lockgen.core.index import ExplicitIndex
 from lockgen.errors import BadInput, ToolFailed
-from lockgen.parsing.manifest import parse_manifest
-from lockgen.ports import ExplicitIndex
+from lockgen.index.record_command import record
+from lockgen.index.sources import explicit_indexes
+from lockgen.io.http import Http
+from lockgen.io.workspace import Folder
+from lockgen.manifest.reader import parse_manifest
 
 PINNED = "torch-2.5.1+cu121-cp311-cp311-linux_x86_64.whl"
 AUDIO = [f"torchaudio-{version}+cu121-cp311-cp311-linux_x86_64.whl" for version in ("2.4.0", "2.5.1")]

@@ -1,79 +1,73 @@
-"""Imports point inward, and each effect has one door."""
+"""Features form an order, layers inside a feature too, pure modules stay pure, and each effect has one door."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parent.parent.parent / "lockgen"
 
-# What each part may import of lockgen's own, from the inside out.
-INWARD = {
-    "errors": set(),
-    "model": {"model"},
-    "ports": {"model"},
-    "planning": {"errors", "model", "planning", "ports"},
-    "rendering": {"model", "ports", "rendering"},
-    "parsing": {"errors", "model", "parsing", "ports"},
-    "tooling": {"errors", "model", "planning", "ports"},
-    "engine": {"errors", "model", "planning", "ports", "tooling"},
-    "remembering": {"model", "ports"},
-    "asking": {"errors", "model", "planning", "ports", "remembering"},
-    "explaining": {"asking", "model", "planning", "ports"},
-    "updating": {"errors", "model", "planning", "ports", "rendering"},
-    "bumping": {"asking", "errors", "model", "planning", "ports"},
-    "outdating": {"bumping", "errors", "model", "planning", "ports"},
-    "compatibility": {"asking", "errors", "explaining", "model", "planning", "ports", "remembering"},
-    "repairing": {"asking", "explaining", "model", "planning", "ports"},
-    "fixing": {"asking", "model", "planning", "ports"},
-    "adapters": {"adapters", "errors", "model", "parsing", "ports", "rendering"},
-    "commands": {
-        "adapters",
-        "asking",
-        "bumping",
-        "commands",
-        "compatibility",
-        "engine",
-        "errors",
-        "explaining",
-        "fixing",
-        "model",
-        "outdating",
-        "parsing",
-        "planning",
-        "ports",
-        "remembering",
-        "rendering",
-        "repairing",
-        "updating",
-    },
-    "cli": {"adapters", "commands", "errors"},
-    "nox": {"adapters", "errors"},
-    "__main__": {"cli"},
-}
-
-PURE = (
-    "errors",
-    "model",
-    "ports",
-    "planning",
-    "rendering",
-    "parsing",
-    "tooling",
-    "engine",
-    "remembering",
-    "asking",
-    "bumping",
-    "outdating",
-    "explaining",
-    "compatibility",
-    "repairing",
-    "fixing",
-    "updating",
+ORDER = (
+    "core",
+    "io",
+    "manifest",
+    "index",
+    "resolvers",
+    "lock",
+    "diff",
+    "outputs",
+    "why",
+    "size",
+    "pairs",
+    "conflicts",
+    "compat",
+    "check",
+    "registry",
+    "images",
+    "sbom",
+    "lint",
+    "audit",
+    "upgrade",
+    "update",
 )
+"""The features. Each may import those before it and none after it."""
+
+TOP = {"__init__", "__main__", "app", "cli", "errors", "nox"}
+"""The modules that are in no feature."""
+
+PURE = {
+    "audit": """advisory affected_packages fix_search model osv_reader ports render severity vulnerabilities""",
+    "compat": """cells html_page install_model install_render matrix_search model native_libraries reader
+    render""",
+    "conflicts": """answer_cache conflict_render conflict_search constraints hitting_sets model oracle reasons
+    repair_render repair_search""",
+    "core": """accelerator close_match compat_axes image_reference index key_path layout lock manifest
+    ownership_rules ports resolution sarif sizes target templating text_table toml_positions update_policy urls""",
+    "diff": """model plan render""",
+    "images": """affected build_model builder_reader buildkit_progress debian inspection layer_model
+    layer_reader""",
+    "index": """core_metadata first_seen_reader first_seen_writer model page_reader page_writer ports
+    project_urls record_reader record_writer wheel_ranking""",
+    "lint": """import_names import_usage model python_imports render""",
+    "lock": """blame build_tools closure engine file_choices graph layers lock_builder reader requests writer""",
+    "manifest": """compat_reader editor fingerprints reader record_digests schema schema_command
+    update_policy_reader""",
+    "outputs": """generated_files image_files image_plan model requirements""",
+    "pairs": """plan reader render table""",
+    "registry": """model tags""",
+    "sbom": """model plan render""",
+    "size": """plan render""",
+    "update": """base_image_updates branches close_reasons commit_message model plan ports pull_request_text
+    render run""",
+    "upgrade": """bump_model bump_render bump_search outdated_model outdated_render outdated_search pin_groups""",
+    "why": """model plan render""",
+}
+"""Modules that read and write nothing, nor does anything that they import. This list may only grow."""
+
 OUTSIDE = {
     "http",
     "os",
@@ -89,55 +83,130 @@ OUTSIDE = {
 }
 
 DOORS = {
-    "subprocess": {"adapters/process.py"},
-    "requests": {"adapters/transport.py"},
-    "urllib3": {"adapters/transport.py"},
-    "rich": {"adapters/terminal.py"},
-    "fcntl": {"adapters/locking.py"},
-    "platformdirs": {"adapters/caches.py"},
+    "subprocess": {"io/process.py"},
+    "requests": {"io/transport.py"},
+    "urllib3": {"io/transport.py"},
+    "rich": {"io/console.py"},
+    "fcntl": {"io/locking.py"},
+    "platformdirs": {"io/cache.py"},
     "tomlkit": set(),
-    "github": {"adapters/forges/github.py"},
-    "gitlab": {"adapters/forges/gitlab.py"},
-    "jinja2": {"rendering/templating.py"},
-    "build": {"adapters/pep517.py"},
-    "elftools": {"adapters/elf.py"},
+    "github": {"update/forges/github.py"},
+    "gitlab": {"update/forges/gitlab.py"},
+    "jinja2": {"core/templating.py"},
+    "build": {"index/pep517_hooks.py"},
+    "elftools": {"compat/elf.py"},
     "nox": {"nox.py"},
-    "cvss": {"parsing/severity.py"},
-    "cyclonedx": {"rendering/sbom.py"},
-    "packageurl": {"rendering/sbom.py"},
+    "cvss": {"audit/severity.py"},
+    "cyclonedx": {"sbom/render.py"},
+    "packageurl": {"sbom/render.py"},
 }
-"""An outside part, and the one module that may know it."""
+"""An outside library or effect, and the one module that may import it."""
+
+MODULES = {
+    ".".join(("lockgen", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
 
 
-def imports(path: Path) -> Iterator[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
+    """The dotted names of everything that ``path`` imports, inside of functions too."""
+    return frozenset(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import"
-            yield node.module or ""
+            module = node.module or ""
+            yield module
+            # `from lockgen.io import journal` imports a module as well.
+            yield from (f"{module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
 
 
-MODULES = sorted(PACKAGE.rglob("*.py"))
+def own_imports(name: str) -> set[str]:
+    """The modules of lockgen that the module ``name`` imports."""
+    return {found for found in imports(MODULES[name]) if found in MODULES and found not in {name, "lockgen"}}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_point_inward(path: Path) -> None:
-    part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    own = {name.split(".")[1] for name in imports(path) if name.startswith("lockgen.")}
-    if part != "__init__":
-        assert own <= INWARD[part], f"{part} may not know {own - INWARD[part]}"
+def feature(name: str) -> str | None:
+    """The feature of a module; None of those directly under lockgen/."""
+    parts = MODULES[name].relative_to(PACKAGE).parts
+    return parts[0] if len(parts) > 1 else None
+
+
+def is_model(name: str) -> bool:
+    return name.endswith(("_model", ".model"))
+
+
+def is_command(name: str) -> bool:
+    return name.endswith(("_command", ".command"))
+
+
+IN_FEATURES = [name for name in MODULES if feature(name) is not None]
+
+
+def test_the_features_are_the_folders() -> None:
+    folders = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
+    assert folders == set(ORDER)
+    assert {path.stem for path in PACKAGE.glob("*.py")} == TOP
+
+
+@pytest.mark.parametrize("name", IN_FEATURES)
+def test_features_import_only_earlier_ones(name: str) -> None:
+    mine = feature(name)
+    allowed = {*ORDER[: ORDER.index(mine or "") + 1]}
+    others = {feature(found) for found in own_imports(name)} - {None}
+    assert others <= allowed, f"{mine} comes before {others - allowed}"
+    assert not own_imports(name) & {"lockgen.app", "lockgen.cli"}
+
+
+@pytest.mark.parametrize("name", [name for name in IN_FEATURES if is_model(name)])
+def test_models_import_only_models(name: str) -> None:
+    others = {found for found in own_imports(name) if feature(found) not in {None, "core"}}
+    assert not [found for found in others if not is_model(found) and found.count(".") > 1]
+    assert not [found for found in others if found.endswith(("_command", ".command"))]
+
+
+@pytest.mark.parametrize("name", [name for name in IN_FEATURES if not is_command(name)])
+def test_only_commands_import_commands(name: str) -> None:
+    assert not [found for found in own_imports(name) if is_command(found)]
+
+
+def test_no_import_cycles() -> None:
+    done: set[str] = set()
+
+    def visit(name: str, above: tuple[str, ...]) -> None:
+        assert name not in above, f"import cycle: {' -> '.join((*above, name))}"
+        if name not in done:
+            for found in sorted(own_imports(name)):
+                visit(found, (*above, name))
+            done.add(name)
+
+    for name in MODULES:
+        visit(name, ())
+
+
+def pure_modules() -> list[str]:
+    return [f"lockgen.{folder}.{stem}" for folder, stems in PURE.items() for stem in stems.split()]
+
+
+@pytest.mark.parametrize("name", pure_modules())
+def test_pure_modules_read_and_write_nothing(name: str) -> None:
+    outside = {found.split(".")[0] for found in imports(MODULES[name])}
+    assert not outside & OUTSIDE
+    allowed = {*pure_modules(), "lockgen.errors", *(f"lockgen.{folder}" for folder in ORDER)}
+    assert own_imports(name) <= allowed
+
+
+@pytest.mark.parametrize("path", MODULES.values(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_each_effect_has_one_door(path: Path) -> None:
     outside = {name.split(".")[0] for name in imports(path)}
-    if part in PURE:
-        assert not outside & OUTSIDE, "the core reads and writes nothing"
     relative = str(path.relative_to(PACKAGE))
     for name, doors in DOORS.items():
-        assert name not in outside or relative in doors, f"{name} is reached through {doors} only"
-
-
-def test_the_parts_named_here_are_those_that_there_are() -> None:
-    there = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in MODULES} - {"__init__"}
-    assert there == INWARD.keys()
+        assert name not in outside or relative in doors, f"{name} is imported in {doors} only"
 
 
 def test_commands_are_imported_only_when_called() -> None:

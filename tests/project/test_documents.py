@@ -13,9 +13,9 @@ from click import Group
 from click.testing import CliRunner
 from uv import find_uv_bin
 
-from lockgen.adapters.resolvers.uv import OLDEST
 from lockgen.cli import cli
-from lockgen.parsing.manifest import parse_manifest
+from lockgen.io.uv import OLDEST
+from lockgen.manifest.reader import parse_manifest
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()

@@ -15,8 +15,8 @@ import pytest
 from support.reader import Line, Written, read_requirements, tree_of
 from uv import find_uv_bin
 
-from lockgen.adapters.index_server import Records, serving
-from lockgen.parsing.record import parse_record
+from lockgen.index.record_reader import parse_record
+from lockgen.index.server import Records, serving
 
 ROOT = Path(__file__).parent.parent.parent
 TARGET = ["--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_35"]

@@ -42,7 +42,7 @@ def policy(*more: str) -> str:
 
 @pytest.fixture
 def clone(project: Project, tmp_path: Path, forge: ForgeServer) -> Clone:
-    """The reference with an old pin, and without its matrix: `tests/updating` has one on a small family."""
+    """The reference with an old pin, and without its matrix: `tests/update` has one on a small family."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "versions.toml", "locks", "docker", ".dockerignore", "shared", "scripts"],
         cwd=ROOT,

@@ -13,10 +13,11 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from lockgen.adapters.resolvers.usable import identity, usable_files
+from lockgen.core.index import CoreMetadata, IndexFile
+from lockgen.core.resolution import Request, Resolved, Solution
 from lockgen.errors import NoResolution
-from lockgen.parsing.coremetadata import parse_metadata
-from lockgen.ports import CoreMetadata, IndexFile, Request, Resolved, Solution
+from lockgen.index.core_metadata import parse_metadata
+from lockgen.index.wheel_ranking import identity, usable_files
 from support.index import LocalIndex
 
 Key = tuple[str, str]

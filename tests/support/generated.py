@@ -10,12 +10,12 @@ from functools import cache
 
 from hypothesis import strategies as st
 
-from lockgen.commands.inputs import fingerprints
-from lockgen.commands.tree import tree_of
-from lockgen.engine import Engine
-from lockgen.parsing.lock import parse_lock
-from lockgen.parsing.manifest import parse_manifest
-from lockgen.ports import CoreMetadata, ExplicitIndex, IndexFile, ProjectPage
+from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile, ProjectPage
+from lockgen.lock.engine import Engine
+from lockgen.lock.reader import parse_lock
+from lockgen.manifest.fingerprints import fingerprints
+from lockgen.manifest.reader import parse_manifest
+from lockgen.outputs.generated_files import tree_of
 from support.backtracking import Backtracking
 from support.index import LocalIndex, metadata, wheel
 

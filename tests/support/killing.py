@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 # What the children need is imported here once: each of them would else do so by itself, again and again.
-import lockgen.commands.resolve
-import lockgen.commands.why  # noqa: F401
-from lockgen.adapters.workspace import Folder
+import lockgen.outputs.resolve_command
+import lockgen.why.command  # noqa: F401
 from lockgen.cli import guarded
+from lockgen.io.workspace import Folder
 from support.reader import tree_of
 
 CALLS = ("replace", "fsync", "unlink", "rmdir", "mkdir", "open", "close", "lstat")

@@ -19,7 +19,7 @@ import pytest
 from coverage import Coverage
 
 import lockgen
-from lockgen.adapters import process
+from lockgen.io import process
 
 CONFIG = "COVERAGE_PROCESS_CONFIG"
 """By this variable coverage enters every Python that is started (`patch = ["subprocess"]`)."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lockgen.model.update import Head, PullRequest
-from lockgen.ports import Repository
-from lockgen.rendering.pullrequest import marks
+from lockgen.update.model import Head, PullRequest
+from lockgen.update.ports import Repository
+from lockgen.update.pull_request_text import marks
 from support.project import Project, Ran
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from lockgen.commands.tree import Written
-from lockgen.parsing.lock import parse_lock
-from lockgen.parsing.manifest import parse_manifest
+from lockgen.lock.reader import parse_lock
+from lockgen.manifest.reader import parse_manifest
+from lockgen.outputs.generated_files import Written
 
 LOCK = Path(__file__).parent.parent / "golden" / "system" / "locks" / "lock.json"
 

@@ -1,1 +1,0 @@
-"""The edges: one outside thing per file."""

@@ -1,0 +1,1 @@
+"""`lockgen audit`: known vulnerabilities and the smallest fix."""

@@ -1,0 +1,1 @@
+"""`lockgen check`: verify that generated files are up to date."""

@@ -1,0 +1,1 @@
+"""Values that several features share, and pure helpers. Reads and writes nothing."""

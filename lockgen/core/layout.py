@@ -1,0 +1,48 @@
+"""Paths and names that lockgen gives to files, bake targets and folders in images: all of them in one place."""
+
+from __future__ import annotations
+
+import re
+
+# -- files of the project, relative to its folder --------------------------------
+
+LOCK_PATH = "locks/lock.json"
+COMPAT_PATH = "locks/COMPAT.md"
+PAIRS_PATH = "locks/pairs.json"
+SEEN_PATH = "locks/first-seen.json"
+"""When a release without an upload time was first seen. The file lives on a separate branch."""
+
+COMMON = "docker/requirements-common"
+BUILD = "docker/requirements-build"
+"""Requirement files, without what tells variants apart and without ".txt"."""
+
+BAKE = "docker/docker-bake.hcl"
+SCRIPT = "docker/build-all-images.sh"
+VERSIONS = "docker/versions.txt"
+IGNORE = ".dockerignore"
+
+# -- headers of generated files --------------------------------------------------
+
+MARK = "# Generated from versions.toml by `lockgen resolve`: edit that file, then run it again.\n"
+COMPAT_MARK = "<!-- Generated from versions.toml by `lockgen compat`: edit that file, then run it again. -->\n"
+
+# -- inside images ---------------------------------------------------------------
+
+WORKDIR = "/app"
+HELPERS = ("system", "tools")
+# Preloaded models: what programs keep in caches, by the variable that sets the cache's folder, and modules.
+MODELS = "/opt/models"
+MODULES = "site-packages"
+CACHES = {"HF_HOME": "cache/huggingface", "TORCH_HOME": "cache/torch", "XDG_CACHE_HOME": "cache"}
+
+# -- bake ------------------------------------------------------------------------
+
+
+def target_name(image: str, variant: str) -> str:
+    """The name of a bake target: no dots. `parse_manifest` refuses a family in which two are equal."""
+    return f"{image}-{variant}".replace(".", "_")
+
+
+def variable(variant: str) -> str:
+    """The bake variable that replaces a variant's base image. No two variants of a family share one."""
+    return "BASE_" + re.sub(r"[^A-Z0-9]", "_", variant.upper())

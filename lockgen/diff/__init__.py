@@ -1,0 +1,1 @@
+"""`lockgen diff`: what differs between two locks."""

@@ -1,0 +1,1 @@
+"""Building, verifying and inspecting images, and wheelhouses for offline builds."""

@@ -1,0 +1,25 @@
+"""Releases as `lockgen update` and `lockgen bump` read them from an index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from packaging.version import Version
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A release with a file that runs on the target. ``uploaded`` is None where the index has no times."""
+
+    version: Version
+    uploaded: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Where a package's releases can be read about, as its own metadata says."""
+
+    package: str
+    label: str
+    url: str

@@ -1,0 +1,1 @@
+"""Effects, one door for each: processes, HTTP, the project folder, caches, git, the terminal."""

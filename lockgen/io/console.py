@@ -1,0 +1,85 @@
+"""What a person sees: errors, progress on a terminal, plain lines and silence elsewhere. stdout is for data."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TextIO
+
+from lockgen.errors import Fault, LockgenError
+from lockgen.io.process import hide_credentials
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+
+def is_interactive(stream: TextIO) -> bool:
+    """Whether somebody watches: a terminal, and no CI."""
+    return stream.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
+
+
+class Talk:
+    """Progress on stderr: a spinner on a terminal; in CI only the notes, each a plain line."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._status: Status | None = None
+
+    def __enter__(self) -> Self:
+        if not self._quiet and is_interactive(sys.stderr):
+            from rich.console import Console
+
+            self._status = Console(stderr=True, highlight=False).status("starting")
+            self._status.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def step(self, text: str) -> None:
+        """What is being done now; shown on a terminal only. Nothing more (an empty text): data may be printed."""
+        if self._status is None:
+            return
+        if not text:
+            self._status.stop()
+            return
+        from rich.text import Text
+
+        self._status.update(Text(clean(text)))
+        self._status.start()
+
+    def note(self, text: str) -> None:
+        """A line that stays."""
+        if self._quiet:
+            return
+        if self._status is not None:
+            self._status.console.print(clean(text), markup=False)
+        else:
+            print(clean(text), file=sys.stderr)  # noqa: T201
+
+
+def clean(text: str) -> str:
+    """``text`` without control characters, so that a name from an index cannot steer a terminal."""
+    return "".join(char if char.isprintable() or char in "\n\t" else "�" for char in hide_credentials(text))
+
+
+def show_error(error: LockgenError) -> None:
+    """Every fault of ``error`` on stderr: what, where, why, what to do."""
+    for fault in error.faults:
+        print(clean(render_fault(fault)), file=sys.stderr)  # noqa: T201
+
+
+def render_fault(fault: Fault) -> str:
+    """A fault as text: ``error: what``, then where, why, and a hint after an empty line."""
+    lines = [f"error: {fault.message}"]
+    if fault.place is not None:
+        lines.append(f"  --> {fault.place}")
+    if fault.reason:
+        lines += ["", *(f"  {line}".rstrip() for line in fault.reason.splitlines())]
+    if fault.hint:
+        lines += ["", f"hint: {fault.hint}"] if fault.reason else [f"  hint: {fault.hint}"]
+    return "\n".join(lines)

@@ -1,0 +1,105 @@
+"""What git holds: one file at one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lockgen.errors import BadInput
+from lockgen.io.process import Finished, run
+
+_TIMEOUT = 60.0
+
+
+def show(root: Path, ref: str, path: str) -> bytes | None:
+    """The content of ``path`` (relative to ``root``, UTF-8) at ``ref``; None where ``ref`` has no such file.
+
+    A HEAD without any commit has no files.
+
+    Raises:
+        BadInput: ``root`` is in no repository, or git knows no such commit.
+        ToolFailed: there is no git, or it did not answer.
+    """
+    check_ref(ref)
+    # ls-tree, since `git show` tells a missing file from a damaged repository only in words.
+    listed = _git(root, "ls-tree", "-z", "--full-name", ref, "--", path)
+    if listed.code:
+        _unlisted(root, ref, listed)
+        return None
+    entry = listed.stdout.split("\t", 1)[0].split(" ")
+    if len(entry) != 3 or entry[1] != "blob":
+        return None
+    blob = _git(root, "cat-file", "blob", entry[2])
+    if blob.code:
+        raise BadInput(f"git cannot read {path} at {ref!r}", reason=blob.last_lines())
+    return blob.stdout.encode()
+
+
+def check_ref(ref: str) -> None:
+    """Refuses what git would take for an option, or for more than a commit's name.
+
+    Raises:
+        BadInput: it does.
+    """
+    if not ref or ref.startswith("-") or ":" in ref or not ref.isprintable():
+        raise BadInput(
+            f"{ref!r} is neither a lock file nor a git ref",
+            hint="name a branch, a tag or a commit, such as HEAD~1, or the path of a lock file",
+        )
+
+
+def _unlisted(root: Path, ref: str, listed: Finished) -> None:
+    inside = _git(root, "rev-parse", "--git-dir")
+    if inside.code:
+        raise BadInput(
+            "this folder is in no git repository, or git may not read it",
+            hint="name two lock files instead of git refs",
+            reason=inside.last_lines(),
+        )
+    unborn = ref == "HEAD" and _git(root, "rev-parse", "--verify", "--quiet", "HEAD").code
+    if not unborn:
+        raise BadInput(
+            f"git knows no commit {ref!r}",
+            hint="see `git branch --all` and `git tag`; a shallow clone may lack it: `git fetch --unshallow`",
+            reason=listed.last_lines(),
+        )
+
+
+def _git(root: Path, *arguments: str) -> Finished:
+    return call(root, arguments, timeout=_TIMEOUT)
+
+
+def call(
+    root: Path, arguments: Sequence[str], *, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float
+) -> Finished:
+    """Runs git in ``root``; ``env`` replaces the environment.
+
+    Raises:
+        ToolFailed: there is no git, or it did not answer in time.
+    """
+    command = ["git", "--literal-pathspecs", "--no-optional-locks", *arguments]
+    return run(command, cwd=root, env=env, stdin=stdin, timeout=timeout)
+
+
+def changed_since(root: Path, ref: str) -> list[str]:
+    """Paths (relative to ``root``) that differ between ``ref`` and the working tree, new files included.
+
+    Raises:
+        BadInput: ``root`` is in no repository, or git knows no such commit.
+    """
+    check_ref(ref)
+    found = _git(root, "diff", "--name-only", "--no-renames", "--relative", "-z", f"{ref}^{{commit}}", "--")
+    if found.code:
+        _unlisted(root, ref, found)
+        raise BadInput(f"git cannot compare with {ref!r}", reason=found.last_lines())
+    new = _git(root, "ls-files", "--others", "--exclude-standard", "-z")
+    return sorted({*found.stdout.split("\0"), *new.stdout.split("\0")} - {""})
+
+
+def last_commit(root: Path, paths: list[str]) -> str | None:
+    """The commit that last touched one of ``paths``, with "-dirty" where the working tree differs; None without one."""
+    commit = _git(root, "log", "-1", "--format=%H", "--", *paths)
+    if commit.code or not commit.stdout.strip():
+        return None
+    dirty = _git(root, "status", "--porcelain", "--", *paths)
+    return commit.stdout.strip() + ("-dirty" if dirty.stdout.strip() else "")

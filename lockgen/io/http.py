@@ -1,0 +1,59 @@
+"""The one door for HTTP. What speaks it (`transport.py`) is much to import, and many a run asks nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from lockgen.io.http_model import LARGEST, Opened, Response
+
+if TYPE_CHECKING:
+    from lockgen.io.transport import Transport
+
+
+class Http:
+    """A client for many threads. User info in a URL is sent as basic authentication, to that URL's host only."""
+
+    def __init__(self) -> None:
+        # Not the transport's own: of two threads that make one at the same time only one is kept.
+        self._credentials: dict[tuple[str, str], tuple[str, str]] = {}
+
+    @cached_property
+    def _transport(self) -> Transport:
+        from lockgen.io.transport import Transport
+
+        return Transport(self._credentials)
+
+    def get(self, url: str, *, accept: str | None = None, span: str | None = None, largest: int = LARGEST) -> Response:
+        """The answer to GET. ``span`` is the value of a Range header; ``largest`` bounds the body, in bytes.
+
+        Raises:
+            ToolFailed: no connection, a body that was cut off or is too large, or any status but 200, 206 and 404.
+        """
+        return self._transport.get(url, accept=accept, span=span, largest=largest)
+
+    def post(self, url: str, document: object, *, largest: int = LARGEST) -> Response:
+        """The answer to ``document``, as JSON. Only for questions: where no answer comes it is asked again.
+
+        Raises:
+            ToolFailed: as `get`.
+        """
+        return self._transport.post(url, document, largest=largest)
+
+    def opened(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        method: str = "GET",
+        form: Mapping[str, str] | None = None,
+    ) -> AbstractContextManager[Opened]:
+        """A body to read as it comes, whatever its size; redirects are followed, and lose what only one host may see.
+
+        A ``form`` is sent as one and to nobody else: there a redirect is the answer.
+
+        Raises:
+            ToolFailed: no connection.
+        """
+        return self._transport.opened(url, headers, method, form)

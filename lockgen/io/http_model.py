@@ -1,0 +1,36 @@
+"""Answers to HTTP requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+
+LARGEST = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer with status 200, 206 or 404. ``headers`` have lower-case names; ``url`` is that after redirects."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("content-type", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An answer whose body is still to be read; any status. ``headers`` have lower-case names."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: IO[bytes]

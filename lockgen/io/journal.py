@@ -1,0 +1,427 @@
+"""Many files replaced as one: staged first, then recorded in a journal, then moved into place.
+
+The journal's appearance is the commit point. Before it nothing of the project is touched; from then on the
+new tree is what counts, and whoever comes next moves what is left (every step may be done twice).
+
+    .lockgen/stage/0, 1, ...   the new bytes, in the order of the journal's ``write``
+    .lockgen/journal.json      {"format": 2, "checkout": {"inode": ..., "ctime_ns": ...},
+                                "write": [[path, sha256], ...], "remove": [path, ...]}
+
+A journal is a list of files to replace and to remove, so one that came with a clone, an archive or a copy would let
+its author change the user's files (guarantee 11). ``checkout`` binds it to this folder: it is the inode and the time
+of the last change of ``.lockgen/.gitignore``, which is written once. That time cannot be set to a chosen value, and
+every copy has another. And a journal names only files of the kinds that lockgen writes or removes.
+
+Callers hold the locks; see workspace.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from lockgen.core.ownership_rules import is_removable, is_writable
+from lockgen.errors import BadInput, Place, ToolFailed
+from lockgen.io.safe_paths import STATE, located, status_of
+
+_FORMAT = 2
+_NO_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO})
+_NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF})
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """What tells this checkout from every copy of it; see the module's text."""
+
+    inode: int
+    ctime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """What is to be done. ``write``: (path, sha256 of the new bytes), the n-th staged under the name n."""
+
+    checkout: Checkout
+    write: tuple[tuple[str, str], ...]
+    remove: tuple[str, ...]
+
+    @property
+    def paths(self) -> list[str]:
+        return sorted([path for path, _ in self.write] + list(self.remove))
+
+
+def journal_path(root: str) -> str:
+    return os.path.join(root, STATE, "journal.json")
+
+
+def _draft_path(root: str) -> str:
+    return os.path.join(root, STATE, "journal.tmp")
+
+
+def _stage_path(root: str) -> str:
+    return os.path.join(root, STATE, "stage")
+
+
+def _staged(root: str, number: int) -> str:
+    return os.path.join(root, STATE, "stage", str(number))
+
+
+def _ignore_path(root: str) -> str:
+    return os.path.join(root, STATE, ".gitignore")
+
+
+def _checkout(root: str) -> Checkout | None:
+    """None where there is no such file, so no journal of this checkout's either."""
+    status = status_of(_ignore_path(root))
+    return Checkout(status.st_ino, status.st_ctime_ns) if status is not None else None
+
+
+def pending(root: str) -> bool:
+    """Whether a committed write is not complete. True where that cannot be seen: nothing is thrown away then."""
+    try:
+        return status_of(journal_path(root)) is not None
+    except OSError:
+        return True
+
+
+def prepare(root: str) -> None:
+    """Makes the state folder, which git does not see.
+
+    Its .gitignore is never touched again, as journals are bound to it. Nor is it made while a journal is there: that
+    one is of another checkout, and will be refused.
+    """
+    state = os.path.join(root, STATE)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(state)
+    if not stat.S_ISDIR(os.lstat(state).st_mode):  # a link could lead anywhere
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), state)
+    ignore = _ignore_path(root)
+    status = status_of(ignore)
+    if (status is None or status.st_size == 0) and not pending(root):  # 0: killed between open and write
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(ignore)
+        with contextlib.suppress(FileExistsError):  # another command was quicker: nobody has a lock yet
+            _write(ignore, b"*\n", 0o644)
+
+
+def stage(root: str, contents: Mapping[str, bytes | None]) -> Journal:
+    """Puts the new bytes on the disk beside the tree. A file keeps the mode of the one it replaces.
+
+    ValueError for a path that a journal may not contain: if the writer were killed, nobody could complete the write.
+    """
+    for path, data in contents.items():
+        if not (is_writable(path) if data is not None else is_removable(path)):
+            raise ValueError(f"lockgen does not write or remove {path}: see rendering/ownership.py")
+    checkout = _checkout(root)
+    if checkout is None:  # removed since prepare()
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), _ignore_path(root))
+    _make_stage(root)
+    write: list[tuple[str, str]] = []
+    remove: list[str] = []
+    for path, data in sorted(contents.items()):
+        if data is None:
+            remove.append(path)
+            continue
+        _write(_staged(root, len(write)), data, _mode_at(located(root, path)) or _new_mode(data))
+        write.append((path, hashlib.sha256(data).hexdigest()))
+    for number in range(len(write)):  # after all writes: then most of these find their bytes flushed
+        _sync(_staged(root, number))
+    _sync_folder(_stage_path(root))
+    return Journal(checkout, tuple(write), tuple(remove))
+
+
+def put(root: str, path: str, data: bytes) -> None:
+    """Replaces one file, which needs no journal: it is moved into place in one step."""
+    _make_stage(root)
+    target = located(root, path)
+    _write(_staged(root, 0), data, _mode_at(target) or _new_mode(data))
+    _sync(_staged(root, 0))
+    _place(_staged(root, 0), target, 0)
+    _sync_folder(os.path.dirname(target))
+
+
+def _make_stage(root: str) -> None:
+    """An empty folder for staged files."""
+    clear(root)
+    if status_of(_stage_path(root)) is not None:
+        raise _foreign_stage()
+    os.mkdir(_stage_path(root))
+
+
+def commit(root: str, journal: Journal) -> None:
+    """From here on the new tree counts."""
+    checkout = {"inode": journal.checkout.inode, "ctime_ns": journal.checkout.ctime_ns}
+    document = {"format": _FORMAT, "checkout": checkout, "write": journal.write, "remove": journal.remove}
+    draft = _draft_path(root)
+    _write(draft, json.dumps(document, indent=1).encode() + b"\n", 0o644)
+    _sync(draft)
+    os.replace(draft, journal_path(root))
+    _sync_folder(os.path.join(root, STATE))
+    _sync_folder(root)
+
+
+def roll_forward(root: str, journal: Journal) -> None:
+    """Does what is left to do of a committed journal, then drops it. May be cut off and done again."""
+    folders: set[str] = set()
+    for number, (path, _) in enumerate(journal.write):
+        target = located(root, path)
+        _place(_staged(root, number), target, number)
+        folders.update(_up_to(root, os.path.dirname(target)))
+    for path in journal.remove:
+        target = located(root, path)
+        _remove(root, target)
+        folders.update(_up_to(root, os.path.dirname(target)))
+    for folder in sorted(folders):
+        with contextlib.suppress(FileNotFoundError):  # a removal left it empty, and took it along
+            _sync_folder(folder)
+    os.unlink(journal_path(root))
+    with contextlib.suppress(OSError):  # the tree is whole: a failure from here on is not one of the write
+        _sync_folder(os.path.join(root, STATE))
+
+
+def discard(root: str) -> None:
+    """Removes staged files, unless a journal needs them. Failures are left for the next writer."""
+    with contextlib.suppress(OSError):
+        if not pending(root):
+            clear(root)
+
+
+def clear(root: str) -> None:
+    """Removes staged files; OSError if that fails. Must not be called while a journal is pending.
+
+    What lockgen cannot have staged (it came with a clone) stays, and its folder with it.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(_draft_path(root))
+    folder = _stage_path(root)
+    if not _is_folder(folder):
+        return
+    left = False
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        if name.isdecimal() and stat.S_ISREG(os.lstat(path).st_mode):
+            os.unlink(path)
+        else:
+            left = True
+    if not left:
+        os.rmdir(folder)
+
+
+def _foreign_stage() -> BadInput:
+    name = f"{STATE}/stage"
+    return BadInput(
+        f"{name} contains files that lockgen did not write, and it needs that folder for itself",
+        place=Place(name),
+        hint=f"Move {name} away and run the command again. Never commit {STATE}.",
+    )
+
+
+def load(root: str) -> Journal:
+    """The pending journal, checked against the checkout, the staged files and the tree. Nothing is changed.
+
+    ToolFailed if it is not one that this user's lockgen left here: no kill does that, so a person has to decide.
+    """
+    if not _is_folder(os.path.join(root, STATE)):
+        raise _refused(f"{STATE} is not a folder")
+    data = _regular(journal_path(root), owned=True)
+    if data is None:
+        raise _refused("it is not a regular file")
+    try:
+        journal = _parse(json.loads(data))
+        for path in journal.paths:
+            located(root, path)
+    except (ValueError, RecursionError, BadInput) as error:
+        raise _refused("it is not a journal as this lockgen writes it") from error
+    if journal.checkout != _checkout(root):
+        raise _refused("it was written in another checkout, and came here with a clone, an archive or a copy")
+    _check_paths(journal)
+    _check_staged(root, journal)
+    return journal
+
+
+def _check_paths(journal: Journal) -> None:
+    for path, _ in journal.write:
+        if not is_writable(path):
+            raise _refused(f"it would write {path}, which lockgen never does")
+    for path in journal.remove:
+        if not is_removable(path):
+            raise _refused(f"it would remove {path}, which lockgen never does")
+
+
+def _check_staged(root: str, journal: Journal) -> None:
+    """Every new file is staged or in place, with the bytes that the journal says."""
+    if status_of(_stage_path(root)) is not None and not _is_folder(_stage_path(root)):
+        raise _refused(f"{STATE}/stage is not a folder")
+    for number, (path, sha256) in enumerate(journal.write):
+        staged = _staged(root, number)
+        # Not staged any more: already moved into place.
+        where = staged if status_of(staged) is not None else located(root, path)
+        data = _regular(where)
+        if data is None or hashlib.sha256(data).hexdigest() != sha256:
+            raise _refused(f"the new {path} is neither staged nor in place")
+
+
+def _parse(document: object) -> Journal:
+    match document:
+        case {
+            "format": 2,
+            "checkout": {"inode": int(inode), "ctime_ns": int(ctime_ns)},
+            "write": list(write),
+            "remove": list(remove),
+        }:
+            return Journal(Checkout(inode, ctime_ns), tuple(map(_entry, write)), tuple(map(_text, remove)))
+    raise ValueError
+
+
+def _entry(value: object) -> tuple[str, str]:
+    match value:
+        case [str(path), str(sha256)]:
+            return path, sha256
+    raise ValueError
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError
+    return value
+
+
+def _refused(why: str) -> ToolFailed:
+    return ToolFailed(
+        f"the journal of an interrupted write cannot be trusted, and nothing was changed: {why}",
+        place=Place(f"{STATE}/journal.json"),
+        hint=f"Remove {STATE}/journal.json to give that write up, look at 'git status', and run "
+        "'lockgen resolve', which writes every generated file again.",
+    )
+
+
+def _is_folder(path: str) -> bool:
+    """A real one: a link could lead anywhere."""
+    status = status_of(path)
+    return status is not None and stat.S_ISDIR(status.st_mode)
+
+
+def _regular(path: str, *, owned: bool = False) -> bytes | None:
+    """The bytes of a regular file; None for anything else, links included.
+
+    ``owned``: ToolFailed if it is another user's.
+    """
+    try:
+        # O_NONBLOCK: opening a FIFO would wait for its writer for ever.
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            return None
+        raise
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):  # open(handle) below would raise for a folder
+            return None
+        if owned and status.st_uid != os.geteuid():
+            raise _refused("it belongs to another user")
+        with open(handle, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(handle)
+
+
+def _mode_at(target: str) -> int | None:
+    status = status_of(target)
+    return stat.S_IMODE(status.st_mode) & 0o777 if status and stat.S_ISREG(status.st_mode) else None
+
+
+def _new_mode(data: bytes) -> int | None:
+    """A script can be run; any other file gets what the umask allows."""
+    return 0o755 if data.startswith(b"#!") else None
+
+
+def _write(path: str, data: bytes, mode: int | None) -> None:
+    """A new file. ``mode`` None: 0644 as far as the umask allows."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    try:
+        if mode is not None:
+            os.fchmod(handle, mode)
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+    except OSError as error:
+        raise _at(error, path) from error
+    finally:
+        os.close(handle)
+
+
+def _at(error: OSError, path: str) -> OSError:
+    """``error`` with a name: failures of an open file carry none."""
+    return OSError(error.errno, error.strerror, path)
+
+
+def _sync(path: str) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        raise _at(error, path) from error
+    finally:
+        os.close(handle)
+
+
+def _sync_folder(path: str) -> None:
+    try:
+        _sync(path)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:  # some file systems cannot sync a folder
+            raise
+
+
+def _place(staged: str, target: str, number: int) -> None:
+    if status_of(staged) is None:
+        return
+    folder = os.path.dirname(target)
+    os.makedirs(folder, exist_ok=True)
+    try:
+        os.replace(staged, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _carry(staged, os.path.join(folder, f"{STATE}-{number}"), target)
+
+
+def _carry(staged: str, beside: str, target: str) -> None:
+    """As ``os.replace``, onto another mount (a volume inside the project's folder)."""
+    with open(staged, "rb") as file:
+        data = file.read()
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(beside)
+    _write(beside, data, stat.S_IMODE(os.lstat(staged).st_mode))
+    _sync(beside)
+    os.replace(beside, target)
+    os.unlink(staged)
+
+
+def _remove(root: str, target: str) -> None:
+    """Removes a file and the folders that it leaves empty."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        os.unlink(target)
+    for folder in _up_to(root, os.path.dirname(target)):
+        if folder == root:
+            return
+        try:
+            os.rmdir(folder)
+        except FileNotFoundError:  # removed before the write was cut off
+            continue
+        except OSError:  # not empty, or it has to stay: nothing of ours
+            return
+
+
+def _up_to(root: str, folder: str) -> Iterable[str]:
+    """``folder`` and the folders above it, up to ``root``."""
+    while folder != root:
+        yield folder
+        folder = os.path.dirname(folder)
+    yield root

@@ -1,0 +1,81 @@
+"""What a write would change, and whether it can be made: all that can be known before a file is touched."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Mapping
+
+from lockgen.errors import BadInput, Place
+from lockgen.io.safe_paths import located, read_file, require_file, status_of
+
+
+def changes(root: str, tree: Mapping[str, bytes | None]) -> dict[str, bytes | None]:
+    """The part of ``tree`` that is not on the disk yet.
+
+    BadInput for a path that leads out of ``root``, or where a file or a folder is in the way; OSError where
+    nothing can be read or written.
+    """
+    targets = {path: located(root, path) for path in sorted(tree)}
+    _refuse_clashes(targets, tree)
+    links = [path for path, target in targets.items() if os.path.islink(target)]
+    changed = {path: tree[path] for path in targets if not _is_there(root, path, path in links, tree[path])}
+    if changed:  # what a link reads may be changed by this very write: make it a file, whatever it reads now
+        changed.update((path, tree[path]) for path in links)
+    for path in changed:
+        _require_folder(root, os.path.dirname(targets[path]), path)
+    return changed
+
+
+def _is_there(root: str, path: str, link: bool, wanted: bytes | None) -> bool:
+    if not link:
+        return _content(root, path) == wanted
+    try:
+        return wanted is not None and read_file(root, path) == wanted
+    except (BadInput, OSError):  # it leads nowhere, or out of the root
+        return False
+
+
+def _content(root: str, path: str) -> bytes | None:
+    status = status_of(located(root, path))
+    if status is None:
+        return None
+    require_file(status, path)
+    return read_file(root, path)
+
+
+def _refuse_clashes(targets: Mapping[str, str], tree: Mapping[str, bytes | None]) -> None:
+    """BadInput if two paths are one file (through a symlinked folder), or one is a folder of another."""
+    names: dict[str, str] = {}
+    for path, target in targets.items():
+        if (other := names.setdefault(target, path)) != path:
+            raise BadInput(f"{other} and {path} are the same file", place=Place(path))
+    for path, target in targets.items():
+        folder = target if tree[path] is not None else ""
+        while len(folder) > 1:
+            folder = os.path.dirname(folder)
+            if folder in names and tree[names[folder]] is not None:
+                raise BadInput(f"{names[folder]} would be a file and the folder of {path}", place=Place(path))
+
+
+def _require_folder(root: str, folder: str, path: str) -> None:
+    """Fails unless ``folder`` is a writable folder or can be made: BadInput if a file is in the way."""
+    while (status := _following(folder)) is None:
+        folder = os.path.dirname(folder)
+    if not stat.S_ISDIR(status.st_mode):
+        name = os.path.relpath(folder, root)
+        raise BadInput(
+            f"{name} is a file; {path} needs a folder there",
+            place=Place(name),
+            hint=f"Move {name} away and run the command again.",
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder)
+
+
+def _following(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None

@@ -1,0 +1,1 @@
+"""`lockgen lint`: unused and missing packages, from the imports in code."""

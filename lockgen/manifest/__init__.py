@@ -1,0 +1,1 @@
+"""versions.toml: its schema, reader, editor, and the fingerprints of what a lock is made from."""

@@ -1,0 +1,415 @@
+"""versions.toml, format 1, as one model: it reads the file and it makes the JSON schema.
+
+Only shapes live here; what needs more than one value (references, circles, names given twice) is checked in
+``parsing/manifest.py``.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
+
+SCHEMA_PATH = "lockgen/manifest/versions.schema.json"
+
+# Patterns avoid look-around: they are published in the JSON schema, and pydantic's regex engine has none.
+_IMAGE = r"^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*$"
+_VARIANT = r"^[a-z0-9][a-z0-9_.-]*$"
+_INDEX = r"^[a-z0-9][a-z0-9_-]*$"
+_REGISTRY = r"^[a-z0-9]+([._-][a-z0-9]+)*(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
+_REFERENCE = (
+    r"^[A-Za-z0-9]+([._-]+[A-Za-z0-9]+)*(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
+    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?(@sha256:[0-9a-f]{64})?$"
+)
+_PYTHON = r"^3\.([89]|1[0-9])$"
+_GLIBC = r"^2\.[0-9]{1,2}$"
+_URL = r"^(https?|file)://[^\s\"'`\\$<>]+$"
+_FOLDER = r"^[A-Za-z0-9_.][A-Za-z0-9_./+-]*$"
+_APT = r"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?(=[A-Za-z0-9.+:~-]+)?$"
+_ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_ENV_VALUE = r"^[A-Za-z0-9 _./:=,@%+~-]*$"
+_PROGRAM = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
+_PPA = r"^[a-z0-9][a-z0-9.+-]*/[a-z0-9][a-z0-9.+-]*$"
+_USER = r"^[a-z_][a-z0-9_-]*$"
+_MODULE = r"^[A-Za-z_][A-Za-z0-9_.]*( [A-Za-z0-9_./:=@+,-]+)*$"
+_GROUP = r"^[a-z0-9]+([._-][a-z0-9]+)*$"
+_PATTERN = r"^[A-Za-z0-9*?][A-Za-z0-9._*?-]*$"
+_IMAGE_PATTERN = r"^[A-Za-z0-9*?][A-Za-z0-9._*?:/-]*$"
+_BRANCH = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$"
+_PREFIX = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*[/-]$"
+_LABEL = r"^[^\s,]([^,\n\r\t]*[^\s,])?$"
+_ADVISORY = r"^[A-Z][A-Za-z0-9]*-[A-Za-z0-9][A-Za-z0-9._:-]*$"
+_SIZE = r"^[0-9]+(\.[0-9]+)? ?(B|kB|MB|GB|KiB|MiB|GiB)$"
+
+MEANING = {
+    _IMAGE: ("an image name", "lower-case letters and digits, joined by single `.`, `_` or `-`"),
+    _VARIANT: ("a variant name", "lower-case letters, digits, `.`, `_` and `-`: it becomes an image tag"),
+    _INDEX: ("an index name", "lower-case letters, digits, `_` and `-`"),
+    _REGISTRY: ("a registry", 'HOST/PATH without a scheme, as in "registry.example/team"'),
+    _REFERENCE: ("an image reference", 'NAME:TAG or NAME:TAG@sha256:DIGEST, as in "python:3.11-slim"'),
+    _PYTHON: ("a Python version", 'two numbers, "3.8" or later, as in "3.11"'),
+    _GLIBC: ("a glibc version", 'two numbers, as in "2.35"'),
+    _URL: ("an index URL", "it begins with https://, and has no spaces, quotes or shell characters"),
+    _FOLDER: ("a path inside the project", "letters, digits and `._/+-`, relative to versions.toml"),
+    _APT: ("a Debian package", 'NAME or NAME=VERSION, as in "libsndfile1"'),
+    _ENV_NAME: ("the name of an environment variable", "letters, digits and `_`"),
+    _ENV_VALUE: (
+        "a plain value",
+        "letters, digits, spaces and `_./:=,@%+~-`; nothing a shell or Docker expands",
+    ),
+    _PROGRAM: ("a file name", "letters, digits and `._-`: a program beside the image's Dockerfile"),
+    _PPA: ("a PPA", 'OWNER/NAME, as in "deadsnakes/ppa"'),
+    _USER: ("a user name", "lower-case letters, digits, `_` and `-`"),
+    _MODULE: ("a module with arguments", 'what `python -m` is given, as in "spacy download en_core_web_sm"'),
+    _GROUP: ("a group name", "lower-case letters and digits, joined by single `.`, `_` or `-`: it becomes a branch"),
+    _PATTERN: ("a pattern of package names", 'a name, where `*` stands for any letters and `?` for one: "pyannote.*"'),
+    _IMAGE_PATTERN: (
+        "a pattern of base images",
+        'a name without its tag, where `*` stands for any letters: "nvidia/*"',
+    ),
+    _BRANCH: ("a branch", 'letters, digits and `._-`, in parts with `/` between them, as in "main"'),
+    _PREFIX: ("a prefix of branches", 'a branch with `/` or `-` at its end, as in "lockgen/"'),
+    _LABEL: ("a label", "words without a comma, and no space around them"),
+    _ADVISORY: ("the name of an advisory", 'as in "CVE-2025-32434", "GHSA-53q9-r3pm-6pq6" or "PYSEC-2024-1"'),
+    _SIZE: ("a size", 'a number and its unit, as in "8 GB" or "500 MiB"'),
+}
+
+
+ImageName = Annotated[str, StringConstraints(pattern=_IMAGE, max_length=100)]
+VariantName = Annotated[str, StringConstraints(pattern=_VARIANT, max_length=60)]
+IndexName = Annotated[str, StringConstraints(pattern=_INDEX, max_length=60)]
+Reference = Annotated[str, StringConstraints(pattern=_REFERENCE, max_length=400)]
+Folder = Annotated[str, StringConstraints(pattern=_FOLDER, max_length=200)]
+AptPackage = Annotated[str, StringConstraints(pattern=_APT, max_length=120)]
+EnvName = Annotated[str, StringConstraints(pattern=_ENV_NAME)]
+EnvValue = Annotated[str, StringConstraints(pattern=_ENV_VALUE)]
+PythonVersion = Annotated[str, StringConstraints(pattern=_PYTHON)]
+Size = Annotated[str, StringConstraints(pattern=_SIZE, max_length=40)]
+AdvisoryId = Annotated[str, StringConstraints(pattern=_ADVISORY, max_length=100)]
+Reason = Annotated[str, Field(min_length=1, max_length=500)]
+Module = Annotated[str, StringConstraints(pattern=_MODULE, max_length=300)]
+GroupName = Annotated[str, StringConstraints(pattern=_GROUP, max_length=60)]
+ImagePattern = Annotated[str, StringConstraints(pattern=_IMAGE_PATTERN, max_length=200)]
+NamePattern = Annotated[str, StringConstraints(pattern=_PATTERN, max_length=200)]
+Label = Annotated[str, StringConstraints(pattern=_LABEL, max_length=50)]
+UpdateStep = Literal["patch", "minor", "major"]
+Days = Annotated[int, Field(ge=0, le=3650)]
+Requirement = Annotated[
+    str, Field(max_length=500, description='A PEP 508 requirement: "numpy", "numpy>=1.26", "fastapi[standard]"')
+]
+
+
+def _pin_shape(value: object) -> str:
+    # A table of anything else is a name with dots that was not quoted, and is told as such.
+    return "=table" if isinstance(value, dict) and value.keys() & {"version", "held"} else "=text"
+
+
+def _axis_shape(value: object) -> str:
+    return "=text" if isinstance(value, str) else "=list"
+
+
+class Table(BaseModel):
+    """A table of the file: unknown keys and loose types are errors."""
+
+    model_config = ConfigDict(
+        defer_build=True,
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        alias_generator=lambda name: name.rstrip("_").replace("_", "-"),
+    )
+
+
+class PinEntry(Table):
+    """A pin with more to say than its version."""
+
+    version: str = Field(description='An exact version, as in "2.5.1+cu121"')
+    held: bool = Field(False, description="Only people move it: no repair, and no cell of the matrix, proposes another")
+
+
+PinValue = Annotated[
+    Annotated[str, Field(description='An exact version, as in "2.5.1+cu121"'), Tag("=text")]
+    | Annotated[PinEntry, Tag("=table")],
+    Discriminator(_pin_shape),
+]
+PinTable = dict[str, PinValue]
+
+
+class FamilyTable(Table):
+    """The family as a whole."""
+
+    name: ImageName = Field(description="Images are {registry}/{name}-{image}:{variant}")
+    registry: Annotated[str, StringConstraints(pattern=_REGISTRY)] | None = Field(
+        None, description="Where the images are pushed"
+    )
+    python: PythonVersion = Field(description='The images\' Python, as in "3.11"')
+    platform: Literal["linux/amd64", "linux/arm64"] = Field("linux/amd64", description="The images' platform")
+    glibc: Annotated[str, StringConstraints(pattern=_GLIBC)] = Field(
+        "2.28",
+        description="The oldest glibc of the base images: wheels that ask for a newer one are not used",
+    )
+    exclude_newer: datetime | None = Field(
+        None, description="Nothing published later is seen: a date, a time and an offset"
+    )
+    build: list[str] = Field(
+        [],
+        description="Packages that are built from their source distribution; for any other, a wheel is needed",
+    )
+    user: Annotated[str, StringConstraints(pattern=_USER, max_length=32)] = Field(
+        "appuser", description="The unprivileged user that every image runs as"
+    )
+    uid: int = Field(1000, description="That user's number", ge=1, le=60000)
+
+
+class IndexTable(Table):
+    """An index besides the default one."""
+
+    url: Annotated[str, StringConstraints(pattern=_URL)] = Field(description="The index's address (PEP 503)")
+    packages: list[str] = Field(description="These come from here and from nowhere else", min_length=1)
+    recorded: Folder | None = Field(
+        None,
+        description="The folder of the recorded index, used instead of the network unless --live is given",
+    )
+
+
+class VariantTable(Table):
+    """A flavour of images with its own solve."""
+
+    from_: Reference = Field(description="The image that root bases of this variant are FROM")
+    index: str | None = Field(None, description="The index whose packages this variant takes from there")
+    pins: PinTable = Field({}, description="Pins of this variant, over the family's")
+    ppa: Annotated[str, StringConstraints(pattern=_PPA, max_length=100)] | None = Field(
+        None, description="Where an Ubuntu base that lacks the family's Python takes it from"
+    )
+
+
+class CommonTable(Table):
+    """What every root base installs first, from docker/requirements-common.txt."""
+
+    packages: list[Requirement] = Field([], description="Requirements; their versions come from the pins")
+
+
+class BudgetsTable(Table):
+    """How large images may be: bytes of Python packages, installed. `lockgen check` fails beyond."""
+
+    max_image: Size | None = Field(None, description="The most that all layers of an image may hold")
+    max_layer: Size | None = Field(None, description="The most that one layer may hold")
+
+
+class BaseTable(Table):
+    """A base: an image that others are FROM."""
+
+    from_: str | None = Field(None, description="The base below; without one, the variant's image")
+    variants: list[str] | None = Field(None, description="The variants it comes in; by default those of its base")
+    packages: list[Requirement] = Field([], description="Requirements; their versions come from the pins")
+    apt: list[AptPackage] = Field([], description="System packages of the image")
+    build_apt: list[AptPackage] = Field([], description="System packages of its builder only")
+    copy_: list[Folder] = Field([], description="Folders of shared code to copy")
+    env: dict[EnvName, EnvValue] = Field({}, description="Environment variables")
+    folders: list[Folder] = Field([], description="Folders under /app that the user may write to")
+    preload: list[Module] = Field(
+        [], description="What `python -m` runs while the image is built, to fetch models: not locked, and not hashed"
+    )
+    max_image: Size | None = Field(None, description="This image's budget, over [budgets]")
+    max_layer: Size | None = Field(None, description="The budget of this image's own layers, over [budgets]")
+
+
+class StageTable(BaseTable):
+    """A stage: a leaf with an entrypoint."""
+
+    from_: str = Field(description="The base it stands on")
+    entrypoint: Annotated[str, StringConstraints(pattern=_PROGRAM)] | None = Field(
+        None, description="The stage's program, beside its Dockerfile"
+    )
+
+
+class PairEntry(Table):
+    """What belongs to one torch release."""
+
+    torchaudio: str | None = Field(None, description="The torchaudio that goes with it")
+    torchvision: str | None = Field(None, description="The torchvision that goes with it")
+    accelerator: str | None = Field(None, description='What the default index\'s build of it is for, as in "cu121"')
+    python: list[PythonVersion] | None = Field(None, description="The Pythons that it has wheels for")
+
+
+AxisValue = Annotated[
+    Annotated[str, Field(description="A bound on the versions that the index has"), Tag("=text")]
+    | Annotated[list[str], Field(min_length=1), Tag("=list")],
+    Discriminator(_axis_shape),
+]
+
+
+class CompatTable(Table):
+    """The compatibility matrix that `lockgen compat` makes. Any pinned package may be an axis, by its name."""
+
+    model_config = ConfigDict(extra="allow", defer_build=True)
+    __pydantic_extra__: dict[str, AxisValue] = Field(init=False)
+
+    python: list[PythonVersion] | None = Field(
+        None, description="The Pythons to try; by default the family's", min_length=1
+    )
+    variants: list[str] | None = Field(None, description="The variants to try; by default all", min_length=1)
+    exclude: list[dict[str, str]] = Field(
+        [], description='Cells to leave out, each by bounds on axes: { python = "3.12", torch = "2.1.*" }'
+    )
+    held: list[str] = Field([], description="Pins that must not move")
+    pairs: dict[str, PairEntry] = Field({}, description="What belongs to a torch release, over what lockgen knows")
+
+
+class GroupTable(Table):
+    """Pins that move together, in one pull request."""
+
+    packages: list[NamePattern] = Field(
+        [], description='Names of pinned packages; `*` stands for any letters: "pyannote.*"', min_length=1
+    )
+    base_images: list[ImagePattern] = Field(
+        [], description='Base images without their tags; `*` stands for any letters: "nvidia/*"', min_length=1
+    )
+    steps: list[UpdateStep] | None = Field(
+        None, description="The steps that are taken; by default those of [update]", min_length=1
+    )
+    cooldown: Days | None = Field(None, description="How many days old a release has to be, over [update]")
+    partial: bool = Field(False, description="What cannot move stays; else the group moves as a whole or not at all")
+
+
+class LeftOutEntry(Table):
+    """Releases that nobody wants."""
+
+    package: NamePattern | None = Field(None, description="The name of a package; `*` stands for any letters")
+    base_image: ImagePattern | None = Field(None, description="Or of a base image, without its tag")
+    variant: VariantName | None = Field(
+        None, description="Of the package only the pin that this variant has for itself"
+    )
+    versions: str | None = Field(None, description='A bound, as in ">=3" or "2.1.*"; without one, all versions')
+    reason: str = Field("", description="Why, in a line", max_length=300)
+
+
+class UpdateTable(Table):
+    """What `lockgen update` may do by itself."""
+
+    groups: dict[GroupName, GroupTable] = Field({}, description="Pins that move together, by the group's name")
+    ignore: list[LeftOutEntry] = Field([], description='What stays away: { package = "numpy", versions = ">=3" }')
+    steps: list[UpdateStep] = Field(["patch", "minor", "major"], description="The steps that are taken", min_length=1)
+    cooldown: Days = Field(0, description="How many days old a release has to be; a fix of a vulnerability need not")
+    max_open: int = Field(5, description="How many pull requests may be open at once", ge=1, le=100)
+    labels: list[Label] = Field(["dependencies"], description="What a pull request is labelled with")
+    base: Annotated[str, StringConstraints(pattern=_BRANCH, max_length=100)] | None = Field(
+        None, description="The branch that pull requests go to; by default the remote's own"
+    )
+    prefix: Annotated[str, StringConstraints(pattern=_PREFIX, max_length=60)] = Field(
+        "lockgen/", description="How the names of lockgen's branches begin"
+    )
+    forge: Literal["github", "gitlab"] | None = Field(
+        None, description="Where pull requests are opened; by default as the remote's address says"
+    )
+    base_images: bool = Field(True, description="Base images move too: a newer tag, or a newer digest of the same tag")
+    move_exclude_newer: bool = Field(
+        False, description="[family] exclude-newer moves along with what is newer; else nothing newer is proposed"
+    )
+
+
+class IgnoreEntry(Table):
+    """An advisory that was looked at and does not count."""
+
+    id: AdvisoryId = Field(description="Any of its names: CVE-…, GHSA-… or PYSEC-…")
+    reason: Reason = Field(description="Why it does not count here")
+    until: date | None = Field(None, description="The last day that it does not count; without one it never does")
+
+
+class AuditTable(Table):
+    """What `lockgen audit` is told."""
+
+    ignore: list[IgnoreEntry] = Field([], description="Advisories that do not count, each with a reason")
+
+
+class LintTable(Table):
+    """What `lockgen lint` is told."""
+
+    unimported: dict[str, Reason] = Field(
+        {}, description="Packages that are used without an import (plugins, engines of others), each with the reason"
+    )
+
+
+class VersionsFile(Table):
+    """versions.toml, format 1: one file for a family of images."""
+
+    format: Literal[1] = Field(1, description="The version of this format")
+    family: FamilyTable
+    index: dict[IndexName, IndexTable] = Field({}, description="Indexes besides the default one, by name")
+    variants: dict[VariantName, VariantTable] = Field(description="The flavours of images, by name", min_length=1)
+    pins: PinTable = Field({}, description="One version per package for the whole family, whoever asks for it")
+    # Not validated: that would build a table's model, and the whole's once more.
+    common: CommonTable = CommonTable.model_construct(packages=[])
+    budgets: BudgetsTable = BudgetsTable.model_construct()
+    bases: dict[ImageName, BaseTable] = Field(description="Images that others are FROM, by name", min_length=1)
+    stages: dict[ImageName, StageTable] = Field({}, description="Images with an entrypoint, by name")
+    compat: CompatTable | None = Field(None, description="The compatibility matrix")
+    update: UpdateTable | None = Field(None, description="What `lockgen update` may do by itself")
+    audit: AuditTable = Field(AuditTable.model_construct(), description="What `lockgen audit` is told")
+    lint: LintTable = Field(LintTable.model_construct(), description="What `lockgen lint` is told")
+
+
+_TABLES: dict[str, type[Table]] = {
+    "family": FamilyTable,
+    "common": CommonTable,
+    "budgets": BudgetsTable,
+    "compat": CompatTable,
+    "update": UpdateTable,
+    "audit": AuditTable,
+    "lint": LintTable,
+}
+_TABLES_BY_NAME: dict[str, type[Table]] = {
+    "pins": PinEntry,
+    "index": IndexTable,
+    "variants": VariantTable,
+    "bases": BaseTable,
+    "stages": StageTable,
+}
+
+
+def table_at(path: tuple[int | str, ...]) -> type[Table] | None:
+    """The model of the table at ``path`` in the file; None where that is no table of the format."""
+    match path:
+        case ():
+            return VersionsFile
+        case (str(name),):
+            return _TABLES.get(name)
+        case (str(name), _):
+            return _TABLES_BY_NAME.get(name)
+        case ("variants", _, "pins", _):
+            return PinEntry
+        case ("compat", "pairs", _):
+            return PairEntry
+        case ("update", "groups", _):
+            return GroupTable
+        case ("update", "ignore", _):
+            return LeftOutEntry
+        case ("audit", "ignore", _):
+            return IgnoreEntry
+        case _:
+            return None
+
+
+def keys_of(table: type[Table]) -> list[str]:
+    """The keys that ``table`` may hold, as they are written in the file."""
+    return [field.alias or name for name, field in table.model_fields.items()]
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema (draft 2020-12) of versions.toml."""
+    schema = VersionsFile.model_json_schema(by_alias=True)
+    _close(schema)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _close(part: object) -> None:
+    """Names that fit no pattern are wrong: pydantic leaves them open in the schema, and refuses them itself."""
+    if isinstance(part, dict):
+        if "patternProperties" in part:
+            part.setdefault("additionalProperties", False)
+        for inner in part.values():
+            _close(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            _close(inner)

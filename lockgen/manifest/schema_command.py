@@ -1,0 +1,20 @@
+"""`lockgen schema`: the JSON schema of versions.toml, made from the model that reads the file."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from lockgen.errors import Exit
+from lockgen.manifest.schema import json_schema
+
+
+def text() -> str:
+    """The schema as the shipped file holds it."""
+    return json.dumps(json_schema(), indent=2) + "\n"
+
+
+def run() -> int:
+    click.echo(text(), nl=False)
+    return Exit.DONE

@@ -1,0 +1,41 @@
+"""Which paths belong to lockgen because a lock records them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from lockgen.core.layout import LOCK_PATH
+from lockgen.errors import BadInput
+from lockgen.io.ownership import Records, at_head, generated_on_disk, may_remove
+from lockgen.io.workspace import Folder
+from lockgen.lock.reader import parse_lock
+from lockgen.outputs.generated_files import recorded_paths
+
+
+def lock_records(folder: Folder) -> Records:
+    """The lock on disk, other files with lockgen's header, and the lock at HEAD: the cheap ones first."""
+    return (
+        lambda: _paths_of(folder.read(LOCK_PATH)),
+        lambda: _lock_of_generated_files(folder),
+        lambda: _paths_of(at_head(folder, LOCK_PATH)),
+    )
+
+
+def _paths_of(data: bytes | None) -> Collection[str]:
+    """The paths that a lock records; none if ``data`` is not a lock."""
+    if data is None:
+        return ()
+    try:
+        return recorded_paths(parse_lock(data, LOCK_PATH))
+    except BadInput:
+        return ()
+
+
+def _lock_of_generated_files(folder: Folder) -> Collection[str]:
+    """The lock's own path, where files of lockgen's lie.
+
+    A lock that a merge or a full disk left in pieces shows by itself no more whose it is. But lockgen never writes its
+    other files without it.
+    """
+    others = (path for path in generated_on_disk(folder) if path != LOCK_PATH)
+    return (LOCK_PATH,) if any(may_remove(folder, path) for path in others) else ()

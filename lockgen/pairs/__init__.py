@@ -1,0 +1,1 @@
+"""Which releases of torch, torchaudio and torchvision belong together. `lockgen pairs`."""

@@ -1,1 +1,0 @@
-"""Text to model. Pure; collects every fault with its place."""

@@ -1,1 +1,0 @@
-"""Model to plan: requests, closures, layers, changes. Pure."""

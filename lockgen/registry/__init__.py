@@ -1,0 +1,1 @@
+"""Image registries: manifests, tags and digests."""

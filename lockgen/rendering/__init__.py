@@ -1,1 +1,0 @@
-"""Plan to text. Pure: data in, string out."""

@@ -1,0 +1,1 @@
+"""`lockgen sbom`: bills of materials as CycloneDX."""

@@ -1,0 +1,1 @@
+"""`lockgen size`: sizes of images before anything is built."""

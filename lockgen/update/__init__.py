@@ -1,0 +1,1 @@
+"""`lockgen update`: pull requests for updates."""

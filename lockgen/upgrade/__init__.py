@@ -1,0 +1,1 @@
+"""Moving pins on purpose. `lockgen outdated` and `lockgen bump`."""

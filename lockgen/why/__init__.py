@@ -1,0 +1,1 @@
+"""`lockgen why`: the dependency paths from images to a package."""

@@ -1,0 +1,35 @@
+"""`lockgen why PACKAGE`: the paths from images to a package."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from lockgen.errors import Exit
+from lockgen.lock.loading import read_lock
+from lockgen.why import render as rendering
+from lockgen.why.plan import PATHS_SHOWN, why
+
+
+def run(
+    workspace_root: Path,
+    package: str,
+    images: Sequence[str] = (),
+    *,
+    as_json: bool = False,
+    limit: int = PATHS_SHOWN,
+) -> int:
+    """Prints why images carry ``package``. ``images`` (names or tags) narrows it; none means all of them.
+
+    Raises:
+        BadInput: there is no lock, or it holds no such package or image.
+    """
+    answer = why(read_lock(workspace_root), package, images or None, limit=limit)
+    if as_json:
+        click.echo(json.dumps(rendering.as_json(answer), indent=2))
+    else:
+        click.echo(rendering.text(answer), nl=False)
+    return Exit.DONE

@@ -1,0 +1,253 @@
+"""The page as people meet it: in a Chromium, with a keyboard, for a screen reader, in the dark and without a script."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, Request, expect
+from support.matrix import matrix, result
+
+from lockgen.compat.html_page import page
+
+Open = Callable[..., Page]
+
+NATIVE = "ctranslate2 4.4.0 asks for libcudnn_ops_infer.so.8, which nobody provides"
+MATRIX = matrix(
+    {"python": ["3.10", "3.11", "3.12"], "torch": ["2.4.1", "2.5.0", "2.5.1"]},
+    {
+        ("3.10", "2.4.1"): [result("no")],
+        ("3.11", "2.4.1"): [result("no")],
+        ("3.12", "2.4.1"): None,
+        ("3.10", "2.5.0"): [result("changes")],
+        ("3.11", "2.5.0"): [result("changes")],
+        ("3.12", "2.5.0"): [result("unknown")],
+        ("3.10", "2.5.1"): [result("yes")],
+        ("3.11", "2.5.1"): [result("yes", installed={"status": "yes", "reason": "", "native": [NATIVE]})],
+        ("3.12", "2.5.1"): [result("unknown")],
+    },
+)
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """What the console says."""
+    return []
+
+
+@pytest.fixture
+def shown(chromium: Browser, tmp_path: Path, said: list[str]) -> Iterator[Open]:
+    """Opens a matrix as a file; at the end, nothing may have been fetched, and nothing gone wrong on the page."""
+    asked: list[str] = []
+    contexts = []
+
+    def asks(request: Request) -> None:
+        if not request.url.startswith(("file:", "data:")):
+            asked.append(request.url)
+
+    def opened(found: dict[str, Any] = MATRIX, after: str = "", **settings: Any) -> Page:
+        path = tmp_path / "compat.html"
+        path.write_text(page(found), encoding="utf-8")
+        context = chromium.new_context(**settings)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.set_default_timeout(10_000)
+        tab.on("console", lambda message: said.append(message.text))
+        tab.on("pageerror", lambda error: said.append(str(error)))
+        tab.on("request", asks)
+        tab.goto(path.as_uri() + after)
+        return tab
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert said == []
+    assert asked == []
+
+
+def cell(tab: Page, where: str, word: str) -> Locator:
+    return tab.get_by_role("button", name=re.compile(rf"^{re.escape(where)}:\s*{word}"))
+
+
+def show(tab: Page, word: str) -> Locator:
+    return tab.get_by_role("checkbox", name=re.compile(f"^{word} "))
+
+
+def test_the_keyboard_alone_reaches_a_cell_opens_it_and_comes_back(shown: Open) -> None:
+    tab = shown()
+    tab.keyboard.press("Tab")
+    for _ in range(4):  # past the four filters, into the table's one tab stop
+        tab.keyboard.press("Tab")
+    expect(cell(tab, "torch 2.4.1, python 3.10", "no")).to_be_focused()
+    tab.keyboard.press("ArrowDown")
+    tab.keyboard.press("ArrowDown")
+    tab.keyboard.press("End")
+    expect(cell(tab, "torch 2.5.1, python 3.12", "unknown")).to_be_focused()
+    tab.keyboard.press("ArrowLeft")
+    tab.keyboard.press("Enter")
+    dialog = tab.get_by_role("dialog", name="torch 2.5.1, python 3.11: yes")
+    expect(dialog).to_be_visible()
+    expect(dialog.get_by_role("heading", name="torch 2.5.1, python 3.11: yes")).to_be_focused()
+    expect(dialog.get_by_role("row", name="torch 2.5.1+cu121")).to_be_visible()
+    expect(dialog.get_by_text(NATIVE)).to_be_visible()
+    tab.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(cell(tab, "torch 2.5.1, python 3.11", "yes")).to_be_focused()
+
+
+def test_the_focus_can_be_seen(shown: Open) -> None:
+    tab = shown()
+    for _ in range(5):
+        tab.keyboard.press("Tab")
+    style = (
+        "getComputedStyle(document.activeElement).outlineStyle + getComputedStyle(document.activeElement).outlineWidth"
+    )
+    assert tab.evaluate(style) == "solid3px"
+
+
+def test_arrows_step_over_what_opens_to_nothing(shown: Open) -> None:
+    tab = shown()
+    cell(tab, "torch 2.4.1, python 3.11", "no").focus()
+    tab.keyboard.press("ArrowRight")
+    expect(cell(tab, "torch 2.4.1, python 3.11", "no")).to_be_focused()
+    show(tab, "changes").uncheck()
+    cell(tab, "torch 2.4.1, python 3.11", "no").focus()
+    tab.keyboard.press("ArrowDown")
+    expect(cell(tab, "torch 2.5.1, python 3.11", "yes")).to_be_focused()
+
+
+def test_a_no_tells_the_reason_and_the_resolvers_own_words(shown: Open) -> None:
+    tab = shown()
+    cell(tab, "torch 2.4.1, python 3.10", "no").click()
+    dialog = tab.get_by_role("dialog")
+    expect(dialog.get_by_text("whisperx 3.4.3 needs torch>=2.5.1", exact=True)).to_be_visible()
+    words = dialog.get_by_text("Because whisperx==3.4.3 depends on torch>=2.5.1")
+    expect(words).to_be_hidden()
+    dialog.get_by_text("What the resolver says").click()
+    expect(words).to_be_visible()
+    dialog.get_by_role("button", name="Close").click()
+    expect(tab.get_by_role("dialog")).to_have_count(0)
+
+
+def test_changes_tell_what_moves(shown: Open) -> None:
+    tab = shown()
+    cell(tab, "torch 2.5.0, python 3.10", "changes").click()
+    expect(tab.get_by_role("dialog").get_by_role("row", name="whisperx 3.4.3 3.3.1")).to_be_visible()
+
+
+def test_a_filter_hides_its_cells_and_says_how_many_are_left(shown: Open) -> None:
+    tab = shown()
+    expect(tab.get_by_role("status")).to_have_text("")
+    show(tab, "no").uncheck()
+    expect(cell(tab, "torch 2.4.1, python 3.10", "no")).to_have_count(0)
+    expect(cell(tab, "torch 2.5.1, python 3.10", "yes")).to_have_count(1)
+    expect(tab.get_by_role("status")).to_have_text("6 of 8 results shown")
+    show(tab, "no").check()
+    expect(cell(tab, "torch 2.4.1, python 3.10", "no")).to_have_count(1)
+
+
+def test_without_a_script_it_opens_closes_and_filters_all_the_same(shown: Open) -> None:
+    tab = shown(java_script_enabled=False)
+    cell(tab, "torch 2.5.1, python 3.10", "yes").press("Enter")
+    dialog = tab.get_by_role("dialog", name="torch 2.5.1, python 3.10: yes")
+    expect(dialog.get_by_role("row", name="numpy 2.3.4")).to_be_visible()
+    tab.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    show(tab, "yes").uncheck()
+    expect(cell(tab, "torch 2.5.1, python 3.10", "yes")).to_have_count(0)
+
+
+def test_a_link_to_a_cell_opens_it(shown: Open) -> None:
+    expect(shown(after="#t1-1").get_by_role("dialog", name="torch 2.4.1, python 3.10: no")).to_be_visible()
+
+
+def test_the_accessibility_tree_has_the_table_with_its_headers(shown: Open) -> None:
+    table = shown().get_by_role("table", name=re.compile("^ml:cuda"))
+    assert [head.inner_text() for head in table.get_by_role("columnheader").all()] == [
+        "torch",
+        "python",
+        "3.10",
+        "3.11",
+        "3.12",
+    ]
+    assert [head.inner_text() for head in table.get_by_role("rowheader").all()] == ["2.4.1", "2.5.0", "2.5.1"]
+    tree = table.aria_snapshot()
+    assert 'button "torch 2.4.1, python 3.10: no"' in tree
+    assert 'cell "excluded"' in tree
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("opened", ["", "#t1-1", "#t1-3", "#t1-7"])
+def test_axe_finds_nothing(shown: Open, scheme: Literal["light", "dark"], opened: str) -> None:
+    tab = shown(after=opened, color_scheme=scheme, reduced_motion="reduce")
+    assert (tab.get_by_role("dialog").count() == 1) is bool(opened)
+    tab.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text())
+    found = tab.evaluate(
+        "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
+    )
+    assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found["violations"]] == []
+    # That it looked: it judged contrast and table headers, and found them good.
+    assert {"color-contrast", "td-headers-attr", "button-name"} <= {rule["id"] for rule in found["passes"]}
+
+
+def test_it_is_dark_where_people_have_it_dark_and_still_where_they_have_it_still(shown: Open) -> None:
+    def looks(**settings: Any) -> list[str]:
+        tab = shown(**settings)
+        style = "(name) => ({...getComputedStyle(document.querySelector(name))})"
+        looks = {name: tab.evaluate(style, name) for name in ("body", ".panel")}
+        return [looks["body"]["backgroundColor"], looks[".panel"]["transitionDuration"]]
+
+    light, moving = looks(color_scheme="light", reduced_motion="no-preference")
+    dark, still = looks(color_scheme="dark", reduced_motion="reduce")
+    assert sum(map(int, re.findall(r"\d+", light))) > 700 > 100 > sum(map(int, re.findall(r"\d+", dark)))
+    assert "0.16s" in moving
+    assert still == "0s"
+
+
+def test_on_paper_reasons_are_told_below_the_tables(shown: Open) -> None:
+    tab = shown()
+    tab.emulate_media(media="print")
+    expect(tab.locator("#t1-1").get_by_text("whisperx 3.4.3 needs torch>=2.5.1", exact=True)).to_be_visible()
+    expect(tab.locator(".panel.yes").first).to_be_hidden()
+    expect(tab.locator(".filter input").first).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_nothing_is_cut_off_at_any_width(shown: Open, width: int) -> None:
+    tab = shown(viewport={"width": width, "height": 800}, reduced_motion="reduce")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    cell(tab, "torch 2.4.1, python 3.10", "no").click()
+    box = tab.get_by_role("dialog").bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width
+
+
+def test_a_script_from_an_index_does_not_run_and_the_policy_holds_even_if_it_got_in(
+    shown: Open, said: list[str]
+) -> None:
+    evil = "<script>window.ran = 1</script><img src=x onerror='window.ran = 1'>"
+    bad = result("no", reason=evil, detail=evil)
+    tab = shown(matrix({"torch": ["2.5.1"]}, {("2.5.1",): [bad]}, family=evil))
+    cell(tab, "torch 2.5.1", "no").click()
+    expect(tab.get_by_role("dialog").get_by_text(evil, exact=True).first).to_be_visible()
+    assert tab.evaluate("typeof window.ran") == "undefined"
+    refused = tab.evaluate(
+        f"""async () => {{
+            const refused = new Promise((done) => document.addEventListener(
+                "securitypolicyviolation", (event) => done(event.effectiveDirective)));
+            const script = document.createElement("script");
+            script.textContent = {json.dumps("window.ran = 1")};
+            document.body.append(script);
+            return await refused;
+        }}"""
+    )
+    assert refused == "script-src-elem"
+    assert len(said) == 1
+    assert "violates the following Content Security Policy" in said.pop()
+    assert tab.evaluate("typeof window.ran") == "undefined"

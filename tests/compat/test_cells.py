@@ -1,0 +1,187 @@
+"""The cells of the matrix: product, exclusions, groups, names, shards, and what a cell asks for."""
+
+from __future__ import annotations
+
+import pytest
+from support.families import SMALL
+
+from lockgen.compat.cells import axes_of, cells_of, chosen, groups_of, images_solved, shard, situation, without_partner
+from lockgen.compat.model import Axis, Cell, Status
+from lockgen.core.compat_axes import Member, Release
+from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile, ProjectPage
+from lockgen.core.manifest import Manifest
+from lockgen.errors import BadInput
+from lockgen.manifest.reader import parse_manifest
+
+COMPAT = """
+[compat]
+python = ["3.11", "3.12"]
+torch = ["2.4.1", "2.5.1"]
+numpy = ["1.26.4", "2.0.0"]
+held = ["numpy"]
+exclude = [{ python = "3.12", torch = "2.4.*" }, { numpy = "<2", variant = "cpu" }]
+"""
+PAIRS = {
+    "2.4.1": Release({"torch": Member("2.4.1", ("3.11",)), "torchaudio": Member("2.4.1", ("3.11", "3.12"))}),
+    "2.5.1": Release({"torch": Member("2.5.1", ("3.11", "3.12")), "torchaudio": Member(None)}),
+}
+
+
+def family(compat: str = COMPAT, text: str = SMALL) -> Manifest:
+    return parse_manifest((text + compat).encode())
+
+
+def matrix(manifest: Manifest) -> tuple[tuple[Axis, ...], tuple[Cell, ...]]:
+    assert manifest.compat is not None
+    axes = axes_of(manifest.compat, {})
+    return axes, cells_of(manifest.compat, axes)
+
+
+def test_the_product_without_what_is_excluded() -> None:
+    axes, cells = matrix(family())
+    assert [axis.name for axis in axes] == ["python", "torch", "numpy", "variant"]
+    assert len(cells) == 16
+    assert len({cell.name for cell in cells}) == 16
+    for cell in cells:
+        at = cell.at
+        old = at["python"] == "3.12" and at["torch"] == "2.4.1"
+        assert cell.excluded == (old or (at["numpy"] == "1.26.4" and at["variant"] == "cpu"))
+
+
+def test_a_bound_takes_every_release_that_the_index_has() -> None:
+    from packaging.version import Version
+
+    compat = family('\n[compat]\ntorch = ">=2.2,<2.6"\n').compat
+    assert compat is not None
+    offered = [Version(v) for v in ("2.10.0", "2.2.0+cu121", "2.5.1+cu121", "2.5.1+cpu", "2.4.0", "2.5.0rc1", "2.1.0")]
+    axes = axes_of(compat, {"torch": offered})
+    assert axes == (
+        Axis("python", ("3.11",)),
+        Axis("torch", ("2.2.0", "2.4.0", "2.5.1")),
+        Axis("variant", ("cpu", "cuda")),
+    )
+    with pytest.raises(BadInput, match="lies within"):
+        axes_of(compat, {"torch": [Version("2.1.0")]})
+
+
+def test_an_exclusion_that_means_nothing_and_one_that_means_everything() -> None:
+    for exclude, message in (('{ python = "3.13" }', "no cell lies within"), ('{ python = ">3" }', "every cell")):
+        compat = family(f'\n[compat]\npython = ["3.11"]\nexclude = [{exclude}]\n').compat
+        assert compat is not None
+        with pytest.raises(BadInput, match=message):
+            cells_of(compat, axes_of(compat, {}))
+
+
+def test_images_that_stand_on_one_base_are_solved_together() -> None:
+    manifest = family()
+    groups = {group.name: group.images for group in groups_of(manifest, ["cuda", "cpu"])}
+    assert groups == {
+        "ml:cuda": ("asr", "base", "ml"),
+        "base:cpu": ("base", "demux"),
+        "ml:cpu": ("asr", "ml"),
+    }
+    solved = {g.name: set(images_solved(manifest, g)) for g in groups_of(manifest, ["cpu"])}
+    assert solved == {"base:cpu": {"base", "demux"}, "ml:cpu": {"base", "ml", "asr"}}
+
+
+@pytest.mark.parametrize(
+    ("word", "count"),
+    [
+        ("python=3.11 torch=2.5.1 numpy=2.0.0 variant=cuda", 1),
+        ("3.11, 2.5.1, 2.0.0, cuda", 1),
+        ("torch=2.5.1", 8),
+        ("variant=cpu python=3.12", 4),
+    ],
+)
+def test_a_cell_by_its_name(word: str, count: int) -> None:
+    axes, cells = matrix(family())
+    assert len(chosen(cells, axes, [word])) == count
+    assert len(chosen(cells, axes, [word, word])) == count
+
+
+@pytest.mark.parametrize("word", ["torch=9", "scipy=1", "3.11, 2.5.1", "cuda", "3.11, 2.5.1, 2.0.0, rocm"])
+def test_a_name_of_no_cell(word: str) -> None:
+    axes, cells = matrix(family())
+    with pytest.raises(BadInput):
+        chosen(cells, axes, [word])
+
+
+@pytest.mark.parametrize("of", [1, 2, 3, 7, 40])
+def test_every_cell_is_in_exactly_one_shard(of: int) -> None:
+    _, cells = matrix(family())
+    parts = [shard(cells, number, of) for number in range(1, of + 1)]
+    assert sorted(cell.name for part in parts for cell in part) == sorted(cell.name for cell in cells)
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_a_torch_that_the_pair_table_does_not_know() -> None:
+    manifest = family('\n[compat]\ntorch = ["2.5.1", "9.9.0"]\n')
+    assert manifest.compat is not None
+    (fault,) = without_partner(manifest.compat, axes_of(manifest.compat, {}), PAIRS)
+    assert "does not know torch 9.9.0" in fault.message
+    assert fault.path == ("compat", "torch", 1)
+
+
+# -- what a cell asks for ------------------------------------------------------
+
+
+def record(*wheels: str) -> dict[str, ExplicitIndex]:
+    files = [IndexFile(name, f"https://index.example/{name}", "0" * 64) for name in wheels]
+    pages = {n: ProjectPage(n, tuple(f for f in files if f.name.startswith(f"{n}-"))) for n in ("torch", "torchaudio")}
+    metadata = {file.name: CoreMetadata(file.name.split("-")[0], file.name.split("-")[1]) for file in files}
+    index = ExplicitIndex("cu121", "https://index.example", pages, metadata, recorded=True)
+    return {"cu121": index}
+
+
+def pins(manifest: Manifest, variant: str) -> dict[str, tuple[str, bool]]:
+    return {name: (str(pin.version), pin.held) for name, pin in manifest.pins_of(variant).items()}
+
+
+ASKED = SMALL.replace('packages = ["torch"]', 'packages = ["torch", "torchaudio"]')
+
+
+def test_the_family_of_torch_moves_as_one_to_the_build_of_the_variants_index() -> None:
+    manifest = family(text=ASKED)
+    group = groups_of(manifest, ["cuda"])[0]
+    cell = Cell({"python": "3.11", "torch": "2.4.1", "numpy": "1.26.4", "variant": "cuda"})
+    indexes = record(
+        "torch-2.4.1+cu121-cp311-cp311-linux_x86_64.whl", "torchaudio-2.4.1+cu121-cp311-cp311-linux_x86_64.whl"
+    )
+    found = situation(manifest, cell, group, PAIRS, indexes)
+    assert pins(found.manifest, "cuda") == {
+        "numpy": ("1.26.4", True),
+        "torch": ("2.4.1+cu121", True),
+        "torchaudio": ("2.4.1+cu121", True),
+    }
+    assert not found.gaps
+    assert not found.loose
+    assert found.manifest.target.python == "3.11"
+
+
+def test_what_nobody_asks_for_by_name_is_loose() -> None:
+    manifest = family()
+    group = next(g for g in groups_of(manifest, ["cpu"]) if g.name == "base:cpu")
+    cell = Cell({"python": "3.12", "torch": "2.4.1", "numpy": "2.0.0", "variant": "cpu"})
+    found = situation(manifest, cell, group, PAIRS, {})
+    assert found.loose == {"torch"}
+    assert pins(found.relaxed.manifest, "cpu") == {"numpy": ("2.0.0", True)}
+
+
+@pytest.mark.parametrize(
+    ("python", "torch", "wheels", "name", "status"),
+    [
+        ("3.12", "2.4.1", [], "torch", Status.NO),
+        ("3.11", "2.4.1", [], "torch", Status.UNKNOWN),
+        ("3.11", "2.4.1", ["torch-2.4.1+cu121-cp311-cp311-linux_x86_64.whl"], "torchaudio", Status.UNKNOWN),
+        ("3.11", "2.5.1", ["torch-2.5.1+cu121-cp311-cp311-linux_x86_64.whl"], "torchaudio", Status.UNKNOWN),
+    ],
+    ids=["never built", "gap of the record", "partner's gap", "no word of a partner"],
+)
+def test_a_file_that_is_not_there(python: str, torch: str, wheels: list[str], name: str, status: Status) -> None:
+    """A record may be incomplete: it is a no only where the wheel is known to exist nowhere."""
+    manifest = family(text=ASKED)
+    cell = Cell({"python": python, "torch": torch, "numpy": "2.0.0", "variant": "cuda"})
+    found = situation(manifest, cell, groups_of(manifest, ["cuda"])[0], PAIRS, record(*wheels))
+    gaps = {gap.name: gap for gap in found.gaps}
+    assert gaps[name].status is status
+    assert name in gaps[name].reason

@@ -1,0 +1,157 @@
+"""explain and repair against brute force: random pin tables on random indexes, every subset asked of a resolver
+in memory.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from typing import TypeVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from packaging.requirements import Requirement
+from support.backtracking import Backtracking
+from support.index import LocalIndex
+
+from lockgen.conflicts.conflict_search import Explainer
+from lockgen.conflicts.constraints import Elements
+from lockgen.conflicts.model import Proposal
+from lockgen.conflicts.oracle import Session
+from lockgen.conflicts.repair_search import Repairer
+from lockgen.core.manifest import Manifest
+from lockgen.core.resolution import Request
+from lockgen.errors import NoResolution
+from lockgen.manifest.reader import parse_manifest
+
+NAMES = ("ape", "bee", "cat", "dog", "eel")
+VERSIONS = ("1.0", "2.0", "3.0")
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class InTurn:
+    """ports.Parallel without threads."""
+
+    workers = 1
+
+    def each(self, work: Callable[[Item], Result], items: Sequence[Item], *, long: bool = False) -> list[Result]:
+        return [work(item) for item in items]
+
+
+class Silent:
+    def step(self, text: str) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+
+class Listed:
+    """ports.Releases of VERSIONS."""
+
+    def usable(self, name: str, request: Request) -> Sequence[str]:
+        return VERSIONS
+
+
+def universe(chance: random.Random) -> LocalIndex:
+    index = LocalIndex()
+    for name in NAMES:
+        for version in VERSIONS:
+            others = chance.sample([other for other in NAMES if other != name], chance.choice((0, 1, 1, 2)))
+            index.add(
+                name, version, [f"{o}{chance.choice(('>=', '<=', '=='))}{chance.choice(VERSIONS)}" for o in others]
+            )
+    return index
+
+
+def family(chance: random.Random) -> Manifest:
+    """Pins for most packages, bounds on some; two are asked for without either."""
+    pins = {name: chance.choice(VERSIONS) for name in chance.sample(NAMES, 3)}
+    held = chance.choice((*pins, None))
+    lines = [
+        f'{name} = {{ version = "{version}", held = true }}' if name == held else f'{name} = "{version}"'
+        for name, version in pins.items()
+    ]
+    asks = [f'"{n}{chance.choice(("", "", ">=2.0", "<3.0"))}"' for n in chance.sample(NAMES, 4)]
+    return parse_manifest(
+        (
+            '[family]\nname = "f"\npython = "3.11"\n[variants.cpu]\nfrom = "python:3.11-slim"\n'
+            f"[pins]\n{chr(10).join(lines)}\n[bases.base]\npackages = [{', '.join(asks)}]\n"
+        ).encode()
+    )
+
+
+def holds(resolver: Backtracking, request: Request) -> bool:
+    try:
+        resolver.solve(request)
+    except NoResolution:
+        return False
+    return True
+
+
+@pytest.mark.slow
+@settings(max_examples=60)
+@given(st.integers(0, 10**9))
+def test_every_minimal_conflict_and_the_fewest_moves(seed: int) -> None:
+    chance = random.Random(seed)
+    index, manifest = universe(chance), family(chance)
+    resolver = Backtracking(index)
+    elements = Elements(manifest, ["cpu"], {})
+    failing = [
+        set(some)
+        for size in range(len(elements.all) + 1)
+        for some in combinations(elements.all, size)
+        if not holds(resolver, elements.request(some))
+    ]
+    least = [some for some in failing if not any(other < some for other in failing)]
+
+    explainer = Explainer(Session(resolver, resolver), manifest, {}, InTurn(), Silent())
+    found = explainer.diagnose(["cpu"])
+    assert found.complete
+    assert sorted(map(sorted, least)) == sorted(sorted(conflict.elements) for conflict in found.conflicts)
+    assert all(conflict.proved for conflict in found.conflicts)
+
+    movable = [element for element in elements.all if not element.held and element.kind != "ask"]
+    whole = [
+        size
+        for size in range(len(movable) + 1)
+        for some in combinations(movable, size)
+        if holds(resolver, elements.request(set(elements.all) - set(some), whole=True))
+    ]
+    repairs = Repairer(explainer, Listed(), {}, ["cpu"]).run()
+    if not least or not whole:
+        assert repairs.proposals == ()
+    else:
+        first = repairs.proposals[0]
+        assert len(first.moves) <= min(whole)
+        moved = {move.element for move in first.moves}
+        assert not any(element.held for element in moved)
+        kept = elements.request(set(elements.all) - moved, whole=True)
+        exact = [f"{move.element.name}=={move.to}" for move in first.moves if move.to is not None]
+        assert holds(resolver, _with(kept, exact))
+        assert nearer(resolver, kept, first) == []
+
+
+def nearer(resolver: Backtracking, kept: Request, proposal: Proposal) -> list[str]:
+    """Versions nearer to the old ones that there would have been, one package after the other as they are drawn."""
+    found: list[str] = []
+    bounds: list[str] = []
+    for move in sorted(proposal.moves, key=lambda move: move.element.name):
+        if move.to is None or move.element.version is None:
+            continue
+        home, far = VERSIONS.index(move.element.version), VERSIONS.index(move.to)
+        near = [version for n, version in enumerate(VERSIONS) if abs(n - home) < abs(far - home)]
+        tried = [f"{move.element.name}=={version}" for version in near]
+        found += [text for text in tried if holds(resolver, _with(kept, [*bounds, text]))]
+        bounds.append(f"{move.element.name}=={move.to}")
+    return found
+
+
+def _with(request: Request, constraints: list[str]) -> Request:
+    from dataclasses import replace
+
+    return replace(
+        request, constraints=tuple(sorted({*request.constraints, *(str(Requirement(c)) for c in constraints)}))
+    )

@@ -1,0 +1,67 @@
+"""The search finds every minimal conflict that a brute-force search finds, whatever cores it is told."""
+
+from __future__ import annotations
+
+from itertools import chain, combinations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lockgen.conflicts.hitting_sets import Items, Search, hitting_sets, minimal
+
+COUNT = 6
+
+
+def subsets(items: Items) -> list[Items]:
+    return [
+        frozenset(part) for part in chain.from_iterable(combinations(sorted(items), n) for n in range(len(items) + 1))
+    ]
+
+
+SETS = st.lists(st.frozensets(st.integers(0, COUNT - 1), min_size=1, max_size=4), max_size=6)
+
+
+@given(SETS)
+def test_hitting_sets_are_those_of_brute_force(sets: list[Items]) -> None:
+    every = [one for one in subsets(frozenset(range(COUNT))) if all(one & other for other in sets)]
+    assert hitting_sets(sets) == minimal(every)
+
+
+@given(SETS, st.data())
+def test_every_minimal_conflict_is_found(planted: list[Items], data: st.DataObject) -> None:
+    """The oracle answers by ``planted``; the cores that it gives for a no need not be minimal."""
+    search = Search(COUNT)
+    asked = 0
+    while batch := search.open(2):
+        for items in batch:
+            asked += 1
+            broken = [conflict for conflict in planted if conflict <= items]
+            if not broken:
+                search.holds(items)
+                continue
+            core = data.draw(st.sampled_from(broken))
+            more = data.draw(st.frozensets(st.sampled_from(sorted(items)), max_size=2))
+            search.fails(core | more)
+    assert search.complete
+    assert asked < 200
+    assert search.conflicts() == [(one, True) for one in minimal(planted)]
+    assert search.corrections == hitting_sets(planted)
+
+
+def test_one_answer_missing_is_not_complete() -> None:
+    search = Search(3)
+    search.fails(frozenset({0, 1}))
+    first, second = search.open(9)
+    search.holds(first)
+    search.unknown(second)
+    assert search.ended
+    assert not search.complete
+    assert search.conflicts() == [(frozenset({0, 1}), False)]
+
+
+def test_an_interrupted_search_proves_what_it_can() -> None:
+    search = Search(3)
+    search.fails(frozenset({0, 1}))
+    for items in search.open(9):
+        search.holds(items)
+    assert search.conflicts() == [(frozenset({0, 1}), True)]

@@ -1,0 +1,27 @@
+"""What a word may have been meant to be."""
+
+import pytest
+
+from lockgen.core.close_match import close_match
+
+MANY = [f"package-{number}" for number in range(160)]
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "hint"),
+    [
+        ("nunpy", ["numpy", "scipy"], "did you mean `numpy`?"),
+        ("zzz", ["numpy", "scipy"], "known here: numpy, scipy"),
+        ("zzz", [], None),
+    ],
+)
+def test_few_names_are_all_told(word: str, known: list[str], hint: str | None) -> None:
+    assert close_match(word, known) == hint
+
+
+def test_of_many_names_only_the_nearest_are_told() -> None:
+    hint = close_match("yaml", [*MANY, "yaml-of-rust", "py-cpuinfo"])
+    assert hint is not None
+    assert "162 names are known here" in hint
+    assert "yaml-of-rust" in hint
+    assert len(hint) < 200

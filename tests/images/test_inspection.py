@@ -1,0 +1,129 @@
+"""Layers upon layers, written by hand: what is replaced, deleted, installed twice, and by whom."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from lockgen.core.target import Target
+from lockgen.errors import BadInput
+from lockgen.images.inspection import broken, installed, shared_files, wasted
+from lockgen.images.layer_model import Layer, LayeredImage, Waste
+from lockgen.images.layer_reader import read_layer
+from lockgen.images.layer_source import read_image
+
+SITE = "opt/venv/lib/python3.11/site-packages"
+
+
+def package(name: str, version: str, size: int, site: str = SITE, needs: str = "") -> dict[str, bytes]:
+    """The files of an installed package; its one module has ``size`` bytes."""
+    info = f"{site}/{name}-{version}.dist-info"
+    record = f"{name}/__init__.py,,\n{name}-{version}.dist-info/METADATA,,\n{name}-{version}.dist-info/RECORD,,\n"
+    return {
+        f"{site}/{name}/__init__.py": b"x" * size,
+        f"{info}/METADATA": f"Name: {name}\nVersion: {version}\n{needs}".encode(),
+        f"{info}/RECORD": record.encode(),
+    }
+
+
+def layer(*parts: dict[str, bytes], gone: tuple[str, ...] = (), packed: bool = False) -> Layer:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz" if packed else "w") as archive:
+        for part in parts:
+            for path, data in part.items():
+                info = tarfile.TarInfo(path)
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+        for path in gone:
+            folder, _, name = path.rpartition("/")
+            archive.addfile(tarfile.TarInfo(f"{folder}/.wh.{name}"), io.BytesIO())
+    buffer.seek(0)
+    return read_layer(buffer, "sha256:0")
+
+
+def image(*layers: Layer) -> LayeredImage:
+    return LayeredImage("image", layers)
+
+
+def test_disjoint_layers_waste_nothing() -> None:
+    clean = image(layer(package("torch", "2.1.0", 9000)), layer(package("numpy", "1.26.4", 500), packed=True))
+    assert wasted(clean) == []
+    assert shared_files(clean) == []
+    assert installed(clean) == {SITE: {"torch": "2.1.0", "numpy": "1.26.4"}}
+
+
+def test_the_second_torch() -> None:
+    """As pip does it: the old one's files are deleted, the new one's written, some over the old ones'."""
+    old = package("torch", "2.1.0+cu121", 9000)
+    info = f"{SITE}/torch-2.1.0+cu121.dist-info"
+    stacked = image(layer(old), layer(package("torch", "2.9.0", 100), gone=(info,)))
+    total = sum(map(len, old.values()))
+    assert wasted(stacked) == [Waste("torch", "2.1.0+cu121", 1, 2, "replaced", total, "2.9.0")]
+    assert installed(stacked) == {SITE: {"torch": "2.9.0"}}
+    assert shared_files(stacked) == [(f"{SITE}/torch/__init__.py", 1, 2)]
+
+
+def test_deleted_in_an_upper_layer() -> None:
+    old = package("torch", "2.1.0", 9000)
+    gone = (f"{SITE}/torch", f"{SITE}/torch-2.1.0.dist-info")
+    assert wasted(image(layer(old), layer(gone=gone))) == [
+        Waste("torch", "2.1.0", 1, 2, "deleted", sum(map(len, old.values())))
+    ]
+
+
+def test_an_emptied_folder_hides_what_was_in_it() -> None:
+    old = package("torch", "2.1.0", 9000)
+    emptied = layer({f"{SITE}/torch/.wh..wh..opq": b"", f"{SITE}/torch/other.py": b"y"})
+    found = wasted(image(layer(old), emptied))
+    assert found == [Waste("torch", "2.1.0", 1, 2, "deleted", 9000)]
+
+
+def test_two_copies_in_two_places() -> None:
+    """Both are there, and which one is imported hangs on the path."""
+    other = "usr/local/lib/python3.11/site-packages"
+    found = wasted(image(layer(package("numpy", "1.26.4", 50, other)), layer(package("numpy", "2.0.0", 700))))
+    assert [(w.package, w.version, w.layer, w.kind, w.now) for w in found] == [("numpy", "1.26.4", 1, "twice", "2.0.0")]
+
+
+def test_bytecode_belongs_to_its_module() -> None:
+    compiled = {f"{SITE}/torch/__pycache__/__init__.cpython-311.pyc": b"z" * 300}
+    old = package("torch", "2.1.0", 9000)
+    gone = (f"{SITE}/torch", f"{SITE}/torch-2.1.0.dist-info")
+    (found,) = wasted(image(layer(old, compiled), layer(gone=gone)))
+    assert found.bytes == sum(map(len, old.values())) + 300
+
+
+def test_what_pip_check_would_say() -> None:
+    target = Target("3.11", "linux/amd64", "2.35")
+    needs = "Requires-Dist: numpy>=2\nRequires-Dist: ghost\nRequires-Dist: pywin32; sys_platform == 'win32'\n"
+    held = image(layer(package("torch", "2.1.0", 9, needs=needs), package("numpy", "1.26.4", 9)))
+    assert broken(held, target, SITE) == [
+        "torch 2.1.0 requires numpy>=2, and 1.26.4 is installed",
+        "torch 2.1.0 requires ghost, which is not installed",
+    ]
+
+
+def test_a_layer_that_is_none() -> None:
+    with pytest.raises(BadInput, match="no tar file"):
+        read_layer(io.BytesIO(b"\1" * 2000), "sha256:1")
+
+
+@pytest.mark.parametrize("name", ["/nonexistent", "./image.tar"])
+def test_a_path_that_is_not_there_asks_no_registry(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "docker").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(BadInput, match="no file or folder"):
+        read_image(tmp_path, name)
+
+
+def test_what_a_package_brings_inside_itself_is_its_own() -> None:
+    """setuptools has copies of others in setuptools/_vendor: neither installed, nor asked for, nor second ones."""
+    vendored = package("wheel", "0.45", 10, f"{SITE}/setuptools/_vendor", "Requires-Dist: not-there\n")
+    image = LayeredImage("x", (layer(package("setuptools", "80.0", 5), vendored),))
+    assert installed(image) == {SITE: {"setuptools": "80.0"}}
+    assert broken(image, Target("3.11", "linux/amd64", "2.35"), "opt/venv/lib/") == []
+    assert wasted(image) == []

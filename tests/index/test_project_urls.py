@@ -1,0 +1,40 @@
+"""Where a project tells of its releases, from its Core Metadata."""
+
+from __future__ import annotations
+
+import pytest
+
+from lockgen.index.project_urls import news_of
+
+
+def told(*lines: str) -> tuple[str, str] | None:
+    return news_of("\n".join(["Metadata-Version: 2.1", "Name: numpy", "Version: 1.0", *lines, "", ""]).encode())
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        (
+            ["Project-URL: Homepage, https://numpy.org", "Project-URL: Release-Notes, https://numpy.org/news"],
+            ("Release-Notes", "https://numpy.org/news"),
+        ),
+        (["Home-page: https://github.com/numpy/numpy"], ("Releases", "https://github.com/numpy/numpy/releases")),
+        (
+            ["Project-URL: Source, https://github.com/numpy/numpy.git"],
+            ("Releases", "https://github.com/numpy/numpy/releases"),
+        ),
+        (["Project-URL: Code, https://gitlab.com/a/b/"], ("Releases", "https://gitlab.com/a/b/-/releases")),
+        (
+            ["Project-URL: Source, https://github.com/numpy/numpy/tree/main"],
+            ("Source", "https://github.com/numpy/numpy/tree/main"),
+        ),
+        (
+            ["Project-URL: Changelog, https://github.com/numpy/numpy"],
+            ("Releases", "https://github.com/numpy/numpy/releases"),
+        ),
+        (["Home-page: https://numpy.org"], ("Homepage", "https://numpy.org")),
+        (["Project-URL: Funding, https://numpy.org/money"], None),
+    ],
+)
+def test_the_best_that_it_names(lines: list[str], found: tuple[str, str] | None) -> None:
+    assert told(*lines) == found

@@ -1,0 +1,31 @@
+"""The lock as text: what is written is read again as it was, and any other byte is noticed."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from support.generated import Family, Universe, families, resolve, universes
+
+from lockgen.errors import NoResolution
+from lockgen.lock.reader import is_intact, parse_lock
+from lockgen.lock.writer import render_lock
+
+few = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@few
+@given(universes().flatmap(lambda u: st.tuples(st.just(u), families(u))), st.data())
+def test_a_lock_reads_as_it_was_written(drawn: tuple[Universe, Family], data: st.DataObject) -> None:
+    universe, family = drawn
+    try:
+        text = resolve(universe, family.toml())["locks/lock.json"]
+    except NoResolution:
+        assume(False)
+        raise
+    assert render_lock(parse_lock(text, "lock")).encode() == text
+    assert is_intact(text)
+    assert json.loads(text)["format"] == 1
+    at = data.draw(st.integers(0, len(text) - 1))
+    assert not is_intact(text[:at] + bytes([text[at] ^ 1]) + text[at + 1 :])

@@ -1,0 +1,275 @@
+"""Image registries: tags over pages, digests, and every way to log in; a secret is in no error."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from support.registry import IDENTITY, SECRET, TOKEN, USER, LocalRegistry, serving
+
+from lockgen.errors import BadInput, ToolFailed
+from lockgen.io.http import Http
+from lockgen.registry.client import Registry
+
+TAGS = ("3.11-slim", "3.11.4-slim", "3.11.9-slim", "3.12-slim", "latest")
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LocalRegistry]:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with serving(LocalRegistry()) as local:
+        local.add("team/python", *TAGS)
+        yield local
+
+
+def asked(registry: LocalRegistry, tag: str = "3.11-slim") -> Registry:
+    return Registry(Http(), f"{registry.host}/team/python:{tag}")
+
+
+def log_in(tmp_path: Path, entry: dict[str, object]) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(entry))
+
+
+def coded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def helped(registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: str, secret: str) -> None:
+    """A helper `safe`: a program that reads the registry's name and answers with JSON, as Docker's own do."""
+    program = tmp_path / "bin" / "docker-credential-safe"
+    program.parent.mkdir()
+    answer = json.dumps({"ServerURL": registry.host, "Username": user, "Secret": secret})
+    program.write_text(f"#!/bin/sh\nread host\n[ \"$1 $host\" = 'get {registry.host}' ] && echo '{answer}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+
+
+def with_identity(
+    where: str, registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str = IDENTITY
+) -> None:
+    """An identity token, as `docker login` leaves it in config.json (Azure's with a user without a password) or not."""
+    if where == "config.json":
+        nobody = coded("00000000-0000-0000-0000-000000000000:")
+        log_in(tmp_path, {"auths": {registry.host: {"auth": nobody, "identitytoken": token}}})
+        return
+    helped(registry, tmp_path, monkeypatch, "<token>", token)
+    log_in(tmp_path, {where: "safe" if where == "credsStore" else {registry.host: "safe"}})
+
+
+def told(error: ToolFailed) -> str:
+    """All that a person can be shown of ``error``."""
+    return repr(error) + repr([(f.message, f.reason, f.hint) for f in error.faults])
+
+
+def test_tags_over_pages_and_a_digest(registry: LocalRegistry) -> None:
+    assert asked(registry).tags() == sorted(TAGS)
+    assert len([line for line in registry.asked if "tags/list" in line]) == 3
+    assert asked(registry).digest() == registry.digest("team/python", "3.11-slim")
+    assert "HEAD /v2/team/python/manifests/3.11-slim" in registry.asked
+
+
+def test_a_registry_that_keeps_the_digest_to_itself(registry: LocalRegistry) -> None:
+    registry.digests = False
+    assert asked(registry).digest() == registry.digest("team/python", "3.11-slim")
+
+
+def test_pages_of_a_registry_that_does_not_know_its_own_address(registry: LocalRegistry) -> None:
+    """As behind a proxy: its links name another host, and the list is whole all the same."""
+    registry.elsewhere = "http://registry.internal.example"
+    assert asked(registry).tags() == sorted(TAGS)
+
+
+def test_an_anonymous_token(registry: LocalRegistry) -> None:
+    registry.auth = "token"
+    assert asked(registry).tags() == sorted(TAGS)
+    (token,) = [line for line in registry.asked if "/token" in line]
+    assert token == "GET /token?service=local&scope=repository%3Ateam%2Fpython%3Apull"
+
+
+def test_a_password_for_the_host_in_netrc_takes_no_tokens_place(
+    registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    registry.auth = "token"
+    assert asked(registry).tags() == sorted(TAGS)
+
+
+@pytest.mark.parametrize("auth", ["token", "basic"])
+@pytest.mark.parametrize(
+    "entry",
+    [{"auth": coded(f"{USER}:{SECRET}")}, {"username": USER, "password": SECRET}],
+)
+def test_what_docker_login_wrote(registry: LocalRegistry, tmp_path: Path, auth: str, entry: dict[str, object]) -> None:
+    registry.auth, registry.private = auth, True  # type: ignore[assignment]
+    log_in(tmp_path, {"auths": {registry.host: entry}})
+    assert asked(registry).digest() == registry.digest("team/python", "3.11-slim")
+
+
+@pytest.mark.parametrize("key", ["credsStore", "credHelpers"])
+def test_a_credential_helper(
+    registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    registry.auth, registry.private = "token", True
+    helped(registry, tmp_path, monkeypatch, USER, SECRET)
+    log_in(tmp_path, {key: "safe" if key == "credsStore" else {registry.host: "safe"}, "auths": {registry.host: {}}})
+    assert asked(registry).tags() == sorted(TAGS)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "no JSON",
+        "[]",
+        '{"auths": []}',
+        '{"auths": {"HOST": {"auth": "%%%"}}}',
+        '{"auths": {"HOST": {"auth": "bm9jb2xvbg=="}}}',
+        '{"credsStore": "there-is-none"}',
+        '{"credsStore": "../../evil"}',
+        '{"credHelpers": {"HOST": 7}}',
+        '{"auths": {"HOST": {"identitytoken": ""}}}',
+    ],
+)
+def test_a_login_that_is_none(registry: LocalRegistry, tmp_path: Path, config: str) -> None:
+    registry.auth, registry.private = "token", True
+    (tmp_path / "config.json").write_text(config.replace("HOST", registry.host))
+    with pytest.raises(ToolFailed, match="refuses access"):
+        asked(registry).tags()
+    registry.private = False
+    assert asked(registry).tags() == sorted(TAGS)
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500])
+def test_no_secret_in_an_error(
+    registry: LocalRegistry, tmp_path: Path, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lockgen.io.transport.LONGEST_PAUSE", 0.0)
+    log_in(tmp_path, {"auths": {registry.host: {"auth": coded(f"{USER}:{SECRET}")}}})
+    registry.auth = "token"
+    asked(registry).tags()
+    registry.status = status
+    with pytest.raises(ToolFailed) as caught:
+        asked(registry).tags()
+    said = told(caught.value)
+    assert SECRET not in said
+    assert TOKEN not in said
+    assert coded(f"{USER}:{SECRET}") not in said
+
+
+@pytest.mark.parametrize("where", ["config.json", "credsStore", "credHelpers"])
+def test_an_identity_token_is_exchanged(
+    registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    registry.auth, registry.private = "token", True
+    with_identity(where, registry, tmp_path, monkeypatch)
+    assert asked(registry).tags() == sorted(TAGS)
+    # In the body: an address stands in the logs of those who pass it on.
+    assert [line for line in registry.asked if "/token" in line] == ["POST /token"]
+
+
+@pytest.mark.parametrize("where", ["config.json", "credsStore"])
+@pytest.mark.parametrize("auth", ["token", "basic"])
+def test_an_identity_token_that_is_not_taken(
+    registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, auth: str
+) -> None:
+    """It is revoked, or the registry wants a password, which it is not."""
+    registry.auth, registry.private = auth, True  # type: ignore[assignment]
+    with_identity(where, registry, tmp_path, monkeypatch, "an-0ld-one")
+    with pytest.raises(ToolFailed, match="refuses access") as caught:
+        asked(registry).tags()
+    assert [fault.hint for fault in caught.value.faults] == [f"docker login {registry.host}"]
+    assert "0ld" not in told(caught.value)
+    assert len(registry.asked) == (2 if auth == "token" else 1)
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500])
+def test_no_identity_token_in_an_error(
+    registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """Of the place for tokens, of the registry after it, and of one that nobody can reach."""
+    monkeypatch.setattr("lockgen.io.transport.LONGEST_PAUSE", 0.0)
+    with_identity("config.json", registry, tmp_path, monkeypatch)
+    registry.auth = "token"
+    with serving(LocalRegistry(status=status)) as broken:
+        registry.realm = f"http://{broken.host}/token"
+        with pytest.raises(ToolFailed) as at_the_realm:
+            asked(registry).tags()
+        assert broken.asked[0] == "POST /token"
+    with pytest.raises(ToolFailed) as unreachable:
+        asked(registry).tags()
+    registry.realm, known = "", asked(registry)
+    known.tags()
+    registry.status = status
+    with pytest.raises(ToolFailed) as after:
+        known.tags()
+    for caught in (at_the_realm, unreachable, after):
+        assert not [word for word in ("ident1ty", TOKEN) if word in told(caught.value)]
+
+
+def test_an_identity_token_goes_where_the_registry_says_and_no_further(
+    registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.auth = "token"
+    with_identity("config.json", registry, tmp_path, monkeypatch)
+    with serving(LocalRegistry()) as elsewhere:
+        registry.moved = f"http://{elsewhere.host}/token"
+        with pytest.raises(ToolFailed, match="refuses access"):
+            asked(registry).tags()
+        assert elsewhere.asked == []
+
+
+def test_what_is_not_there(registry: LocalRegistry) -> None:
+    with pytest.raises(BadInput, match="there is no image"):
+        asked(registry, "9").digest()
+    with pytest.raises(BadInput):
+        Registry(Http(), f"{registry.host}/nobody/python").tags()
+
+
+@pytest.mark.parametrize(
+    "realm",
+    [
+        "http://registry.example:80/token",
+        "http://localhost.example/token",
+        "http://127.example/token",
+        "http://127.0.0.1@registry.example/token",
+        "http://127.0.0.1:5000@registry.example/token",
+        "http://[::1].example/token",
+        "http://[",
+        "https:///token",
+        "ftp://127.0.0.1/token",
+        "/token",
+    ],
+)
+@pytest.mark.parametrize("entry", [{"auth": coded(f"{USER}:{SECRET}")}, {"identitytoken": IDENTITY}])
+def test_a_token_from_an_unsafe_place_is_not_fetched(
+    registry: LocalRegistry, tmp_path: Path, entry: dict[str, object], realm: str
+) -> None:
+    """Credentials go where the registry sends them: over plain http only to this machine."""
+    log_in(tmp_path, {"auths": {registry.host: entry}})
+    registry.auth, registry.realm = "token", realm
+    with pytest.raises(ToolFailed, match="safe place"):
+        asked(registry).tags()
+    assert not [line for line in registry.asked if "/token" in line]
+
+
+def test_a_real_registry() -> None:
+    """The distribution's own registry, where one runs on this machine: .ci/engine-up starts it."""
+    try:
+        names = requests.get("http://localhost:5000/v2/_catalog", timeout=3).json()["repositories"]
+    except (requests.RequestException, ValueError, KeyError):
+        pytest.skip("no registry on localhost:5000; .ci/engine-up starts one")
+    with pytest.raises(BadInput):
+        Registry(Http(), "localhost:5000/lockgen-tests/there-is-none").tags()
+    for name in names:
+        try:
+            tags = Registry(Http(), f"localhost:5000/{name}").tags()
+        except BadInput:  # a repository that lost its last tag
+            continue
+        if tags:
+            assert Registry(Http(), f"localhost:5000/{name}:{tags[0]}").digest().startswith("sha256:")
+            return

@@ -1,0 +1,140 @@
+"""What only one of the resolvers can do, or must refuse."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.asking import HERE, NEXT_CP, NEXT_PYTHON, ask, comparable, files, told, versions
+from support.index import LocalIndex
+
+from lockgen.core.target import MACHINES, Target
+from lockgen.errors import BadInput, ToolFailed
+from lockgen.resolvers import uv
+from lockgen.resolvers.pip_compile import PipCompile
+from lockgen.resolvers.uv import Uv
+
+NEXT = replace(HERE, python=NEXT_PYTHON)
+OTHER_PLATFORM = replace(HERE, platform=next(name for name in MACHINES if name != HERE.platform))
+
+
+def test_uv_answers_from_a_warm_cache(index: LocalIndex) -> None:
+    index.add("pkg", "1.0", ["torch"])
+    for name in ("filelock", "numpy"):
+        index.add(name, "1.0")
+    request = ask("pkg", routed=["torch"])
+    online = Uv().solve(request)
+    asked = len(index.asked)
+    assert comparable(Uv().solve(replace(request, offline=True))) == comparable(online)
+    assert len(index.asked) == asked
+
+
+def test_uv_reads_a_file_once_and_a_page_each_time(index: LocalIndex) -> None:
+    """Files never change under their names, whether an index says so or not; pages get new releases."""
+    index.add("pkg", "1.0", ["numpy"])
+    index.add("numpy", "1.0")
+    Uv().solve(ask("pkg"))
+    assert any(path.startswith("/files/") for path in index.asked)
+    index.asked.clear()
+    index.add("numpy", "1.1")
+    assert versions(Uv().solve(ask("pkg"))) == {"pkg": "1.0", "numpy": "1.1"}
+    assert "/simple/numpy/" in index.asked
+    assert {path for path in index.asked if path.startswith("/files/")} <= {
+        path for path in index.asked if "numpy-1.1" in path
+    }
+
+
+def test_uv_says_that_a_cold_cache_holds_nothing(index: LocalIndex) -> None:
+    index.add("pkg", "1.0")
+    with pytest.raises(ToolFailed) as raised:
+        Uv().solve(ask("pkg", offline=True))
+    assert "without --offline" in told(raised.value)
+    assert index.asked == []
+
+
+def _stub(path: Path, prints: str, code: int = 0) -> str:
+    path.write_text(f"#!/bin/sh\necho '{prints}'\nexit {code}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("prints", "code", "said"),
+    [("uv 0.4.30", 0, "0.4.30 is too old"), ("", 0, "does not start"), ("uv 9.9.9", 1, "does not start")],
+    ids=["old", "silent", "broken"],
+)
+def test_a_uv_that_cannot_serve_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prints: str, code: int, said: str
+) -> None:
+    stub = _stub(tmp_path / "uv-stub", prints, code)
+    monkeypatch.setattr(uv, "find_uv", lambda: stub)
+    with pytest.raises(ToolFailed, match=said) as raised:
+        Uv().solve(ask("pkg"))
+    assert "pip install -U uv" in str(raised.value.faults[0].hint)
+
+
+def test_a_uv_of_words_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stub = _stub(tmp_path / "uv-stub", "usage: something else")
+    monkeypatch.setattr(uv, "find_uv", lambda: stub)
+    with pytest.raises(ToolFailed, match="does not start"):
+        Uv().solve(ask("pkg"))
+
+
+def test_a_missing_uv_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uv, "find_uv", lambda: str(tmp_path / "no-uv"))
+    with pytest.raises(ToolFailed, match="not found"):
+        Uv().solve(ask("pkg"))
+
+
+def test_uv_resolves_for_another_python_and_machine(index: LocalIndex) -> None:
+    machine = MACHINES[OTHER_PLATFORM.platform]
+    index.add("pkg", "1.0", [f'newer ; python_version >= "{NEXT_PYTHON}"', f'arm ; platform_machine == "{machine}"'])
+    index.add("newer", "1.0", tag=f"{NEXT_CP}-{NEXT_CP}-manylinux_2_17_{machine}")
+    index.add("newer", "1.0", tag=f"{NEXT_CP}-{NEXT_CP}-manylinux_2_17_{HERE.machine}")
+    index.add("arm", "1.0")
+    target = replace(NEXT, platform=OTHER_PLATFORM.platform)
+    solution = Uv().solve(ask("pkg", target=target))
+    assert versions(solution) == {"arm": "1.0", "newer": "1.0", "pkg": "1.0"}
+    assert files(solution, "newer") == [f"newer-1.0-{NEXT_CP}-{NEXT_CP}-manylinux_2_17_{machine}.whl"]
+
+
+def test_pip_compile_does_not_work_offline(index: LocalIndex) -> None:
+    with pytest.raises(BadInput, match="offline"):
+        PipCompile().solve(ask("pkg", offline=True))
+    assert index.asked == []
+
+
+@pytest.mark.parametrize("target", [NEXT, OTHER_PLATFORM], ids=["python", "machine"])
+def test_pip_compile_resolves_for_no_other_target(index: LocalIndex, target: Target) -> None:
+    with pytest.raises(BadInput) as raised:
+        PipCompile().solve(ask("pkg", target=target))
+    assert "--resolver uv" in str(raised.value.faults[0].hint)
+    assert index.asked == []
+
+
+@pytest.mark.parametrize("python", [f"!={HERE.python}.*", f"<{HERE.python}", f">=3.8,<{HERE.python}"])
+def test_pip_compile_heeds_all_of_requires_python(index: LocalIndex, python: str) -> None:
+    index.add("pkg", "1.0")
+    index.add("pkg", "2.0", python=python)
+    assert versions(PipCompile().solve(ask("pkg"))) == {"pkg": "1.0"}
+
+
+def test_uv_heeds_only_the_lower_bound_of_requires_python(index: LocalIndex) -> None:
+    # A limit of uv, kept here so that a uv which lifts it is noticed: pip refuses to install this file.
+    index.add("pkg", "1.0")
+    index.add("pkg", "2.0", python=f"<{HERE.python}")
+    assert versions(Uv().solve(ask("pkg"))) == {"pkg": "2.0"}
+
+
+def test_pip_compile_works_where_metadata_can_only_be_had_with_the_wheel(index: LocalIndex) -> None:
+    # No METADATA beside the wheels, and a server that knows no ranges: pip fetches the wheels themselves.
+    index.add("pkg", "1.0", ["other<2"])
+    for version in ("1.0", "2.0"):
+        index.add("other", version)
+    index.metadata.clear()
+    for page in index.pages.values():
+        for entry in page.values():
+            del entry["core-metadata"]
+    assert versions(PipCompile().solve(ask("pkg"))) == {"other": "1.0", "pkg": "1.0"}
+    assert any(path.endswith("pkg-1.0-py3-none-any.whl") for path in index.asked)

@@ -1,0 +1,254 @@
+"""Which versions `lockgen update` takes, with real uv: groups that move together, fixes, what is only locked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.index import LocalIndex
+from support.osv import Record, before, record
+from support.remotes import Clone, MemoryForge
+from update.conftest import FAMILY
+
+OLD, NOW = "2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z"
+SOUND = '[update.groups.sound]\npackages = ["numpy", "speech"]\n'
+
+
+def told(clone: Clone, *arguments: str) -> dict[str, Any]:
+    """Each group's outcome and all that is told of it."""
+    ran = clone.project.run("update", "--json", *(arguments or ("--no-audit",)))
+    assert ran.code == 0, ran.err
+    return {group["group"]: group for group in json.loads(ran.out)["groups"]}
+
+
+def known(folder: Path, *records: Record) -> tuple[str, str]:
+    """The option for a dump of ``records``."""
+    dump = folder / "osv"
+    dump.mkdir(exist_ok=True)
+    for one in records:
+        (dump / f"{one['id']}.json").write_text(json.dumps(one))
+    return "--database", str(dump)
+
+
+def declare(clone: Clone, policy: str) -> None:
+    clone.project.write(FAMILY + policy)
+    clone.project.ok("resolve")
+    clone.commit("a policy")
+
+
+def titles(forge: MemoryForge) -> list[str]:
+    return [request.title for number, request in forge.requests.items() if number not in forge.closed]
+
+
+def test_what_moves_only_together_moves_together(clone: Clone, forge: MemoryForge, index: LocalIndex) -> None:
+    """numpy 3.0 leaves speech no release: 2.0 is the newest with which both move."""
+    for version in ("2.0", "3.0"):
+        index.add("numpy", version)
+    index.add("speech", "2.0", ["numpy>=2,<3"])
+    declare(clone, SOUND)
+    assert told(clone)["sound"]["outcome"] == "created"
+    assert titles(forge) == ["update numpy 2.0, speech 2.0"]
+    assert "numpy goes to 2.0 and not to 3.0" in forge.requests[1].body
+    assert "speech 2.0 needs numpy>=2,<3, and numpy is 3.0" in forge.requests[1].body
+
+
+def test_a_part_that_is_stuck_lets_the_others_move_as_far_as_they_can(
+    clone: Clone, forge: MemoryForge, index: LocalIndex
+) -> None:
+    index.add("numpy", "2.0")
+    index.add("speech", "2.0", ["numpy>=2,<3"])
+    index.add("tokens", "2.0", ["numpy>=7"])
+    declare(clone, SOUND.replace('"speech"]', '"speech", "tokens"]\npartial = true'))
+    assert told(clone)["sound"]["outcome"] == "created"
+    assert titles(forge) == ["update numpy 2.0, speech 2.0"]
+    assert "tokens does not go to 2.0" in forge.requests[1].body
+    assert "tokens 2.0 needs numpy>=7" in forge.requests[1].body
+
+
+def test_a_group_that_cannot_move_as_a_whole_is_explained_at_its_newest(
+    clone: Clone, forge: MemoryForge, index: LocalIndex
+) -> None:
+    index.add("numpy", "2.0")
+    index.add("speech", "2.0", ["numpy>=2"])
+    declare(clone, SOUND + '[update]\nignore = [{ package = "numpy", versions = ">=2" }]\n')
+    found = told(clone)["sound"]
+    assert found["outcome"] == "unresolved"
+    assert found["why"].startswith("numpy 1.1, speech 2.0: there is no solution with numpy 1.1, speech 2.0\n")
+    assert "speech 2.0, asked by asr, needs numpy>=2; [pins] line 9 holds numpy at 1.1" in found["why"]
+
+
+def test_many_releases_that_do_not_fit_hide_none_that_does(clone: Clone, forge: MemoryForge, index: LocalIndex) -> None:
+    for minor in range(12):
+        index.add("numpy", f"2.{minor}")
+    assert told(clone)["numpy"]["outcome"] == "created"
+    assert titles(forge) == ["update numpy 1.0 -> 1.1"]
+    assert "numpy goes to 1.1 and not to 2.11" in forge.requests[1].body
+    assert "speech 1.0 needs numpy<2" in forge.requests[1].body
+
+
+def test_a_fix_that_waits_is_taken_where_the_one_that_need_not_does_not_fit(
+    clone: Clone, forge: MemoryForge, index: LocalIndex, tmp_path: Path
+) -> None:
+    index.add("numpy", "1.0.1", uploaded=NOW)
+    index.add("numpy", "2.0", uploaded=OLD)
+    weak = record("GHSA-1", "numpy", {"introduced": "0"}, {"fixed": "1.0.1"})
+    weak["affected"][0]["versions"] = ["1.1"]
+    declare(clone, "[update]\ncooldown = 30\n")
+    assert told(clone, *known(tmp_path, weak))["numpy"]["outcome"] == "created"
+    assert titles(forge) == ["security: update numpy 1.0 -> 1.0.1"]
+    assert "numpy goes to 1.0.1 and not to 2.0" in forge.requests[1].body
+
+
+def test_of_two_vulnerabilities_the_one_that_can_be_ended_is(
+    clone: Clone, forge: MemoryForge, index: LocalIndex, tmp_path: Path
+) -> None:
+    index.add("numpy", "1.0.1", uploaded=NOW)
+    index.add("numpy", "5.0", uploaded=OLD)
+    one = record("GHSA-1", "numpy", {"introduced": "0"}, {"fixed": "1.0.1"}, versions=["1.1"])
+    two = record("GHSA-2", "numpy", *before("5.0"))
+    declare(clone, "[update]\ncooldown = 30\n")
+    told(clone, *known(tmp_path, one, two))
+    assert titles(forge) == ["security: update numpy 1.0 -> 1.0.1"]
+    assert "GHSA-2" in forge.requests[1].body.partition("Vulnerabilities that stay")[2]
+
+
+def test_an_update_that_ends_nothing_does_not_say_so_and_tells_what_stays(
+    clone: Clone, forge: MemoryForge, index: LocalIndex, tmp_path: Path
+) -> None:
+    """The fix, 2.0, does not fit; 1.1 has it still."""
+    index.add("numpy", "2.0")
+    told(clone, *known(tmp_path, record("GHSA-1", "numpy", *before("2.0"))))
+    assert titles(forge) == ["update numpy 1.0 -> 1.1"]
+    body = forge.requests[1].body
+    assert "GHSA-1" in body.partition("Vulnerabilities that stay")[2]
+    assert "numpy goes to 1.1 and not to 2.0" in body
+
+
+def test_a_branch_of_releases_that_is_affected_ends_nothing(
+    clone: Clone, forge: MemoryForge, index: LocalIndex, tmp_path: Path
+) -> None:
+    """Fixed in 1.0.5 and in 1.2: 1.1 comes after the first and is affected."""
+    weak = record("GHSA-1", "numpy", *before("1.0.5"), *before("1.2", first="1.1"))
+    told(clone, *known(tmp_path, weak))
+    assert titles(forge) == ["update numpy 1.0 -> 1.1"]
+
+
+def test_a_vulnerability_of_the_new_version_is_told(clone: Clone, forge: MemoryForge, tmp_path: Path) -> None:
+    weak = record("GHSA-9", "numpy", {"introduced": "1.1"}, {"last_affected": "1.1"}, summary="numbers leak")
+    told(clone, *known(tmp_path, weak))
+    assert titles(forge) == ["update numpy 1.0 -> 1.1"]
+    body = forge.requests[1].body
+    assert "GHSA-9" in body.partition("Vulnerabilities of the new versions")[2]
+
+
+def test_a_vulnerability_that_nothing_ends_goes_before_no_others(
+    clone: Clone, forge: MemoryForge, index: LocalIndex, tmp_path: Path
+) -> None:
+    index.add("speech", "1.1", ["numpy<2"])
+    declare(clone, "[update]\nmax-open = 1\n")
+    found = told(clone, *known(tmp_path, record("GHSA-1", "speech", {"introduced": "0"})))
+    assert {name: group["outcome"] for name, group in found.items()} == {"numpy": "created", "speech": "limited"}
+
+
+def test_what_the_index_does_not_say_closes_nothing(clone: Clone, forge: MemoryForge, index: LocalIndex) -> None:
+    index.add("tokens", "1.1")
+    told(clone)
+    before_it = clone.heads()
+    gone = index.pages.pop("tokens")
+    found = told(clone)
+    assert found["numpy"]["outcome"] == "unchanged"
+    assert (clone.heads(), forge.closed) == (before_it, set())
+    index.pages["tokens"] = gone
+    assert {name: group["outcome"] for name, group in told(clone).items()} == {
+        "numpy": "unchanged",
+        "tokens": "unchanged",
+    }
+
+
+def test_a_declined_update_is_proposed_again_once_it_ends_a_vulnerability(
+    clone: Clone, forge: MemoryForge, tmp_path: Path
+) -> None:
+    told(clone)
+    forge.closed.add(1)
+    assert told(clone)["numpy"]["outcome"] == "declined"
+    assert told(clone, *known(tmp_path, record("GHSA-1", "numpy", *before("1.1"))))["numpy"]["outcome"] == "created"
+    assert titles(forge) == ["security: update numpy 1.0 -> 1.1"]
+
+
+# -- what is only locked -------------------------------------------------------
+
+
+@pytest.fixture
+def leaf(clone: Clone, index: LocalIndex) -> Clone:
+    """speech needs a leaf that nobody pins; it is locked at 1.0."""
+    index.add("leaf", "1.0")
+    index.add("speech", "1.0.1", ["numpy<2", "leaf<3"])
+    clone.project.write(
+        FAMILY.replace('speech = "1.0"', 'speech = "1.0.1"') + '[update]\nignore = [{ package = "numpy" }]\n'
+    )
+    clone.project.ok("resolve")
+    clone.commit("a leaf")
+    for version in ("1.0.5", "1.1", "2.0"):
+        index.add("leaf", version)
+    return clone
+
+
+def test_it_goes_to_the_smallest_release_that_ends_it(leaf: Clone, forge: MemoryForge, tmp_path: Path) -> None:
+    told(leaf, *known(tmp_path, record("GHSA-1", "leaf", *before("1.1"))))
+    assert titles(forge) == ["security: update leaf 1.0 -> 1.1"]
+
+
+def test_what_nobody_wants_of_it_is_left_out(leaf: Clone, forge: MemoryForge, tmp_path: Path) -> None:
+    text = (leaf.root / "versions.toml").read_text()
+    leaf.project.write(text.replace('"numpy" }]', '"numpy" }, { package = "leaf", versions = "==1.1" }]'))
+    leaf.commit("not 1.1")
+    told(leaf, *known(tmp_path, record("GHSA-1", "leaf", *before("1.1"))))
+    assert titles(forge) == ["security: update leaf 1.0 -> 2.0"]
+
+
+def test_where_no_release_that_ends_it_fits_nothing_moves(
+    leaf: Clone, forge: MemoryForge, index: LocalIndex, tmp_path: Path
+) -> None:
+    found = told(leaf, *known(tmp_path, record("GHSA-1", "leaf", *before("3.0"))))
+    assert found == {}
+    index.add("leaf", "3.0")
+    found = told(leaf, *known(tmp_path, record("GHSA-1", "leaf", *before("3.0"))))
+    assert found["leaf"]["outcome"] == "unresolved"
+    assert "leaf<3" in found["leaf"]["why"]
+    assert titles(forge) == []
+
+
+def test_what_ends_is_told_though_nobody_can_be_asked_about_the_new_versions(
+    clone: Clone, forge: MemoryForge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lockgen.audit.osv_client import OsvDump
+    from lockgen.errors import ToolFailed
+
+    asked: list[object] = []
+    real = OsvDump.of_releases
+
+    def once(dump: OsvDump, releases: Any) -> Any:
+        asked.append(releases)
+        if len(asked) > 1:
+            raise ToolFailed("OSV is out")
+        return real(dump, releases)
+
+    monkeypatch.setattr(OsvDump, "of_releases", once)
+    told(clone, *known(tmp_path, record("GHSA-1", "numpy", *before("1.1"))))
+    assert titles(forge) == ["security: update numpy 1.0 -> 1.1"]
+    assert len(asked) == 2
+
+
+def test_what_ends_by_going_away_is_told(leaf: Clone, forge: MemoryForge, index: LocalIndex, tmp_path: Path) -> None:
+    """The newer speech needs no leaf any more, and both are of one group."""
+    index.add("speech", "1.2", ["numpy<2"])
+    leaf.project.write((leaf.root / "versions.toml").read_text() + '[update.groups.all]\npackages = ["*"]\n')
+    leaf.commit("one group")
+    assert told(leaf, *known(tmp_path, record("GHSA-1", "leaf", *before("1.1"))))["all"]["outcome"] == "created"
+    (request,) = forge.requests.values()
+    assert request.title == "security: update speech 1.0.1 -> 1.2"
+    assert "lockgen bump speech==1.2\n" in request.body
+    assert "| leaf | cpu | removed | 1.0 | - |" in request.body
+    assert "GHSA-1" in request.body.partition("Vulnerabilities that end")[2]

@@ -1,0 +1,46 @@
+"""Where releases can be read about: by whom that is asked, and that a stranger's word is not taken."""
+
+from __future__ import annotations
+
+import pytest
+from support.index import LocalIndex, metadata, wheel
+from update.conftest import FAMILY
+
+from lockgen.index.model import Link
+from lockgen.index.published import Uploads
+from lockgen.io.http import Http
+from lockgen.manifest.reader import parse_manifest
+
+OWN = """
+[index.own]
+url = "https://index.example/own"
+packages = ["speech", "torch"]
+
+[variants.slow]
+from = "python:3.11-slim"
+index = "own"
+"""
+
+
+@pytest.fixture
+def uploads(index: LocalIndex) -> Uploads:
+    """The default index has all of them, `speech` by somebody else than the one of our own index."""
+    for name, version in (("numpy", "1.1"), ("speech", "1.1"), ("torch", "2.6.0")):
+        text = f"{metadata(name, version, [], [], None)}Project-URL: Changelog, https://{name}.example/changes\n"
+        file, data = wheel(name, version, "py3-none-any", text)
+        index.add_file(name, file, data, text)
+    return Uploads(Http(), parse_manifest((FAMILY + OWN).encode()))
+
+
+def test_what_has_an_index_of_its_own_is_not_asked_for_elsewhere(uploads: Uploads, index: LocalIndex) -> None:
+    assert uploads.news("speech", "1.1") is None
+    assert index.asked == []
+
+
+def test_what_comes_from_the_default_index_has_its_link(uploads: Uploads) -> None:
+    assert uploads.news("numpy", "1.1") == Link("numpy", "Changelog", "https://numpy.example/changes")
+    assert uploads.news("numpy", "1.2") is None
+
+
+def test_torch_of_any_accelerator_is_one_project(uploads: Uploads) -> None:
+    assert uploads.news("torch", "2.6.0+cu121") == Link("torch", "Changelog", "https://torch.example/changes")
