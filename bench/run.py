@@ -18,7 +18,7 @@ from measuring import Command, Pairs, machine, pairs
 from uv import find_uv_bin
 
 from lockgen.index.record_reader import parse_record
-from lockgen.index.server import Records, serving
+from lockgen.index.server import RecordedIndexes, serving
 
 UV = str(find_uv_bin())
 LOCKGEN = [sys.executable, "-m", "lockgen", "--quiet"]
@@ -211,7 +211,7 @@ def table(rows: Iterable[tuple[str, ...]]) -> str:
 
 def main() -> None:
     record = parse_record(lambda path: (ROOT / path).read_bytes(), "locks/index/cu121", "cu121")
-    with tempfile.TemporaryDirectory() as scratch, serving(Records({"cu121": record})) as (base, _):
+    with tempfile.TemporaryDirectory() as scratch, serving(RecordedIndexes({"cu121": record})) as (base, _):
         family = Family(Path(scratch, "family"), f"{base}/cu121/simple/")
         family.folder.mkdir()
         family.copy()

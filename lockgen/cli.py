@@ -39,10 +39,10 @@ def cli(context: click.Context, project: Path, quiet: bool) -> None:
 
 
 def _talking(context: click.Context, work: Callable[..., int], *arguments: object) -> int:
-    from lockgen.io.console import Talk
+    from lockgen.io.console import Console
 
     project, quiet = context.obj
-    with Talk(quiet) as talk:
+    with Console(quiet) as talk:
         return work(project, *arguments, talk)
 
 
@@ -64,9 +64,9 @@ def _talking(context: click.Context, work: Callable[..., int], *arguments: objec
 @click.pass_context
 def resolve(context: click.Context, /, packages: tuple[str, ...], **flags: Any) -> int:
     """Resolve versions.toml; write the lock, the requirement files and the layers."""
-    from lockgen.outputs.resolve_command import Options, run
+    from lockgen.outputs.resolve_command import ResolveOptions, run
 
-    return _talking(context, lambda root, talk: run(root, Options(**flags, upgrade_packages=packages), talk))
+    return _talking(context, lambda root, talk: run(root, ResolveOptions(**flags, upgrade_packages=packages), talk))
 
 
 @cli.command()
@@ -128,9 +128,9 @@ def build(context: click.Context, /, images: tuple[str, ...], **flags: Any) -> i
 
     IMAGES are names, or IMAGE:VARIANT.
     """
-    from lockgen.images.build_command import Options, run
+    from lockgen.images.build_command import BuildOptions, run
 
-    return _talking(context, lambda root, talk: run(root, images, Options(**flags), talk))
+    return _talking(context, lambda root, talk: run(root, images, BuildOptions(**flags), talk))
 
 
 @cli.command()
@@ -196,9 +196,9 @@ def explain(context: click.Context, /, variants: tuple[str, ...], **flags: Any) 
 
     VARIANTS are those of versions.toml; all by default. Ctrl-C ends it with what it has.
     """
-    from lockgen.conflicts.explain_command import Options, run
+    from lockgen.conflicts.explain_command import ExplainOptions, run
 
-    return _talking(context, lambda root, talk: run(root, variants, Options(**flags), talk))
+    return _talking(context, lambda root, talk: run(root, variants, ExplainOptions(**flags), talk))
 
 
 @cli.command()
@@ -224,9 +224,9 @@ def compat(context: click.Context, /, cells: tuple[str, ...], **flags: Any) -> i
 
     CELLS are names or parts of names, as in "python=3.11 torch=2.5.1"; by default all, which writes locks/COMPAT.md.
     """
-    from lockgen.compat.command import Options, run
+    from lockgen.compat.command import CompatOptions, run
 
-    return _talking(context, lambda root, talk: run(root, cells, Options(**flags), talk))
+    return _talking(context, lambda root, talk: run(root, cells, CompatOptions(**flags), talk))
 
 
 @cli.command()
@@ -246,9 +246,9 @@ def repair(context: click.Context, /, **flags: Any) -> int:
 
     Fewest pins first, then nearest versions; never a pin that is held, another accelerator or another index.
     """
-    from lockgen.conflicts.repair_command import Options, run
+    from lockgen.conflicts.repair_command import RepairOptions, run
 
-    return _talking(context, lambda root, talk: run(root, Options(**flags), talk))
+    return _talking(context, lambda root, talk: run(root, RepairOptions(**flags), talk))
 
 
 @cli.command()
@@ -268,9 +268,9 @@ def outdated(context: click.Context, /, **flags: Any) -> int:
 
     torch's family is one row for each table that pins it, on its own index and accelerator.
     """
-    from lockgen.upgrade.outdated_command import Options, run
+    from lockgen.upgrade.outdated_command import OutdatedOptions, run
 
-    return _talking(context, lambda root, talk: run(root, Options(**flags), talk))
+    return _talking(context, lambda root, talk: run(root, OutdatedOptions(**flags), talk))
 
 
 @cli.command()
@@ -306,9 +306,9 @@ def bump(context: click.Context, /, packages: tuple[str, ...], **flags: Any) -> 
     NAME takes the newest that is allowed. torch takes torchaudio and torchvision along, and keeps its accelerator.
     Without a solution it explains why, and nothing is changed.
     """
-    from lockgen.upgrade.bump_command import Options, run
+    from lockgen.upgrade.bump_command import BumpOptions, run
 
-    return _talking(context, lambda root, talk: run(root, packages, Options(**flags), talk))
+    return _talking(context, lambda root, talk: run(root, packages, BumpOptions(**flags), talk))
 
 
 @cli.command()
@@ -318,9 +318,9 @@ def bump(context: click.Context, /, packages: tuple[str, ...], **flags: Any) -> 
 @click.pass_context
 def pairs(context: click.Context, /, **flags: Any) -> int:
     """Show which torch, torchaudio and torchvision belong together, as far as metadata says it."""
-    from lockgen.pairs.command import Options, run
+    from lockgen.pairs.command import PairsOptions, run
 
-    return _talking(context, lambda root, talk: run(root, Options(**flags), talk))
+    return _talking(context, lambda root, talk: run(root, PairsOptions(**flags), talk))
 
 
 _osv = click.option(
@@ -361,9 +361,9 @@ def audit(context: click.Context, /, **flags: Any) -> int:
 
     Exit code 1 where one counts that [audit] of versions.toml does not ignore.
     """
-    from lockgen.audit.command import Options, run
+    from lockgen.audit.command import AuditOptions, run
 
-    return _talking(context, lambda root, talk: run(root, Options(**flags), talk))
+    return _talking(context, lambda root, talk: run(root, AuditOptions(**flags), talk))
 
 
 @cli.command()
@@ -389,9 +389,9 @@ def update(context: click.Context, /, **flags: Any) -> int:
     The token comes from the environment: GITHUB_TOKEN or GH_TOKEN, GITLAB_TOKEN or CI_JOB_TOKEN. Run it again after any
     failure: it goes on where it ended.
     """
-    from lockgen.update.command import Options, run
+    from lockgen.update.command import UpdateScanOptions, run
 
-    return _talking(context, lambda root, talk: run(root, Options(**flags), talk))
+    return _talking(context, lambda root, talk: run(root, UpdateScanOptions(**flags), talk))
 
 
 @cli.command()
@@ -404,9 +404,9 @@ def lint(context: click.Context, /, **flags: Any) -> int:
 
     The code is the stages' programs and the folders that images copy. Which package holds a module its wheel says.
     """
-    from lockgen.lint.command import Options, run
+    from lockgen.lint.command import LintOptions, run
 
-    return _talking(context, lambda root, talk: run(root, Options(**flags), talk))
+    return _talking(context, lambda root, talk: run(root, LintOptions(**flags), talk))
 
 
 @cli.command()
@@ -424,9 +424,9 @@ def sbom(context: click.Context, /, images: tuple[str, ...], **flags: Any) -> in
 
     IMAGES are names, or IMAGE:VARIANT. The timestamp is $SOURCE_DATE_EPOCH, else the family's cut-off.
     """
-    from lockgen.sbom.command import Options, run
+    from lockgen.sbom.command import SbomOptions, run
 
-    return run(context.obj[0], images, Options(**flags))
+    return run(context.obj[0], images, SbomOptions(**flags))
 
 
 @cli.command()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from packaging.version import Version
 
-from lockgen.audit.model import Holder
+from lockgen.audit.model import AffectedPackage
 from lockgen.core.key_path import KeyPath
 from lockgen.core.lock import Lock, Package
 from lockgen.core.manifest import Manifest
 from lockgen.lock.closure import Closures
 
 
-def holders(lock: Lock, manifest: Manifest) -> list[Holder]:
+def holders(lock: Lock, manifest: Manifest) -> list[AffectedPackage]:
     """Every package of every variant, then the tools that no image holds."""
     closures = Closures(lock)
     held = [(image, closures.of(image)) for image in lock.images]
@@ -32,8 +32,8 @@ def holders(lock: Lock, manifest: Manifest) -> list[Holder]:
     return found
 
 
-def _holder(package: Package, images: tuple[str, ...], manifest: Manifest) -> Holder:
-    return Holder(
+def _holder(package: Package, images: tuple[str, ...], manifest: Manifest) -> AffectedPackage:
+    return AffectedPackage(
         name=package.name,
         version=package.version,
         asked=Version(package.version).public,

@@ -14,17 +14,17 @@ from lockgen import __version__
 from lockgen.audit import render as rendering
 from lockgen.audit.advisory import Advisory
 from lockgen.audit.affected_packages import holders
-from lockgen.audit.fix_search import Fixer, with_pins
-from lockgen.audit.model import Audit, Fix, Holder
+from lockgen.audit.fix_search import FixSearch, with_pins
+from lockgen.audit.model import AffectedPackage, Audit, Fix
 from lockgen.audit.osv_client import API, OsvApi, OsvDump
 from lockgen.audit.ports import Advisories
 from lockgen.audit.vulnerabilities import audited, counting, is_grave, with_fixes
-from lockgen.conflicts.answer_cache import Remembered
+from lockgen.conflicts.answer_cache import AnswerCache
 from lockgen.conflicts.answer_conditions import answer_conditions
-from lockgen.conflicts.conflict_search import Explainer
+from lockgen.conflicts.conflict_search import ConflictSearch
 from lockgen.conflicts.model import Repairs
-from lockgen.conflicts.oracle import Session
-from lockgen.conflicts.repair_search import Repairer
+from lockgen.conflicts.oracle import Oracle
+from lockgen.conflicts.repair_search import RepairSearch
 from lockgen.core.layout import LOCK_PATH
 from lockgen.core.lock import Lock
 from lockgen.core.ports import Progress
@@ -32,7 +32,7 @@ from lockgen.errors import BadInput, Exit, LockgenError, Place
 from lockgen.index.metadata import MetadataReader
 from lockgen.index.releases import IndexReleases
 from lockgen.index.sources import explicit_indexes
-from lockgen.io.answers import Answers, Oblivion
+from lockgen.io.answers import FileCache, NullCache
 from lockgen.io.http import Http
 from lockgen.io.parallel import Threads
 from lockgen.io.workspace import Folder
@@ -44,7 +44,7 @@ from lockgen.resolvers.uv import Uv
 
 
 @dataclass(frozen=True)
-class Options:
+class AuditOptions:
     """What the command line says. ``api`` is the address of OSV, ``database`` a dump that is read instead of it.
 
     ``fail_on`` is the least level that counts for the exit code; ``style`` one of text, json and sarif.
@@ -62,7 +62,7 @@ class Options:
     as_sarif: bool = False
 
 
-def run(root: Path, options: Options, progress: Progress) -> int:
+def run(root: Path, options: AuditOptions, progress: Progress) -> int:
     """Prints what was found. Exit.FOUND where something counts that nobody ignores.
 
     Raises:
@@ -101,7 +101,7 @@ class Knowledge:
         ToolFailed: OSV cannot be reached, or answers by halves.
     """
 
-    def __init__(self, options: Options, progress: Progress) -> None:
+    def __init__(self, options: AuditOptions, progress: Progress) -> None:
         self._advisories = _advisories(options, progress)
 
     def of(self, inputs: Inputs, lock: Lock) -> tuple[Audit, Mapping[str, Sequence[Advisory]]]:
@@ -109,12 +109,12 @@ class Knowledge:
         return _judged(inputs, lock, self._advisories, datetime.now(UTC).date())
 
 
-def _advisories(options: Options, progress: Progress) -> Advisories:
+def _advisories(options: AuditOptions, progress: Progress) -> Advisories:
     if options.database is not None:
         return OsvDump(options.database, progress)
     if not options.api.startswith(("https://", "http://")):
         raise BadInput(f"{options.api!r} is no address of OSV", hint=f"as in {API}")
-    return OsvApi(Http(), options.api, Oblivion() if options.no_cache else Answers("osv"), progress)
+    return OsvApi(Http(), options.api, NullCache() if options.no_cache else FileCache("osv"), progress)
 
 
 def _judged(
@@ -141,7 +141,7 @@ def _fixes(
     advisories: Advisories,
     records: Mapping[str, Sequence[Advisory]],
     today: date,
-    options: Options,
+    options: AuditOptions,
     progress: Progress,
 ) -> dict[str, Fix]:
     """The fix of each package that something counts against, by pin. What cannot be asked is told, not guessed."""
@@ -171,9 +171,9 @@ def _fixer(
     advisories: Advisories,
     records: Mapping[str, Sequence[Advisory]],
     today: date,
-    options: Options,
+    options: AuditOptions,
     progress: Progress,
-) -> Fixer:
+) -> FixSearch:
     manifest = inputs.manifest
     known = dict(records)
 
@@ -185,10 +185,10 @@ def _fixer(
     http, uv = Http(), Uv(options.seconds)
     remembered = None
     if not options.no_cache and manifest.exclude_newer is not None:
-        remembered = Remembered(Answers("questions"), answer_conditions(manifest, uv))
+        remembered = AnswerCache(FileCache("questions"), answer_conditions(manifest, uv))
     declared = manifest.compat.pairs if manifest.compat is not None else {}
-    fixer = Fixer(
-        session=Session(uv, MetadataReader(http), remembered),
+    fixer = FixSearch(
+        session=Oracle(uv, MetadataReader(http), remembered),
         releases=IndexReleases(http),
         pairs=known_pairs(folder, declared),
         manifest=manifest,
@@ -205,18 +205,18 @@ def _fixer(
     return fixer
 
 
-def _repairs(fixer: Fixer, way: Mapping[str, str]) -> Repairs:
+def _repairs(fixer: FixSearch, way: Mapping[str, str]) -> Repairs:
     """What else has to move where the pins of ``way`` take these versions and are held there."""
     manifest = with_pins(fixer.manifest, way)
-    explainer = Explainer(fixer.session, manifest, fixer.indexes, Threads(), fixer.progress, fixer.offline)
-    return Repairer(explainer, fixer.releases, fixer.pairs, order_of_variants(manifest), count=1).run()
+    explainer = ConflictSearch(fixer.session, manifest, fixer.indexes, Threads(), fixer.progress, fixer.offline)
+    return RepairSearch(explainer, fixer.releases, fixer.pairs, order_of_variants(manifest), count=1).run()
 
 
-def _report(found: Audit, inputs: Inputs, locked: str, lock: Lock, options: Options) -> None:
+def _report(found: Audit, inputs: Inputs, locked: str, lock: Lock, options: AuditOptions) -> None:
     def line(path: tuple[str | int, ...]) -> int | None:
         return inputs.place(path).line
 
-    def place(holder: Holder) -> tuple[str, int | None]:
+    def place(holder: AffectedPackage) -> tuple[str, int | None]:
         head = f'{{"name": {json.dumps(holder.name)}, "version": {json.dumps(holder.version)}'
         numbers = (number for number, text in enumerate(locked.splitlines(), 1) if head in text)
         return LOCK_PATH, next(numbers, None)

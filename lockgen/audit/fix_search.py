@@ -16,10 +16,10 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from lockgen.audit.advisory import Advisory
-from lockgen.audit.model import Fix, Holder, Step
+from lockgen.audit.model import AffectedPackage, Fix, UpgradeStep
 from lockgen.audit.vulnerabilities import is_free
 from lockgen.conflicts.model import Answer, Repairs, Verdict
-from lockgen.conflicts.oracle import Session
+from lockgen.conflicts.oracle import Oracle
 from lockgen.core.accelerator import FAMILY
 from lockgen.core.compat_axes import Pairs
 from lockgen.core.index import ExplicitIndex
@@ -33,17 +33,17 @@ from lockgen.lock.requests import order_of_variants, request_for
 _FEW = 3
 """So many releases are simply asked for; with more, first whether any of them goes at all."""
 
-Wanted = Mapping[str, str]
+WantedVersions = Mapping[str, str]
 """Package to the version that it takes."""
 
 
 @dataclass
-class Fixer:
+class FixSearch:
     """``advisories`` tells all that count against a package. ``repair`` looks for what else has to move where pins take
     versions of that kind and stay there; None is not to look.
     """
 
-    session: Session
+    session: Oracle
     releases: Releases
     pairs: Pairs
     manifest: Manifest
@@ -52,11 +52,11 @@ class Fixer:
     advisories: Callable[[str], Sequence[Advisory]]
     progress: Progress
     offline: bool = False
-    repair: Callable[[Wanted], Repairs] | None = None
+    repair: Callable[[WantedVersions], Repairs] | None = None
     _bases: dict[str, Request] = field(default_factory=dict)
     _warmed: set[str] = field(default_factory=set)
 
-    def fix(self, holder: Holder) -> Fix:
+    def fix(self, holder: AffectedPackage) -> Fix:
         """The smallest upgrade of ``holder``, or why there is none. Nothing is told that was not resolved."""
         if not holder.images:
             return Fix(why=("only building needs it: `lockgen resolve --upgrade` takes the newest tools",))
@@ -74,7 +74,7 @@ class Fixer:
 
     # -- what there is ---------------------------------------------------------
 
-    def _variants(self, holder: Holder) -> list[str]:
+    def _variants(self, holder: AffectedPackage) -> list[str]:
         """Those that feel it: all that share its pin, or hold it where it has none."""
         pin = self.manifest.pins_of(holder.variants[0]).get(holder.name)
         order = order_of_variants(self.manifest)
@@ -98,7 +98,9 @@ class Fixer:
     def _listed(self, name: str, request: Request) -> list[Version]:
         return sorted(map(Version, self.releases.usable(name, request)))
 
-    def _ways(self, holder: Holder, listed: Sequence[Version], request: Request) -> tuple[list[Wanted], list[str]]:
+    def _ways(
+        self, holder: AffectedPackage, listed: Sequence[Version], request: Request
+    ) -> tuple[list[WantedVersions], list[str]]:
         """What may be taken instead, the lowest first; and what torch's family lacks where nothing may."""
         if holder.name in FAMILY and FAMILY[0] in self.lock.by_variant[holder.variants[0]]:
             return self._family_ways(holder, request)
@@ -106,7 +108,7 @@ class Fixer:
         known = self.advisories(holder.name)
         return [{holder.name: str(version)} for version in later if is_free(holder.name, version, known)], []
 
-    def _family_ways(self, holder: Holder, request: Request) -> tuple[list[Wanted], list[str]]:
+    def _family_ways(self, holder: AffectedPackage, request: Request) -> tuple[list[WantedVersions], list[str]]:
         held = self.lock.by_variant[holder.variants[0]]
         members = [name for name in FAMILY if name in held]
         lead = FAMILY[0]
@@ -115,7 +117,7 @@ class Fixer:
         later = [version for version in _later(listed[lead], now) if self._is_same_build(version, now, request)]
         if not later:
             return [], [self._ends(lead, now, request)]
-        ways: list[Wanted] = []
+        ways: list[WantedVersions] = []
         lacks: list[str] = []
         for version in later:
             way = self._together(lead, version, members, listed)
@@ -147,7 +149,7 @@ class Fixer:
 
     def _together(
         self, lead: str, version: Version, members: Sequence[str], listed: Mapping[str, Sequence[Version]]
-    ) -> Wanted | str:
+    ) -> WantedVersions | str:
         """What goes with ``version`` of ``lead``, or what is lacking."""
         found = {lead: str(version)}
         release = self.pairs.get(version.public)
@@ -163,7 +165,7 @@ class Fixer:
             found[name] = str(fits[-1])
         return found
 
-    def _none(self, holder: Holder, listed: Sequence[Version], request: Request) -> tuple[str, ...]:
+    def _none(self, holder: AffectedPackage, listed: Sequence[Version], request: Request) -> tuple[str, ...]:
         """Why nothing can be taken: nothing is later, or all of it is meant too; or it came after the cut-off."""
         now = Version(holder.version)
         later = _later(listed, now)
@@ -185,7 +187,7 @@ class Fixer:
 
     # -- what resolves ---------------------------------------------------------
 
-    def _walked(self, holder: Holder, variants: Sequence[str], ways: Sequence[Wanted]) -> Fix:
+    def _walked(self, holder: AffectedPackage, variants: Sequence[str], ways: Sequence[WantedVersions]) -> Fix:
         doubts: list[str] = []
         refused = ""
         if len(ways) > _FEW and len(ways[0]) == 1:
@@ -207,7 +209,7 @@ class Fixer:
             return Fix(why=tuple(dict.fromkeys(doubts)), known=False)
         return self._repaired(holder, ways[0]) or Fix(why=self._in_the_way(holder, variants, ways, refused))
 
-    def _taken(self, way: Wanted, holder: Holder, variants: Sequence[str], *, known: bool) -> Fix:
+    def _taken(self, way: WantedVersions, holder: AffectedPackage, variants: Sequence[str], *, known: bool) -> Fix:
         """``way`` as a fix. What has no pin gets one where `resolve -P` would take a release that is bad too.
 
         The path of such a step is where its pin will be: [pins] holds for all variants that have the package, else
@@ -232,7 +234,7 @@ class Fixer:
     def _unpinned(self, variant: str) -> set[str]:
         return self.lock.by_variant.get(variant, {}).keys() - self.manifest.pins_of(variant).keys()
 
-    def _is_good_newest(self, way: Wanted, loose: Collection[str], variants: Sequence[str]) -> bool:
+    def _is_good_newest(self, way: WantedVersions, loose: Collection[str], variants: Sequence[str]) -> bool:
         """Whether what a resolver takes of ``loose`` is free: it takes the newest that goes. torch keeps its build."""
         bounds = [f"{name}=={version}" for name, version in way.items() if name not in loose]
         for variant in variants:
@@ -246,7 +248,7 @@ class Fixer:
                 return False
         return True
 
-    def _repaired(self, holder: Holder, way: Wanted) -> Fix | None:
+    def _repaired(self, holder: AffectedPackage, way: WantedVersions) -> Fix | None:
         """``way`` with the fewest other pins that let it be; none of them to a release that advisories mean."""
         pins = self.manifest.pins_of(holder.variants[0])
         if self.repair is None or not all(name in pins for name in way):
@@ -255,7 +257,9 @@ class Fixer:
         for proposal in self.repair(way).proposals:
             # A pin is let go of where no image of a variant needs it, and has a version where one does.
             moves = {m.element.path: (m.element, m.to) for m in sorted(proposal.moves, key=lambda m: m.to is not None)}
-            steps = [Step(e.name, e.version or "", to, e.path) for e, to in moves.values() if to and e.kind == "pin"]
+            steps = [
+                UpgradeStep(e.name, e.version or "", to, e.path) for e, to in moves.values() if to and e.kind == "pin"
+            ]
             if len(steps) == len(moves) and all(self._is_good(step.name, step.new) for step in steps):
                 return Fix((*self._steps(way, holder), *steps), self._said(way, holder))
         return None
@@ -263,7 +267,9 @@ class Fixer:
     def _is_good(self, name: str, version: str) -> bool:
         return is_free(name, Version(version), self.advisories(name))
 
-    def _any(self, holder: Holder, variants: Sequence[str], ways: Sequence[Wanted]) -> tuple[Verdict, Version | None]:
+    def _any(
+        self, holder: AffectedPackage, variants: Sequence[str], ways: Sequence[WantedVersions]
+    ) -> tuple[Verdict, Version | None]:
         """Whether any of ``ways`` goes; what a resolver takes of them is then the highest worth asking for."""
         free = [Version(way[holder.name]) for way in ways]
         listed = _later(self._listed(holder.name, self._base(holder.variants[0])), Version(holder.version))
@@ -278,7 +284,7 @@ class Fixer:
             taken += [Version(answer.versions[holder.name])] if holder.name in answer.versions else []
         return answer, min(taken, default=None)
 
-    def _verdict(self, variants: Sequence[str], way: Wanted) -> Verdict:
+    def _verdict(self, variants: Sequence[str], way: WantedVersions) -> Verdict:
         """The first answer that is no yes; else the last."""
         answer = Verdict(Answer.UNKNOWN)
         for variant in variants:
@@ -287,22 +293,22 @@ class Fixer:
                 break
         return answer
 
-    def _request(self, variant: str, moving: Wanted, bounds: Iterable[str]) -> Request:
+    def _request(self, variant: str, moving: WantedVersions, bounds: Iterable[str]) -> Request:
         base = self._base(variant)
         kept = {text for text in base.constraints if canonicalize_name(Requirement(text).name) not in moving}
         preferences = {name: version for name, version in base.preferences.items() if name not in moving}
         return replace(base, constraints=tuple(sorted(kept | set(bounds))), preferences=preferences)
 
-    def _steps(self, way: Wanted, holder: Holder) -> tuple[Step, ...]:
+    def _steps(self, way: WantedVersions, holder: AffectedPackage) -> tuple[UpgradeStep, ...]:
         held = self.lock.by_variant[holder.variants[0]]
         pins = self.manifest.pins_of(holder.variants[0])
         return tuple(
-            Step(name, held[name].version, new, pins[name].path if name in pins else None)
+            UpgradeStep(name, held[name].version, new, pins[name].path if name in pins else None)
             for name, new in sorted(way.items())
             if name in held and Version(held[name].version) != Version(new)
         )
 
-    def _said(self, way: Wanted, holder: Holder) -> tuple[str, ...]:
+    def _said(self, way: WantedVersions, holder: AffectedPackage) -> tuple[str, ...]:
         pins = self.manifest.pins_of(holder.variants[0])
         held = [name for name in way if name in pins and pins[name].held]
         return tuple(f"the pin of {name} is held: only people move it" for name in held)
@@ -310,7 +316,7 @@ class Fixer:
     # -- what stands in the way ------------------------------------------------
 
     def _in_the_way(
-        self, holder: Holder, variants: Sequence[str], ways: Sequence[Wanted], reason: str
+        self, holder: AffectedPackage, variants: Sequence[str], ways: Sequence[WantedVersions], reason: str
     ) -> tuple[str, ...]:
         """Needs that no release on offer meets; else that the lowest does not; else what the resolver says."""
         offered = [Version(way[holder.name]) for way in ways if holder.name in way]
@@ -322,7 +328,7 @@ class Fixer:
         lowest = ", ".join(f"{name} {version}" for name, version in ways[0].items())
         return (f"with {lowest} the family has no solution: {_short(reason)}", *self._more(holder, ways))
 
-    def _more(self, holder: Holder, ways: Sequence[Wanted]) -> Iterable[str]:
+    def _more(self, holder: AffectedPackage, ways: Sequence[WantedVersions]) -> Iterable[str]:
         """Where other pins could move too, that is repair's to find."""
         if holder.name in self.manifest.pins_of(holder.variants[0]):
             yield (
@@ -357,7 +363,7 @@ def _short(reason: str) -> str:
     return text if len(text) <= 300 else text[:297] + "..."
 
 
-def with_pins(manifest: Manifest, way: Wanted) -> Manifest:
+def with_pins(manifest: Manifest, way: WantedVersions) -> Manifest:
     """``manifest`` with the pins of the packages in ``way`` at these versions, and held there.
 
     A pin is moved where it stands at a version with the same local part: torch of cu121 is not that of cpu.
@@ -366,7 +372,7 @@ def with_pins(manifest: Manifest, way: Wanted) -> Manifest:
     return replace(manifest, pins=_moved(manifest.pins, way), variants=variants)
 
 
-def _moved(pins: Mapping[str, Pin], way: Wanted) -> dict[str, Pin]:
+def _moved(pins: Mapping[str, Pin], way: WantedVersions) -> dict[str, Pin]:
     return {
         name: Pin(Version(way[name]), pin.path, held=True)
         if name in way and pin.version.local == Version(way[name]).local

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lockgen.core.key_path import KeyPath
-from lockgen.core.manifest import Ignore
+from lockgen.core.manifest import IgnoredAdvisory
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Vulnerability:
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class AffectedPackage:
     """A package of the lock as an audit sees it.
 
     ``asked`` is the version that was asked about: an advisory knows no local part. ``images`` are the tags of all that
@@ -47,20 +47,20 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class AuditFinding:
     """One vulnerability of one package. With an ``ignore`` it does not count.
 
     ``unclear`` is why nobody can tell whether this version is meant: such a one counts (law 10).
     """
 
-    holder: Holder
+    holder: AffectedPackage
     vulnerability: Vulnerability
-    ignore: Ignore | None = None
+    ignore: IgnoredAdvisory | None = None
     unclear: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class UpgradeStep:
     """A package that takes another version. ``path`` is its pin in versions.toml, or where one has to be
     added; None where none is needed.
     """
@@ -78,7 +78,7 @@ class Fix:
     ``known`` is False where some question had no answer: then there may be a fix all the same.
     """
 
-    steps: tuple[Step, ...] = ()
+    steps: tuple[UpgradeStep, ...] = ()
     why: tuple[str, ...] = ()
     known: bool = True
 
@@ -91,13 +91,13 @@ class Audit:
     """
 
     source: str
-    holders: tuple[Holder, ...]
-    findings: tuple[Finding, ...]
-    expired: tuple[Ignore, ...] = ()
-    idle: tuple[Ignore, ...] = ()
+    holders: tuple[AffectedPackage, ...]
+    findings: tuple[AuditFinding, ...]
+    expired: tuple[IgnoredAdvisory, ...] = ()
+    idle: tuple[IgnoredAdvisory, ...] = ()
     fixes: Mapping[str, Fix] = field(default_factory=dict)
 
     @property
-    def open(self) -> tuple[Finding, ...]:
+    def open(self) -> tuple[AuditFinding, ...]:
         """The findings that count."""
         return tuple(finding for finding in self.findings if finding.ignore is None)

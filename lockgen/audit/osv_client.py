@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 from lockgen.audit.advisory import Advisory
 from lockgen.audit.osv_reader import ECOSYSTEM, packages_of, parse_advisory, parse_batch, read_json
-from lockgen.core.ports import Memory, Progress
+from lockgen.core.ports import Cache, Progress
 from lockgen.core.urls import redacted
 from lockgen.errors import BadInput, Fault, Place, ToolFailed
 from lockgen.io.http import Http
@@ -50,7 +50,7 @@ Parsed = TypeVar("Parsed")
 class OsvApi:
     """See ports.Advisories. ``memory`` keeps records, each under the moment when it last changed."""
 
-    def __init__(self, http: Http, base: str, memory: Memory, progress: Progress) -> None:
+    def __init__(self, http: Http, base: str, memory: Cache, progress: Progress) -> None:
         self.source = redacted(base)
         self._http, self._base = http, base.rstrip("/")
         self._memory, self._progress = memory, progress

@@ -7,24 +7,24 @@ from itertools import groupby
 from typing import Any
 
 from lockgen.audit.advisory import UNKNOWN
-from lockgen.audit.model import Audit, Finding, Fix, Holder, Step, Vulnerability
+from lockgen.audit.model import AffectedPackage, Audit, AuditFinding, Fix, UpgradeStep, Vulnerability
 from lockgen.core.key_path import KeyPath
-from lockgen.core.manifest import Ignore
-from lockgen.core.sarif import Level, Result, Rule, sarif
+from lockgen.core.manifest import IgnoredAdvisory
+from lockgen.core.sarif import Level, SarifResult, SarifRule, sarif
 
 VERSIONS = "versions.toml"
 PAGE = "https://osv.dev/vulnerability/"
 
-Line = Callable[[KeyPath], int | None]
+AuditLine = Callable[[KeyPath], int | None]
 """Where a path stands in versions.toml."""
-LockPlace = Callable[[Holder], tuple[str, int | None]]
+LockPlace = Callable[[AffectedPackage], tuple[str, int | None]]
 """The file and the line that lock a package."""
 
 
 # -- text ----------------------------------------------------------------------
 
 
-def text(audit: Audit, line: Line, images: int) -> str:
+def text(audit: Audit, line: AuditLine, images: int) -> str:
     """What counts, package by package, with its fix; then what is ignored. ``images`` is how many there are."""
     found = audit.open
     parts = [_head(audit)]
@@ -45,7 +45,9 @@ def _head(audit: Audit) -> str:
     return f"{things} in {packages} of {count} packages (asked: {audit.source})"
 
 
-def _block(holder: Holder, findings: list[Finding], fix: Fix | None, line: Line, images: int) -> list[str]:
+def _block(
+    holder: AffectedPackage, findings: list[AuditFinding], fix: Fix | None, line: AuditLine, images: int
+) -> list[str]:
     lines = [f"{holder.name} {holder.version}, {_images(holder, images)}{_named(holder, line)}"]
     width = max(len(finding.vulnerability.id) for finding in findings)
     for finding in findings:
@@ -57,7 +59,7 @@ def _block(holder: Holder, findings: list[Finding], fix: Fix | None, line: Line,
     return [*lines, *(f"  {row}" for row in fix_lines(holder, fix, line))]
 
 
-def _images(holder: Holder, images: int) -> str:
+def _images(holder: AffectedPackage, images: int) -> str:
     if not holder.images:
         return "a tool that no image holds"
     if len(holder.images) == images:
@@ -65,7 +67,7 @@ def _images(holder: Holder, images: int) -> str:
     return f"in {', '.join(holder.images)}"
 
 
-def _named(holder: Holder, line: Line) -> str:
+def _named(holder: AffectedPackage, line: AuditLine) -> str:
     numbers = [number for path in holder.paths if (number := line(path)) is not None]
     return f" ({VERSIONS} line {', '.join(map(str, numbers))})" if numbers else ""
 
@@ -77,7 +79,7 @@ def rated(one: Vulnerability) -> str:
     return one.level if one.score is None else f"{one.level} {one.score:.1f}"
 
 
-def fix_lines(holder: Holder, fix: Fix | None, line: Line) -> list[str]:
+def fix_lines(holder: AffectedPackage, fix: Fix | None, line: AuditLine) -> list[str]:
     """What to do, or why nothing can be done."""
     if fix is None:
         return []
@@ -88,7 +90,7 @@ def fix_lines(holder: Holder, fix: Fix | None, line: Line) -> list[str]:
     return [f"fix: {_step(step, line)}" for step in fix.steps] + [f"     {why}" for why in (*fix.why, *more)]
 
 
-def _step(step: Step, line: Line) -> str:
+def _step(step: UpgradeStep, line: AuditLine) -> str:
     said = command(step, line)
     if step.path is None:
         return f"{said} takes {step.new} or later"
@@ -103,7 +105,7 @@ def _dotted(path: KeyPath) -> str:
     return f"in {VERSIONS} under [{'.'.join(map(str, path[:-1]))}]"
 
 
-def command(step: Step, line: Line) -> str | None:
+def command(step: UpgradeStep, line: AuditLine) -> str | None:
     """What moves a package that has no pin; None where versions.toml has to be edited.
 
     A path that versions.toml does not hold yet is where its pin will be.
@@ -125,14 +127,14 @@ def _ignored(audit: Audit) -> Iterable[str]:
             )
 
 
-def _told(audit: Audit, line: Line) -> Iterable[str]:
+def _told(audit: Audit, line: AuditLine) -> Iterable[str]:
     for ignore in audit.expired:
         yield f"{_at(ignore, line)}: the ignore of {ignore.id} ended on {ignore.until}: it counts again"
     for ignore in audit.idle:
         yield f"{_at(ignore, line)}: the ignore of {ignore.id} meets nothing: take it out"
 
 
-def _at(ignore: Ignore, line: Line) -> str:
+def _at(ignore: IgnoredAdvisory, line: AuditLine) -> str:
     number = line(ignore.path)
     return f"{VERSIONS}:{number}" if number is not None else VERSIONS
 
@@ -146,7 +148,7 @@ def _locals(audit: Audit) -> Iterable[str]:
 # -- data ----------------------------------------------------------------------
 
 
-def as_json(audit: Audit, line: Line) -> dict[str, Any]:
+def as_json(audit: Audit, line: AuditLine) -> dict[str, Any]:
     """Format 1."""
     return {
         "format": 1,
@@ -169,7 +171,7 @@ def as_json(audit: Audit, line: Line) -> dict[str, Any]:
     }
 
 
-def _row(finding: Finding, line: Line) -> dict[str, Any]:
+def _row(finding: AuditFinding, line: AuditLine) -> dict[str, Any]:
     holder, one = finding.holder, finding.vulnerability
     return {
         "package": holder.name,
@@ -190,7 +192,7 @@ def _row(finding: Finding, line: Line) -> dict[str, Any]:
     }
 
 
-def _step_row(step: Step, line: Line) -> dict[str, Any]:
+def _step_row(step: UpgradeStep, line: AuditLine) -> dict[str, Any]:
     return {
         "package": step.name,
         "from": step.old,
@@ -200,7 +202,7 @@ def _step_row(step: Step, line: Line) -> dict[str, Any]:
     }
 
 
-def _ignore_row(ignore: Ignore, line: Line) -> dict[str, Any]:
+def _ignore_row(ignore: IgnoredAdvisory, line: AuditLine) -> dict[str, Any]:
     until = ignore.until.isoformat() if ignore.until is not None else None
     return {"id": ignore.id, "reason": ignore.reason, "until": until, "line": line(ignore.path)}
 
@@ -210,10 +212,10 @@ def _ignore_row(ignore: Ignore, line: Line) -> dict[str, Any]:
 _LEVELS: dict[str, Level] = {"none": "note", "low": "note", "medium": "warning", "high": "error", "critical": "error"}
 
 
-def as_sarif(audit: Audit, line: Line, locked: LockPlace, version: str) -> dict[str, Any]:
+def as_sarif(audit: Audit, line: AuditLine, locked: LockPlace, version: str) -> dict[str, Any]:
     """Each finding at its line of versions.toml, else where the lock holds the package."""
     rules = [
-        Rule(
+        SarifRule(
             id=one.id,
             text=one.summary or one.id,
             help=_help(one),
@@ -233,14 +235,14 @@ def _help(one: Vulnerability) -> str:
     return f"{one.summary or one.id}\n\n{names}: {rated(one)}. {fixed}\n\n{PAGE}{one.record}"
 
 
-def _result(finding: Finding, audit: Audit, line: Line, locked: LockPlace) -> Result:
+def _result(finding: AuditFinding, audit: Audit, line: AuditLine, locked: LockPlace) -> SarifResult:
     holder, one = finding.holder, finding.vulnerability
     numbers = [number for path in holder.paths if (number := line(path)) is not None]
     file, number = (VERSIONS, numbers[0]) if numbers else locked(holder)
     held = f"in {', '.join(holder.images)}" if holder.images else "a tool that no image holds"
     said = [f"{holder.name} {holder.version} ({held}): {one.id}, {rated(one)}. {one.summary}".rstrip(". ") + "."]
     said += [f"{row.strip()}." for row in fix_lines(holder, audit.fixes.get(holder.pin), line)]
-    return Result(
+    return SarifResult(
         rule=one.id,
         message=" ".join(said),
         level=_LEVELS.get(one.level, "warning"),

@@ -12,8 +12,8 @@ from datetime import date
 from packaging.version import InvalidVersion, Version
 
 from lockgen.audit.advisory import LEVELS, UNKNOWN, Advisory, Affected, Event
-from lockgen.audit.model import Audit, Finding, Fix, Holder, Vulnerability
-from lockgen.core.manifest import Ignore
+from lockgen.audit.model import AffectedPackage, Audit, AuditFinding, Fix, Vulnerability
+from lockgen.core.manifest import IgnoredAdvisory
 
 # At one version a fix ends what came before it, then the next range begins, then that one may end.
 _ORDER = {"fixed": 0, "introduced": 1, "last_affected": 2, "limit": 3}
@@ -157,9 +157,9 @@ def _fixed(records: Sequence[Advisory], name: str, version: Version) -> set[Vers
 
 def audited(
     source: str,
-    holders: Sequence[Holder],
+    holders: Sequence[AffectedPackage],
     advisories: Mapping[str, Sequence[Advisory]],
-    ignores: Sequence[Ignore],
+    ignores: Sequence[IgnoredAdvisory],
     today: date,
 ) -> Audit:
     """What ``advisories`` say of ``holders``, the gravest first, with what ``ignores`` say of that.
@@ -180,8 +180,8 @@ def audited(
 
 
 def _findings(
-    holder: Holder, advisories: Sequence[Advisory], ignores: Sequence[Ignore], today: date
-) -> Iterable[Finding]:
+    holder: AffectedPackage, advisories: Sequence[Advisory], ignores: Sequence[IgnoredAdvisory], today: date
+) -> Iterable[AuditFinding]:
     version = Version(holder.asked)
     told = {advisory: touches(advisory, holder.name, version) for advisory in advisories}
     for group in live_groups(advisories):
@@ -191,27 +191,27 @@ def _findings(
         vulnerability = as_one(records, holder.name, version, group)
         # One record that can tell is enough.
         unclear = "" if any(not told[record][1] for record in records) else told[records[0]][1]
-        yield Finding(holder, vulnerability, _ignored(vulnerability, ignores, today), unclear)
+        yield AuditFinding(holder, vulnerability, _ignored(vulnerability, ignores, today), unclear)
 
 
-def _ignored(vulnerability: Vulnerability, ignores: Sequence[Ignore], today: date) -> Ignore | None:
+def _ignored(vulnerability: Vulnerability, ignores: Sequence[IgnoredAdvisory], today: date) -> IgnoredAdvisory | None:
     names = {text.casefold() for text in vulnerability.ids}
     return next((ignore for ignore in ignores if ignore.id.casefold() in names and ignore.holds(today)), None)
 
 
-def _gravity(finding: Finding) -> tuple[bool, int, float, str, str, str]:
+def _gravity(finding: AuditFinding) -> tuple[bool, int, float, str, str, str]:
     found = finding.vulnerability
     weight = len(LEVELS) if found.level == UNKNOWN else _weight(found.level)
     return finding.ignore is not None, -weight, -(found.score or 0.0), finding.holder.name, found.id, finding.holder.pin
 
 
-def is_grave(finding: Finding, level: str) -> bool:
+def is_grave(finding: AuditFinding, level: str) -> bool:
     """Whether it is ``level`` or worse; one that nobody has rated may be (law 10)."""
     found = finding.vulnerability.level
     return found == UNKNOWN or _weight(found) >= _weight(level)
 
 
-def counting(advisories: Iterable[Advisory], ignores: Sequence[Ignore], today: date) -> list[Advisory]:
+def counting(advisories: Iterable[Advisory], ignores: Sequence[IgnoredAdvisory], today: date) -> list[Advisory]:
     """Those that an upgrade has to get away from: live ones that no ignore holds back, by any name of their group.
 
     ``advisories`` are all of a package, as for `audited`: with fewer the groups would be others.

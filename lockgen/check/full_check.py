@@ -26,7 +26,7 @@ from lockgen.io.ownership import foreign_files, generated_on_disk, may_remove
 from lockgen.io.workspace import Folder
 from lockgen.lock.reader import is_intact, parse_lock
 from lockgen.manifest.fingerprints import VERSIONS, Inputs, compat_fingerprint, fingerprints, read_inputs
-from lockgen.outputs.generated_files import Tree, Written
+from lockgen.outputs.generated_files import GeneratedFiles, Tree
 from lockgen.outputs.lock_records import lock_records
 from lockgen.outputs.stale_files import extra_files
 from lockgen.pairs.table import known_pairs
@@ -37,7 +37,7 @@ COMPAT = "lockgen compat"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckFinding:
     """One thing that drifted. ``diff`` leads from what is there to what should be; ``excess`` is what a budget is not
     kept by, as kind "budget", or "budget-unknown" where an unknown size keeps anybody from saying.
     """
@@ -76,21 +76,21 @@ def run(root: Path, *, as_json: bool) -> int:
     return Exit.FOUND if findings else Exit.DONE
 
 
-def check(folder: Folder) -> list[Finding]:
+def check(folder: Folder) -> list[CheckFinding]:
     """Everything that drifted, the cause before what follows from it."""
     inputs = read_inputs(folder)
     data = folder.read(LOCK_PATH)
     if data is None:
-        missing = Finding(LOCK_PATH, "missing", f"{LOCK_PATH}: there is no lock yet", RESOLVE)
+        missing = CheckFinding(LOCK_PATH, "missing", f"{LOCK_PATH}: there is no lock yet", RESOLVE)
         return [*_foreign(folder, dict.fromkeys(generated_on_disk(folder))), missing]
     lock = parse_lock(data, LOCK_PATH)
     findings = _inputs(lock.inputs, fingerprints(inputs.manifest, folder))
-    written = Written(inputs.manifest, lock)
+    written = GeneratedFiles(inputs.manifest, lock)
     tree = written.tree()
     if tree[LOCK_PATH] != data or not is_intact(data):
         mend = f"git checkout {LOCK_PATH}, or {RESOLVE}"
         diff = _diff(LOCK_PATH, data, tree[LOCK_PATH])
-        findings.append(Finding(LOCK_PATH, "edited", f"{LOCK_PATH}: edited by hand", mend, diff))
+        findings.append(CheckFinding(LOCK_PATH, "edited", f"{LOCK_PATH}: edited by hand", mend, diff))
     del tree[LOCK_PATH]
     return [
         *findings,
@@ -101,28 +101,28 @@ def check(folder: Folder) -> list[Finding]:
     ]
 
 
-def _matrix(manifest: Manifest, folder: Folder) -> list[Finding]:
+def _matrix(manifest: Manifest, folder: Folder) -> list[CheckFinding]:
     """locks/COMPAT.md is there, unedited and of the present inputs, where [compat] is declared, and else is not."""
     data = folder.read(COMPAT_PATH)
     if manifest.compat is None:
         if data is None or inputs_of(data) is None:
             return []
         message = f"{COMPAT_PATH}: {VERSIONS} declares no [compat]"
-        return [Finding(COMPAT_PATH, "extra", message, f"rm {COMPAT_PATH}")]
+        return [CheckFinding(COMPAT_PATH, "extra", message, f"rm {COMPAT_PATH}")]
     if data is None:
-        return [Finding(COMPAT_PATH, "missing", f"{COMPAT_PATH}: missing", COMPAT)]
+        return [CheckFinding(COMPAT_PATH, "missing", f"{COMPAT_PATH}: missing", COMPAT)]
     if inputs_of(data) is None:
         message = f"{COMPAT_PATH}: this file is not lockgen's, and would be replaced"
-        return [Finding(COMPAT_PATH, "foreign", message, f"move {COMPAT_PATH} away, then {COMPAT}")]
+        return [CheckFinding(COMPAT_PATH, "foreign", message, f"move {COMPAT_PATH} away, then {COMPAT}")]
     if not is_unedited(data):
-        return [Finding(COMPAT_PATH, "edited", f"{COMPAT_PATH}: edited by hand", COMPAT)]
+        return [CheckFinding(COMPAT_PATH, "edited", f"{COMPAT_PATH}: edited by hand", COMPAT)]
     if inputs_of(data) != compat_fingerprint(manifest, known_pairs(folder, manifest.compat.pairs), folder):
         message = f"{COMPAT_PATH}: {VERSIONS}, a record or the pair table changed since it was made"
-        return [Finding(COMPAT_PATH, "input", message, COMPAT)]
+        return [CheckFinding(COMPAT_PATH, "input", message, COMPAT)]
     return []
 
 
-def _budgets(inputs: Inputs, lock: Lock) -> list[Finding]:
+def _budgets(inputs: Inputs, lock: Lock) -> list[CheckFinding]:
     """What is larger than versions.toml allows; where a size is unknown, that is said: nobody can promise it."""
     findings = []
     for excess in excesses(inputs.manifest, lock):
@@ -130,7 +130,7 @@ def _budgets(inputs: Inputs, lock: Lock) -> list[Finding]:
         text, mend = _exceeded(excess) if excess.known else _untold(excess, lock)
         kind = "budget" if excess.known else "budget-unknown"
         where = f"{place.file}:{place.line}" if place.line is not None else place.file
-        findings.append(Finding(VERSIONS, kind, f"{where}: {text}", mend, line=place.line, excess=excess))
+        findings.append(CheckFinding(VERSIONS, kind, f"{where}: {text}", mend, line=place.line, excess=excess))
     return findings
 
 
@@ -151,38 +151,38 @@ def _untold(excess: Excess, lock: Lock) -> tuple[str, str]:
     return text, "; ".join(mends(lock, excess.size.unknown))
 
 
-def _programs(folder: Folder, starters: Tree) -> list[Finding]:
+def _programs(folder: Folder, starters: Tree) -> list[CheckFinding]:
     """A stage's program is the team's; that there is one is what an image needs."""
     missing = {path: data for path, data in starters.items() if folder.read(path) is None}
     foreign = _foreign(folder, missing)
     blocked = {finding.path for finding in foreign}
     return foreign + [
-        Finding(path, "missing", f"{path}: the stage has no program", RESOLVE)
+        CheckFinding(path, "missing", f"{path}: the stage has no program", RESOLVE)
         for path in sorted(missing)
         if path not in blocked
     ]
 
 
-def _foreign(folder: Folder, wanted: Mapping[str, bytes | None]) -> list[Finding]:
+def _foreign(folder: Folder, wanted: Mapping[str, bytes | None]) -> list[CheckFinding]:
     """What lies where lockgen writes and is not lockgen's: `resolve` refuses to replace it, so it is not the fix."""
     faults = foreign_files(folder, wanted, lock_records(folder)) if wanted else {}
     return [
-        Finding(path, "foreign", f"{path}: {fault.message}", f"{shlex.quote(path)}: {fault.hint}")
+        CheckFinding(path, "foreign", f"{path}: {fault.message}", f"{shlex.quote(path)}: {fault.hint}")
         for path, fault in faults.items()
     ]
 
 
-def _inputs(locked: dict[str, str], now: dict[str, str]) -> list[Finding]:
+def _inputs(locked: dict[str, str], now: dict[str, str]) -> list[CheckFinding]:
     findings = []
     for name in sorted({*locked, *now}):
         if locked.get(name) != now.get(name):
             what = "changed since the lock was made" if name in locked and name in now else "came or went"
             path = VERSIONS if name == VERSIONS else name
-            findings.append(Finding(path, "input", f"{name}: {what}", RESOLVE))
+            findings.append(CheckFinding(path, "input", f"{name}: {what}", RESOLVE))
     return findings
 
 
-def _files(folder: Folder, tree: Tree) -> list[Finding]:
+def _files(folder: Folder, tree: Tree) -> list[CheckFinding]:
     found = {path: folder.read(path) for path in sorted(tree)}
     drifted = {path: tree[path] for path, data in found.items() if data != tree[path]}
     findings = _foreign(folder, drifted)
@@ -192,19 +192,19 @@ def _files(folder: Folder, tree: Tree) -> list[Finding]:
     return sorted(findings, key=lambda finding: finding.path) + [_extra(folder, path) for path in extra]
 
 
-def _drifted(path: str, found: bytes | None, expected: bytes) -> Finding:
+def _drifted(path: str, found: bytes | None, expected: bytes) -> CheckFinding:
     if found is None:
-        return Finding(path, "missing", f"{path}: missing", RESOLVE)
+        return CheckFinding(path, "missing", f"{path}: missing", RESOLVE)
     diff = _diff(path, found, expected)
-    return Finding(path, "edited", f"{path}: not what the lock comes to", RESOLVE, diff)
+    return CheckFinding(path, "edited", f"{path}: not what the lock comes to", RESOLVE, diff)
 
 
-def _extra(folder: Folder, path: str) -> Finding:
+def _extra(folder: Folder, path: str) -> CheckFinding:
     """`resolve` removes only what lockgen wrote."""
     mend = f"rm {shlex.quote(path)}"
     if may_remove(folder, path):
         mend = f"{RESOLVE}, or {mend}"
-    return Finding(path, "extra", f"{path}: nothing in the lock comes to it", mend)
+    return CheckFinding(path, "extra", f"{path}: nothing in the lock comes to it", mend)
 
 
 def _diff(path: str, found: bytes, expected: bytes) -> str:
@@ -212,7 +212,7 @@ def _diff(path: str, found: bytes, expected: bytes) -> str:
     return "\n".join(difflib.unified_diff(old, new, f"{path} (found)", f"{path} (from the lock)", lineterm="", n=2))
 
 
-def _text(finding: Finding) -> str:
+def _text(finding: CheckFinding) -> str:
     lines = finding.diff.splitlines()
     shown = [f"    {line}" for line in lines[:40]]
     if len(lines) > 40:
@@ -220,13 +220,13 @@ def _text(finding: Finding) -> str:
     return "\n".join([finding.message, *shown])
 
 
-def _print_json(findings: list[Finding]) -> None:
+def _print_json(findings: list[CheckFinding]) -> None:
     import json
 
     click.echo(json.dumps({"format": 1, "findings": [_row(finding) for finding in findings]}, indent=2))
 
 
-def _row(finding: Finding) -> dict[str, object]:
+def _row(finding: CheckFinding) -> dict[str, object]:
     row: dict[str, object] = {
         "path": finding.path,
         "kind": finding.kind,

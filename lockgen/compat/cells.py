@@ -11,7 +11,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
-from lockgen.compat.model import Axis, Cell, Group, Status
+from lockgen.compat.model import Axis, Cell, CellStatus, ImageGroup
 from lockgen.core.compat_axes import PYTHON, TORCH, VARIANT, Compat, Declared, Exclusion, Member, Pairs
 from lockgen.core.index import ExplicitIndex
 from lockgen.core.manifest import Image, Manifest, Pin
@@ -140,7 +140,7 @@ def shard(cells: Sequence[Cell], number: int, of: int) -> tuple[Cell, ...]:
 # -- groups of images ---------------------------------------------------------
 
 
-def groups_of(manifest: Manifest, variants: Iterable[str]) -> tuple[Group, ...]:
+def groups_of(manifest: Manifest, variants: Iterable[str]) -> tuple[ImageGroup, ...]:
     """The images of each variant that are solved together: a base, what it stands on, and the stages on it.
 
     A base without stages of its own belongs to the bases above it; one that nothing stands on is a group by itself.
@@ -148,7 +148,7 @@ def groups_of(manifest: Manifest, variants: Iterable[str]) -> tuple[Group, ...]:
     return tuple(group for variant in variants for group in _groups(manifest, variant))
 
 
-def _groups(manifest: Manifest, variant: str) -> Iterable[Group]:
+def _groups(manifest: Manifest, variant: str) -> Iterable[ImageGroup]:
     images = manifest.images_of(variant)
     stages: dict[str, list[Image]] = {}
     for image in images:
@@ -159,10 +159,10 @@ def _groups(manifest: Manifest, variant: str) -> Iterable[Group]:
     for head in heads:
         own = {image.name for image in (*manifest.chain(head.name), *stages.get(head.name, ()))}
         others = {other.name for other in heads if other.name != head.name}
-        yield Group(f"{head.name}:{variant}", variant, tuple(sorted(own - others)))
+        yield ImageGroup(f"{head.name}:{variant}", variant, tuple(sorted(own - others)))
 
 
-def images_solved(manifest: Manifest, group: Group) -> dict[str, Image]:
+def images_solved(manifest: Manifest, group: ImageGroup) -> dict[str, Image]:
     """The images of ``group`` with all that they stand on."""
     return {link.name: link for name in group.images for link in manifest.chain(name)}
 
@@ -176,7 +176,7 @@ class Gap:
 
     name: str
     reason: str
-    status: Status
+    status: CellStatus
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ class Situation:
 
 
 def situation(
-    manifest: Manifest, cell: Cell, group: Group, pairs: Pairs, indexes: Mapping[str, ExplicitIndex]
+    manifest: Manifest, cell: Cell, group: ImageGroup, pairs: Pairs, indexes: Mapping[str, ExplicitIndex]
 ) -> Situation:
     """What ``group`` asks for in ``cell``."""
     compat = manifest.compat or Compat((), ())
@@ -248,7 +248,7 @@ def _values(
                 continue
             if member.version is None:
                 reason = f"no metadata says which {name} goes with torch {torch}"
-                gaps.append(Gap(name, reason, Status.UNKNOWN))
+                gaps.append(Gap(name, reason, CellStatus.UNKNOWN))
             else:
                 values[name] = built(manifest, variant, name, member.version)
     return values, gaps
@@ -281,17 +281,17 @@ def _gaps(
     where = indexes[index.name]
     lacking = f"index {index.name} has no {name} {version} for Python {target.python}"
     if not where.recorded:
-        return [Gap(name, lacking, Status.NO)]
+        return [Gap(name, lacking, CellStatus.NO)]
     lacking = f"the record of {index.name} has no {name} {version} for Python {target.python}"
     release = pairs.get(cell.at.get(TORCH, ""))
     member = release.members.get(name) if release is not None else None
     if member is None or member.pythons is None or member.version != version.public:
-        return [Gap(name, lacking, Status.UNKNOWN)]
+        return [Gap(name, lacking, CellStatus.UNKNOWN)]
     if target.python in member.pythons:
-        return [Gap(name, f"{lacking}; the default index has {version.public} for it", Status.UNKNOWN)]
+        return [Gap(name, f"{lacking}; the default index has {version.public} for it", CellStatus.UNKNOWN)]
     text = f"{name} {version.public} has no wheel for Python {target.python}, here or on the default index"
     there = f" (it has for {member.pythons[0]} to {member.pythons[-1]})" if member.pythons else ""
-    return [Gap(name, text + there, Status.NO)]
+    return [Gap(name, text + there, CellStatus.NO)]
 
 
 def _has(index: ExplicitIndex, name: str, version: Version, target: Target) -> bool:

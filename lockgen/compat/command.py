@@ -13,8 +13,8 @@ from packaging.version import Version
 from lockgen.compat import cells as planning
 from lockgen.compat import render as rendering
 from lockgen.compat.html_page import page
-from lockgen.compat.matrix_search import Compatibility
-from lockgen.compat.model import Cell, Group, Installed, Matrix, Outcome, Result, Status
+from lockgen.compat.matrix_search import MatrixSearch
+from lockgen.compat.model import Cell, CellOutcome, CellResult, CellStatus, ImageGroup, InstallSummary, Matrix
 from lockgen.compat.reader import parse_matrix
 from lockgen.conflicts.answer_conditions import answer_conditions
 from lockgen.core.compat_axes import PYTHON, Compat, Pairs
@@ -28,7 +28,7 @@ from lockgen.errors import BadInput, Exit, Fault, LockgenError, Place, ToolFaile
 from lockgen.index.metadata import MetadataReader
 from lockgen.index.simple_api import read_page
 from lockgen.index.sources import explicit_indexes
-from lockgen.io.answers import Answers, Oblivion
+from lockgen.io.answers import FileCache, NullCache
 from lockgen.io.http import Http
 from lockgen.io.ownership import refuse_foreign_file
 from lockgen.io.parallel import Threads
@@ -40,7 +40,7 @@ from lockgen.resolvers.uv import Uv
 
 
 @dataclass(frozen=True)
-class Options:
+class CompatOptions:
     """The command line. ``seconds`` bounds a question; ``shard`` is "I/N"; with ``merge`` the words are files."""
 
     as_json: bool = False
@@ -70,7 +70,7 @@ class Plan:
     matrix: Matrix
 
 
-def run(root: Path, words: tuple[str, ...], options: Options, progress: Progress) -> int:
+def run(root: Path, words: tuple[str, ...], options: CompatOptions, progress: Progress) -> int:
     """Prints the matrix, or the cells that ``words`` mean; a whole one is written to locks/COMPAT.md too.
 
     Raises:
@@ -102,7 +102,7 @@ def run(root: Path, words: tuple[str, ...], options: Options, progress: Progress
     return _exit_code(matrix, options.fail_on)
 
 
-def _check(words: Sequence[str], options: Options) -> None:
+def _check(words: Sequence[str], options: CompatOptions) -> None:
     if options.offline and options.live:
         raise BadInput("--offline and --live exclude each other", hint="choose one")
     if options.as_json + options.as_markdown + options.as_html > 1:
@@ -130,7 +130,7 @@ def declared(manifest: Manifest) -> Compat:
 # -- planning -----------------------------------------------------------------
 
 
-def planned(folder: Folder, manifest: Manifest, options: Options, progress: Progress) -> Plan:
+def planned(folder: Folder, manifest: Manifest, options: CompatOptions, progress: Progress) -> Plan:
     """The empty matrix.
 
     Raises:
@@ -168,7 +168,7 @@ def _offered(
     compat: Compat,
     indexes: Mapping[str, ExplicitIndex],
     http: Http,
-    options: Options,
+    options: CompatOptions,
     progress: Progress,
 ) -> dict[str, list[Version]]:
     """The versions that there are of each package whose axis is a bound."""
@@ -191,7 +191,7 @@ def _offered(
     return found
 
 
-def _wanted(matrix: Matrix, words: Sequence[str], options: Options) -> tuple[Cell, ...]:
+def _wanted(matrix: Matrix, words: Sequence[str], options: CompatOptions) -> tuple[Cell, ...]:
     cells = planning.chosen(matrix.cells, matrix.axes, words) if words else matrix.cells
     if options.shard is None:
         return cells
@@ -210,15 +210,15 @@ def _shard(text: str) -> tuple[int, int]:
 
 
 def filled(
-    plan: Plan, cells: Sequence[Cell], options: Options, progress: Progress, resolver: Resolver | None = None
+    plan: Plan, cells: Sequence[Cell], options: CompatOptions, progress: Progress, resolver: Resolver | None = None
 ) -> tuple[Matrix, bool]:
     """The matrix with the results of ``cells``, and whether all of them are there."""
     uv = Uv(options.seconds)
-    compatibility = Compatibility(
+    compatibility = MatrixSearch(
         resolver=resolver or uv,
         metadata=MetadataReader(Http()),
         indexes=plan.indexes,
-        memory=Oblivion() if options.no_cache else Answers(),
+        memory=NullCache() if options.no_cache else FileCache(),
         parallel=Threads(options.jobs),
         progress=progress,
         surroundings=answer_conditions(plan.manifest, uv),
@@ -229,16 +229,16 @@ def filled(
     ]
     situations = [planning.situation(plan.manifest, cell, group, plan.pairs, plan.indexes) for cell, group in places]
     outcomes = compatibility.judge(situations)
-    results: dict[str, list[Result]] = {}
+    results: dict[str, list[CellResult]] = {}
     for (cell, group), situation, outcome in zip(places, situations, outcomes, strict=True):
         if outcome is not None:
             found = result_of(group, outcome, planning.spoken_of(situation))
-            if options.install and outcome.status in {Status.YES, Status.CHANGES}:
+            if options.install and outcome.status in {CellStatus.YES, CellStatus.CHANGES}:
                 progress.step(f"installing {group.name} of {cell.name}")
                 from lockgen.compat.install_check import tried  # much to import, and few ask for it
 
                 told = tried(situation, outcome.versions, resolver or uv, plan.indexes, offline=options.offline)
-                found = replace(found, installed=Installed(Status(told.status), told.reason, told.native))
+                found = replace(found, installed=InstallSummary(CellStatus(told.status), told.reason, told.native))
                 said = "\n".join(f"  {line}" for line in (told.reason, *told.native) if line)
                 progress.note(f"{cell.name}, {group.name}: installed: {told.status}\n{said}".rstrip())
             results.setdefault(cell.name, []).append(found)
@@ -247,14 +247,14 @@ def filled(
     return replace(plan.matrix, cells=done), None not in outcomes
 
 
-def _is_in(cell: Cell, group: Group) -> bool:
+def _is_in(cell: Cell, group: ImageGroup) -> bool:
     return cell.at["variant"] == group.variant
 
 
-def result_of(group: Group, outcome: Outcome, spoken: Iterable[str]) -> Result:
+def result_of(group: ImageGroup, outcome: CellOutcome, spoken: Iterable[str]) -> CellResult:
     """``outcome`` as it is shown: of all versions only those of the packages that versions.toml speaks of."""
     shown = {name: outcome.versions[name] for name in sorted(spoken) if name in outcome.versions}
-    return Result(group, outcome.status, outcome.changes, outcome.reason, outcome.detail, shown)
+    return CellResult(group, outcome.status, outcome.changes, outcome.reason, outcome.detail, shown)
 
 
 # -- shards -------------------------------------------------------------------
@@ -305,7 +305,7 @@ def _check_shards(shards: Sequence[tuple[str, Matrix]], fingerprint: str) -> Non
 # -- telling ------------------------------------------------------------------
 
 
-def _print(matrix: Matrix, options: Options) -> None:
+def _print(matrix: Matrix, options: CompatOptions) -> None:
     if options.as_json:
         click.echo(rendering.render_json(matrix), nl=False)
     elif options.as_html:
@@ -337,6 +337,6 @@ def _is_matrix(data: bytes) -> bool:
 
 
 def _exit_code(matrix: Matrix, fail_on: Sequence[str]) -> Exit:
-    wanted = {Status(word) for word in fail_on}
+    wanted = {CellStatus(word) for word in fail_on}
     found = any(result.status in wanted for cell in matrix.cells for result in cell.results)
     return Exit.FOUND if found else Exit.DONE

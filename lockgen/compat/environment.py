@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lockgen.compat.elf import binaries
-from lockgen.compat.install_model import Binary, Status
+from lockgen.compat.install_model import Binary, InstallStatus
 from lockgen.compat.install_render import hashed, import_check
 from lockgen.core.resolution import Request, Resolved
 from lockgen.core.target import Target
@@ -29,7 +29,7 @@ _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 class Tried:
     """What came of it. ``binaries`` are those of what was installed, none where nothing was."""
 
-    status: Status
+    status: InstallStatus
     reason: str = ""
     binaries: tuple[Binary, ...] = ()
 
@@ -92,7 +92,7 @@ def _site(folder: Path) -> Path:
 _RETRIED = re.compile(r"Request failed after \d+ retries.*")
 
 
-def _refused(done: Finished) -> tuple[Status, str]:
+def _refused(done: Finished) -> tuple[InstallStatus, str]:
     """Only another hash would be so in an image too. All else is what this machine, or its network, cannot do."""
     if "Hash mismatch" in done.stderr:
         return "no", f"an index serves other bytes than those resolved: {_told(done)}"
@@ -110,7 +110,7 @@ def _told(done: Finished) -> str:
     return lines[0] if len(lines) == 1 else f"{lines[0].rstrip(':')}: {lines[-1]}"
 
 
-def _imported(folder: Path, needs: Sequence[str], seconds: float) -> tuple[Status, str]:
+def _imported(folder: Path, needs: Sequence[str], seconds: float) -> tuple[InstallStatus, str]:
     (folder / "home").mkdir()
     (folder / "import_check.py").write_text(import_check(needs), encoding="utf-8")
     told = folder / "told.txt"
@@ -133,7 +133,7 @@ def _imported(folder: Path, needs: Sequence[str], seconds: float) -> tuple[Statu
 _LACKS = re.compile(r"(\S+\.so[\d.]*): cannot open shared object file")
 
 
-def _failed(failed: Sequence[Sequence[str]]) -> tuple[Status, str]:
+def _failed(failed: Sequence[Sequence[str]]) -> tuple[InstallStatus, str]:
     """A library that this machine lacks may be in the image: no verdict. Any other failure would be the image's too."""
     texts = [f"{name} cannot be imported: {text}" for name, text in failed]
     own = [text for text in texts if not _LACKS.search(text)]

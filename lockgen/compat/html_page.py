@@ -33,7 +33,7 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class PageCell:
     """One place in a table. Without a ``panel`` it opens to nothing: it is excluded, or nobody asked."""
 
     status: str
@@ -44,15 +44,15 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PageRow:
     """``heads`` are the row's headers from the outside in: text, and how many rows it stands for; 0 is told above."""
 
     heads: tuple[tuple[str, int], ...]
-    cells: tuple[Cell, ...]
+    cells: tuple[PageCell, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class PageTable:
     """A group's table. ``bodies`` are its rows by the outermost header."""
 
     name: str
@@ -61,10 +61,10 @@ class Table:
     row_axes: tuple[str, ...]
     column_axis: str
     columns: tuple[str, ...]
-    bodies: tuple[tuple[Row, ...], ...]
+    bodies: tuple[tuple[PageRow, ...], ...]
 
     @property
-    def cells(self) -> Iterator[Cell]:
+    def cells(self) -> Iterator[PageCell]:
         for body in self.bodies:
             for row in body:
                 yield from row.cells
@@ -116,15 +116,15 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _sections(tables: Sequence[Table]) -> list[tuple[str, list[Table]]]:
+def _sections(tables: Sequence[PageTable]) -> list[tuple[str, list[PageTable]]]:
     """The tables by variant, in their order."""
-    found: dict[str, list[Table]] = {}
+    found: dict[str, list[PageTable]] = {}
     for table in tables:
         found.setdefault(table.variant, []).append(table)
     return list(found.items())
 
 
-def _tables(matrix: Mapping[str, Any]) -> Iterator[Table]:
+def _tables(matrix: Mapping[str, Any]) -> Iterator[PageTable]:
     axes = {axis["name"]: tuple(axis["values"]) for axis in matrix["axes"]}
     column_axis, row_axes = _layout([name for name in axes if name != "variant"])
     for number, group in enumerate(matrix["groups"], 1):
@@ -134,7 +134,7 @@ def _tables(matrix: Mapping[str, Any]) -> Iterator[Table]:
             (values, tuple(grid.cell((*values, *([column] if column_axis else []))) for column in columns))
             for values in product(*(axes[name] for name in row_axes))
         ]
-        yield Table(
+        yield PageTable(
             group["name"],
             group["variant"],
             tuple(group["images"]),
@@ -166,21 +166,21 @@ class _Grid:
         }
         self._number = 0
 
-    def cell(self, values: tuple[str, ...]) -> Cell:
+    def cell(self, values: tuple[str, ...]) -> PageCell:
         where = tuple(zip(self._axes, values, strict=True))
         text = ", ".join(f"{name} {value}" for name, value in where)
         cell = self._by_values.get(values)
         if cell is None:
-            return Cell("missing", "not asked", text)
+            return PageCell("missing", "not asked", text)
         if cell["excluded"]:
-            return Cell("excluded", "excluded", text)
+            return PageCell("excluded", "excluded", text)
         result = next((result for result in cell["results"] if result["group"] == self._group), None)
         if result is None:
-            return Cell("missing", "not asked", text)
+            return PageCell("missing", "not asked", text)
         self._number += 1
         command = f'lockgen compat "{cell["name"]}"'
         panel = Panel(f"{self._prefix}-{self._number}", where, command, result)
-        return Cell(result["status"], STATUSES[result["status"]][0], text, _note(result), panel)
+        return PageCell(result["status"], STATUSES[result["status"]][0], text, _note(result), panel)
 
 
 def _note(result: Mapping[str, Any]) -> str:
@@ -196,10 +196,10 @@ def _note(result: Mapping[str, Any]) -> str:
     return "lacks libraries" if installed["native"] else "installed"
 
 
-def _bodies(rows: Sequence[tuple[tuple[str, ...], tuple[Cell, ...]]]) -> Iterator[tuple[Row, ...]]:
+def _bodies(rows: Sequence[tuple[tuple[str, ...], tuple[PageCell, ...]]]) -> Iterator[tuple[PageRow, ...]]:
     """The rows with their headers, each header once for all rows that it stands for."""
     keys = [values for values, _ in rows]
-    body: list[Row] = []
+    body: list[PageRow] = []
     for number, (values, cells) in enumerate(rows):
         heads = []
         for level in range(1, len(values) + 1):
@@ -209,6 +209,6 @@ def _bodies(rows: Sequence[tuple[tuple[str, ...], tuple[Cell, ...]]]) -> Iterato
         if body and heads and heads[0][1]:
             yield tuple(body)
             body = []
-        body.append(Row(tuple(heads), cells))
+        body.append(PageRow(tuple(heads), cells))
     if body:
         yield tuple(body)

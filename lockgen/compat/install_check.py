@@ -9,7 +9,7 @@ from lockgen.compat import environment as installing
 from lockgen.compat.cells import Situation
 from lockgen.compat.install_model import Installed
 from lockgen.compat.native_libraries import missing
-from lockgen.conflicts.constraints import Elements
+from lockgen.conflicts.constraints import Constraints
 from lockgen.core.index import ExplicitIndex
 from lockgen.core.resolution import Request, Resolved, Resolver
 from lockgen.errors import LockgenError, ToolFailed
@@ -53,7 +53,7 @@ def tried(
 ) -> Installed:
     """A cell's ``versions`` installed, and what its images ask for imported. Without the files nobody can tell."""
     manifest = situation.manifest
-    request = Elements(manifest, [situation.variant], indexes).request((), whole=True, offline=offline)
+    request = Constraints(manifest, [situation.variant], indexes).request((), whole=True, offline=offline)
     exact = tuple(sorted(f"{name}=={version}" for name, version in versions.items()))
     try:
         solution = resolver.solve(replace(request, constraints=exact))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Status = Literal["yes", "no", "unknown"]
+InstallStatus = Literal["yes", "no", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Installed:
     done here (fetch a file, run another Python or platform, build a source) is "unknown", and ``reason`` says so.
     """
 
-    status: Status
+    status: InstallStatus
     reason: str = ""
     native: tuple[str, ...] = ()
 

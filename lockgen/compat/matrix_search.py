@@ -12,16 +12,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lockgen.compat.cells import Gap, Situation
-from lockgen.compat.model import Outcome, Status
+from lockgen.compat.model import CellOutcome, CellStatus
 from lockgen.conflicts.answer_cache import content, digest
 from lockgen.conflicts.conflict_search import shrink, smallest
-from lockgen.conflicts.constraints import Elements, named_in
+from lockgen.conflicts.constraints import Constraints, named_in
 from lockgen.conflicts.hitting_sets import Items, hitting_sets
 from lockgen.conflicts.model import Answer, Verdict
-from lockgen.conflicts.oracle import Session
+from lockgen.conflicts.oracle import Oracle
 from lockgen.conflicts.reasons import short_reason, unmet
 from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile
-from lockgen.core.ports import Memory, Parallel, Progress
+from lockgen.core.ports import Cache, Parallel, Progress
 from lockgen.core.resolution import Request, Resolver, Solution
 from lockgen.errors import LockgenError, TimedOut, ToolFailed
 from lockgen.index.ports import MetadataSource
@@ -33,7 +33,7 @@ MEANING = 1
 """Grows where the same question comes to another outcome, or to other words for it: what was kept is then not taken."""
 
 
-class Patient:
+class RetryingResolver:
     """A resolver that is asked once more where it or the network failed, and whose crash is a failure like others."""
 
     def __init__(self, resolver: Resolver) -> None:
@@ -84,23 +84,23 @@ class _Shared:
 
 
 @dataclass
-class Compatibility:
+class MatrixSearch:
     """What the matrix is made with. ``surroundings`` is what answers depend on besides the question: versions."""
 
     resolver: Resolver
     metadata: MetadataSource
     indexes: Mapping[str, ExplicitIndex]
-    memory: Memory
+    memory: Cache
     parallel: Parallel
     progress: Progress
     surroundings: Mapping[str, str]
     offline: bool = False
     questions: int = QUESTIONS
-    _known: dict[str, Outcome] = field(default_factory=dict)
+    _known: dict[str, CellOutcome] = field(default_factory=dict)
     _keys: dict[int, tuple[Situation, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.patient = Patient(self.resolver)
+        self.patient = RetryingResolver(self.resolver)
         self._metadata = _Shared(self.metadata)
         self._contents = {name: digest(content(index)) for name, index in self.indexes.items()}
 
@@ -109,7 +109,7 @@ class Compatibility:
         """How often the resolver was asked."""
         return self.patient.asked
 
-    def judge(self, situations: Iterable[Situation]) -> list[Outcome | None]:
+    def judge(self, situations: Iterable[Situation]) -> list[CellOutcome | None]:
         """The outcome of each; None where Ctrl-C came first. What is done is kept, and remembered."""
         wanted = list(situations)
         try:
@@ -119,16 +119,20 @@ class Compatibility:
             self.progress.note("interrupted: what is done is kept")
         return [self._outcome(one) for one in wanted]
 
-    def _outcome(self, one: Situation) -> Outcome | None:
+    def _outcome(self, one: Situation) -> CellOutcome | None:
         if (blocked := _blocked(one)) is not None:
             return blocked
         if one.loose:
             relaxed = self._known.get(self._key(one.relaxed))
-            if relaxed is not None and relaxed.status is not Status.UNKNOWN and not one.loose & relaxed.versions.keys():
+            if (
+                relaxed is not None
+                and relaxed.status is not CellStatus.UNKNOWN
+                and not one.loose & relaxed.versions.keys()
+            ):
                 return relaxed
         found = self._known.get(self._key(one))
-        unknown = [gap for gap in one.gaps if gap.status is Status.UNKNOWN]
-        if found is not None and found.status is Status.NO and unknown:
+        unknown = [gap for gap in one.gaps if gap.status is CellStatus.UNKNOWN]
+        if found is not None and found.status is CellStatus.NO and unknown:
             return _gap_outcome(unknown[0])
         return found
 
@@ -154,10 +158,10 @@ class Compatibility:
             self._known[key] = outcome
         return key in self._known
 
-    def _fresh(self, one: Situation) -> Outcome:
-        session = Session(self.patient, self._metadata)
-        return _Run(
-            session, Elements(one.manifest, [one.variant], self.indexes), self.offline, self.questions
+    def _fresh(self, one: Situation) -> CellOutcome:
+        session = Oracle(self.patient, self._metadata)
+        return _MatrixRun(
+            session, Constraints(one.manifest, [one.variant], self.indexes), self.offline, self.questions
         ).outcome()
 
     def _key(self, one: Situation) -> str:
@@ -168,7 +172,7 @@ class Compatibility:
         return known[1]
 
     def _made_key(self, one: Situation) -> str:
-        elements = Elements(one.manifest, [one.variant], self.indexes)
+        elements = Constraints(one.manifest, [one.variant], self.indexes)
         request = elements.request(elements.all, whole=True)
         return digest(
             {
@@ -187,20 +191,20 @@ class Compatibility:
         )
 
 
-def _blocked(one: Situation) -> Outcome | None:
+def _blocked(one: Situation) -> CellOutcome | None:
     """What is known without a question: a file that an image asks for by name is not there. A sure no goes first."""
     gaps = sorted((gap for gap in one.gaps if gap.name not in one.loose), key=lambda gap: (gap.status, gap.name))
     return _gap_outcome(gaps[0]) if gaps else None
 
 
-def _gap_outcome(gap: Gap) -> Outcome:
-    return Outcome(gap.status, reason=gap.reason, detail=gap.reason)
+def _gap_outcome(gap: Gap) -> CellOutcome:
+    return CellOutcome(gap.status, reason=gap.reason, detail=gap.reason)
 
 
 @dataclass
-class _Run:
-    session: Session
-    elements: Elements
+class _MatrixRun:
+    session: Oracle
+    elements: Constraints
     offline: bool
     questions: int
 
@@ -209,18 +213,18 @@ class _Run:
         self.every: Items = frozenset(range(len(self.all)))
         self.free: Items = frozenset(n for n, one in enumerate(self.all) if one.kind == "pin" and not one.held)
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> CellOutcome:
         """What the group comes to."""
         verdict = self._ask(self.every, whole=True)
         match verdict.answer:
             case Answer.YES:
-                return Outcome(Status.YES, versions=verdict.versions)
+                return CellOutcome(CellStatus.YES, versions=verdict.versions)
             case Answer.UNKNOWN:
                 return _unanswered(verdict.reason)
             case Answer.NO:
                 return self._repair(verdict)
 
-    def _repair(self, verdict: Verdict) -> Outcome:
+    def _repair(self, verdict: Verdict) -> CellOutcome:
         """The smallest set of free pins to let go of; a no where none will do."""
         conflicts: list[Items] = []
         reasons: list[tuple[str, str]] = []
@@ -232,7 +236,7 @@ class _Run:
                 freed = {self.all[item].name for item in self.every - kept}
                 reasons.append((short_reason([self.all[item] for item in core], words, freed), words))
                 if not core & self.free:
-                    return Outcome(Status.NO, reason=reasons[-1][0], detail=words)
+                    return CellOutcome(CellStatus.NO, reason=reasons[-1][0], detail=words)
                 conflicts.append(core & self.free)
             else:
                 unknown[self.every - kept] = verdict.reason
@@ -241,16 +245,16 @@ class _Run:
                 return _unanswered(next(iter(unknown.values())))
             if self.session.asked >= self.questions:
                 reason = f"no answer within {self.questions} questions; so far: {reasons[0][0]}"
-                return Outcome(Status.UNKNOWN, reason=reason, detail=_joined(r[1] for r in reasons))
+                return CellOutcome(CellStatus.UNKNOWN, reason=reason, detail=_joined(r[1] for r in reasons))
             kept = self.every - ways[0]
             verdict = self._ask(kept, whole=True)
             if verdict.answer is Answer.YES:
                 return self._changed(ways[0], verdict, reasons)
 
-    def _changed(self, way: Items, verdict: Verdict, reasons: list[tuple[str, str]]) -> Outcome:
+    def _changed(self, way: Items, verdict: Verdict, reasons: list[tuple[str, str]]) -> CellOutcome:
         pins = {self.all[item].name: self.all[item].version or "" for item in way}
-        return Outcome(
-            Status.CHANGES,
+        return CellOutcome(
+            CellStatus.CHANGES,
             changes={n: (old, new) for n, old in sorted(pins.items()) if (new := verdict.versions.get(n, old)) != old},
             reason="; ".join(dict.fromkeys(reason for reason, _ in reasons)),
             detail=_joined(words for _, words in reasons),
@@ -291,9 +295,9 @@ class _Run:
         return self.session.ask(self.elements.request(kept, whole=whole, offline=self.offline, also=also))
 
 
-def _unanswered(reason: str) -> Outcome:
+def _unanswered(reason: str) -> CellOutcome:
     lines = reason.strip().splitlines() or ["the resolver said nothing"]
-    return Outcome(Status.UNKNOWN, reason=lines[0], detail=reason, settled=False)
+    return CellOutcome(CellStatus.UNKNOWN, reason=lines[0], detail=reason, settled=False)
 
 
 def _joined(words: Iterable[str]) -> str:
@@ -303,7 +307,7 @@ def _joined(words: Iterable[str]) -> str:
 # -- remembering --------------------------------------------------------------
 
 
-def _data(outcome: Outcome) -> dict[str, object]:
+def _data(outcome: CellOutcome) -> dict[str, object]:
     return {
         "status": outcome.status,
         "changes": {name: list(pair) for name, pair in outcome.changes.items()},
@@ -313,12 +317,12 @@ def _data(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def _outcome_from(text: str) -> Outcome | None:
+def _outcome_from(text: str) -> CellOutcome | None:
     """None where it is not what was kept."""
     try:
         data = json.loads(text)
         changes = {str(name): (str(old), str(new)) for name, (old, new) in data["changes"].items()}
         versions = {str(name): str(version) for name, version in data["versions"].items()}
-        return Outcome(Status(data["status"]), changes, str(data["reason"]), str(data["detail"]), versions)
+        return CellOutcome(CellStatus(data["status"]), changes, str(data["reason"]), str(data["detail"]), versions)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

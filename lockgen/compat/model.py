@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 
-class Status(StrEnum):
+class CellStatus(StrEnum):
     """Of one group of images in one cell."""
 
     YES = "yes"
@@ -25,7 +25,7 @@ class Axis:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ImageGroup:
     """Images of one variant that stand on one base, and so are solved together. ``name`` is that base's tag."""
 
     name: str
@@ -34,23 +34,23 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Installed:
+class InstallSummary:
     """What installing a cell for real came to; ``native`` are libraries that nobody provides."""
 
-    status: Status
+    status: CellStatus
     reason: str = ""
     native: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CellOutcome:
     """What is known of one group in one cell.
 
     ``changes`` are the pins that have to move, as (old, new). ``reason`` is one line, ``detail`` the resolver's words.
     ``settled`` is False where asking again may bring another answer: after a time-out, without a network.
     """
 
-    status: Status
+    status: CellStatus
     changes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     reason: str = ""
     detail: str = ""
@@ -59,16 +59,16 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CellResult:
     """An outcome as it is shown: its versions are those that versions.toml speaks of."""
 
-    group: Group
-    status: Status
+    group: ImageGroup
+    status: CellStatus
     changes: Mapping[str, tuple[str, str]]
     reason: str
     detail: str
     versions: Mapping[str, str]
-    installed: Installed | None = None
+    installed: InstallSummary | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Cell:
 
     at: Mapping[str, str]
     excluded: bool = False
-    results: tuple[Result, ...] = ()
+    results: tuple[CellResult, ...] = ()
 
     @property
     def name(self) -> str:
@@ -91,5 +91,5 @@ class Matrix:
     family: str
     inputs: str
     axes: tuple[Axis, ...]
-    groups: tuple[Group, ...]
+    groups: tuple[ImageGroup, ...]
     cells: tuple[Cell, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lockgen.compat.model import Axis, Cell, Group, Installed, Matrix, Result, Status
+from lockgen.compat.model import Axis, Cell, CellResult, CellStatus, ImageGroup, InstallSummary, Matrix
 from lockgen.errors import BadInput, Place
 
 
@@ -38,26 +38,26 @@ def _texts(values: list[Any]) -> tuple[str, ...]:
     return tuple(str(value) for value in values)
 
 
-def _group(entry: dict[str, Any]) -> Group:
-    return Group(str(entry["name"]), str(entry["variant"]), _texts(entry["images"]))
+def _group(entry: dict[str, Any]) -> ImageGroup:
+    return ImageGroup(str(entry["name"]), str(entry["variant"]), _texts(entry["images"]))
 
 
-def _cell(entry: dict[str, Any], axes: list[str], groups: dict[str, Group]) -> Cell:
+def _cell(entry: dict[str, Any], axes: list[str], groups: dict[str, ImageGroup]) -> Cell:
     # JSON's keys are sorted; the axes have an order of their own.
     at = {axis: str(entry["at"][axis]) for axis in axes}
     return Cell(at, bool(entry["excluded"]), tuple(_result(result, groups) for result in entry["results"]))
 
 
-def _result(entry: dict[str, Any], groups: dict[str, Group]) -> Result:
+def _result(entry: dict[str, Any], groups: dict[str, ImageGroup]) -> CellResult:
     installed = entry["installed"]
-    return Result(
+    return CellResult(
         group=groups[entry["group"]],
-        status=Status(entry["status"]),
+        status=CellStatus(entry["status"]),
         changes={str(name): (str(old), str(new)) for name, (old, new) in entry["changes"].items()},
         reason=str(entry["reason"]),
         detail=str(entry["detail"]),
         versions={str(name): str(version) for name, version in entry["versions"].items()},
         installed=None
         if installed is None
-        else Installed(Status(installed["status"]), str(installed["reason"]), _texts(installed["native"])),
+        else InstallSummary(CellStatus(installed["status"]), str(installed["reason"]), _texts(installed["native"])),
     )

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 
-from lockgen.compat.model import Cell, Group, Matrix, Result, Status
+from lockgen.compat.model import Cell, CellResult, CellStatus, ImageGroup, Matrix
 from lockgen.core.compat_axes import PYTHON, VARIANT
 from lockgen.core.layout import COMPAT_MARK
 from lockgen.core.text_table import table
@@ -34,7 +34,7 @@ def render_json(matrix: Matrix) -> str:
     return json.dumps(data, indent=1, sort_keys=True) + "\n"
 
 
-def _group(group: Group) -> dict[str, object]:
+def _group(group: ImageGroup) -> dict[str, object]:
     return {"name": group.name, "variant": group.variant, "images": list(group.images)}
 
 
@@ -43,7 +43,7 @@ def _cell(cell: Cell) -> dict[str, object]:
     return {"name": cell.name, "at": dict(cell.at), "excluded": cell.excluded, "results": results}
 
 
-def _result(result: Result) -> dict[str, object]:
+def _result(result: CellResult) -> dict[str, object]:
     installed = result.installed
     return {
         "group": result.group.name,
@@ -62,18 +62,18 @@ def _result(result: Result) -> dict[str, object]:
 # -- tables -------------------------------------------------------------------
 
 
-def symbol(result: Result) -> str:
+def symbol(result: CellResult) -> str:
     """A result in a word that needs no colour."""
     match result.status:
-        case Status.CHANGES:
+        case CellStatus.CHANGES:
             return f"{len(result.changes)} pin{'s' if len(result.changes) != 1 else ''}"
-        case Status.UNKNOWN:
+        case CellStatus.UNKNOWN:
             return "?"
         case status:
             return str(status)
 
 
-def _rows(matrix: Matrix, group: Group) -> tuple[list[str], list[list[str]]]:
+def _rows(matrix: Matrix, group: ImageGroup) -> tuple[list[str], list[list[str]]]:
     """A head and rows: one for each combination of all axes but Python, which are the columns."""
     shown = {(_row(cell), cell.at[PYTHON]): _shown(cell, group) for cell in _cells(matrix, group)}
     pythons = [python for python in _values(matrix, PYTHON) if any(python == column for _, column in shown)]
@@ -82,7 +82,7 @@ def _rows(matrix: Matrix, group: Group) -> tuple[list[str], list[list[str]]]:
     return [", ".join(names) or "Python", *(f"{python}" for python in pythons)], rows
 
 
-def _cells(matrix: Matrix, group: Group) -> list[Cell]:
+def _cells(matrix: Matrix, group: ImageGroup) -> list[Cell]:
     return [cell for cell in matrix.cells if cell.at[VARIANT] == group.variant]
 
 
@@ -94,18 +94,20 @@ def _row(cell: Cell) -> str:
     return ", ".join(value for axis, value in cell.at.items() if axis not in {PYTHON, VARIANT}) or "as pinned"
 
 
-def _shown(cell: Cell, group: Group) -> str:
+def _shown(cell: Cell, group: ImageGroup) -> str:
     if cell.excluded:
         return "-"
     result = _of(cell, group)
     return symbol(result) if result is not None else ""
 
 
-def _of(cell: Cell, group: Group) -> Result | None:
+def _of(cell: Cell, group: ImageGroup) -> CellResult | None:
     return next((result for result in cell.results if result.group.name == group.name), None)
 
 
-def _told(matrix: Matrix, group: Group, status: Status, say: Callable[[Result], str]) -> dict[str, list[str]]:
+def _told(
+    matrix: Matrix, group: ImageGroup, status: CellStatus, say: Callable[[CellResult], str]
+) -> dict[str, list[str]]:
     """What ``say`` makes of each result of that status, to the cells where it is so."""
     found: dict[str, list[str]] = {}
     for cell in _cells(matrix, group):
@@ -126,10 +128,10 @@ def moves(changes: Mapping[str, tuple[str, str]]) -> str:
     return ", ".join(f"{name} {old} -> {new}" for name, (old, new) in sorted(changes.items()))
 
 
-_CHAPTERS: tuple[tuple[Status, str, Callable[[Result], str]], ...] = (
-    (Status.CHANGES, "What has to move", lambda result: f"{moves(result.changes)}: {result.reason}"),
-    (Status.NO, "What does not resolve", lambda result: result.reason),
-    (Status.UNKNOWN, "What is not known", lambda result: result.reason),
+_CHAPTERS: tuple[tuple[CellStatus, str, Callable[[CellResult], str]], ...] = (
+    (CellStatus.CHANGES, "What has to move", lambda result: f"{moves(result.changes)}: {result.reason}"),
+    (CellStatus.NO, "What does not resolve", lambda result: result.reason),
+    (CellStatus.UNKNOWN, "What is not known", lambda result: result.reason),
 )
 
 
@@ -192,11 +194,11 @@ def inputs_of(data: bytes) -> str | None:
     return lines[1].removeprefix(_INPUTS).removesuffix(" -->") if known else None
 
 
-def statuses_of(data: bytes, matrix: Matrix) -> dict[tuple[str, str], Status] | None:
+def statuses_of(data: bytes, matrix: Matrix) -> dict[tuple[str, str], CellStatus] | None:
     """What a file that is still the matrix of these inputs says of each cell's groups, by their names; else None."""
     if inputs_of(data) != matrix.inputs or not is_unedited(data):
         return None
-    found: dict[tuple[str, str], Status] = {}
+    found: dict[tuple[str, str], CellStatus] = {}
     tables = _tables(data.decode("utf-8", "replace"))
     for group in matrix.groups:
         head, *rows = tables.get(group.name, [[]])
@@ -220,11 +222,11 @@ def _tables(text: str) -> dict[str, list[list[str]]]:
     return found
 
 
-def _status(word: str) -> Status | None:
+def _status(word: str) -> CellStatus | None:
     """The other way of `symbol`."""
     if word.endswith((" pin", " pins")):
-        return Status.CHANGES
-    return {"yes": Status.YES, "no": Status.NO, "?": Status.UNKNOWN}.get(word)
+        return CellStatus.CHANGES
+    return {"yes": CellStatus.YES, "no": CellStatus.NO, "?": CellStatus.UNKNOWN}.get(word)
 
 
 def is_unedited(data: bytes) -> bool:

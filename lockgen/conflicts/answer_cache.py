@@ -10,7 +10,7 @@ from typing import Any
 
 from lockgen.conflicts.model import Answer, Verdict
 from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile
-from lockgen.core.ports import Memory
+from lockgen.core.ports import Cache
 from lockgen.core.resolution import Request, Resolved
 
 MEANING = 2
@@ -41,14 +41,14 @@ def _metadata(metadata: CoreMetadata | None) -> object:
 
 
 @dataclass
-class Remembered:
+class AnswerCache:
     """Verdicts of earlier runs. ``surroundings`` is what they depend on besides the question: versions, the index.
 
     Only what is settled is kept: a yes or a no. Whoever asks without a network may take what is kept, but keeps
     nothing: his cache may lack a page that would say otherwise.
     """
 
-    memory: Memory
+    memory: Cache
     surroundings: Mapping[str, str]
     _contents: dict[int, tuple[ExplicitIndex, str]] = field(default_factory=dict)
 

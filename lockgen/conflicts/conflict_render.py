@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lockgen.conflicts.model import Conflict, Diagnosis, Element, Link
+from lockgen.conflicts.model import Conflict, Constraint, Diagnosis, Link
 
-Line = Callable[[Element], int | None]
+ConflictLine = Callable[[Constraint], int | None]
 """Where an element stands in versions.toml."""
 
 
-def text(diagnoses: Sequence[Diagnosis], line: Line) -> str:
+def text(diagnoses: Sequence[Diagnosis], line: ConflictLine) -> str:
     """All of it for a terminal; "" where nothing is known to conflict."""
     return "\n".join(part for diagnosis in diagnoses for part in _diagnosis(diagnosis, line)).rstrip("\n")
 
 
-def _diagnosis(diagnosis: Diagnosis, line: Line) -> list[str]:
+def _diagnosis(diagnosis: Diagnosis, line: ConflictLine) -> list[str]:
     who = ", ".join(diagnosis.variants) + (", which share one version of each package" if diagnosis.joint else "")
     count = len(diagnosis.conflicts)
     what = "no conflict was found" if not count else f"{count} {'conflict' if count == 1 else 'conflicts'}"
@@ -32,7 +32,7 @@ def _diagnosis(diagnosis: Diagnosis, line: Line) -> list[str]:
     return parts
 
 
-def _conflict(number: int, conflict: Conflict, line: Line) -> list[str]:
+def _conflict(number: int, conflict: Conflict, line: ConflictLine) -> list[str]:
     head = " with ".join(element.text for element in conflict.elements)
     proof = "" if conflict.proved else " (perhaps less of it would do)"
     rows = [f"{number}. {head}{proof}"]
@@ -42,7 +42,7 @@ def _conflict(number: int, conflict: Conflict, line: Line) -> list[str]:
     return rows
 
 
-def sentences(conflict: Conflict, line: Line) -> list[str]:
+def sentences(conflict: Conflict, line: ConflictLine) -> list[str]:
     """What makes it a conflict, each need with who asks for it and what holds against it; then what no index has."""
     by_name = {element.name: element for element in conflict.elements}
     found = [_linked(link, by_name, line) for link in conflict.links]
@@ -51,20 +51,20 @@ def sentences(conflict: Conflict, line: Line) -> list[str]:
     return [*found, *conflict.never]
 
 
-def _linked(link: Link, by_name: Mapping[str, Element], line: Line) -> str:
+def _linked(link: Link, by_name: Mapping[str, Constraint], line: ConflictLine) -> str:
     need = _need(link, by_name)
     if link.against is not None:
         return f"{need}; {_need(link.against, by_name)}"
     return f"{need}; {_holds(by_name[link.needs], line)}"
 
 
-def _need(link: Link, by_name: Mapping[str, Element]) -> str:
+def _need(link: Link, by_name: Mapping[str, Constraint]) -> str:
     asked = f", asked by {_list(by_name[link.name].askers)}," if by_name[link.name].askers else ""
     between = f"{link.via}, and those need " if link.via else ""
     return f"{link.name} {link.version}{asked} needs {between}{link.needs}{link.bound}"
 
 
-def _holds(element: Element, line: Line) -> str:
+def _holds(element: Constraint, line: ConflictLine) -> str:
     """ "[pins] line 31 holds torch at 2.5.1+cu121"."""
     table = _table(element)
     number = line(element)
@@ -75,7 +75,7 @@ def _holds(element: Element, line: Line) -> str:
     return f"{where} asks for {element.text}"
 
 
-def _table(element: Element) -> str:
+def _table(element: Constraint) -> str:
     keys = [str(key) for key in element.path]
     return "[" + ".".join(keys[:1] if keys[0] in {"pins", "common"} else keys[:2]) + "]"
 
@@ -85,12 +85,12 @@ def _list(names: Sequence[str]) -> str:
     return " and ".join(part for part in (", ".join(shown[:-1]), shown[-1]) if part)
 
 
-def as_json(diagnoses: Sequence[Diagnosis], line: Line) -> dict[str, Any]:
+def as_json(diagnoses: Sequence[Diagnosis], line: ConflictLine) -> dict[str, Any]:
     """Format 1. The lines are those of versions.toml."""
     return {"format": 1, "solves": [_data(diagnosis, line) for diagnosis in diagnoses]}
 
 
-def _data(diagnosis: Diagnosis, line: Line) -> Mapping[str, Any]:
+def _data(diagnosis: Diagnosis, line: ConflictLine) -> Mapping[str, Any]:
     return {
         "variants": list(diagnosis.variants),
         "together": diagnosis.joint,
@@ -121,7 +121,7 @@ def _link_data(link: Link) -> dict[str, Any]:
     return found
 
 
-def element_data(element: Element, line: Line) -> dict[str, Any]:
+def element_data(element: Constraint, line: ConflictLine) -> dict[str, Any]:
     """An element, with its place and its images."""
     return {
         "text": element.text,

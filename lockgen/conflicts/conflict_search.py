@@ -15,10 +15,10 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from lockgen.conflicts.constraints import Elements, named_in
+from lockgen.conflicts.constraints import Constraints, named_in
 from lockgen.conflicts.hitting_sets import Items, Search
-from lockgen.conflicts.model import Answer, Conflict, Correction, Diagnosis, Element, Link, Verdict
-from lockgen.conflicts.oracle import Session
+from lockgen.conflicts.model import Answer, Conflict, Constraint, Correction, Diagnosis, Link, Verdict
+from lockgen.conflicts.oracle import Oracle
 from lockgen.conflicts.reasons import through
 from lockgen.core.index import CoreMetadata, ExplicitIndex
 from lockgen.core.manifest import Manifest
@@ -33,10 +33,10 @@ Test = Callable[[Items], bool]
 
 
 @dataclass(frozen=True)
-class Explainer:
+class ConflictSearch:
     """What an explanation works with. ``limit`` ends the search after so many conflicts; None finds all."""
 
-    session: Session
+    session: Oracle
     manifest: Manifest
     indexes: Mapping[str, ExplicitIndex]
     parallel: Parallel
@@ -49,13 +49,13 @@ class Explainer:
 
         Ctrl-C ends it with what it has: the answer is then not complete.
         """
-        return _Run(self, Elements(self.manifest, variants, self.indexes)).run()
+        return _ConflictRun(self, Constraints(self.manifest, variants, self.indexes)).run()
 
 
 @dataclass
-class _Run:
-    about: Explainer
-    elements: Elements
+class _ConflictRun:
+    about: ConflictSearch
+    elements: Constraints
     interrupted: bool = False
     unknown: list[str] = field(default_factory=list)
     versions: dict[Items, Mapping[str, str]] = field(default_factory=dict)
@@ -166,7 +166,7 @@ class _Run:
             proved=proved,
         )
 
-    def _links(self, elements: tuple[Element, ...], reason: str) -> Iterable[Link]:
+    def _links(self, elements: tuple[Constraint, ...], reason: str) -> Iterable[Link]:
         """The needs that make it so: in one step; else in two, through what lies between; else on what both need."""
         exact = {element.name: version for element in elements if (version := element.version) is not None}
         yield from list(self._direct(exact)) or list(self._through(exact, reason)) or list(self._both(exact, reason))
@@ -214,7 +214,7 @@ class _Run:
         metadata = self.about.session.needs(name, version, self.elements.request((), offline=True))
         return list(parsed_needs(metadata, other, self.about.manifest.target))
 
-    def _never(self, elements: tuple[Element, ...], reason: str) -> Iterable[str]:
+    def _never(self, elements: tuple[Constraint, ...], reason: str) -> Iterable[str]:
         """What an explicit index does not have of the packages that this is about."""
         named = named_in(reason) | {element.name for element in elements}
         request = self.elements.request(())

@@ -10,9 +10,9 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from lockgen.conflicts.model import Element
+from lockgen.conflicts.model import Constraint
 from lockgen.core.index import ExplicitIndex
-from lockgen.core.manifest import Ask, Manifest, Pin, render_requirement
+from lockgen.core.manifest import DeclaredRequirement, Manifest, Pin, render_requirement
 from lockgen.core.resolution import Request
 from lockgen.lock.requests import asks_of, blocked_names, rules_of
 
@@ -26,7 +26,7 @@ def bare(requirement: Requirement) -> str:
     return render_requirement(free)
 
 
-class Elements:
+class Constraints:
     """The elements of one variant's solve, or of a few that are solved together, and requests that keep some of them.
 
     An element is a line that says something: a pin, which asks for its package too where an image does; a requirement
@@ -45,24 +45,24 @@ class Elements:
             self._bare.setdefault(ask.name, set()).add(bare(ask.requirement))
         self._routes = rules_of(manifest, variants)[1]
         pins = self._pins()
-        self.all: tuple[Element, ...] = (*pins, *self._lines({pin.name for pin in pins}))
+        self.all: tuple[Constraint, ...] = (*pins, *self._lines({pin.name for pin in pins}))
 
-    def _pins(self) -> list[Element]:
+    def _pins(self) -> list[Constraint]:
         pins: dict[str, Pin] = {}
         for variant in reversed(self.variants):
             pins |= self.manifest.pins_of(variant)
         return [
-            Element(name, "pin", f"{name}=={pin.version}", pin.path, self._askers.get(name, ()), pin.held)
+            Constraint(name, "pin", f"{name}=={pin.version}", pin.path, self._askers.get(name, ()), pin.held)
             for name, pin in sorted(pins.items())
         ]
 
-    def _lines(self, pinned: Collection[str]) -> list[Element]:
-        found: dict[str, list[Ask]] = {}
+    def _lines(self, pinned: Collection[str]) -> list[Constraint]:
+        found: dict[str, list[DeclaredRequirement]] = {}
         for ask in self._asks:
             if ask.requirement.specifier or ask.name not in pinned:
                 found.setdefault(ask.text, []).append(ask)
         return [
-            Element(
+            Constraint(
                 name=asks[0].name,
                 kind="bound" if asks[0].requirement.specifier else "ask",
                 text=text,
@@ -73,11 +73,11 @@ class Elements:
             for text, asks in sorted(found.items())
         ]
 
-    def _who(self, asks: Iterable[Ask]) -> tuple[str, ...]:
+    def _who(self, asks: Iterable[DeclaredRequirement]) -> tuple[str, ...]:
         return tuple(dict.fromkeys("[common]" if ask.path[0] == "common" else str(ask.path[1]) for ask in asks))
 
     def request(
-        self, kept: Collection[Element], *, whole: bool = False, offline: bool = False, also: Collection[str] = ()
+        self, kept: Collection[Constraint], *, whole: bool = False, offline: bool = False, also: Collection[str] = ()
     ) -> Request:
         """What ``kept`` says; and what the images ask for of ``also``, or with ``whole`` of all, in any version."""
         lines = {element.text for element in kept if element.kind != "pin"}

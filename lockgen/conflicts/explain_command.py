@@ -11,18 +11,18 @@ from pathlib import Path
 import click
 
 from lockgen.conflicts import conflict_render as rendering
-from lockgen.conflicts.answer_cache import Remembered
+from lockgen.conflicts.answer_cache import AnswerCache
 from lockgen.conflicts.answer_conditions import answer_conditions
-from lockgen.conflicts.conflict_search import Explainer, merged
-from lockgen.conflicts.model import Diagnosis, Element
-from lockgen.conflicts.oracle import Session
+from lockgen.conflicts.conflict_search import ConflictSearch, merged
+from lockgen.conflicts.model import Constraint, Diagnosis
+from lockgen.conflicts.oracle import Oracle
 from lockgen.core.index import ExplicitIndex
 from lockgen.core.manifest import Manifest
 from lockgen.core.ports import Progress
 from lockgen.errors import BadInput, Exit, NoResolution
 from lockgen.index.metadata import MetadataReader
 from lockgen.index.sources import explicit_indexes
-from lockgen.io.answers import Answers
+from lockgen.io.answers import FileCache
 from lockgen.io.http import Http
 from lockgen.io.parallel import Threads
 from lockgen.io.workspace import Folder
@@ -34,7 +34,7 @@ from lockgen.resolvers.uv import Uv
 
 
 @dataclass(frozen=True)
-class Options:
+class ExplainOptions:
     """What the command line says. ``seconds`` bounds each question, ``jobs`` how many are asked at once."""
 
     offline: bool = False
@@ -46,7 +46,7 @@ class Options:
     as_json: bool = False
 
 
-def run(root: Path, names: tuple[str, ...], options: Options, progress: Progress) -> int:
+def run(root: Path, names: tuple[str, ...], options: ExplainOptions, progress: Progress) -> int:
     """Prints the conflicts of ``names`` (variants; all by default). Exit.DONE where there is none.
 
     Raises:
@@ -67,7 +67,7 @@ def run(root: Path, names: tuple[str, ...], options: Options, progress: Progress
     return exit_code(diagnoses)
 
 
-def diagnosed(explainer: Explainer, manifest: Manifest) -> list[Diagnosis]:
+def diagnosed(explainer: ConflictSearch, manifest: Manifest) -> list[Diagnosis]:
     """The conflicts of each variant; where none has any, those of all of them as one family.
 
     Raises:
@@ -84,15 +84,15 @@ def diagnosed(explainer: Explainer, manifest: Manifest) -> list[Diagnosis]:
 def prepared(
     folder: Folder,
     inputs: Inputs,
-    options: Options,
+    options: ExplainOptions,
     progress: Progress,
     indexes: Mapping[str, ExplicitIndex] | None = None,
-) -> Explainer:
+) -> ConflictSearch:
     """One session of questions about the family in ``folder``. ``indexes`` are those that were read before."""
     http = Http()
     uv = Uv(options.seconds)
-    return Explainer(
-        session=Session(uv, MetadataReader(http), _remembered(inputs.manifest, uv, options)),
+    return ConflictSearch(
+        session=Oracle(uv, MetadataReader(http), _remembered(inputs.manifest, uv, options)),
         manifest=inputs.manifest,
         indexes=indexes
         if indexes is not None
@@ -104,11 +104,11 @@ def prepared(
     )
 
 
-def _remembered(manifest: Manifest, uv: Uv, options: Options) -> Remembered | None:
+def _remembered(manifest: Manifest, uv: Uv, options: ExplainOptions) -> AnswerCache | None:
     """Answers of earlier runs, where those still hold."""
     if options.no_cache or not is_settled(manifest):
         return None
-    return Remembered(Answers("questions"), answer_conditions(manifest, uv))
+    return AnswerCache(FileCache("questions"), answer_conditions(manifest, uv))
 
 
 def is_settled(manifest: Manifest) -> bool:
@@ -129,7 +129,7 @@ def chosen(inputs: Inputs, names: tuple[str, ...]) -> list[str]:
     return [variant for variant in known if not names or variant in names]
 
 
-def disagreement(explainer: Explainer, manifest: Manifest) -> NoResolution | None:
+def disagreement(explainer: ConflictSearch, manifest: Manifest) -> NoResolution | None:
     """Why the family has no resolution though each variant has one: law 2 wants one version for all of them.
 
     Raises:
@@ -146,12 +146,12 @@ def disagreement(explainer: Explainer, manifest: Manifest) -> NoResolution | Non
     return None
 
 
-def lines(inputs: Inputs) -> rendering.Line:
+def lines(inputs: Inputs) -> rendering.ConflictLine:
     """Where an element stands in versions.toml."""
     return lambda element: _line(inputs, element)
 
 
-def _line(inputs: Inputs, element: Element) -> int | None:
+def _line(inputs: Inputs, element: Constraint) -> int | None:
     return inputs.place(element.path).line
 
 

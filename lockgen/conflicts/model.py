@@ -30,7 +30,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Element:
+class Constraint:
     """One thing that versions.toml says and could say otherwise.
 
     A pin ("numpy==1.24.3"), a requirement with a bound ("numpy>=2"), or one of what nobody pins ("numpy"). ``path`` are
@@ -81,7 +81,7 @@ class Conflict:
     search that ended early has not shown that it is minimal.
     """
 
-    elements: tuple[Element, ...]
+    elements: tuple[Constraint, ...]
     variants: tuple[str, ...]
     reason: str
     links: tuple[Link, ...] = ()
@@ -95,7 +95,7 @@ class Correction:
     not.
     """
 
-    elements: tuple[Element, ...]
+    elements: tuple[Constraint, ...]
     versions: Mapping[str, str]
 
 
@@ -117,14 +117,14 @@ class Diagnosis:
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class PinChange:
     """An element that changes. ``to`` is its new version, None where a bound is let go of.
 
     ``steps`` counts the releases from the old version to the new one (1 for the next), None where nobody can tell.
     ``why`` is the need, of what is chosen now, that the old version does not meet.
     """
 
-    element: Element
+    element: Constraint
     to: str | None
     steps: int | None = None
     why: Link | None = None
@@ -134,7 +134,7 @@ class Move:
 class Proposal:
     """Moves after which the family resolves: that was asked, with every variant. ``versions`` is what came out."""
 
-    moves: tuple[Move, ...]
+    moves: tuple[PinChange, ...]
     images: tuple[str, ...]
     versions: Mapping[str, Mapping[str, str]]
 

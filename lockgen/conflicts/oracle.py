@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lockgen.conflicts.answer_cache import Remembered
+from lockgen.conflicts.answer_cache import AnswerCache
 from lockgen.conflicts.model import Answer, Verdict
 from lockgen.core.index import CoreMetadata
 from lockgen.core.resolution import Request, Resolved, Resolver, Solution
@@ -21,7 +21,7 @@ from lockgen.index.ports import MetadataSource
 from lockgen.lock.file_choices import Choices
 
 
-class Session:
+class Oracle:
     """Questions to one resolver. Several threads may ask: what two ask at once is only asked twice.
 
     ``remembered`` are the answers of earlier runs. A `warm` question is left out only where one of them asked the index
@@ -29,7 +29,7 @@ class Session:
     emptied, each question that it cannot answer goes to the network by itself.
     """
 
-    def __init__(self, resolver: Resolver, metadata: MetadataSource, remembered: Remembered | None = None) -> None:
+    def __init__(self, resolver: Resolver, metadata: MetadataSource, remembered: AnswerCache | None = None) -> None:
         self.resolver = resolver
         self.metadata = metadata
         self.remembered = remembered

@@ -10,7 +10,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from lockgen.conflicts.constraints import named_in
-from lockgen.conflicts.model import Element
+from lockgen.conflicts.model import Constraint
 
 _LONGEST = 300
 # "whisperx==3.4.3 depends on torch>=2.5.1", "all of: a>=2,<=3 depends on b", at the end of a line or before a comma.
@@ -38,7 +38,7 @@ class Need:
         return f"{self.name} {self.version} needs {self.other}{self.bound}, and {self.other} is {self.held}"
 
 
-def short_reason(elements: Collection[Element], words: str, freed: Collection[str] = ()) -> str:
+def short_reason(elements: Collection[Constraint], words: str, freed: Collection[str] = ()) -> str:
     """One line: the unmet needs that the resolver names; else what goes with no version of the ``freed`` packages."""
     if found := unmet(elements, words):
         return "; ".join(map(str, found[:3]))
@@ -71,7 +71,7 @@ def through(name: str, version: str, other: str, words: str) -> str:
     return ""
 
 
-def unmet(elements: Collection[Element], words: str) -> list[Need]:
+def unmet(elements: Collection[Constraint], words: str) -> list[Need]:
     """The needs in ``words`` that the exact versions among ``elements`` do not meet."""
     exact = {element.name: version for element in elements if (version := element.version) is not None}
     return list(dict.fromkeys(_needs(exact, words)))

@@ -14,9 +14,9 @@ import click
 from lockgen.conflicts import explain_command as explain
 from lockgen.conflicts import repair_render as rendering
 from lockgen.conflicts.model import Proposal, Repairs
-from lockgen.conflicts.repair_search import Repairer
+from lockgen.conflicts.repair_search import RepairSearch
 from lockgen.core.ports import Progress
-from lockgen.core.toml_positions import Places
+from lockgen.core.toml_positions import TomlPositions
 from lockgen.errors import BadInput, Exit, Fault, NoResolution, ToolFailed
 from lockgen.index.releases import IndexReleases
 from lockgen.io.http import Http
@@ -32,7 +32,7 @@ _NAMED = re.compile(r"\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\])?")
 
 
 @dataclass(frozen=True)
-class Options:
+class RepairOptions:
     """What the command line says. ``apply`` is the number of the proposal to write, from 1."""
 
     apply: int | None = None
@@ -45,7 +45,7 @@ class Options:
     as_json: bool = False
 
 
-def run(root: Path, options: Options, progress: Progress) -> int:
+def run(root: Path, options: RepairOptions, progress: Progress) -> int:
     """Prints proposals; with ``apply`` writes one into versions.toml. Exit.DONE where there is one, or none is needed.
 
     Raises:
@@ -55,7 +55,7 @@ def run(root: Path, options: Options, progress: Progress) -> int:
     folder = Folder(root, progress)
     with folder.locked() if options.apply is not None else folder.shared():
         inputs = read_inputs(folder)
-        asking = explain.Options(
+        asking = explain.ExplainOptions(
             offline=options.offline,
             live=options.live,
             seconds=options.seconds,
@@ -67,7 +67,7 @@ def run(root: Path, options: Options, progress: Progress) -> int:
         compat = inputs.manifest.compat
         pairs = known_pairs(folder, compat.pairs if compat is not None else {})
         variants = order_of_variants(inputs.manifest)
-        repairer = Repairer(explainer, IndexReleases(Http()), pairs, variants, count)
+        repairer = RepairSearch(explainer, IndexReleases(Http()), pairs, variants, count)
         found = _agreeing(repairer, inputs)
         if not found.conflicts:
             return _nothing(found, options)
@@ -79,7 +79,7 @@ def run(root: Path, options: Options, progress: Progress) -> int:
     return Exit.DONE if found.complete else Exit.INTERRUPTED
 
 
-def _agreeing(repairer: Repairer, inputs: Inputs) -> Repairs:
+def _agreeing(repairer: RepairSearch, inputs: Inputs) -> Repairs:
     """Repairs after which the variants agree too: where one of them would not, all are sought once more, as one family.
 
     Raises:
@@ -100,10 +100,10 @@ def _agreeing(repairer: Repairer, inputs: Inputs) -> Repairs:
 
 
 def _changed(inputs: Inputs, proposal: Proposal, found: Repairs) -> str:
-    return edited(inputs.text, edits(inputs.text, proposal, found), Places(inputs.text).find, VERSIONS)
+    return edited(inputs.text, edits(inputs.text, proposal, found), TomlPositions(inputs.text).find, VERSIONS)
 
 
-def _nothing(found: Repairs, options: Options) -> int:
+def _nothing(found: Repairs, options: RepairOptions) -> int:
     if found.unknown:
         raise ToolFailed("whether it resolves is not known", reason="\n".join(found.unknown))
     if options.as_json:
@@ -131,7 +131,7 @@ def _hopeless(inputs: Inputs, found: Repairs) -> Exception:
     return NoResolution.of(faults)
 
 
-def _report(inputs: Inputs, found: Repairs, options: Options) -> None:
+def _report(inputs: Inputs, found: Repairs, options: RepairOptions) -> None:
     if options.as_json:
         click.echo(json.dumps(rendering.as_json(found, explain.lines(inputs)), indent=2))
     else:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from lockgen.conflicts.conflict_render import Line, element_data
-from lockgen.conflicts.model import Conflict, Element, Move, Proposal, Repairs
+from lockgen.conflicts.conflict_render import ConflictLine, element_data
+from lockgen.conflicts.model import Conflict, Constraint, PinChange, Proposal, Repairs
 
 
-def text(repairs: Repairs, line: Line) -> str:
+def text(repairs: Repairs, line: ConflictLine) -> str:
     """The proposals, each with what every pin becomes, why, and which images it touches."""
     parts: list[str] = []
     for number, proposal in enumerate(repairs.proposals, 1):
@@ -29,7 +29,7 @@ def text(repairs: Repairs, line: Line) -> str:
     return "\n".join(parts).rstrip("\n")
 
 
-def _rows(proposal: Proposal, repairs: Repairs, line: Line) -> list[str]:
+def _rows(proposal: Proposal, repairs: Repairs, line: ConflictLine) -> list[str]:
     cells = [(_place(move.element, line), move.element.text, _becomes(move)) for move in proposal.moves]
     widths = [max(len(row[n]) for row in cells) for n in range(2)]
     rows = []
@@ -39,16 +39,16 @@ def _rows(proposal: Proposal, repairs: Repairs, line: Line) -> list[str]:
     return rows
 
 
-def _place(element: Element, line: Line) -> str:
+def _place(element: Constraint, line: ConflictLine) -> str:
     number = line(element)
     return f"line {number}:" if number is not None else ""
 
 
-def _becomes(move: Move) -> str:
+def _becomes(move: PinChange) -> str:
     return move.to if move.to is not None else "any version"
 
 
-def reason(move: Move, proposal: Proposal, conflicts: Iterable[Conflict]) -> str:
+def reason(move: PinChange, proposal: Proposal, conflicts: Iterable[Conflict]) -> str:
     """Why it has to move: a need that the old version does not meet, what no index has, or what it conflicts with."""
     if move.why is not None:
         return f"{move.why.name} {move.why.version} needs {move.why.needs}{move.why.bound}"
@@ -63,14 +63,14 @@ def reason(move: Move, proposal: Proposal, conflicts: Iterable[Conflict]) -> str
     return f"conflicts with {against.text}" if against is not None else ""
 
 
-def note(move: Move, proposal: Proposal, conflicts: Iterable[Conflict]) -> str:
+def note(move: PinChange, proposal: Proposal, conflicts: Iterable[Conflict]) -> str:
     """What stands beside a changed value in versions.toml."""
     why = reason(move, proposal, conflicts)
     was = move.element.version or move.element.text
     return f"was {was}: {why}" if why else f"was {was}"
 
 
-def as_json(repairs: Repairs, line: Line) -> dict[str, Any]:
+def as_json(repairs: Repairs, line: ConflictLine) -> dict[str, Any]:
     """Format 1."""
     return {
         "format": 1,

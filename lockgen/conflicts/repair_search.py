@@ -16,11 +16,11 @@ from packaging.specifiers import Specifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from lockgen.conflicts.conflict_search import Explainer, parsed_needs, smallest
-from lockgen.conflicts.constraints import Elements, named_in
+from lockgen.conflicts.conflict_search import ConflictSearch, parsed_needs, smallest
+from lockgen.conflicts.constraints import Constraints, named_in
 from lockgen.conflicts.hitting_sets import Items, hitting_sets, minimal
-from lockgen.conflicts.model import Answer, Conflict, Element, Link, Move, Override, Proposal, Repairs, Verdict
-from lockgen.conflicts.oracle import Session
+from lockgen.conflicts.model import Answer, Conflict, Constraint, Link, Override, PinChange, Proposal, Repairs, Verdict
+from lockgen.conflicts.oracle import Oracle
 from lockgen.core.accelerator import FAMILY
 from lockgen.core.compat_axes import Pairs
 from lockgen.core.resolution import Request
@@ -31,20 +31,20 @@ _MOST_SIZES = 12
 
 
 @dataclass(frozen=True)
-class Unit:
+class RepairUnit:
     """Elements that move as one: one of them, or the pins of torch's family in one table."""
 
-    elements: tuple[Element, ...]
+    elements: tuple[Constraint, ...]
 
 
 @dataclass
-class Repairer:
+class RepairSearch:
     """``count`` is how many proposals are wanted; ``variants`` all that have images.
 
     With ``joint`` those variants have to resolve as one family too, with one version of each package (law 2).
     """
 
-    explainer: Explainer
+    explainer: ConflictSearch
     releases: Releases
     pairs: Pairs
     variants: Sequence[str]
@@ -58,11 +58,11 @@ class Repairer:
         if self.joint:
             self.asked[", ".join(self.joint)] = [*self.joint]
         self.variants = list(self.asked)
-        self.solves = {name: Elements(about.manifest, of, about.indexes) for name, of in self.asked.items()}
+        self.solves = {name: Constraints(about.manifest, of, about.indexes) for name, of in self.asked.items()}
         every = _merged(element for elements in self.solves.values() for element in elements.all)
         self.fixed = frozenset(element for element in every if element.held or element.kind == "ask")
         self.units = _units(sorted(set(every) - self.fixed))
-        self.session: Session = about.session
+        self.session: Oracle = about.session
 
     def run(self) -> Repairs:
         """Every smallest proposal, `count` at the most, then the next larger ones. Ctrl-C ends it with what it has."""
@@ -175,7 +175,7 @@ class Repairer:
         bounds = self._family(request, next((e for e in freed if e.name == FAMILY[0] and e.version), None))
         return replace(request, constraints=tuple(sorted({*request.constraints, *bounds})))
 
-    def _family(self, request: Request, torch: Element | None) -> Iterable[str]:
+    def _family(self, request: Request, torch: Constraint | None) -> Iterable[str]:
         """What keeps torch's family together, and on its accelerator, where its pins are let go of.
 
         An explicit index has one accelerator; of the default index's torch the pair table says which release is built
@@ -202,14 +202,14 @@ class Repairer:
         items, verdicts = way
         kept = frozenset(range(len(self.units))) - items
         requests = {variant: self._request(variant, kept) for variant in self.variants}
-        moves: list[Move] = []
+        moves: list[PinChange] = []
         freed = sorted((e for n in items for e in self.units[n].elements), key=lambda e: (e.name not in FAMILY, e.name))
         for element in freed:
             mine = [v for v in self.variants if element in self.solves[v].all and element.name in verdicts[v].versions]
             if element.kind == "pin" and not mine:
                 continue  # nothing needs it any more: its pin holds nothing, and may stay
             if element.version is None or not mine:
-                moves.append(Move(element, None))
+                moves.append(PinChange(element, None))
                 continue
             move, verdicts = self._drawn(element, mine, requests, verdicts)
             moves.append(move)
@@ -221,8 +221,8 @@ class Repairer:
         return Proposal(tuple(moved), tuple(images), {name: verdict.versions for name, verdict in verdicts.items()})
 
     def _drawn(
-        self, element: Element, mine: Sequence[str], requests: Mapping[str, Request], verdicts: Mapping[str, Verdict]
-    ) -> tuple[Move, Mapping[str, Verdict]]:
+        self, element: Constraint, mine: Sequence[str], requests: Mapping[str, Request], verdicts: Mapping[str, Verdict]
+    ) -> tuple[PinChange, Mapping[str, Verdict]]:
         """The nearest version that every one of ``mine`` can have: halving the releases that may lie between."""
         first = verdicts[mine[0]].versions[element.name]
         old = Version(element.version or "0")
@@ -244,11 +244,11 @@ class Repairer:
             else:
                 best = {**verdicts, **nearer}
                 far = abs(order.index(Version(nearer[mine[0]].versions[element.name])) - home)
-        return Move(element, best[mine[0]].versions[element.name], far if releases else None), best
+        return PinChange(element, best[mine[0]].versions[element.name], far if releases else None), best
 
     def _refused(
         self,
-        element: Element,
+        element: Constraint,
         order: Sequence[Version],
         home: int,
         mine: Sequence[str],
@@ -271,7 +271,7 @@ class Repairer:
 
     def _within(
         self,
-        element: Element,
+        element: Constraint,
         order: Sequence[Version],
         home: int,
         reach: int,
@@ -296,7 +296,7 @@ class Repairer:
             found[variant] = verdict
         return found
 
-    def _reasoned(self, move: Move, verdicts: Mapping[str, Verdict]) -> Move:
+    def _reasoned(self, move: PinChange, verdicts: Mapping[str, Verdict]) -> PinChange:
         """``move`` with the need, of what is chosen now, that the old version does not meet; pinned packages' first."""
         if move.element.version is None:
             return move
@@ -311,7 +311,7 @@ class Repairer:
                         return replace(move, why=link)
         return move
 
-    def _images(self, element: Element) -> list[str]:
+    def _images(self, element: Constraint) -> list[str]:
         return [name for name in element.askers if name != "[common]"] or sorted(
             image.name
             for image in self.explainer.manifest.images.values()
@@ -341,9 +341,9 @@ class Repairer:
                 yield Override(name, version, f"{needs}{bound}", instead)
 
 
-def _merged(elements: Iterable[Element]) -> list[Element]:
+def _merged(elements: Iterable[Constraint]) -> list[Constraint]:
     """Each once, with every place that says it and every image that asks for it."""
-    found: dict[Element, list[Element]] = {}
+    found: dict[Constraint, list[Constraint]] = {}
     for element in elements:
         found.setdefault(element, []).append(element)
     merged = []
@@ -354,14 +354,14 @@ def _merged(elements: Iterable[Element]) -> list[Element]:
     return merged
 
 
-def _units(elements: Sequence[Element]) -> tuple[Unit, ...]:
+def _units(elements: Sequence[Constraint]) -> tuple[RepairUnit, ...]:
     """torch, torchaudio and torchvision pinned in one table are one unit: they are built for one another."""
-    together: dict[tuple[object, ...], list[Element]] = {}
+    together: dict[tuple[object, ...], list[Constraint]] = {}
     for element in elements:
         family = element.name in FAMILY and element.version is not None
         key = ("torch", *element.path[:-1]) if family else (element.text, element.path)
         together.setdefault(key, []).append(element)
-    return tuple(Unit(tuple(group)) for group in together.values())
+    return tuple(RepairUnit(tuple(group)) for group in together.values())
 
 
 def _bound(request: Request, bound: str) -> Request:

@@ -44,14 +44,14 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
+class TorchRelease:
     """One torch release and what belongs to it; ``accelerator`` is that of the default index's Linux build."""
 
     members: Mapping[str, Member]
     accelerator: str | None = None
 
 
-Pairs = Mapping[str, Release]
+Pairs = Mapping[str, TorchRelease]
 """The pair table: torch's version, without a local part, to its release."""
 
 
@@ -66,16 +66,16 @@ class Compat:
     pairs: Pairs = field(default_factory=dict)
 
 
-def merged(first: Pairs, over: Pairs) -> dict[str, Release]:
+def merged(first: Pairs, over: Pairs) -> dict[str, TorchRelease]:
     """``over`` on top of ``first``, member by member: what ``over`` does not know stays as it was."""
     found = dict(first)
     for torch, release in over.items():
-        known = found.get(torch, Release({}))
+        known = found.get(torch, TorchRelease({}))
         members = dict(known.members)
         for name, member in release.members.items():
             old = members.get(name, Member(None))
             same = member.version is None or member.version == old.version
             pythons = member.pythons if member.pythons is not None else old.pythons if same else None
             members[name] = Member(member.version or old.version, pythons)
-        found[torch] = Release(members, release.accelerator or known.accelerator)
+        found[torch] = TorchRelease(members, release.accelerator or known.accelerator)
     return found

@@ -19,7 +19,7 @@ from lockgen.core.update_policy import Policy
 
 
 @dataclass(frozen=True)
-class Ask:
+class DeclaredRequirement:
     """A requirement as written, and the path of keys where it stands."""
 
     requirement: Requirement
@@ -109,7 +109,7 @@ class Image:
     kind: Literal["base", "stage"]
     base: str | None
     variants: tuple[str, ...]
-    packages: tuple[Ask, ...]
+    packages: tuple[DeclaredRequirement, ...]
     apt: tuple[str, ...] = ()
     build_apt: tuple[str, ...] = ()
     copy: tuple[str, ...] = ()
@@ -136,13 +136,13 @@ class Manifest:
     indexes: dict[str, Index]
     variants: dict[str, Variant]
     pins: dict[str, Pin]
-    common: tuple[Ask, ...]
+    common: tuple[DeclaredRequirement, ...]
     images: dict[str, Image]
     user: User = User("appuser", 1000)
     budget: Budget = Budget()
     compat: Compat | None = None
     update: Policy = field(default_factory=Policy)
-    ignores: tuple[Ignore, ...] = ()
+    ignores: tuple[IgnoredAdvisory, ...] = ()
     unimported: dict[str, Unimported] = field(default_factory=dict)
 
     def chain(self, image: str) -> tuple[Image, ...]:
@@ -182,7 +182,7 @@ def render_requirement(requirement: Requirement) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Ignore:
+class IgnoredAdvisory:
     """An advisory, by any of its names, that does not count. ``until`` is the last such day, None is for ever."""
 
     id: str

@@ -19,7 +19,7 @@ class Workspace(Protocol):
         ...
 
 
-class Memory(Protocol):
+class Cache(Protocol):
     """Answers of earlier runs, by key. What cannot be read is as if it were not there."""
 
     def recall(self, key: str) -> str | None: ...

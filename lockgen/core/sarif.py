@@ -14,7 +14,7 @@ Level = Literal["note", "warning", "error"]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class SarifRule:
     """What a finding is an instance of. ``score`` is a CVSS score, which code hosts sort by.
 
     ``help`` is what to know of it, where that is more than ``text``.
@@ -30,7 +30,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class SarifResult:
     """One finding at a line of a file (from 1; None is all of it). ``key`` stays the same while lines move.
 
     ``accepted`` is why it does not count.
@@ -45,7 +45,7 @@ class Result:
     accepted: str | None = None
 
 
-def sarif(version: str, rules: Sequence[Rule], results: Sequence[Result]) -> dict[str, Any]:
+def sarif(version: str, rules: Sequence[SarifRule], results: Sequence[SarifResult]) -> dict[str, Any]:
     """One run of lockgen ``version``; paths are relative to the project."""
     unique = list({rule.id: rule for rule in rules}.values())
     places = {rule.id: number for number, rule in enumerate(unique)}
@@ -63,7 +63,7 @@ def sarif(version: str, rules: Sequence[Rule], results: Sequence[Result]) -> dic
     }
 
 
-def _rule(rule: Rule) -> dict[str, Any]:
+def _rule(rule: SarifRule) -> dict[str, Any]:
     row: dict[str, Any] = {
         "id": rule.id,
         "shortDescription": {"text": rule.text},
@@ -82,7 +82,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
     return {**row, "properties": properties} if properties else row
 
 
-def _result(result: Result, place: int) -> dict[str, Any]:
+def _result(result: SarifResult, place: int) -> dict[str, Any]:
     location: dict[str, Any] = {"artifactLocation": {"uri": quote(result.file), "uriBaseId": "%SRCROOT%"}}
     if result.line is not None:
         location["region"] = {"startLine": result.line}

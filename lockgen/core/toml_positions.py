@@ -22,7 +22,7 @@ _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}|.)")
 _ESCAPED = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", "e": "\x1b"}
 
 
-class Places:
+class TomlPositions:
     """Positions in one valid TOML document, scanned when the first one is asked for."""
 
     def __init__(self, text: str) -> None:

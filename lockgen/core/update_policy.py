@@ -9,8 +9,8 @@ from typing import Literal
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-Step = Literal["patch", "minor", "major"]
-STEPS: tuple[Step, ...] = ("patch", "minor", "major")
+VersionStep = Literal["patch", "minor", "major"]
+STEPS: tuple[VersionStep, ...] = ("patch", "minor", "major")
 
 SEEN_BRANCH = "first-seen"
 """The branch that keeps when releases were first seen, under the prefix of all."""
@@ -28,7 +28,7 @@ class GroupPolicy:
 
     name: str
     patterns: tuple[str, ...]
-    steps: tuple[Step, ...] = STEPS
+    steps: tuple[VersionStep, ...] = STEPS
     cooldown: int | None = None
     partial: bool = False
     images: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class GroupPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Ignore:
+class IgnoreRule:
     """Releases that nobody wants: of every package that ``pattern`` matches, those within ``versions`` (None: all).
 
     With ``image`` it is about base images, and the version is the number in the tag. With ``variant`` it is about
@@ -72,8 +72,8 @@ class Policy:
     """
 
     groups: tuple[GroupPolicy, ...] = ()
-    ignore: tuple[Ignore, ...] = ()
-    steps: tuple[Step, ...] = STEPS
+    ignore: tuple[IgnoreRule, ...] = ()
+    steps: tuple[VersionStep, ...] = STEPS
     cooldown: int = 0
     max_open: int = 5
     labels: tuple[str, ...] = ("dependencies",)

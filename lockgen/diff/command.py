@@ -17,14 +17,14 @@ from lockgen.io import git
 from lockgen.lock.loading import read_lock
 from lockgen.lock.reader import parse_lock
 
-Style = Literal["text", "markdown", "json"]
+DiffFormat = Literal["text", "markdown", "json"]
 
 
 def run(
     workspace_root: Path,
     old: str | None = None,
     new: str | None = None,
-    style: Style = "text",
+    style: DiffFormat = "text",
     *,
     exit_code: bool = False,
 ) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["added", "removed", "up", "down", "moved", "refreshed"]
-KINDS: tuple[Kind, ...] = ("added", "removed", "up", "down", "moved", "refreshed")
+ChangeKind = Literal["added", "removed", "up", "down", "moved", "refreshed"]
+KINDS: tuple[ChangeKind, ...] = ("added", "removed", "up", "down", "moved", "refreshed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Change:
     """
 
     name: str
-    kind: Kind
+    kind: ChangeKind
     old: str | None
     new: str | None
     old_index: str | None = None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from packaging.version import Version
 
 from lockgen.core.lock import Lock, LockedImage, Package
-from lockgen.diff.model import Change, Changes, ImageChange, Kind, PackageChange, Setting, WholeImage
+from lockgen.diff.model import Change, ChangeKind, Changes, ImageChange, PackageChange, Setting, WholeImage
 from lockgen.lock.closure import Closures
 
 
@@ -94,7 +94,7 @@ def _removed(package: Package) -> Change:
     return Change(package.name, "removed", package.version, None, package.index, None)
 
 
-def _kind(old: Package, new: Package) -> Kind | None:
+def _kind(old: Package, new: Package) -> ChangeKind | None:
     before, after = Version(old.version), Version(new.version)
     # By public version: PEP 440 sorts +cu124 above +cu121, which makes another accelerator look newer.
     public_before, public_after = Version(before.public), Version(after.public)

@@ -17,7 +17,7 @@ CHANGES_SHOWN = 12
 _FIRST = "There was no lock before: everything is new."
 _MARKDOWN = re.compile(r"([\\`*<\[\]|])")
 
-Data = dict[str, object]
+ChangeData = dict[str, object]
 Group = tuple[tuple[str | None, str | None, tuple[Change, ...]], list[ImageChange]]
 
 
@@ -69,7 +69,7 @@ def markdown(changes: Changes) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def as_json(changes: Changes) -> Data:
+def as_json(changes: Changes) -> ChangeData:
     """Plain data; ``format`` grows when a reader of the former one would misread it."""
     return {
         "format": FORMAT,
@@ -91,7 +91,7 @@ def as_json(changes: Changes) -> Data:
     }
 
 
-def _data(change: Change) -> Data:
+def _data(change: Change) -> ChangeData:
     return {
         "name": change.name,
         "change": change.kind,
@@ -102,7 +102,7 @@ def _data(change: Change) -> Data:
     }
 
 
-def _whole_data(image: WholeImage) -> Data:
+def _whole_data(image: WholeImage) -> ChangeData:
     return {"name": image.name, "variant": image.variant, "packages": image.packages}
 
 

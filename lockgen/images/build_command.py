@@ -17,7 +17,7 @@ from lockgen.core.ports import Progress
 from lockgen.core.text_table import table
 from lockgen.errors import BadInput, Exit
 from lockgen.images.affected import affected, inputs_of
-from lockgen.images.build_model import Step, owner
+from lockgen.images.build_model import BuildStep, owner
 from lockgen.images.docker import Docker
 from lockgen.images.project_images import Family, chosen, read_family, refuse_drift
 from lockgen.io.git import changed_since, last_commit, show
@@ -29,7 +29,7 @@ Pair = tuple[ImagePlan, ImageVariant]
 
 
 @dataclass(frozen=True)
-class Options:
+class BuildOptions:
     """What the command line says. ``bases`` are NAME=OTHER, NAME being a variant or its base image."""
 
     push: bool = False
@@ -45,7 +45,7 @@ class Options:
     as_json: bool = False
 
 
-def run(root: Path, names: tuple[str, ...], options: Options, progress: Progress) -> int:
+def run(root: Path, names: tuple[str, ...], options: BuildOptions, progress: Progress) -> int:
     """Builds; prints a table of the images with time and size to stdout.
 
     Raises:
@@ -67,7 +67,7 @@ def run(root: Path, names: tuple[str, ...], options: Options, progress: Progress
 
 
 def _build(
-    docker: Docker, family: Family, pairs: list[Pair], options: Options, folder: Path, progress: Progress
+    docker: Docker, family: Family, pairs: list[Pair], options: BuildOptions, folder: Path, progress: Progress
 ) -> int:
     bases = _bases(family.plan, options.bases)
     environment = {**os.environ, **bases}
@@ -152,7 +152,7 @@ def _wheelhouse(folder: Path) -> Path:
 
 
 def _override(
-    docker: Docker, family: Family, bases: dict[str, str], options: Options, folder: Path
+    docker: Docker, family: Family, bases: dict[str, str], options: BuildOptions, folder: Path
 ) -> dict[str, object]:
     """What this build adds to the bake file: labels that only it knows, secrets, and the network."""
     index = default_index()
@@ -209,7 +209,11 @@ def _is_loopback(url: str) -> bool:
 
 
 def _report(
-    pairs: list[Pair], owned: list[tuple[str, Step]], sizes: dict[str, int | None], options: Options, took: float
+    pairs: list[Pair],
+    owned: list[tuple[str, BuildStep]],
+    sizes: dict[str, int | None],
+    options: BuildOptions,
+    took: float,
 ) -> None:
     rows = []
     for image, variant in pairs:

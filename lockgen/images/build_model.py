@@ -19,7 +19,7 @@ _WORDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class BuildStep:
     """One step: its text as BuildKit names it, and whether it came from the cache. Seconds of work.
 
     Images on one another share steps; ``targets`` are the bake targets that name this one, in any order.
@@ -70,7 +70,7 @@ class Step:
         return line if len(line) <= 70 else f"{line[:69]}…"
 
 
-def owner(step: Step, images: Mapping[str, str]) -> str:
+def owner(step: BuildStep, images: Mapping[str, str]) -> str:
     """The image that has the step as its own; empty where none does.
 
     ``images`` says which image a bake target is of, the lower ones first: those on top of it name the step too.

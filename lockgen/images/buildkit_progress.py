@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from lockgen.images.build_model import News, Step, owner
+from lockgen.images.build_model import BuildStep, News, owner
 
 _NAMED = re.compile(r"\[([a-zA-Z0-9_-]+)(?: ([^\]]*))?\] (.*)", re.DOTALL)
 _FRACTION = re.compile(r"\.(\d{1,6})\d*")
@@ -48,7 +48,7 @@ class ProgressReader:
                 self._told = now
         return news
 
-    def image(self, step: Step) -> str:
+    def image(self, step: BuildStep) -> str:
         """The image that a step is of, as people call it; empty where it is of none."""
         return owner(step, self._images)
 
@@ -81,7 +81,7 @@ class ProgressReader:
         more = f" (and {len(told) - 2} more)" if len(told) > 2 else ""
         return "; ".join(told[:2]) + more
 
-    def _told_of(self, step: Step) -> str:
+    def _told_of(self, step: BuildStep) -> str:
         image = self.image(step)
         return f"{image}: {step.doing}" if image else step.doing
 
@@ -100,11 +100,11 @@ class ProgressReader:
         if isinstance(message, dict):
             yield message
 
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[BuildStep]:
         """Every step that ended, in no order that means anything."""
         return [_step(vertex) for vertex in self._vertices.values() if "completed" in vertex]
 
-    def failures(self) -> list[tuple[Step, str]]:
+    def failures(self) -> list[tuple[BuildStep, str]]:
         """The steps that failed, with what they had said."""
         return [
             (_step(vertex), "".join(self._logs.get(digest, [])))
@@ -113,7 +113,7 @@ class ProgressReader:
         ]
 
 
-def _step(vertex: dict[str, Any]) -> Step:
+def _step(vertex: dict[str, Any]) -> BuildStep:
     names = vertex["names"]
     found = [named[1] for name in names if (named := _NAMED.match(name)) is not None]
     seconds = 0.0
@@ -121,7 +121,7 @@ def _step(vertex: dict[str, Any]) -> Step:
         seconds = max(0.0, (_time(vertex["completed"]) - _time(vertex["started"])).total_seconds())
     error = vertex.get("error")
     cached = bool(vertex.get("cached"))
-    return Step(tuple(dict.fromkeys(found)), names[0], cached, seconds, str(error) if error else None)
+    return BuildStep(tuple(dict.fromkeys(found)), names[0], cached, seconds, str(error) if error else None)
 
 
 def _time(text: str) -> datetime:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lockgen.core.ports import Progress
 from lockgen.errors import Fault, ToolFailed
-from lockgen.images.build_model import Step
+from lockgen.images.build_model import BuildStep
 from lockgen.images.builder_reader import Builder, parse_builder
 from lockgen.images.buildkit_progress import ProgressReader
 from lockgen.io.process import Finished, run, stream
@@ -74,7 +74,7 @@ class Docker:
         env: Mapping[str, str],
         images: Mapping[str, str],
         progress: Progress,
-    ) -> list[Step]:
+    ) -> list[BuildStep]:
         """Builds; answers every step that there was. ``images`` says which image a target is of.
 
         Raises:
@@ -158,12 +158,12 @@ def _faults(reader: ProgressReader, done: Finished) -> list[Fault]:
     faults = [_fault(step, said, reader.image(step) or step.target or "the build") for step, said in failures]
     if not faults:
         text = "".join(reader.rest)
-        faults = [_fault(Step((), "bake", False, 0.0, text), "", "the build")]
+        faults = [_fault(BuildStep((), "bake", False, 0.0, text), "", "the build")]
     gone = [fault for fault in faults if fault.message == _GONE]
     return gone[:1] or list(dict.fromkeys(faults))
 
 
-def _fault(step: Step, said: str, image: str) -> Fault:
+def _fault(step: BuildStep, said: str, image: str) -> Fault:
     """What a failed step says, in the words of images and layers."""
     # The whole script of the step stands in the error: what it said is the better reason.
     error = re.sub(r'process ".*" did not', "it did not", step.error or "", flags=re.DOTALL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from lockgen.check.full_check import Finding, check
+from lockgen.check.full_check import CheckFinding, check
 from lockgen.core.layout import LOCK_PATH
 from lockgen.core.lock import Lock
 from lockgen.core.manifest import Manifest
@@ -14,7 +14,7 @@ from lockgen.io.workspace import Folder
 from lockgen.lock.reader import parse_lock
 from lockgen.manifest.fingerprints import read_inputs
 from lockgen.manifest.reader import close_match
-from lockgen.outputs.generated_files import Written
+from lockgen.outputs.generated_files import GeneratedFiles
 from lockgen.outputs.model import FamilyPlan, ImagePlan, ImageVariant
 
 
@@ -25,7 +25,7 @@ class Family:
     manifest: Manifest
     lock: Lock
     plan: FamilyPlan
-    drift: tuple[Finding, ...]
+    drift: tuple[CheckFinding, ...]
 
 
 def read_family(root: Path) -> Family:
@@ -42,7 +42,7 @@ def read_family(root: Path) -> Family:
             raise BadInput("there is no lock yet", place=Place(LOCK_PATH), hint="run `lockgen resolve`")
         drift = check(folder)
     lock = parse_lock(data, LOCK_PATH)
-    return Family(inputs.manifest, lock, Written(inputs.manifest, lock).plan, tuple(drift))
+    return Family(inputs.manifest, lock, GeneratedFiles(inputs.manifest, lock).plan, tuple(drift))
 
 
 def refuse_drift(family: Family, *, accept: bool = False) -> None:

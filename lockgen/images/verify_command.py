@@ -33,7 +33,7 @@ _CACHES = (
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ImageVerdict:
     """One image: what is wrong with it."""
 
     image: str
@@ -76,7 +76,7 @@ def _reference(variant: ImageVariant, family: Family, registry: str | None) -> s
 
 def _verdict(
     docker: Docker, family: Family, image: ImagePlan, variant: ImageVariant, built: LayeredImage, reference: str
-) -> Verdict:
+) -> ImageVerdict:
     locked = family.lock.by_tag[image.name, variant.variant]
     table = family.lock.by_variant[variant.variant]
     closure = {name: table[name].version for name in image_closure(family.lock, locked)}
@@ -90,7 +90,7 @@ def _verdict(
         *_config(image, built, variant),
         *_running(docker, image, reference),
     ]
-    return Verdict(f"{image.name}:{variant.variant}", len(closure), tuple(faults))
+    return ImageVerdict(f"{image.name}:{variant.variant}", len(closure), tuple(faults))
 
 
 def _distributions(built: LayeredImage, closure: dict[str, str]) -> list[str]:
@@ -196,7 +196,7 @@ def _running(docker: Docker, image: ImagePlan, reference: str) -> list[str]:
     return faults
 
 
-def _print(verdicts: list[Verdict], *, as_json: bool) -> None:
+def _print(verdicts: list[ImageVerdict], *, as_json: bool) -> None:
     if as_json:
         rows = [{"image": v.image, "packages": v.packages, "faults": list(v.faults)} for v in verdicts]
         click.echo(json.dumps({"format": 1, "images": rows}, indent=2))

@@ -37,7 +37,7 @@ _FORMAT = 1
 _BUILT = 2
 """Of what builds say. Before 2 their requirements came from the default index, listed packages too."""
 
-Found = TypeVar("Found")
+Outcome = TypeVar("Outcome")
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError, KeyError)
 
 
@@ -109,8 +109,8 @@ class ArtifactReader:
         return self._wheel(file, request, lambda requires, wheel: BuildNeeds(requires, installed_bytes(wheel)))
 
     def _wheel(
-        self, file: IndexFile, request: Request, look: Callable[[tuple[str, ...], zipfile.ZipFile], Found]
-    ) -> Found:
+        self, file: IndexFile, request: Request, look: Callable[[tuple[str, ...], zipfile.ZipFile], Outcome]
+    ) -> Outcome:
         """What ``look`` makes of what the build requires, and of the wheel that comes of it."""
         archive = read_sdist(self._http, file)
         with tempfile.TemporaryDirectory(prefix="lockgen-") as name:

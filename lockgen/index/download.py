@@ -37,7 +37,7 @@ def download(http: Http, url: str, sha256: str, target: Path, got: Callable[[int
     Raises:
         ToolFailed: the server fails, or sends other bytes than those of ``sha256``; or the disk does.
     """
-    part = _Part(target.with_name(f"{target.name}.{sha256[:12]}.part"), got)
+    part = _RangePart(target.with_name(f"{target.name}.{sha256[:12]}.part"), got)
     for attempt in range(1, ATTEMPTS + 1):
         kept = part.read()
         try:
@@ -65,7 +65,7 @@ class _Broken(Exception):
     """The connection, in the middle."""
 
 
-class _Part:
+class _RangePart:
     """A file that is not whole yet."""
 
     def __init__(self, path: Path, got: Callable[[int], None]) -> None:

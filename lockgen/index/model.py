@@ -17,7 +17,7 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ReleaseNotes:
     """Where a package's releases can be read about, as its own metadata says."""
 
     package: str

@@ -12,7 +12,7 @@ from lockgen.core.index import ExplicitIndex, IndexFile
 from lockgen.core.manifest import Manifest
 from lockgen.errors import LockgenError
 from lockgen.index.metadata import MetadataReader
-from lockgen.index.model import Link, Published
+from lockgen.index.model import Published, ReleaseNotes
 from lockgen.index.project_urls import news_of
 from lockgen.index.simple_api import read_page
 from lockgen.index.wheel_ranking import identity, usable_files
@@ -59,7 +59,7 @@ class Uploads:
             self._pages[name] = read_page(self._http, self._default, name).files
         return self._pages[name]
 
-    def news(self, name: str, version: str) -> Link | None:
+    def news(self, name: str, version: str) -> ReleaseNotes | None:
         """Where the releases of ``name`` can be read about, as the metadata of this one says; None where it does not.
 
         Of what has an index of its own none: on the default one its name would be told to strangers, and might be a
@@ -74,4 +74,4 @@ class Uploads:
             found = news_of(MetadataReader(self._http).wheel_text(wheels[0])) if wheels else None
         except (LockgenError, ValueError):
             return None
-        return Link(name, *found) if found is not None else None
+        return ReleaseNotes(name, *found) if found is not None else None

@@ -249,7 +249,7 @@ def _unmeasured(found: _Found) -> str:
 
 def serve(root: Path, names: tuple[str, ...], port: int, progress: Progress) -> int:
     """Serves the records of ``names`` (all, if empty) on loopback until Ctrl-C; prints one address a line."""
-    from lockgen.index.server import Records, serving
+    from lockgen.index.server import RecordedIndexes, serving
 
     folder = Folder(root, progress)
     with folder.shared():
@@ -259,7 +259,7 @@ def serve(root: Path, names: tuple[str, ...], port: int, progress: Progress) -> 
         if not recorded:
             raise BadInput("no index here has a record", hint="make one: lockgen index record NAME")
         indexes = {index.name: parse_record(folder.read, str(index.recorded), index.name) for index in recorded}
-    with serving(Records(indexes), port=port) as (base, stopped):
+    with serving(RecordedIndexes(indexes), port=port) as (base, stopped):
         for name in sorted(indexes):
             click.echo(f"{base}/{name}/simple/")
         progress.note("Ctrl-C stops it")

@@ -17,13 +17,13 @@ from lockgen.errors import BadInput, Place, ToolFailed
 from lockgen.index.core_metadata import parse_metadata
 from lockgen.index.page_reader import belongs_to
 
-Read = Callable[[str], bytes | None]
+ReadRecordFile = Callable[[str], bytes | None]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
 
 
-def parse_record(read: Read, folder: str, name: str) -> ExplicitIndex:
+def parse_record(read: ReadRecordFile, folder: str, name: str) -> ExplicitIndex:
     """The record of index ``name`` under ``folder``; every hash in it is checked.
 
     Raises:
@@ -37,7 +37,7 @@ def parse_record(read: Read, folder: str, name: str) -> ExplicitIndex:
 
 
 class _Record:
-    def __init__(self, read: Read, folder: str, place: str, name: str) -> None:
+    def __init__(self, read: ReadRecordFile, folder: str, place: str, name: str) -> None:
         self._read, self._folder, self._place, self._name = read, folder, place, name
         self._parsed: dict[str, CoreMetadata] = {}
 

@@ -53,7 +53,7 @@ def metadata_text(metadata: CoreMetadata) -> bytes:
     return ("\n".join(line.replace("\n", " ") for line in lines) + "\n").encode()
 
 
-class Records:
+class RecordedIndexes:
     """Recorded indexes as a source."""
 
     def __init__(self, indexes: Mapping[str, ExplicitIndex]) -> None:

@@ -8,7 +8,7 @@ import time
 
 from lockgen.errors import ToolFailed
 from lockgen.index.simple_api import read_page
-from lockgen.io.answers import Answers
+from lockgen.io.answers import FileCache
 from lockgen.io.http import Http
 from lockgen.io.uv import default_index
 
@@ -21,7 +21,7 @@ class YankedFiles:
 
     def __init__(self, http: Http) -> None:
         self._http = http
-        self._memory = Answers("yanked")
+        self._memory = FileCache("yanked")
 
     def of(self, project: str, *, offline: bool) -> frozenset[str]:
         """The names of the yanked files of ``project``.

@@ -9,7 +9,7 @@ import tempfile
 from lockgen.io.cache import cache_root
 
 
-class Answers:
+class FileCache:
     """See ports.Memory. ``kind`` is the folder. A cache that cannot be read or written costs only time."""
 
     def __init__(self, kind: str = "compat") -> None:
@@ -33,7 +33,7 @@ class Answers:
             os.replace(name, folder / key)
 
 
-class Oblivion:
+class NullCache:
     """See ports.Memory: remembers nothing (`--no-cache`)."""
 
     def recall(self, key: str) -> str | None:

@@ -19,7 +19,7 @@ def is_interactive(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
 
 
-class Talk:
+class Console:
     """Progress on stderr: a spinner on a terminal; in CI only the notes, each a plain line."""
 
     def __init__(self, quiet: bool = False) -> None:

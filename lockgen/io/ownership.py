@@ -13,7 +13,7 @@ from lockgen.core.ownership_rules import has_header, is_generated, is_removable
 from lockgen.errors import BadInput, Fault, LockgenError, Place
 from lockgen.io.workspace import Folder
 
-Records = Sequence[Callable[[], Collection[str]]]
+OwnershipRecords = Sequence[Callable[[], Collection[str]]]
 """What names the paths that are lockgen's; each is called only while some file has no owner yet."""
 
 _METADATA_FILE = re.compile(rb'"file"\s*:\s*"([^"\\\\]+)"')
@@ -24,13 +24,13 @@ _MOVE = "move it away, and run the command again"
 _MARK_IT = f"{_MOVE}; or let lockgen replace it: make this its first line: {MARK.strip()}"
 
 
-def refuse_foreign(folder: Folder, wanted: Mapping[str, bytes | None], records: Records) -> None:
+def refuse_foreign(folder: Folder, wanted: Mapping[str, bytes | None], records: OwnershipRecords) -> None:
     """Raises BadInput with every file of the user's that ``wanted`` would replace or remove."""
     if faults := foreign_files(folder, wanted, records):
         raise BadInput.of(list(faults.values()))
 
 
-def foreign_files(folder: Folder, wanted: Mapping[str, bytes | None], records: Records) -> dict[str, Fault]:
+def foreign_files(folder: Folder, wanted: Mapping[str, bytes | None], records: OwnershipRecords) -> dict[str, Fault]:
     """By path, what lies in the way of ``wanted`` and is not lockgen's. What has the wanted bytes is never refused."""
     blocked: dict[str, Fault] = {}
     unowned: dict[str, Fault] = {}
@@ -62,7 +62,7 @@ def _not_ours(message: str, path: str) -> Fault:
     return Fault(message, place=Place(path), hint=_MOVE if path.endswith(".json") else _MARK_IT)
 
 
-def record_records(folder: Folder, where: str) -> Records:
+def record_records(folder: Folder, where: str) -> OwnershipRecords:
     """What the recorded index in the folder ``where`` names, on disk and at HEAD."""
     index = f"{where}/index.json"
     return (

@@ -34,11 +34,11 @@ from lockgen.lock.closure import Closures
 from lockgen.lock.reader import parse_lock
 from lockgen.lock.requests import request_for
 from lockgen.manifest.fingerprints import VERSIONS, Inputs, fingerprints, read_inputs
-from lockgen.outputs.generated_files import Tree, Written
+from lockgen.outputs.generated_files import GeneratedFiles, Tree
 
 
 @dataclass(frozen=True)
-class Options:
+class LintOptions:
     """What the command line says."""
 
     offline: bool = False
@@ -46,7 +46,7 @@ class Options:
     as_sarif: bool = False
 
 
-def run(root: Path, options: Options, progress: Progress) -> int:
+def run(root: Path, options: LintOptions, progress: Progress) -> int:
     """Prints the findings. Exit.FOUND where there is one; else Exit.TOOL where something could not be told.
 
     Raises:
@@ -58,7 +58,7 @@ def run(root: Path, options: Options, progress: Progress) -> int:
     with folder.shared():
         inputs = read_inputs(folder)
         lock = _lock(folder, inputs)
-        codes = _codes(folder, inputs.manifest, Written(inputs.manifest, lock).starters())
+        codes = _codes(folder, inputs.manifest, GeneratedFiles(inputs.manifest, lock).starters())
     manifest = inputs.manifest
     recorded = frozenset(index.name for index in manifest.indexes.values() if index.recorded is not None)
     http = Http()

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from packaging.utils import canonicalize_name
 
 from lockgen.core.lock import Lock
-from lockgen.core.manifest import Ask, Manifest
-from lockgen.lint.model import NEEDED, CodeFile, ImageCode, Import, Lint, Misfit
+from lockgen.core.manifest import DeclaredRequirement, Manifest
+from lockgen.lint.model import NEEDED, CodeFile, ImageCode, Import, Lint, LintFinding
 from lockgen.lock.closure import Closures
 
 # Modules of the standard library that earlier Pythons do not have.
@@ -179,7 +179,7 @@ def _unused(
     used: Mapping[str, set[str]],
     unknown: Mapping[str, str],
     doubts: set[str],
-) -> Iterable[Misfit]:
+) -> Iterable[LintFinding]:
     """An ask that no image with it imports. Of an image that cannot be judged, and a base below one, nobody can say."""
     every = tuple(sorted(manifest.images))
     locked = {package.name for package in lock.packages}
@@ -196,7 +196,7 @@ def _unused(
             doubts |= doubtful
             continue
         typing = _only_typing(ask.name, images, codes)
-        yield Misfit(
+        yield LintFinding(
             kind="unused",
             file="versions.toml",
             line=None,
@@ -208,7 +208,7 @@ def _unused(
         )
 
 
-def _asks(manifest: Manifest, every: tuple[str, ...]) -> Iterable[tuple[Ask, str, tuple[str, ...]]]:
+def _asks(manifest: Manifest, every: tuple[str, ...]) -> Iterable[tuple[DeclaredRequirement, str, tuple[str, ...]]]:
     """Each ask, whose it is, and the images that hold it for that reason."""
     for ask in manifest.common:
         yield ask, "[common]", every
@@ -301,9 +301,9 @@ def _strange(
     unknown: Mapping[str, str],
     stdlib: frozenset[str],
     doubts: set[str],
-) -> Iterable[Misfit]:
+) -> Iterable[LintFinding]:
     """One finding for each line and name, whichever images feel it."""
-    found: dict[tuple[str, int, str, str], Misfit] = {}
+    found: dict[tuple[str, int, str, str], LintFinding] = {}
     for view in views:
         code, own = codes[view.image], _Own(codes[view.image])
         for file in code.files:
@@ -325,12 +325,12 @@ def _strange(
     return found.values()
 
 
-def _judged(one: Import, file: CodeFile, view: _View, holders: set[str], modules: Modules) -> Misfit:
+def _judged(one: Import, file: CodeFile, view: _View, holders: set[str], modules: Modules) -> LintFinding:
     if holders:
         names = " and ".join(sorted(pin.replace("==", " ") for pin in holders))
         first = min(holders).partition("==")[0]
         message = f"imports {one.top}{_said(one)}: {names} is there only because something else needs it"
-        return Misfit(
+        return LintFinding(
             "undeclared",
             file.path,
             one.line,
@@ -342,7 +342,7 @@ def _judged(one: Import, file: CodeFile, view: _View, holders: set[str], modules
         )
     name = modules.lacking(one, view.held)
     message = f"imports {name}{_said(one)}, and no package of the image holds that"
-    return Misfit("missing", file.path, one.line, name, message, _remedy(one, modules), (view.tag,), one.how)
+    return LintFinding("missing", file.path, one.line, name, message, _remedy(one, modules), (view.tag,), one.how)
 
 
 def _remedy(one: Import, modules: Modules) -> str:
@@ -356,11 +356,13 @@ def _said(one: Import) -> str:
     return {"late": " in a function", "by-name": " by name"}.get(one.how, "")
 
 
-def _unreadable(codes: Mapping[str, ImageCode]) -> Iterable[Misfit]:
-    found: dict[str, Misfit] = {}
+def _unreadable(codes: Mapping[str, ImageCode]) -> Iterable[LintFinding]:
+    found: dict[str, LintFinding] = {}
     for code in codes.values():
         for file in (file for file in code.files if file.fault):
             images = tuple(sorted({*(found[file.path].images if file.path in found else ()), code.image}))
             message = f"is no Python that can be read: {file.fault}"
-            found[file.path] = Misfit("unreadable", file.path, file.fault_line, file.path, message, "mend it", images)
+            found[file.path] = LintFinding(
+                "unreadable", file.path, file.fault_line, file.path, message, "mend it", images
+            )
     return found.values()

@@ -64,7 +64,7 @@ class ImageCode:
 
 
 @dataclass(frozen=True, slots=True)
-class Misfit:
+class LintFinding:
     """One finding. ``unused`` stands in versions.toml, the other kinds in code.
 
     ``undeclared`` is there only because something else needs it; ``missing`` is not there at all; ``unreadable`` code
@@ -88,7 +88,7 @@ class Lint:
     declarations of [lint.unimported] that nothing needs, with the reason. ``seen`` counts the files that were read.
     """
 
-    misfits: tuple[Misfit, ...]
+    misfits: tuple[LintFinding, ...]
     seen: int
     unjudged: Mapping[str, str] = field(default_factory=dict)
     unknown: Mapping[str, str] = field(default_factory=dict)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from lockgen.core.key_path import KeyPath
-from lockgen.core.sarif import Level, Result, Rule, sarif
-from lockgen.lint.model import Lint, Misfit
+from lockgen.core.sarif import Level, SarifResult, SarifRule, sarif
+from lockgen.lint.model import Lint, LintFinding
 
-Line = Callable[[KeyPath], int | None]
+LintLine = Callable[[KeyPath], int | None]
 
 _RULES: dict[str, tuple[str, Level]] = {
     "unused": ("An image asks for a package that its code never imports", "warning"),
@@ -19,12 +19,12 @@ _RULES: dict[str, tuple[str, Level]] = {
 }
 
 
-def placed(misfit: Misfit, line: Line) -> int | None:
+def placed(misfit: LintFinding, line: LintLine) -> int | None:
     """The line of a finding: its own, or that of its keys in versions.toml."""
     return line(misfit.path) if misfit.path else misfit.line
 
 
-def text(lint: Lint, line: Line) -> str:
+def text(lint: Lint, line: LintLine) -> str:
     """A line for each finding, with what mends it; then what could not be judged."""
     parts = [_finding(misfit, line) for misfit in lint.misfits]
     if not lint.misfits and (lint.unjudged or lint.unknown):
@@ -40,7 +40,7 @@ def text(lint: Lint, line: Line) -> str:
     return "\n".join([*parts, *([""] if notes or count else []), *notes, *count]).rstrip("\n")
 
 
-def _finding(misfit: Misfit, line: Line) -> str:
+def _finding(misfit: LintFinding, line: LintLine) -> str:
     number = placed(misfit, line)
     where = f"{misfit.file}:{number}" if number is not None else misfit.file
     if misfit.kind == "unused":  # what mends it is the same for all, and is told once
@@ -48,7 +48,7 @@ def _finding(misfit: Misfit, line: Line) -> str:
     return f"{where}: {misfit.message} ({', '.join(misfit.images)})\n    {misfit.hint}"
 
 
-def as_json(lint: Lint, line: Line) -> dict[str, Any]:
+def as_json(lint: Lint, line: LintLine) -> dict[str, Any]:
     """Format 1."""
     return {
         "format": 1,
@@ -72,15 +72,15 @@ def as_json(lint: Lint, line: Line) -> dict[str, Any]:
     }
 
 
-def as_sarif(lint: Lint, line: Line, version: str) -> dict[str, Any]:
+def as_sarif(lint: Lint, line: LintLine, version: str) -> dict[str, Any]:
     """Each finding at its file and line."""
-    rules = [Rule(kind, said, level) for kind, (said, level) in _RULES.items()]
+    rules = [SarifRule(kind, said, level) for kind, (said, level) in _RULES.items()]
     return sarif(version, rules, list(_results(lint, line)))
 
 
-def _results(lint: Lint, line: Line) -> Iterable[Result]:
+def _results(lint: Lint, line: LintLine) -> Iterable[SarifResult]:
     for misfit in lint.misfits:
-        yield Result(
+        yield SarifResult(
             rule=misfit.kind,
             message=f"{misfit.file}: {misfit.message}. {misfit.hint}.",
             level=_RULES[misfit.kind][1],

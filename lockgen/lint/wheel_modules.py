@@ -26,7 +26,7 @@ from lockgen.index.metadata import WORKERS, read_sdist
 from lockgen.index.remote_wheel import open_wheel
 from lockgen.index.simple_api import read_page
 from lockgen.index.wheel_ranking import identity, wheel_rank
-from lockgen.io.answers import Answers
+from lockgen.io.answers import FileCache
 from lockgen.io.http import Http
 from lockgen.io.parallel import Threads
 from lockgen.io.uv import default_index
@@ -64,7 +64,7 @@ class ModuleReader:
         self._surroundings = surroundings
         self._http, self._indexes, self._recorded = http, indexes, recorded
         self._target, self._progress = target, progress
-        self._memory = Answers("modules")
+        self._memory = FileCache("modules")
         self._default = ""
 
     def read(self, packages: Sequence[Package], *, offline: bool) -> tuple[dict[str, frozenset[str]], dict[str, str]]:

@@ -27,7 +27,7 @@ INSTALLER = "uv"
 
 
 @dataclass(frozen=True)
-class Tooling:
+class BuildToolResolver:
     """Completes locks. ``upgrade`` takes the newest tools; else those of the old lock are kept where they fit."""
 
     resolver: Resolver
@@ -54,14 +54,14 @@ class Tooling:
 class _Completion:
     """One lock being completed. ``asks`` is what its builds require, once `_build` has read it."""
 
-    tooling: Tooling
+    tooling: BuildToolResolver
     manifest: Manifest
     lock: Lock
     old: Lock | None
     asks: Asks = field(default_factory=dict)
 
     def run(self, solutions: Mapping[str, Solution]) -> Lock:
-        """See `Tooling.complete`."""
+        """See `BuildToolResolver.complete`."""
         best = _best_files(solutions)
         request = self._request((), (INSTALLER,), {})
         sizes = self._build(best)

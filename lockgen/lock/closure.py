@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from lockgen.core.lock import Dependency, Lock, LockedImage, Package
 from lockgen.errors import NoResolution
 
-Node = tuple[str, str]
+NodeKey = tuple[str, str]
 """A package's name and one of its extras; "" for the package itself."""
 
 
-def nodes(asks: Iterable[Dependency]) -> list[Node]:
+def nodes(asks: Iterable[Dependency]) -> list[NodeKey]:
     """What ``asks`` name: each package, and each extra asked of it."""
     found = []
     for ask in asks:
@@ -25,9 +25,9 @@ class Graph:
 
     def __init__(self, packages: Mapping[str, Package]) -> None:
         self._packages = packages
-        self._reach: dict[Node, frozenset[str]] = {}
+        self._reach: dict[NodeKey, frozenset[str]] = {}
 
-    def asks(self, node: Node) -> tuple[Dependency, ...]:
+    def asks(self, node: NodeKey) -> tuple[Dependency, ...]:
         """What ``node`` requires. An extra that a package does not have asks for nothing, as with pip.
 
         Raises:
@@ -46,7 +46,7 @@ class Graph:
         """The names of everything that ``asks`` need, themselves included."""
         return frozenset().union(*map(self._reached, nodes(asks)))
 
-    def _reached(self, start: Node) -> frozenset[str]:
+    def _reached(self, start: NodeKey) -> frozenset[str]:
         known = self._reach.get(start)
         if known is not None:
             return known

@@ -16,7 +16,7 @@ from lockgen.core.ports import Progress
 from lockgen.core.resolution import Request, Resolver, Solution
 from lockgen.errors import Fault, NoResolution, ToolFailed
 from lockgen.index.ports import Artifacts, MetadataSource
-from lockgen.lock.build_tools import Tooling
+from lockgen.lock.build_tools import BuildToolResolver
 from lockgen.lock.file_choices import Choices, with_yanked
 from lockgen.lock.graph import Reader, asked_on, reach
 from lockgen.lock.lock_builder import check_hashes, make_lock, no_index_fault
@@ -58,7 +58,7 @@ class Engine:
             NoResolution: there is none; its ``variants`` says which solve failed.
             ToolFailed: a resolver or an index could not say, or a file changed its hash.
         """
-        run = _Run(self, manifest, old)
+        run = _LockRun(self, manifest, old)
         solutions = run.solve()
         run.note_unknown_extras(solutions)
         lock = make_lock(manifest, inputs, solutions, {name: run.reader(solutions[name]) for name in solutions})
@@ -66,7 +66,7 @@ class Engine:
         if self.artifacts is None:
             return lock
         recorded = frozenset(name for name, index in self.indexes.items() if index.recorded)
-        tooling = Tooling(
+        tooling = BuildToolResolver(
             self.resolver,
             self.artifacts,
             self.metadata,
@@ -86,7 +86,7 @@ class Unsolved(NoResolution):
     variants: tuple[str, ...] = ()
 
 
-class _Run:
+class _LockRun:
     def __init__(self, engine: Engine, manifest: Manifest, old: Lock | None) -> None:
         self.engine = engine
         self.manifest = manifest

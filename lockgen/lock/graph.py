@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from lockgen.core.index import CoreMetadata
 from lockgen.core.lock import Dependency
-from lockgen.core.manifest import Ask
+from lockgen.core.manifest import DeclaredRequirement
 from lockgen.core.target import Target
 from lockgen.errors import ToolFailed
 
@@ -36,7 +36,7 @@ def dependency(requirement: Requirement) -> Dependency:
     return Dependency(canonicalize_name(requirement.name), extras, specifier)
 
 
-def asked_on(target: Target, asks: Iterable[Ask]) -> tuple[Dependency, ...]:
+def asked_on(target: Target, asks: Iterable[DeclaredRequirement]) -> tuple[Dependency, ...]:
     """What ``asks`` come to on ``target``, sorted."""
     return tuple(sorted({dependency(a.requirement) for a in asks if target.holds(a.requirement.marker)}))
 

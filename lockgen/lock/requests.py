@@ -7,11 +7,11 @@ from datetime import UTC
 
 from lockgen.core.index import CoreMetadata, ExplicitIndex
 from lockgen.core.lock import Lock
-from lockgen.core.manifest import Ask, Manifest
+from lockgen.core.manifest import DeclaredRequirement, Manifest
 from lockgen.core.resolution import Request, Solution
 
 
-def asks_of(manifest: Manifest, variants: Iterable[str]) -> tuple[Ask, ...]:
+def asks_of(manifest: Manifest, variants: Iterable[str]) -> tuple[DeclaredRequirement, ...]:
     """Every requirement of the images that come in one of ``variants``, the common ones first."""
     wanted = set(variants)
     asks = list(manifest.common)

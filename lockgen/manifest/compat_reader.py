@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from lockgen.core.close_match import close_match
-from lockgen.core.compat_axes import PYTHON, TORCH, VARIANT, Compat, Declared, Exclusion, Member, Release
+from lockgen.core.compat_axes import PYTHON, TORCH, VARIANT, Compat, Declared, Exclusion, Member, TorchRelease
 from lockgen.core.key_path import KeyPath
 from lockgen.core.manifest import Manifest
 from lockgen.manifest.schema import CompatTable, PairEntry
@@ -136,7 +136,7 @@ class Declaration:
                 self.add((*_HERE, "held", position), f"`{text}` is not pinned, so it cannot be held", hint)
             yield name
 
-    def _pairs(self) -> Iterable[tuple[str, Release]]:
+    def _pairs(self) -> Iterable[tuple[str, TorchRelease]]:
         for text, entry in self.table.pairs.items():
             path = (*_HERE, "pairs", text)
             version = self._plain(text, path)
@@ -144,7 +144,7 @@ class Declaration:
             for name, partner in (("torchaudio", entry.torchaudio), ("torchvision", entry.torchvision)):
                 if partner is not None:
                     members[name] = Member(self._plain(partner, (*path, name)))
-            yield version, Release(members, entry.accelerator)
+            yield version, TorchRelease(members, entry.accelerator)
 
     def _plain(self, text: str, path: KeyPath) -> str:
         try:

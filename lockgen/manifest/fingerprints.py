@@ -7,10 +7,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from lockgen.core.compat_axes import Pairs, Release
+from lockgen.core.compat_axes import Pairs, TorchRelease
 from lockgen.core.manifest import Image, Manifest, Pin
 from lockgen.core.ports import Workspace
-from lockgen.core.toml_positions import Places, dotted
+from lockgen.core.toml_positions import TomlPositions, dotted
 from lockgen.core.urls import redacted
 from lockgen.errors import BadInput, Place
 from lockgen.manifest.reader import parse_manifest
@@ -27,7 +27,7 @@ class Inputs:
     manifest: Manifest
 
     def place(self, path: tuple[str | int, ...]) -> Place:
-        position = Places(self.text).find(path)
+        position = TomlPositions(self.text).find(path)
         line, column = position or (None, None)
         return Place(VERSIONS, line, column, dotted(path) or None)
 
@@ -93,7 +93,7 @@ def _pins(manifest: Manifest) -> list[Pin]:
     return sorted([*manifest.pins.values(), *own], key=lambda pin: [str(part) for part in pin.path])
 
 
-def _members(release: Release) -> dict[str, list[Any]]:
+def _members(release: TorchRelease) -> dict[str, list[Any]]:
     return {name: [member.version, member.pythons] for name, member in release.members.items()}
 
 

@@ -16,9 +16,20 @@ from lockgen.core import accelerator
 from lockgen.core.close_match import close_match as close_match
 from lockgen.core.key_path import KeyPath
 from lockgen.core.layout import CACHES, MODELS, target_name, variable
-from lockgen.core.manifest import Ask, Budget, Ignore, Image, Index, Manifest, Pin, Unimported, User, Variant
+from lockgen.core.manifest import (
+    Budget,
+    DeclaredRequirement,
+    IgnoredAdvisory,
+    Image,
+    Index,
+    Manifest,
+    Pin,
+    Unimported,
+    User,
+    Variant,
+)
 from lockgen.core.target import GLIBC_MINORS, Target
-from lockgen.core.toml_positions import Places, dotted
+from lockgen.core.toml_positions import TomlPositions, dotted
 from lockgen.errors import BadInput, Fault, Place
 from lockgen.manifest.compat_reader import Declaration
 from lockgen.manifest.schema import (
@@ -49,7 +60,7 @@ class _Faults:
     found: list[Fault] = field(default_factory=list)
 
     def add(self, path: KeyPath, message: str, hint: str | None = None) -> None:
-        places, known = Places(self.text), path
+        places, known = TomlPositions(self.text), path
         while (position := places.find(known)) is None and known:
             known = known[:-1]
         line, column = position or (None, None)
@@ -283,15 +294,15 @@ class _Builder:
 
     # -- what audit and lint are told ----------------------------------------
 
-    def _ignores(self) -> tuple[Ignore, ...]:
-        found: dict[str, Ignore] = {}
+    def _ignores(self) -> tuple[IgnoredAdvisory, ...]:
+        found: dict[str, IgnoredAdvisory] = {}
         for position, entry in enumerate(self.file.audit.ignore):
             path: KeyPath = ("audit", "ignore", position)
             known = found.get(entry.id.casefold())
             if known is not None:
                 self._twice((*path, "id"), entry.id, known.id)
             self._said(entry.reason, (*path, "reason"))
-            found.setdefault(entry.id.casefold(), Ignore(entry.id, entry.reason.strip(), entry.until, path))
+            found.setdefault(entry.id.casefold(), IgnoredAdvisory(entry.id, entry.reason.strip(), entry.until, path))
         return tuple(found.values())
 
     def _unimported(self) -> dict[str, Unimported]:
@@ -336,14 +347,14 @@ class _Builder:
             self.faults.add(path, f"the pin {text!r} is not an exact version", f"{hint}; ranges belong in `packages`")
             return None
 
-    def _asks(self, texts: list[str], path: KeyPath) -> tuple[Ask, ...]:
-        asks: dict[str, Ask] = {}
+    def _asks(self, texts: list[str], path: KeyPath) -> tuple[DeclaredRequirement, ...]:
+        asks: dict[str, DeclaredRequirement] = {}
         for position, text in enumerate(texts):
             here = (*path, position)
             requirement = self._requirement(text, here)
             if requirement is None:
                 continue
-            ask = Ask(requirement, here)
+            ask = DeclaredRequirement(requirement, here)
             if ask.name in asks:
                 self._twice(here, text, str(asks[ask.name].requirement))
             asks[ask.name] = ask
@@ -445,7 +456,7 @@ class _Builder:
                 else:
                     first[target] = name, variant
 
-    def _contents(self, name: str, kind: str, table: BaseTable) -> tuple[Ask, ...]:
+    def _contents(self, name: str, kind: str, table: BaseTable) -> tuple[DeclaredRequirement, ...]:
         for position, folder in enumerate(table.copy_):
             self._folder(folder, (kind, name, "copy", position))
         for position, folder in enumerate(table.folders):
@@ -488,7 +499,7 @@ class _Builder:
         tables: dict[str, tuple[str, BaseTable]],
         variants: dict[str, Variant],
         images: dict[str, Image],
-        asks: dict[str, tuple[Ask, ...]],
+        asks: dict[str, tuple[DeclaredRequirement, ...]],
     ) -> None:
         pending = [name]
         while pending:
@@ -566,7 +577,9 @@ def _is_version(text: str) -> bool:
     return True
 
 
-def _made(name: str, kind: str, table: BaseTable, variants: tuple[str, ...], asks: tuple[Ask, ...]) -> Image:
+def _made(
+    name: str, kind: str, table: BaseTable, variants: tuple[str, ...], asks: tuple[DeclaredRequirement, ...]
+) -> Image:
     return Image(
         name=name,
         kind="base" if kind == "bases" else "stage",

@@ -7,12 +7,12 @@ import json
 import re
 from collections.abc import Callable
 
-Read = Callable[[str], bytes | None]
+ReadBytes = Callable[[str], bytes | None]
 
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
 
 
-def record_digest(read: Read, folder: str) -> str | None:
+def record_digest(read: ReadBytes, folder: str) -> str | None:
     """One digest of index.json and of every metadata file that it names; None where there is no record.
 
     A record that is broken has a digest too: that of what can be read.

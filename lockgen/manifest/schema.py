@@ -79,8 +79,8 @@ MEANING = {
 ImageName = Annotated[str, StringConstraints(pattern=_IMAGE, max_length=100)]
 VariantName = Annotated[str, StringConstraints(pattern=_VARIANT, max_length=60)]
 IndexName = Annotated[str, StringConstraints(pattern=_INDEX, max_length=60)]
-Reference = Annotated[str, StringConstraints(pattern=_REFERENCE, max_length=400)]
-Folder = Annotated[str, StringConstraints(pattern=_FOLDER, max_length=200)]
+ImageReferenceText = Annotated[str, StringConstraints(pattern=_REFERENCE, max_length=400)]
+FolderName = Annotated[str, StringConstraints(pattern=_FOLDER, max_length=200)]
 AptPackage = Annotated[str, StringConstraints(pattern=_APT, max_length=120)]
 EnvName = Annotated[str, StringConstraints(pattern=_ENV_NAME)]
 EnvValue = Annotated[str, StringConstraints(pattern=_ENV_VALUE)]
@@ -95,7 +95,7 @@ NamePattern = Annotated[str, StringConstraints(pattern=_PATTERN, max_length=200)
 Label = Annotated[str, StringConstraints(pattern=_LABEL, max_length=50)]
 UpdateStep = Literal["patch", "minor", "major"]
 Days = Annotated[int, Field(ge=0, le=3650)]
-Requirement = Annotated[
+RequirementText = Annotated[
     str, Field(max_length=500, description='A PEP 508 requirement: "numpy", "numpy>=1.26", "fastapi[standard]"')
 ]
 
@@ -109,7 +109,7 @@ def _axis_shape(value: object) -> str:
     return "=text" if isinstance(value, str) else "=list"
 
 
-class Table(BaseModel):
+class StrictTable(BaseModel):
     """A table of the file: unknown keys and loose types are errors."""
 
     model_config = ConfigDict(
@@ -121,7 +121,7 @@ class Table(BaseModel):
     )
 
 
-class PinEntry(Table):
+class PinEntry(StrictTable):
     """A pin with more to say than its version."""
 
     version: str = Field(description='An exact version, as in "2.5.1+cu121"')
@@ -136,7 +136,7 @@ PinValue = Annotated[
 PinTable = dict[str, PinValue]
 
 
-class FamilyTable(Table):
+class FamilyTable(StrictTable):
     """The family as a whole."""
 
     name: ImageName = Field(description="Images are {registry}/{name}-{image}:{variant}")
@@ -162,21 +162,21 @@ class FamilyTable(Table):
     uid: int = Field(1000, description="That user's number", ge=1, le=60000)
 
 
-class IndexTable(Table):
+class IndexTable(StrictTable):
     """An index besides the default one."""
 
     url: Annotated[str, StringConstraints(pattern=_URL)] = Field(description="The index's address (PEP 503)")
     packages: list[str] = Field(description="These come from here and from nowhere else", min_length=1)
-    recorded: Folder | None = Field(
+    recorded: FolderName | None = Field(
         None,
         description="The folder of the recorded index, used instead of the network unless --live is given",
     )
 
 
-class VariantTable(Table):
+class VariantTable(StrictTable):
     """A flavour of images with its own solve."""
 
-    from_: Reference = Field(description="The image that root bases of this variant are FROM")
+    from_: ImageReferenceText = Field(description="The image that root bases of this variant are FROM")
     index: str | None = Field(None, description="The index whose packages this variant takes from there")
     pins: PinTable = Field({}, description="Pins of this variant, over the family's")
     ppa: Annotated[str, StringConstraints(pattern=_PPA, max_length=100)] | None = Field(
@@ -184,30 +184,30 @@ class VariantTable(Table):
     )
 
 
-class CommonTable(Table):
+class CommonTable(StrictTable):
     """What every root base installs first, from docker/requirements-common.txt."""
 
-    packages: list[Requirement] = Field([], description="Requirements; their versions come from the pins")
+    packages: list[RequirementText] = Field([], description="Requirements; their versions come from the pins")
 
 
-class BudgetsTable(Table):
+class BudgetsTable(StrictTable):
     """How large images may be: bytes of Python packages, installed. `lockgen check` fails beyond."""
 
     max_image: Size | None = Field(None, description="The most that all layers of an image may hold")
     max_layer: Size | None = Field(None, description="The most that one layer may hold")
 
 
-class BaseTable(Table):
+class BaseTable(StrictTable):
     """A base: an image that others are FROM."""
 
     from_: str | None = Field(None, description="The base below; without one, the variant's image")
     variants: list[str] | None = Field(None, description="The variants it comes in; by default those of its base")
-    packages: list[Requirement] = Field([], description="Requirements; their versions come from the pins")
+    packages: list[RequirementText] = Field([], description="Requirements; their versions come from the pins")
     apt: list[AptPackage] = Field([], description="System packages of the image")
     build_apt: list[AptPackage] = Field([], description="System packages of its builder only")
-    copy_: list[Folder] = Field([], description="Folders of shared code to copy")
+    copy_: list[FolderName] = Field([], description="Folders of shared code to copy")
     env: dict[EnvName, EnvValue] = Field({}, description="Environment variables")
-    folders: list[Folder] = Field([], description="Folders under /app that the user may write to")
+    folders: list[FolderName] = Field([], description="Folders under /app that the user may write to")
     preload: list[Module] = Field(
         [], description="What `python -m` runs while the image is built, to fetch models: not locked, and not hashed"
     )
@@ -224,7 +224,7 @@ class StageTable(BaseTable):
     )
 
 
-class PairEntry(Table):
+class PairEntry(StrictTable):
     """What belongs to one torch release."""
 
     torchaudio: str | None = Field(None, description="The torchaudio that goes with it")
@@ -240,7 +240,7 @@ AxisValue = Annotated[
 ]
 
 
-class CompatTable(Table):
+class CompatTable(StrictTable):
     """The compatibility matrix that `lockgen compat` makes. Any pinned package may be an axis, by its name."""
 
     model_config = ConfigDict(extra="allow", defer_build=True)
@@ -257,7 +257,7 @@ class CompatTable(Table):
     pairs: dict[str, PairEntry] = Field({}, description="What belongs to a torch release, over what lockgen knows")
 
 
-class GroupTable(Table):
+class GroupTable(StrictTable):
     """Pins that move together, in one pull request."""
 
     packages: list[NamePattern] = Field(
@@ -273,7 +273,7 @@ class GroupTable(Table):
     partial: bool = Field(False, description="What cannot move stays; else the group moves as a whole or not at all")
 
 
-class LeftOutEntry(Table):
+class LeftOutEntry(StrictTable):
     """Releases that nobody wants."""
 
     package: NamePattern | None = Field(None, description="The name of a package; `*` stands for any letters")
@@ -285,7 +285,7 @@ class LeftOutEntry(Table):
     reason: str = Field("", description="Why, in a line", max_length=300)
 
 
-class UpdateTable(Table):
+class UpdateTable(StrictTable):
     """What `lockgen update` may do by itself."""
 
     groups: dict[GroupName, GroupTable] = Field({}, description="Pins that move together, by the group's name")
@@ -309,7 +309,7 @@ class UpdateTable(Table):
     )
 
 
-class IgnoreEntry(Table):
+class IgnoreEntry(StrictTable):
     """An advisory that was looked at and does not count."""
 
     id: AdvisoryId = Field(description="Any of its names: CVE-…, GHSA-… or PYSEC-…")
@@ -317,13 +317,13 @@ class IgnoreEntry(Table):
     until: date | None = Field(None, description="The last day that it does not count; without one it never does")
 
 
-class AuditTable(Table):
+class AuditTable(StrictTable):
     """What `lockgen audit` is told."""
 
     ignore: list[IgnoreEntry] = Field([], description="Advisories that do not count, each with a reason")
 
 
-class LintTable(Table):
+class LintTable(StrictTable):
     """What `lockgen lint` is told."""
 
     unimported: dict[str, Reason] = Field(
@@ -331,7 +331,7 @@ class LintTable(Table):
     )
 
 
-class VersionsFile(Table):
+class VersionsFile(StrictTable):
     """versions.toml, format 1: one file for a family of images."""
 
     format: Literal[1] = Field(1, description="The version of this format")
@@ -350,7 +350,7 @@ class VersionsFile(Table):
     lint: LintTable = Field(LintTable.model_construct(), description="What `lockgen lint` is told")
 
 
-_TABLES: dict[str, type[Table]] = {
+_TABLES: dict[str, type[StrictTable]] = {
     "family": FamilyTable,
     "common": CommonTable,
     "budgets": BudgetsTable,
@@ -359,7 +359,7 @@ _TABLES: dict[str, type[Table]] = {
     "audit": AuditTable,
     "lint": LintTable,
 }
-_TABLES_BY_NAME: dict[str, type[Table]] = {
+_TABLES_BY_NAME: dict[str, type[StrictTable]] = {
     "pins": PinEntry,
     "index": IndexTable,
     "variants": VariantTable,
@@ -368,7 +368,7 @@ _TABLES_BY_NAME: dict[str, type[Table]] = {
 }
 
 
-def table_at(path: tuple[int | str, ...]) -> type[Table] | None:
+def table_at(path: tuple[int | str, ...]) -> type[StrictTable] | None:
     """The model of the table at ``path`` in the file; None where that is no table of the format."""
     match path:
         case ():
@@ -391,7 +391,7 @@ def table_at(path: tuple[int | str, ...]) -> type[Table] | None:
             return None
 
 
-def keys_of(table: type[Table]) -> list[str]:
+def keys_of(table: type[StrictTable]) -> list[str]:
     """The keys that ``table`` may hold, as they are written in the file."""
     return [field.alias or name for name, field in table.model_fields.items()]
 

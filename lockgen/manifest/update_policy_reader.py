@@ -12,7 +12,7 @@ from lockgen.core.close_match import close_match
 from lockgen.core.image_reference import parse_reference
 from lockgen.core.key_path import KeyPath
 from lockgen.core.manifest import Manifest
-from lockgen.core.update_policy import BASES_GROUP, SEEN_BRANCH, GroupPolicy, Ignore, Policy
+from lockgen.core.update_policy import BASES_GROUP, SEEN_BRANCH, GroupPolicy, IgnoreRule, Policy
 from lockgen.manifest.compat_reader import AddFault, as_bound
 from lockgen.manifest.schema import GroupTable, UpdateTable
 
@@ -100,7 +100,7 @@ class Allowed:
             taken.setdefault(pattern, name)
             yield pattern
 
-    def _ignored(self) -> Iterable[Ignore]:
+    def _ignored(self) -> Iterable[IgnoreRule]:
         for position, entry in enumerate(self.table.ignore):
             path = (*_HERE, "ignore", position)
             bound = as_bound(entry.versions) if entry.versions is not None else None
@@ -114,10 +114,10 @@ class Allowed:
             elif entry.base_image is not None:
                 if entry.variant is not None:
                     self.add((*path, "variant"), "`variant` does not go with `base-image`", "leave it out")
-                yield Ignore(entry.base_image, bound, entry.reason, image=True)
+                yield IgnoreRule(entry.base_image, bound, entry.reason, image=True)
             else:
                 # A package that is only locked may be named too: nobody knows the lock here.
-                yield Ignore(canonical(str(entry.package)), bound, entry.reason, variant=entry.variant)
+                yield IgnoreRule(canonical(str(entry.package)), bound, entry.reason, variant=entry.variant)
 
     def _once(self, values: list[Text], path: KeyPath) -> list[Text]:
         for position, text in enumerate(values):

@@ -84,7 +84,7 @@ class Requirements:
         return {variant: path for variant, (path, _) in paths.items()}
 
 
-class Written:
+class GeneratedFiles:
     """What a lock comes to: requirement files first, then what builds images from them."""
 
     def __init__(self, manifest: Manifest, lock: Lock) -> None:
@@ -123,7 +123,7 @@ def recorded_paths(lock: Lock) -> frozenset[str]:
 
 def tree_of(manifest: Manifest, lock: Lock) -> Tree:
     """Path to bytes of every generated file, the lock itself included."""
-    return Written(manifest, lock).tree()
+    return GeneratedFiles(manifest, lock).tree()
 
 
 def _suffix(number: int) -> str:

@@ -6,13 +6,13 @@ from collections.abc import Collection
 
 from lockgen.core.layout import LOCK_PATH
 from lockgen.errors import BadInput
-from lockgen.io.ownership import Records, at_head, generated_on_disk, may_remove
+from lockgen.io.ownership import OwnershipRecords, at_head, generated_on_disk, may_remove
 from lockgen.io.workspace import Folder
 from lockgen.lock.reader import parse_lock
 from lockgen.outputs.generated_files import recorded_paths
 
 
-def lock_records(folder: Folder) -> Records:
+def lock_records(folder: Folder) -> OwnershipRecords:
     """The lock on disk, other files with lockgen's header, and the lock at HEAD: the cheap ones first."""
     return (
         lambda: _paths_of(folder.read(LOCK_PATH)),

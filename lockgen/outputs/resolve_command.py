@@ -28,7 +28,7 @@ from lockgen.lock.engine import Engine, Unsolved
 from lockgen.lock.reader import is_intact, parse_lock
 from lockgen.manifest.fingerprints import Inputs, fingerprints, read_inputs
 from lockgen.manifest.reader import close_match
-from lockgen.outputs.generated_files import Tree, Written
+from lockgen.outputs.generated_files import GeneratedFiles, Tree
 from lockgen.outputs.lock_records import lock_records
 from lockgen.outputs.resolver_comparison import REFERENCE, second_opinion
 from lockgen.outputs.stale_files import extra_files, stale_files
@@ -36,7 +36,7 @@ from lockgen.resolvers import resolver
 
 
 @dataclass(frozen=True)
-class Options:
+class ResolveOptions:
     """What the command line says. ``check`` writes nothing and exits with 1 where something would be written.
 
     ``bounds`` are other commands': see Engine.
@@ -52,7 +52,7 @@ class Options:
     bounds: tuple[str, ...] = ()
 
 
-def run(root: Path, options: Options, progress: Progress) -> int:
+def run(root: Path, options: ResolveOptions, progress: Progress) -> int:
     """Resolves and writes; everything, or nothing at all. Prints what changed to stdout.
 
     Raises:
@@ -85,7 +85,12 @@ def old_lock(folder: Folder, progress: Progress) -> Lock | None:
 
 
 def resolved(
-    folder: Folder, inputs: Inputs, old: Lock | None, options: Options, progress: Progress, http: Http | None = None
+    folder: Folder,
+    inputs: Inputs,
+    old: Lock | None,
+    options: ResolveOptions,
+    progress: Progress,
+    http: Http | None = None,
 ) -> Lock:
     """The lock of ``inputs``; what of ``old`` still fits is kept.
 
@@ -106,7 +111,9 @@ def _placed(inputs: Inputs, fault: Fault) -> Fault:
     return fault if fault.path is None or fault.place else replace(fault, place=inputs.place(fault.path))
 
 
-def _locked(folder: Folder, inputs: Inputs, old: Lock | None, options: Options, progress: Progress, http: Http) -> Lock:
+def _locked(
+    folder: Folder, inputs: Inputs, old: Lock | None, options: ResolveOptions, progress: Progress, http: Http
+) -> Lock:
     manifest = inputs.manifest
     engine = Engine(
         resolver=resolver(options.resolver),
@@ -191,7 +198,7 @@ def _who(inputs: Inputs, entry: Blame) -> str:
 
 
 def _finish(
-    folder: Folder, manifest: Manifest, old: Lock | None, lock: Lock, options: Options, progress: Progress
+    folder: Folder, manifest: Manifest, old: Lock | None, lock: Lock, options: ResolveOptions, progress: Progress
 ) -> int:
     tree, wanted, pending = pending_files(folder, manifest, lock)
     changes = compare(old, lock)
@@ -211,7 +218,7 @@ def pending_files(folder: Folder, manifest: Manifest, lock: Lock) -> tuple[Tree,
     Raises:
         BadInput: files that are not lockgen's are in the way.
     """
-    files = Written(manifest, lock)
+    files = GeneratedFiles(manifest, lock)
     tree = files.tree()
     programs = {path: data for path, data in files.starters().items() if not _is_there(folder, path)}
     refuse_foreign(folder, {**tree, **programs}, lock_records(folder))
@@ -227,7 +234,7 @@ def _is_there(folder: Folder, path: str) -> bool:
         return False
 
 
-def _report(changes: Changes, paths: list[str], options: Options) -> None:
+def _report(changes: Changes, paths: list[str], options: ResolveOptions) -> None:
     if options.as_json:
         import json
 

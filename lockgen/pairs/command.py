@@ -23,14 +23,14 @@ from lockgen.io.ownership import refuse_foreign_file
 from lockgen.io.uv import default_index
 from lockgen.io.workspace import Folder
 from lockgen.manifest.fingerprints import VERSIONS, read_inputs
-from lockgen.pairs.plan import FAMILY, Seen, pair_up, wheels_of
+from lockgen.pairs.plan import FAMILY, SeenReleases, pair_up, wheels_of
 from lockgen.pairs.reader import parse_pairs
 from lockgen.pairs.render import render_pairs, text
 from lockgen.pairs.table import OWN, known_pairs, shipped
 
 
 @dataclass(frozen=True)
-class Options:
+class PairsOptions:
     """What the command line says. ``output`` is where a refreshed table goes, within the project."""
 
     refresh: bool = False
@@ -38,7 +38,7 @@ class Options:
     as_json: bool = False
 
 
-def run(root: Path, options: Options, progress: Progress) -> int:
+def run(root: Path, options: PairsOptions, progress: Progress) -> int:
     """Prints the table; writes it first where it is refreshed.
 
     Raises:
@@ -100,17 +100,17 @@ def pairs_of_record(record: ExplicitIndex) -> Pairs:
     return pair_up({name: _seen(record.pages.get(name, ProjectPage(name, ())), record.metadata) for name in FAMILY})
 
 
-def _seen(page: ProjectPage, known: Mapping[str, CoreMetadata]) -> Seen:
+def _seen(page: ProjectPage, known: Mapping[str, CoreMetadata]) -> SeenReleases:
     wheels = wheels_of(page.files)
     texts = {v: known[f.name] for v, files in wheels.items() for f in files[-1:] if f.name in known}
-    return Seen(tuple(file.name for files in wheels.values() for file in files), texts)
+    return SeenReleases(tuple(file.name for files in wheels.values() for file in files), texts)
 
 
-def _default(progress: Progress) -> dict[str, Seen]:
+def _default(progress: Progress) -> dict[str, SeenReleases]:
     http = Http()
     reader = MetadataReader(http)
     address = default_index()
-    found: dict[str, Seen] = {}
+    found: dict[str, SeenReleases] = {}
     for name in FAMILY:
         progress.step(f"reading {name} on the default index")
         page = read_page(http, address, name)
@@ -122,7 +122,7 @@ def _default(progress: Progress) -> dict[str, Seen]:
         for file, error in sorted(failed.items()):
             progress.note(f"{file} is left out: {error}")
         texts = {version: metadata[files[-1].name] for version, files in wheels.items() if files[-1].name in metadata}
-        found[name] = Seen(tuple(file.name for files in wheels.values() for file in files), texts)
+        found[name] = SeenReleases(tuple(file.name for files in wheels.values() for file in files), texts)
     return found
 
 

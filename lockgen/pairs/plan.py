@@ -14,7 +14,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from lockgen.core.compat_axes import TORCH, Member, Release
+from lockgen.core.compat_axes import TORCH, Member, TorchRelease
 from lockgen.core.index import CoreMetadata, IndexFile
 
 FAMILY = (TORCH, "torchaudio", "torchvision")
@@ -25,7 +25,7 @@ _CUDA = re.compile(r"nvidia-cuda-runtime(-cu\d+)?|cuda-toolkit")
 
 
 @dataclass(frozen=True)
-class Seen:
+class SeenReleases:
     """What an index has of one package: its wheels, and the metadata of one wheel of each version."""
 
     wheels: tuple[str, ...]
@@ -62,12 +62,12 @@ def pythons_of(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"{major}.{minor}" for major, minor in sorted(found))
 
 
-def pair_up(family: Mapping[str, Seen]) -> dict[str, Release]:
+def pair_up(family: Mapping[str, SeenReleases]) -> dict[str, TorchRelease]:
     """The pair table that one index's own metadata comes to; ``family`` maps each of FAMILY to what was seen."""
     torch = family[TORCH]
     pythons = {name: _by_version(seen.wheels) for name, seen in family.items()}
     partners = {name: _partners(seen.metadata) for name, seen in family.items() if name != TORCH}
-    table: dict[str, Release] = {}
+    table: dict[str, TorchRelease] = {}
     for version, metadata in sorted(torch.metadata.items()):
         if version < OLDEST:
             continue
@@ -75,7 +75,7 @@ def pair_up(family: Mapping[str, Seen]) -> dict[str, Release]:
         for name, found in partners.items():
             partner = found.get(version)
             members[name] = Member(str(partner), pythons[name].get(partner)) if partner is not None else Member(None)
-        table[str(version)] = Release(members, accelerator_of(metadata))
+        table[str(version)] = TorchRelease(members, accelerator_of(metadata))
     return table
 
 

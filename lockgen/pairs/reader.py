@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lockgen.core.compat_axes import Member, Pairs, Release
+from lockgen.core.compat_axes import Member, Pairs, TorchRelease
 from lockgen.errors import BadInput, Place
 
 
@@ -25,11 +25,11 @@ def parse_pairs(data: bytes, where: str) -> Pairs:
         raise BadInput(f"not a pair table as lockgen writes it: {error}", place=Place(where), hint=hint) from error
 
 
-def _release(entry: dict[str, Any]) -> Release:
+def _release(entry: dict[str, Any]) -> TorchRelease:
     accelerator = entry["accelerator"]
     if not isinstance(accelerator, str | None):
         raise TypeError("an accelerator is a text")
-    return Release({str(name): _member(member) for name, member in entry["members"].items()}, accelerator)
+    return TorchRelease({str(name): _member(member) for name, member in entry["members"].items()}, accelerator)
 
 
 def _member(entry: dict[str, Any]) -> Member:

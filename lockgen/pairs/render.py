@@ -6,7 +6,7 @@ import json
 
 from packaging.version import Version
 
-from lockgen.core.compat_axes import Member, Pairs, Release
+from lockgen.core.compat_axes import Member, Pairs, TorchRelease
 from lockgen.core.text_table import table
 
 NAMES = ("torch", "torchaudio", "torchvision")
@@ -18,7 +18,7 @@ def render_pairs(pairs: Pairs) -> str:
     return json.dumps({"format": 1, "releases": releases}, indent=1) + "\n"
 
 
-def _release(release: Release) -> dict[str, object]:
+def _release(release: TorchRelease) -> dict[str, object]:
     members = {name: _member(member) for name, member in sorted(release.members.items())}
     return {"accelerator": release.accelerator, "members": members}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from lockgen.core.image_reference import Reference
+from lockgen.core.image_reference import ImageReference
 from lockgen.core.manifest import Manifest, accelerator_of
 from lockgen.errors import BadInput, LockgenError
 from lockgen.io.http import Http
@@ -16,7 +16,7 @@ from lockgen.registry.tags import is_cuda, may_be_newer, newer_tags
 
 
 @dataclass(frozen=True)
-class Found:
+class RegistryAnswer:
     """``digest`` is that of the reference's own tag; ``tag`` a newer one, None where there is none.
 
     ``missing`` are lines about what could not be told: then the digest, or the tag (``listed``), is None for that.
@@ -28,7 +28,7 @@ class Found:
     listed: bool = True
 
 
-def ask(http: Http, reference: Reference, manifest: Manifest, variants: Iterable[str]) -> Found:
+def ask(http: Http, reference: ImageReference, manifest: Manifest, variants: Iterable[str]) -> RegistryAnswer:
     """What the registry of ``reference``, the base image of ``variants``, has; digest and tags each by themselves.
 
     Raises:
@@ -54,10 +54,10 @@ def ask(http: Http, reference: Reference, manifest: Manifest, variants: Iterable
         missing.append(f"the registry has no tag {reference.tag} any more" if gone else f"its digest: {_line(error)}")
     if len(failures) == 2:
         raise failures[0]
-    return Found(digest, tag, tuple(missing), listed)
+    return RegistryAnswer(digest, tag, tuple(missing), listed)
 
 
-def offer(http: Http, reference: Reference, manifest: Manifest, variants: tuple[str, ...]) -> Offer:
+def offer(http: Http, reference: ImageReference, manifest: Manifest, variants: tuple[str, ...]) -> Offer:
     """What the base image of ``variants`` could become; a registry that cannot say more is not asked.
 
     Raises as `ask` does.
@@ -77,7 +77,7 @@ def offer(http: Http, reference: Reference, manifest: Manifest, variants: tuple[
     return Offer(reference, variants, tuple(newer), digest)
 
 
-def _newer(http: Http, reference: Reference, manifest: Manifest, variants: Iterable[str]) -> list[str]:
+def _newer(http: Http, reference: ImageReference, manifest: Manifest, variants: Iterable[str]) -> list[str]:
     tags = Registry(http, f"{reference.name}:{reference.tag}").tags()
     cuda = any(is_cuda(accelerator_of(manifest, name)) for name in variants)
     return newer_tags(reference, tags, python=manifest.target.python, cuda=cuda)
@@ -96,6 +96,6 @@ def by_reference(manifest: Manifest) -> Mapping[str, tuple[str, ...]]:
     return {text: tuple(names) for text, names in found.items()}
 
 
-def digest_of(http: Http, reference: Reference) -> str:
+def digest_of(http: Http, reference: ImageReference) -> str:
     """The digest that ``reference`` has now: its own, where it has one that is still there. Raises as `ask` does."""
     return Registry(http, str(reference)).digest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lockgen.core.image_reference import Reference
+from lockgen.core.image_reference import ImageReference
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Offer:
     versions.toml pins no digest.
     """
 
-    reference: Reference
+    reference: ImageReference
     variants: tuple[str, ...]
     newer: tuple[str, ...] = ()
     digest: str | None = None

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from packaging.version import Version
 
 from lockgen.core.accelerator import of_image
-from lockgen.core.image_reference import Reference
+from lockgen.core.image_reference import ImageReference
 
 # A registry's tags are ASCII, and so is what int() reads here.
 _NUMBERS = re.compile(r"([a-z]*)([0-9]+(?:\.[0-9]+)*)")
@@ -28,7 +28,7 @@ _CUDA = re.compile(r"cu(\d+)(\d)")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class TagKind:
     """A tag without the numbers of its version: what is before and after them, how many they are, and whether they
     are a date.
     """
@@ -40,7 +40,7 @@ class Kind:
     dated: bool = False
 
 
-def kind_of(tag: str) -> tuple[Kind, tuple[int, ...]] | None:
+def kind_of(tag: str) -> tuple[TagKind, tuple[int, ...]] | None:
     """The kind of ``tag`` and its version; None where it has no number ("latest", "bookworm")."""
     parts = tag.split("-")
     for position, part in enumerate(parts):
@@ -48,7 +48,7 @@ def kind_of(tag: str) -> tuple[Kind, tuple[int, ...]] | None:
         if found is not None:
             numbers = tuple(map(int, found[2].split(".")))
             before, after = tuple(parts[:position]), tuple(parts[position + 1 :])
-            return Kind(before, found[1], len(numbers), after, numbers[0] >= _DATED), numbers
+            return TagKind(before, found[1], len(numbers), after, numbers[0] >= _DATED), numbers
     return None
 
 
@@ -58,13 +58,13 @@ def number_of(tag: str) -> Version | None:
     return Version(".".join(map(str, known[1]))) if known is not None else None
 
 
-def may_be_newer(reference: Reference, *, python: str | None) -> bool:
+def may_be_newer(reference: ImageReference, *, python: str | None) -> bool:
     """Whether there can be a newer tag of the kind of ``reference`` at all: of python:3.11-slim there is none."""
     known = kind_of(reference.tag)
     return known is not None and _fixed(reference, python) < known[0].length
 
 
-def newer_tags(reference: Reference, tags: Iterable[str], *, python: str | None, cuda: bool) -> list[str]:
+def newer_tags(reference: ImageReference, tags: Iterable[str], *, python: str | None, cuda: bool) -> list[str]:
     """Those of ``tags`` that are newer than that of ``reference`` and of its kind, the oldest first.
 
     Of an image of Python's only the family's ``python``, of ROCm's only the same ROCm, and with ``cuda`` only the
@@ -88,7 +88,7 @@ def newer_tags(reference: Reference, tags: Iterable[str], *, python: str | None,
     return [tag for _, tag in sorted(found)]
 
 
-def _fixed(reference: Reference, python: str | None) -> int:
+def _fixed(reference: ImageReference, python: str | None) -> int:
     """How many numbers of the version stay: an image of Python's is for the family's, one of ROCm's for its wheels."""
     known = kind_of(reference.tag)
     letters = known[0].letters if known is not None else ""
@@ -99,7 +99,7 @@ def _fixed(reference: Reference, python: str | None) -> int:
     return 2 if of_python and python is not None else 0
 
 
-def _hides_cuda(reference: Reference) -> bool:
+def _hides_cuda(reference: ImageReference) -> bool:
     """Whether the image has a CUDA that neither its name nor its tag tells: nvidia/pytorch:24.01-py3."""
     *folders, last = reference.name.split("/")
     has_one = "nvidia" in folders or not {"cuda", "gpu"}.isdisjoint(_words(f"{last}-{reference.tag}"))
@@ -110,7 +110,7 @@ def _words(text: str) -> list[str]:
     return re.split(r"[-_]", text)
 
 
-def tag_for(reference: Reference, accelerator: str, tags: Iterable[str]) -> str | None:
+def tag_for(reference: ImageReference, accelerator: str, tags: Iterable[str]) -> str | None:
     """The newest of ``tags`` that is what ``reference`` is, for the CUDA of ``accelerator`` ("cu124").
 
     cuDNN's major version may be another one: NVIDIA's images name it up to CUDA 12.3 (cudnn8), and no longer after.

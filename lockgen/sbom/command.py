@@ -14,18 +14,18 @@ from lockgen.errors import BadInput, Exit
 from lockgen.images.project_images import chosen, read_family, refuse_drift
 from lockgen.io.export import write_files
 from lockgen.sbom.plan import bill
-from lockgen.sbom.render import Style, is_ours, render
+from lockgen.sbom.render import SbomFormat, is_ours, render
 
 
 @dataclass(frozen=True)
-class Options:
+class SbomOptions:
     """What the command line says. Without an ``output`` folder one image goes to stdout."""
 
     output: Path | None = None
-    style: Style = "json"
+    style: SbomFormat = "json"
 
 
-def run(root: Path, names: tuple[str, ...], options: Options) -> int:
+def run(root: Path, names: tuple[str, ...], options: SbomOptions) -> int:
     """Prints the bill of one image, or writes those of ``names`` (all by default), a file each, and prints the paths.
 
     Raises:

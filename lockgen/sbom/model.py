@@ -17,7 +17,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class BomReference:
     """One image of a chain: its full reference, what it asks for by name, and the one that it stands on."""
 
     reference: str
@@ -32,7 +32,7 @@ class Bill:
     ``indexes`` maps an index's name to its URL without credentials; ``moment`` is None where nothing says one.
     """
 
-    chain: tuple[Link, ...]
+    chain: tuple[BomReference, ...]
     base_image: str
     parts: tuple[Part, ...]
     indexes: dict[str, str]

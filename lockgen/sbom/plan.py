@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from lockgen.core.lock import Lock, LockedImage
-from lockgen.lock.closure import Graph, Node, nodes
-from lockgen.sbom.model import Bill, Link, Part
+from lockgen.lock.closure import Graph, NodeKey, nodes
+from lockgen.sbom.model import Bill, BomReference, Part
 
 
 def bill(
@@ -23,7 +23,7 @@ def bill(
     for place, link in enumerate(chain):
         below = references[chain[place - 1].name, link.variant] if place else base_image
         asks = tuple(sorted({ask.name for ask in (*link.common, *link.requires)}))
-        links.append(Link(references[link.name, link.variant], asks, below))
+        links.append(BomReference(references[link.name, link.variant], asks, below))
     table = lock.by_variant[image.variant]
     starts = [node for link in chain for node in nodes((*link.common, *link.requires))]
     edges = _edges(Graph(table), starts)
@@ -36,9 +36,9 @@ def bill(
     )
 
 
-def _edges(graph: Graph, starts: list[Node]) -> dict[str, set[str]]:
+def _edges(graph: Graph, starts: list[NodeKey]) -> dict[str, set[str]]:
     edges: dict[str, set[str]] = {}
-    seen: set[Node] = set()
+    seen: set[NodeKey] = set()
     todo = list(starts)
     while todo:
         node = todo.pop()

@@ -19,13 +19,13 @@ from packageurl import PackageURL
 
 from lockgen.sbom.model import Bill, Part
 
-Style = Literal["json", "xml"]
+SbomFormat = Literal["json", "xml"]
 
 _TOOL = "tool:lockgen"
 """The reference of lockgen itself in each bill."""
 
 
-def render(bill: Bill, style: Style, version: str) -> str:
+def render(bill: Bill, style: SbomFormat, version: str) -> str:
     """CycloneDX 1.6. ``version`` is lockgen's. Licences are left out: no lock knows them."""
     root, *below = [_image(link.reference) for link in bill.chain]
     base = _image(bill.base_image)

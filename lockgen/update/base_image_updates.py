@@ -8,7 +8,7 @@ from datetime import datetime
 
 from packaging.version import Version
 
-from lockgen.core.image_reference import Reference
+from lockgen.core.image_reference import ImageReference
 from lockgen.core.update_policy import BASES_GROUP, GroupPolicy, Policy
 from lockgen.errors import BadInput
 from lockgen.registry.model import Offer
@@ -22,11 +22,11 @@ _NOTHING = Version("0")
 _EARLIER = 20
 """How many of the digests that a tag had are remembered."""
 
-DigestOf = Callable[[Reference], str]
+DigestOf = Callable[[ImageReference], str]
 """What a reference is now, as its registry says it: by its digest where it has one, else by its tag."""
 
 
-def seen_as(reference: Reference) -> str:
+def seen_as(reference: ImageReference) -> str:
     """The name of a base image in the record of first sights; no package can have it."""
     return f"image:{reference.name}"
 
@@ -132,7 +132,7 @@ def _held_back(offer: Offer, release: str, rules: Rules) -> str | None:
     return wrong_step(old, new, group) or cooling(since, group, rules.policy, rules.now)
 
 
-def after_name(reference: Reference) -> str:
+def after_name(reference: ImageReference) -> str:
     """Tag and digest, as they are written."""
     return str(reference).removeprefix(f"{reference.name}:")
 

@@ -10,14 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lockgen.core.update_policy import SEEN_BRANCH, Policy
-from lockgen.update.model import SECURITY, Blind, Branch, Deed, Facts, Group, PullRequest
+from lockgen.update.model import SECURITY, Branch, Facts, GroupOutcome, PullRequest, UnavailableSources, UpdateGroup
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class BranchDecision:
     """What the facts say of a group before anything is resolved. ``deed`` is None where it has to be prepared."""
 
-    deed: Deed | None
+    deed: GroupOutcome | None
     missing: frozenset[str] = frozenset()
     """Labels that its pull request lacks."""
     why: str | None = None
@@ -29,15 +29,15 @@ NO_ANSWER = "a registry or an index did not answer: it stays as it is"
 
 
 def judge(
-    group: Group,
+    group: UpdateGroup,
     policy: Policy,
     facts: Facts,
     opened: int,
     declined: frozenset[str],
-    blind: Blind,
+    blind: UnavailableSources,
     *,
     forge: bool,
-) -> Verdict:
+) -> BranchDecision:
     """Whether ``group`` has to be prepared. ``opened`` pull requests are open now, without ``forge`` branches.
 
     ``declined`` names the moves whose pull requests a person closed. Of a group that the run is ``blind`` to, what
@@ -47,22 +47,22 @@ def judge(
     name = policy.prefix + group.name
     branch, request = facts.branches.get(name), facts.open.get(name)
     if branch is not None and branch.is_foreign:
-        return Verdict(Deed.FOREIGN)
+        return BranchDecision(GroupOutcome.FOREIGN)
     there = request if forge else live(branch)
     if group.name in blind.groups and (live(branch) is not None or request is not None):
-        return Verdict(Deed.UNCHANGED, why=NO_ANSWER)
+        return BranchDecision(GroupOutcome.UNCHANGED, why=NO_ANSWER)
     if blind.weaknesses and is_security(live(branch)):
-        return Verdict(Deed.UNCHANGED, why=NOBODY_ASKED)
+        return BranchDecision(GroupOutcome.UNCHANGED, why=NOBODY_ASKED)
     if branch is not None and is_current(branch, group, facts.base):
         if not forge:
-            return Verdict(Deed.UNCHANGED)
+            return BranchDecision(GroupOutcome.UNCHANGED)
         if request is not None and request.mark == branch.head.commit:
-            return Verdict(Deed.UNCHANGED, frozenset(policy.labels) - request.labels)
+            return BranchDecision(GroupOutcome.UNCHANGED, frozenset(policy.labels) - request.labels)
         if request is None and branch.made is not None and branch.made.moves in declined:
-            return Verdict(Deed.DECLINED)
+            return BranchDecision(GroupOutcome.DECLINED)
     if there is None and opened >= policy.max_open and not group.security:
-        return Verdict(Deed.LIMITED)
-    return Verdict(None)
+        return BranchDecision(GroupOutcome.LIMITED)
+    return BranchDecision(None)
 
 
 def live(branch: Branch | None) -> Branch | None:
@@ -70,7 +70,7 @@ def live(branch: Branch | None) -> Branch | None:
     return None if branch is None or branch.merged else branch
 
 
-def is_current(branch: Branch, group: Group, base: str) -> bool:
+def is_current(branch: Branch, group: UpdateGroup, base: str) -> bool:
     """Whether ``branch`` was made from these candidates, on this commit."""
     return branch.made is not None and branch.made.key == group.key and branch.head.parents == (base,)
 
@@ -81,7 +81,7 @@ class Steps:
     there is. Each is left out where its outcome is there already, so a killed run is gone on with.
     """
 
-    deed: Deed
+    deed: GroupOutcome
     push: bool = False
     open: bool = False
     edit: bool = False
@@ -89,7 +89,7 @@ class Steps:
     @property
     def adds(self) -> bool:
         """Whether there is one more pull request, or branch, after it."""
-        return self.deed is Deed.CREATED
+        return self.deed is GroupOutcome.CREATED
 
 
 def steps(
@@ -97,23 +97,23 @@ def steps(
 ) -> Steps:
     """What to do with a tree that resolved. ``declined``: a person closed a pull request with the same moves."""
     if branch is not None and branch.is_foreign:
-        return Steps(Deed.FOREIGN)
+        return Steps(GroupOutcome.FOREIGN)
     if declined and request is None:
-        return Steps(Deed.DECLINED)
+        return Steps(GroupOutcome.DECLINED)
     same = branch is not None and branch.head.tree == tree and branch.head.parents == (base,)
     told = request is not None and branch is not None and request.mark == branch.head.commit
     if same and (told or not forge):
-        return Steps(Deed.UNCHANGED)
+        return Steps(GroupOutcome.UNCHANGED)
     created = live(branch) is None if not forge else request is None
     return Steps(
-        Deed.CREATED if created else Deed.REFRESHED,
+        GroupOutcome.CREATED if created else GroupOutcome.REFRESHED,
         push=not same,
         open=forge and request is None,
         edit=forge and request is not None,
     )
 
 
-def leftover(facts: Facts, policy: Policy, groups: Iterable[Group], blind: Blind) -> list[str]:
+def leftover(facts: Facts, policy: Policy, groups: Iterable[UpdateGroup], blind: UnavailableSources) -> list[str]:
     """The branches under the prefix that no due group has, sorted: their groups moved, or are no more.
 
     Of what this run is ``blind`` to nobody can say that.
@@ -133,7 +133,7 @@ def may_end(name: str, facts: Facts) -> bool:
     return branch is not None or (request is not None and request.mark is not None)
 
 
-def count(facts: Facts, policy: Policy, groups: Iterable[Group], ending: Iterable[str], *, forge: bool) -> int:
+def count(facts: Facts, policy: Policy, groups: Iterable[UpdateGroup], ending: Iterable[str], *, forge: bool) -> int:
     """How many count for max-open: lockgen's open pull requests, but for those of ``ending`` branches; without
     ``forge`` the branches of what is due. Nobody there says that one was merged, so those of others count no more.
     """

@@ -19,7 +19,7 @@ from lockgen.core.update_policy import BASES_GROUP
 from lockgen.index.model import Published
 from lockgen.registry.tags import number_of
 from lockgen.update.base_image_updates import after_name
-from lockgen.update.model import SECURITY, Group, Waiting
+from lockgen.update.model import SECURITY, UpdateGroup, Waiting
 from lockgen.upgrade.bump_model import public
 
 SHOWN = 5
@@ -84,7 +84,7 @@ def known_of(
 
 
 def farewell(
-    name: str, message: str, groups: Sequence[Group], there: Mapping[str, str], known: Known | None, base: str
+    name: str, message: str, groups: Sequence[UpdateGroup], there: Mapping[str, str], known: Known | None, base: str
 ) -> str:
     """The word for the branch of the group ``name``. ``message`` is its commit's; "" where the branch is gone.
 
@@ -104,7 +104,7 @@ def farewell(
     return f"{'Done' if done else 'Superseded'}: {'; '.join(words[:SHOWN])}.{more}"
 
 
-def _home(gone: Gone, groups: Iterable[Group]) -> str | None:
+def _home(gone: Gone, groups: Iterable[UpdateGroup]) -> str | None:
     """The due group that what is ``gone`` moves with now."""
     for group in groups:
         names = {*(candidate.name for candidate in group.candidates), *(image.name for image in group.bases)}

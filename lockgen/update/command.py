@@ -15,16 +15,16 @@ from lockgen.manifest.fingerprints import read_inputs
 from lockgen.update import render as rendering
 from lockgen.update.clone import LOCAL, Clone, opened, remote_address
 from lockgen.update.close_reasons import known_of
-from lockgen.update.forges import Kind, Token, forge_at, is_its_own, place_of, take_tokens, variables
-from lockgen.update.group_run import Preparing
-from lockgen.update.model import Group, Waiting
+from lockgen.update.forges import ForgeKind, Token, forge_at, is_its_own, place_of, take_tokens, variables
+from lockgen.update.group_run import GroupRun
+from lockgen.update.model import UpdateGroup, Waiting
 from lockgen.update.ports import Forge
-from lockgen.update.run import Options as Rules
-from lockgen.update.run import Report, Updater
-from lockgen.update.update_scan import Due, Options
+from lockgen.update.run import Report, UpdateRun
+from lockgen.update.run import UpdateRunOptions as Rules
+from lockgen.update.update_scan import UpdateScan, UpdateScanOptions
 
 
-def run(root: Path, options: Options, progress: Progress) -> int:
+def run(root: Path, options: UpdateScanOptions, progress: Progress) -> int:
     """Prints what came of each group.
 
     Raises:
@@ -34,11 +34,11 @@ def run(root: Path, options: Options, progress: Progress) -> int:
     here = read_inputs(Folder(root)).manifest.update
     clone, forge = _opened(root, options, here.base, progress)
     with clone.fresh() as base:
-        due = Due(clone, Path(base), options, progress)
+        due = UpdateScan(clone, Path(base), options, progress)
         groups, waiting = due.groups()
         known = known_of(due.inputs.manifest, due.lock, waiting, due.releases)
         rules = Rules(due.inputs.manifest.update, clone.project, options.dry_run, due.blind, known)
-        updater = Updater(clone, forge, Preparing(due, options, progress).prepared, rules, progress)
+        updater = UpdateRun(clone, forge, GroupRun(due, options, progress).prepared, rules, progress)
         try:
             faults = _updated(due, updater, groups)
         except BaseException:
@@ -52,7 +52,7 @@ def run(root: Path, options: Options, progress: Progress) -> int:
     return Exit.DONE
 
 
-def _show(report: Report, waiting: list[Waiting], options: Options, progress: Progress) -> None:
+def _show(report: Report, waiting: list[Waiting], options: UpdateScanOptions, progress: Progress) -> None:
     progress.step("")
     if options.as_json:
         click.echo(json.dumps(rendering.as_json(report.told, waiting), indent=2))
@@ -60,7 +60,7 @@ def _show(report: Report, waiting: list[Waiting], options: Options, progress: Pr
         click.echo(rendering.text(report.told, waiting, bodies=options.dry_run), nl=False)
 
 
-def _opened(root: Path, options: Options, base: str | None, progress: Progress) -> tuple[Clone, Forge | None]:
+def _opened(root: Path, options: UpdateScanOptions, base: str | None, progress: Progress) -> tuple[Clone, Forge | None]:
     """The clone and the forge; None where there is none to be asked.
 
     Raises:
@@ -97,7 +97,7 @@ def _opened(root: Path, options: Options, base: str | None, progress: Progress) 
     return clone, forge_at(place, token, clone.base_name)
 
 
-def _token_of(address: str, wanted: Kind | None, tokens: Mapping[Kind, Token]) -> Token | None:
+def _token_of(address: str, wanted: ForgeKind | None, tokens: Mapping[ForgeKind, Token]) -> Token | None:
     """The token that git may send to the remote, where there is one."""
     try:
         place = place_of(address, wanted)
@@ -106,12 +106,12 @@ def _token_of(address: str, wanted: Kind | None, tokens: Mapping[Kind, Token]) -
     return tokens.get(place.kind) if is_its_own(place, address) else None
 
 
-def _clone(root: Path, options: Options, base: str | None, token: Token | None) -> Clone:
+def _clone(root: Path, options: UpdateScanOptions, base: str | None, token: Token | None) -> Clone:
     value, user = (token.value, token.user) if token is not None else (None, "lockgen")
     return opened(root, options.remote, base, value, user)
 
 
-def _updated(due: Due, updater: Updater, groups: list[Group]) -> list[Fault]:
+def _updated(due: UpdateScan, updater: UpdateRun, groups: list[UpdateGroup]) -> list[Fault]:
     """Keeps the first sights, and takes the steps of all groups; what failed on the way, and what nobody could read."""
     faults = list(due.faults)
     if due.sights is not None and not due.options.dry_run:
@@ -122,4 +122,4 @@ def _updated(due: Due, updater: Updater, groups: list[Group]) -> list[Fault]:
     return [*updater.run(groups).faults, *faults]
 
 
-__all__ = ["Options", "run"]
+__all__ = ["UpdateScanOptions", "run"]

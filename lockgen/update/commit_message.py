@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 
-from lockgen.update.model import Head, Made, Story
+from lockgen.update.model import Head, PullRequestContent, SealedCommit
 from lockgen.update.pull_request_text import once, title
 
 SEAL = "Lockgen-Seal"
 MADE = "Lockgen-Update"
 
 
-def message(story: Story, key: str, moves: str, project: str, tree: str, parent: str) -> str:
+def message(story: PullRequestContent, key: str, moves: str, project: str, tree: str, parent: str) -> str:
     """The message of the commit, sealed: see ``seal``."""
     lines = [f"{move.name}: {move.old} -> {move.new}" for move in once(story.moves)]
     made = json.dumps({"project": project, "group": story.group, "key": key, "moves": moves}, sort_keys=True)
@@ -36,7 +36,7 @@ def seal(text: str, tree: str, parent: str) -> str:
     return hashlib.sha256("\0".join([text, tree, parent]).encode()).hexdigest()
 
 
-def made_of(head: Head) -> Made | None:
+def made_of(head: Head) -> SealedCommit | None:
     """What a commit of lockgen's own says; None for any other, and for one of lockgen's that somebody changed."""
     text, _, end = head.message.rstrip("\n").rpartition(f"\n{SEAL}: ")
     if len(head.parents) != 1 or end.strip() != seal(text, head.tree, head.parents[0]):
@@ -47,4 +47,4 @@ def made_of(head: Head) -> Made | None:
         found = [data[name] for name in ("project", "group", "key", "moves")]
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    return Made(*found) if all(isinstance(value, str) for value in found) else None
+    return SealedCommit(*found) if all(isinstance(value, str) for value in found) else None

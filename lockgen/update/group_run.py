@@ -8,16 +8,16 @@ from datetime import UTC, timedelta
 
 from packaging.version import Version
 
-from lockgen.audit.model import Finding
+from lockgen.audit.model import AuditFinding
 from lockgen.check.full_check import check
 from lockgen.compat import command as compat
 from lockgen.compat import render as matrices
-from lockgen.compat.model import Matrix, Status
+from lockgen.compat.model import CellStatus, Matrix
 from lockgen.core.image_reference import parse_reference
 from lockgen.core.layout import COMPAT_PATH, LOCK_PATH
 from lockgen.core.ports import Progress
 from lockgen.errors import BadInput, NoResolution, ToolFailed
-from lockgen.index.model import Link
+from lockgen.index.model import ReleaseNotes
 from lockgen.io.workspace import Folder
 from lockgen.lock.reader import parse_lock
 from lockgen.manifest.fingerprints import read_inputs
@@ -25,27 +25,26 @@ from lockgen.registry.tags import number_of
 from lockgen.update import plan as planning
 from lockgen.update import pull_request_text as rendering
 from lockgen.update.base_image_updates import after_name
-from lockgen.update.model import CellChange, Group, Moved, Story, Stuck, Weakness
+from lockgen.update.model import CellChange, KnownVulnerability, MovedPin, PullRequestContent, Stuck, UpdateGroup
 from lockgen.update.run import Prepared, words
-from lockgen.update.update_scan import Due, Options, weakness_of
+from lockgen.update.update_scan import UpdateScan, UpdateScanOptions, weakness_of
 from lockgen.upgrade import bump_render as bumps
-from lockgen.upgrade.bump_command import Accept, Bumped, Wish, bumped
-from lockgen.upgrade.bump_command import Options as BumpOptions
-from lockgen.upgrade.bump_model import Move, public
+from lockgen.upgrade.bump_command import Accept, Bumped, BumpOptions, UpgradeRequest, bumped
+from lockgen.upgrade.bump_model import PinMove, public
 
 LINKS = 20
 """For how many packages a pull request says where their releases can be read about."""
 
 
-class Preparing:
+class GroupRun:
     """Prepares groups, from what one look at the base branch found."""
 
-    def __init__(self, due: Due, options: Options, progress: Progress) -> None:
+    def __init__(self, due: UpdateScan, options: UpdateScanOptions, progress: Progress) -> None:
         self.due, self.options, self.progress = due, options, progress
         self.manifest = due.inputs.manifest
-        self._before: dict[tuple[str, str], Status] | None = None
+        self._before: dict[tuple[str, str], CellStatus] | None = None
 
-    def prepared(self, group: Group, folder: str) -> Prepared:
+    def prepared(self, group: UpdateGroup, folder: str) -> Prepared:
         """See updating.Prepare: bump, the matrix, check.
 
         Raises:
@@ -82,18 +81,18 @@ class Preparing:
 
     def _story(
         self,
-        group: Group,
+        group: UpdateGroup,
         folder: Folder,
         done: Bumped,
         stuck: tuple[Stuck, ...],
         cells: tuple[CellChange, ...] | None,
-    ) -> Story:
+    ) -> PullRequestContent:
         moves = tuple(self._dated(move, group) for move in (*_moved(done.moves, group.only), *_opened_ones(done)))
         standing = {variant for base in group.bases for variant in base.variants}
         images = self.manifest.images_of
         changed = {item.change.name for item in done.changes.packages}
         ended, remaining, introduced = self._vulnerabilities(group, folder, moves, changed)
-        return Story(
+        return PullRequestContent(
             group=group.name,
             moves=moves,
             changes=done.changes,
@@ -109,7 +108,7 @@ class Preparing:
             project=self.due.clone.project,
         )
 
-    def _dated(self, move: Moved, group: Group) -> Moved:
+    def _dated(self, move: MovedPin, group: UpdateGroup) -> MovedPin:
         """With its step, and when the new release came up."""
         if move.kind == "cut-off" or move.old == "-":
             return move
@@ -122,7 +121,7 @@ class Preparing:
         return replace(move, step=planning.step_of(Version(move.old), new), uploaded=uploaded)
 
     def _vulnerabilities(
-        self, group: Group, folder: Folder, moves: Sequence[Moved], changed: Collection[str]
+        self, group: UpdateGroup, folder: Folder, moves: Sequence[MovedPin], changed: Collection[str]
     ) -> _Three:
         """Of what changed: the vulnerabilities that end, those that stay, and those of the new versions."""
         if self.due.blind.weaknesses:
@@ -140,7 +139,7 @@ class Preparing:
         introduced = [weakness for finding, weakness in new if not _is_among(finding, old)]
         return _unique(ended), _unique(stay), _unique(introduced)
 
-    def _links(self, moves: tuple[Moved, ...]) -> tuple[Link, ...]:
+    def _links(self, moves: tuple[MovedPin, ...]) -> tuple[ReleaseNotes, ...]:
         packages = [move for move in rendering.packages_of(moves) if move.kind != "base"]
         new = {move.name: move.new for move in packages[:LINKS]}
         found = (self.due.uploads.news(name, version) for name, version in new.items())
@@ -173,7 +172,7 @@ class Preparing:
             for old in (before.get((cell.name, result.group.name)),)
         )
 
-    def _statuses(self, folder: Folder) -> dict[tuple[str, str], Status]:
+    def _statuses(self, folder: Folder) -> dict[tuple[str, str], CellStatus]:
         """What each group comes to in each cell: told by locks/COMPAT.md, as long as that is of these inputs."""
         plan = self._planned(folder)
         kept = folder.read(COMPAT_PATH)
@@ -186,9 +185,11 @@ class Preparing:
     def _planned(self, folder: Folder) -> compat.Plan:
         return compat.planned(folder, read_inputs(folder).manifest, self._asking(), self.progress)
 
-    def _asking(self) -> compat.Options:
+    def _asking(self) -> compat.CompatOptions:
         options = self.options
-        return compat.Options(jobs=options.jobs, seconds=options.seconds, live=options.live, no_cache=options.no_cache)
+        return compat.CompatOptions(
+            jobs=options.jobs, seconds=options.seconds, live=options.live, no_cache=options.no_cache
+        )
 
     def _matrix(self, plan: compat.Plan) -> Matrix:
         cells = [cell for cell in plan.matrix.cells if not cell.excluded]
@@ -205,7 +206,9 @@ CutOff = Callable[[Mapping[str, Collection[Version]]], str | None]
 class _Attempt:
     """The versions of one group that resolve together, written into its folder."""
 
-    def __init__(self, group: Group, folder: Folder, options: Options, cut_off: CutOff, progress: Progress) -> None:
+    def __init__(
+        self, group: UpdateGroup, folder: Folder, options: UpdateScanOptions, cut_off: CutOff, progress: Progress
+    ) -> None:
         self.group, self.folder, self.cut_off, self.progress = group, folder, cut_off, progress
         self.options = BumpOptions(
             variants=group.only,
@@ -250,7 +253,7 @@ class _Attempt:
         self, among: Mapping[str, Sequence[Version]], counts: Callable[[Collection[str]], bool]
     ) -> Mapping[str, str]:
         """See planning.Attempt."""
-        wishes = [Wish(name, None, tuple(map(str, versions))) for name, versions in among.items()]
+        wishes = [UpgradeRequest(name, None, tuple(map(str, versions))) for name, versions in among.items()]
 
         def accept(done: Bumped) -> bool:
             return bool(done.moves or done.changes) and counts(_stuck(done).keys())
@@ -266,7 +269,9 @@ class _Attempt:
             self._done = done
         return stuck
 
-    def _bumped(self, wishes: Sequence[Wish], among: Mapping[str, Sequence[Version]], accept: Accept) -> Bumped:
+    def _bumped(
+        self, wishes: Sequence[UpgradeRequest], among: Mapping[str, Sequence[Version]], accept: Accept
+    ) -> Bumped:
         """With the cut-off where what is chosen needs it: that is known only afterwards."""
         latest = self.cut_off(among)
         options = replace(self.options, exclude_newer=latest)
@@ -291,10 +296,10 @@ def _with(done: Bumped, found: Bumped) -> Bumped:
     return replace(done, stays=found.stays, short=found.short)
 
 
-_Three = tuple[tuple[Weakness, ...], tuple[Weakness, ...], tuple[Weakness, ...]]
+_Three = tuple[tuple[KnownVulnerability, ...], tuple[KnownVulnerability, ...], tuple[KnownVulnerability, ...]]
 
 
-def _reckoned(group: Group, moves: Sequence[Moved]) -> _Three:
+def _reckoned(group: UpdateGroup, moves: Sequence[MovedPin]) -> _Three:
     """The same by the records of the old versions alone: they say what ends and what stays."""
     new = {move.name: public(Version(move.new)) for move in moves if move.kind in ("pin", "locked")}
     known = [weakness for candidate in group.candidates if candidate.name in new for weakness in candidate.advisories]
@@ -302,17 +307,17 @@ def _reckoned(group: Group, moves: Sequence[Moved]) -> _Three:
     return tuple(ended), tuple(weakness for weakness in known if weakness not in ended), ()
 
 
-def _is_among(finding: Finding, others: Sequence[tuple[Finding, Weakness]]) -> bool:
+def _is_among(finding: AuditFinding, others: Sequence[tuple[AuditFinding, KnownVulnerability]]) -> bool:
     """Whether one of ``others`` is the same vulnerability of the same package, whatever its version."""
     ids, name = set(finding.vulnerability.ids), finding.holder.name
     return any(other.holder.name == name and ids & set(other.vulnerability.ids) for other, _ in others)
 
 
-def _unique(weaknesses: Iterable[Weakness]) -> tuple[Weakness, ...]:
+def _unique(weaknesses: Iterable[KnownVulnerability]) -> tuple[KnownVulnerability, ...]:
     return tuple(dict.fromkeys(weaknesses))
 
 
-def _moved(moves: Iterable[Move], only: tuple[str, ...]) -> Iterable[Moved]:
+def _moved(moves: Iterable[PinMove], only: tuple[str, ...]) -> Iterable[MovedPin]:
     """The moves as a pull request tells them: a base image once, with all that stand on it."""
     bases: dict[tuple[str, str, str], list[str]] = {}
     for move in moves:
@@ -320,14 +325,14 @@ def _moved(moves: Iterable[Move], only: tuple[str, ...]) -> Iterable[Moved]:
             old, new = parse_reference(move.old or ""), parse_reference(move.new)
             bases.setdefault((new.name, after_name(old), after_name(new)), []).append(move.name)
         else:
-            yield Moved(move.name, move.old or "-", move.new, "cut-off" if move.kind == "cut-off" else "pin", only)
+            yield MovedPin(move.name, move.old or "-", move.new, "cut-off" if move.kind == "cut-off" else "pin", only)
     for (name, before, after), variants in bases.items():
         number = number_of(after.partition("@")[0])
-        yield Moved(name, before, after, "base", tuple(variants), str(number or ""))
+        yield MovedPin(name, before, after, "base", tuple(variants), str(number or ""))
 
 
-def _opened_ones(done: Bumped) -> tuple[Moved, ...]:
+def _opened_ones(done: Bumped) -> tuple[MovedPin, ...]:
     """What has no pin and was taken anew, as it moved; what nothing needs any more moves nowhere."""
     changes = {item.change.name: item.change for item in done.changes.packages}
     found = (changes[name] for name in done.opened if name in changes)
-    return tuple(Moved(one.name, one.old or "-", one.new, "locked") for one in found if one.new is not None)
+    return tuple(MovedPin(one.name, one.old or "-", one.new, "locked") for one in found if one.new is not None)

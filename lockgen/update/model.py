@@ -12,16 +12,16 @@ from packaging.version import Version
 
 from lockgen.audit.advisory import Advisory
 from lockgen.core.sizes import Weight
-from lockgen.core.update_policy import Step
+from lockgen.core.update_policy import VersionStep
 from lockgen.diff.model import Changes
-from lockgen.index.model import Link
+from lockgen.index.model import ReleaseNotes
 
 SECURITY = "security: "
 """How the title of what ends a known vulnerability begins."""
 
 
 @dataclass(frozen=True, slots=True)
-class Weakness:
+class KnownVulnerability:
     """A known vulnerability of a package's locked version. ``fixed`` are the versions that end it, if any;
     ``records`` say it exactly.
 
@@ -50,7 +50,7 @@ class Candidate:
     name: str
     current: Version
     allowed: tuple[Version, ...]
-    advisories: tuple[Weakness, ...] = ()
+    advisories: tuple[KnownVulnerability, ...] = ()
     tiers: tuple[tuple[Version, ...], ...] = ()
     mends: bool = False
 
@@ -88,7 +88,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class UpdateGroup:
     """A group with something to move. ``key`` names exactly these candidates.
 
     ``only`` are variants whose own pins move, and no others; empty of the pins that hold for all.
@@ -111,7 +111,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class MovedPin:
     """A value that moves: a pin, a package that is only locked, a base image, or the family's cut-off.
 
     ``variants`` are those whose own pin it is, or that stand on the base image; ``number`` is the version in that
@@ -124,7 +124,7 @@ class Moved:
     kind: Literal["pin", "locked", "base", "cut-off"] = "pin"
     variants: tuple[str, ...] = ()
     number: str = ""
-    step: Step | None = None
+    step: VersionStep | None = None
     uploaded: datetime | None = None
 
 
@@ -153,7 +153,7 @@ class Stuck:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class PullRequestContent:
     """All that a pull request tells. ``cells`` is None where versions.toml declares no matrix. ``rebuilt`` are the
     tags of all images whose base image moves.
 
@@ -162,17 +162,17 @@ class Story:
     """
 
     group: str
-    moves: tuple[Moved, ...]
+    moves: tuple[MovedPin, ...]
     changes: Changes
     weights: tuple[Weight, ...] = ()
     cells: tuple[CellChange, ...] | None = None
-    advisories: tuple[Weakness, ...] = ()
-    links: tuple[Link, ...] = ()
+    advisories: tuple[KnownVulnerability, ...] = ()
+    links: tuple[ReleaseNotes, ...] = ()
     stuck: tuple[Stuck, ...] = ()
     base: str = "main"
     rebuilt: tuple[str, ...] = ()
-    remaining: tuple[Weakness, ...] = ()
-    introduced: tuple[Weakness, ...] = ()
+    remaining: tuple[KnownVulnerability, ...] = ()
+    introduced: tuple[KnownVulnerability, ...] = ()
     project: str = "."
 
 
@@ -190,7 +190,7 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class SealedCommit:
     """What a commit of lockgen's own says of itself, by the trailer of its message.
 
     ``project`` is the folder of versions.toml in the repository ("." is its root); ``key`` names the candidates that it
@@ -211,7 +211,7 @@ class Branch:
 
     name: str
     head: Head
-    made: Made | None
+    made: SealedCommit | None
     merged: bool = False
 
     @property
@@ -237,7 +237,7 @@ class PullRequest:
     base: str = ""
 
 
-class Deed(StrEnum):
+class GroupOutcome(StrEnum):
     """What comes of a group or a branch."""
 
     CREATED = "created"
@@ -258,21 +258,21 @@ class Deed(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class GroupResult:
     """A line of the report. ``why`` is an explanation of several lines where something stands in the way."""
 
     group: str
-    deed: Deed
+    deed: GroupOutcome
     branch: str
     title: str = ""
     url: str | None = None
     why: str = ""
     body: str = ""
-    moves: tuple[Moved, ...] = ()
+    moves: tuple[MovedPin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Blind:
+class UnavailableSources:
     """What a run cannot see: ``groups`` whose registry did not answer; with ``weaknesses`` nobody was asked about
     vulnerabilities, so that no group shows any.
     """

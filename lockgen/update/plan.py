@@ -16,17 +16,17 @@ from packaging.version import Version
 from lockgen.audit.vulnerabilities import touches
 from lockgen.core.accelerator import FAMILY
 from lockgen.core.manifest import Manifest
-from lockgen.core.update_policy import GroupPolicy, Policy, Step
+from lockgen.core.update_policy import GroupPolicy, Policy, VersionStep
 from lockgen.index.model import Published
-from lockgen.update.model import BaseCandidate, Candidate, Group, Moved, Waiting, Weakness
-from lockgen.upgrade.bump_model import Unit, public
+from lockgen.update.model import BaseCandidate, Candidate, KnownVulnerability, MovedPin, UpdateGroup, Waiting
+from lockgen.upgrade.bump_model import PinGroup, public
 from lockgen.upgrade.pin_groups import unit_of
 
-Seen = Mapping[str, Mapping[str, datetime]]
+FirstSeen = Mapping[str, Mapping[str, datetime]]
 """Package to version to the moment in which it was first seen."""
 
 
-def step_of(old: Version, new: Version) -> Step:
+def step_of(old: Version, new: Version) -> VersionStep:
     """How far it is from ``old`` to ``new``: the first number, the second, or any later one (an epoch is a major)."""
     before, after = (*old.release, 0, 0)[:2], (*new.release, 0, 0)[:2]
     if old.epoch != new.epoch or before[0] != after[0]:
@@ -38,7 +38,7 @@ def step_of(old: Version, new: Version) -> Step:
 class Movable:
     """What moves as one. ``only`` are the variants that have it in a version of their own; empty of everybody's."""
 
-    unit: Unit
+    unit: PinGroup
     only: tuple[str, ...] = ()
 
     @property
@@ -84,7 +84,7 @@ def group_of(policy: Policy, package: str) -> GroupPolicy:
 
 
 @dataclass(frozen=True)
-class Market:
+class AvailableReleases:
     """What there is to move to: ``published`` releases by the key of what is movable (a package's name, where it is
     locked without a pin), ``seen`` when one without a time came up.
 
@@ -93,14 +93,14 @@ class Market:
     """
 
     published: Mapping[str, Sequence[Published]]
-    seen: Seen
-    weaknesses: Mapping[str, Sequence[Weakness]]
+    seen: FirstSeen
+    weaknesses: Mapping[str, Sequence[KnownVulnerability]]
     locked: Mapping[str, Version]
     now: datetime
     cut_off: datetime | None = None
 
 
-def unseen(market: Market, manifest: Manifest) -> dict[str, dict[str, datetime]]:
+def unseen(market: AvailableReleases, manifest: Manifest) -> dict[str, dict[str, datetime]]:
     """What was seen, with every newer release without an upload time that was not yet in it; gone ones are left out."""
     found: dict[str, dict[str, datetime]] = {}
     for one in movable(manifest).values():
@@ -117,29 +117,29 @@ Bases = Mapping[str, tuple[GroupPolicy, Sequence[BaseCandidate]]]
 
 
 def due(
-    manifest: Manifest, policy: Policy, market: Market, bases: Bases | None = None
-) -> tuple[list[Group], list[Waiting]]:
+    manifest: Manifest, policy: Policy, market: AvailableReleases, bases: Bases | None = None
+) -> tuple[list[UpdateGroup], list[Waiting]]:
     """The groups with something to move, those with a known vulnerability first; and what the policy holds back."""
     waiting: list[Waiting] = []
-    parts: dict[tuple[str, tuple[str, ...]], _Part] = {}
+    parts: dict[tuple[str, tuple[str, ...]], _UpdatePart] = {}
     for one in movable(manifest).values():
         group = group_of(policy, one.unit.name)
         held_back: list[Waiting] = []
         candidate = _candidate(one.unit.name, one.unit.current, one.only, group, policy, market, held_back)
         waiting += held_back
         if candidate is not None:
-            parts.setdefault((group.name, one.only), _Part(group)).candidates.append(candidate)
+            parts.setdefault((group.name, one.only), _UpdatePart(group)).candidates.append(candidate)
     for candidate in _unpinned(manifest, policy, market, waiting):
         group = group_of(policy, candidate.name)
-        parts.setdefault((group.name, ()), _Part(group)).candidates.append(candidate)
+        parts.setdefault((group.name, ()), _UpdatePart(group)).candidates.append(candidate)
     for name, (group, images) in (bases or {}).items():
-        parts.setdefault((name, ()), _Part(group)).bases.extend(images)
+        parts.setdefault((name, ()), _UpdatePart(group)).bases.extend(images)
     names = {one.unit.name for one in movable(manifest).values()}
     return sorted(_named(parts, policy, names), key=lambda group: (not group.security, group.name)), waiting
 
 
 @dataclass
-class _Part:
+class _UpdatePart:
     """A group in the making."""
 
     policy: GroupPolicy
@@ -148,8 +148,8 @@ class _Part:
 
 
 def _named(
-    parts: Mapping[tuple[str, tuple[str, ...]], _Part], policy: Policy, pinned: Collection[str]
-) -> Iterable[Group]:
+    parts: Mapping[tuple[str, tuple[str, ...]], _UpdatePart], policy: Policy, pinned: Collection[str]
+) -> Iterable[UpdateGroup]:
     """Each with a name of its own: it becomes a branch, and a variant's own pins have one for themselves.
 
     A name that another group could have is not taken, whether or not that one has something to move today.
@@ -163,10 +163,12 @@ def _named(
                 name += "-own"
             taken.add(name)
         key = key_of(part.candidates, part.bases)
-        yield Group(name, tuple(part.candidates), part.policy.partial, key, only, tuple(part.bases))
+        yield UpdateGroup(name, tuple(part.candidates), part.policy.partial, key, only, tuple(part.bases))
 
 
-def _unpinned(manifest: Manifest, policy: Policy, market: Market, waiting: list[Waiting]) -> Iterable[Candidate]:
+def _unpinned(
+    manifest: Manifest, policy: Policy, market: AvailableReleases, waiting: list[Waiting]
+) -> Iterable[Candidate]:
     """What is locked without a pin, and has a known vulnerability that a release ends."""
     for name in sorted(market.weaknesses.keys() & market.locked.keys()):
         unit = unit_of(manifest, name)
@@ -188,7 +190,7 @@ def _candidate(
     only: tuple[str, ...],
     group: GroupPolicy,
     policy: Policy,
-    market: Market,
+    market: AvailableReleases,
     waiting: list[Waiting],
 ) -> Candidate | None:
     known = market.weaknesses.get(name, ())
@@ -223,7 +225,7 @@ FIXES = 3
 
 
 def _tiers(
-    allowed: Sequence[Version], held_back: Iterable[Version], weaknesses: Sequence[Weakness]
+    allowed: Sequence[Version], held_back: Iterable[Version], weaknesses: Sequence[KnownVulnerability]
 ) -> tuple[tuple[Version, ...], ...]:
     """What to try, the best first: what ends every vulnerability, of that what the policy ``allowed`` before what it
     holds back, the smallest step first; then what ends some; then the rest of ``allowed``.
@@ -244,7 +246,7 @@ def _tiers(
     return tuple(found)
 
 
-def ends(weakness: Weakness, version: Version) -> bool:
+def ends(weakness: KnownVulnerability, version: Version) -> bool:
     """Whether ``version`` is not affected any more; without records by the first version that is said to be fixed."""
     if weakness.records:
         return not any(touches(record, weakness.package, public(version))[0] for record in weakness.records)
@@ -256,7 +258,9 @@ def _is_newer(release: Version, pin: Version) -> bool:
     return public(release) > public(pin) and (not release.is_prerelease or pin.is_prerelease)
 
 
-def _ruled_out(name: str, release: Published, only: tuple[str, ...], policy: Policy, market: Market) -> str | None:
+def _ruled_out(
+    name: str, release: Published, only: tuple[str, ...], policy: Policy, market: AvailableReleases
+) -> str | None:
     """Why nobody may take ``release``, whatever it mends; None where one may."""
     if market.cut_off is not None and release.uploaded is not None and release.uploaded >= market.cut_off:
         return "newer than [family] exclude-newer"
@@ -267,7 +271,7 @@ def _ruled_out(name: str, release: Published, only: tuple[str, ...], policy: Pol
 
 
 def _too_early(
-    name: str, release: Published, pin: Version, group: GroupPolicy, policy: Policy, market: Market
+    name: str, release: Published, pin: Version, group: GroupPolicy, policy: Policy, market: AvailableReleases
 ) -> str | None:
     """Why the policy holds ``release`` back, by its step or its age; None where it does not."""
     since = release.uploaded or market.seen.get(name, {}).get(release.version.public, market.now)
@@ -293,7 +297,7 @@ def key_of(candidates: Iterable[Candidate], bases: Iterable[BaseCandidate] = ())
     return digest([*data, *([b.name, b.old, b.new, list(b.variants)] for b in bases)])
 
 
-def moves_of(moves: Iterable[Moved], ended: Iterable[Weakness] = ()) -> str:
+def moves_of(moves: Iterable[MovedPin], ended: Iterable[KnownVulnerability] = ()) -> str:
     """A name for exactly these moves; what ends a vulnerability is another one than before that was known."""
     made = [[m.name, m.new] for m in sorted(moves, key=lambda m: (m.name, m.new)) if m.kind != "cut-off"]
     return digest([*made, *sorted({weakness.name for weakness in ended})])
@@ -321,7 +325,7 @@ class Walk:
     missed: Mapping[str, str]
 
 
-def walk(group: Group, attempt: Attempt) -> Walk:
+def walk(group: UpdateGroup, attempt: Attempt) -> Walk:
     """The best of every candidate; what cannot have it is tried with the next best, and the others go on."""
     levels = {candidate.name: candidate.levels for candidate in group.candidates}
     at = dict.fromkeys(levels, 0)

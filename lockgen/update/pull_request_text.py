@@ -20,9 +20,9 @@ from lockgen.core.sizes import Bytes, Weight
 from lockgen.core.text_table import megabytes
 from lockgen.core.update_policy import STEPS
 from lockgen.diff import render as rendering
-from lockgen.index.model import Link
+from lockgen.index.model import ReleaseNotes
 from lockgen.size.render import download, installed
-from lockgen.update.model import SECURITY, CellChange, Moved, Story, Stuck, Weakness
+from lockgen.update.model import SECURITY, CellChange, KnownVulnerability, MovedPin, PullRequestContent, Stuck
 
 MARK = "lockgen-update"
 CLOSED = "<!-- lockgen-closed -->"
@@ -43,7 +43,7 @@ _FENCE = re.compile(r"`{3,}")
 _URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~/%?=&+,;:@!$-]*)?")
 
 
-def title(story: Story) -> str:
+def title(story: PullRequestContent) -> str:
     """One line that a reviewer understands: what moves from where to where, and that it mends a vulnerability."""
     security = SECURITY if story.advisories else ""
     named = _named(story.moves)
@@ -75,8 +75,8 @@ class _Named:
     reach: int
 
 
-def _named(moves: Iterable[Moved]) -> list[_Named]:
-    found: dict[tuple[str, str], list[Moved]] = {}
+def _named(moves: Iterable[MovedPin]) -> list[_Named]:
+    found: dict[tuple[str, str], list[MovedPin]] = {}
     for move in values_of(moves):
         found.setdefault((move.name, move.new if move.kind == "base" else ""), []).append(move)
     return [
@@ -97,12 +97,12 @@ def _in_common(values: Iterable[str]) -> list[str]:
     return once if len(once) == 1 else list(dict.fromkeys(value.partition("+")[0] for value in once))
 
 
-def values_of(moves: Iterable[Moved]) -> list[Moved]:
+def values_of(moves: Iterable[MovedPin]) -> list[MovedPin]:
     """The moves of packages and base images, each once."""
     return [move for move in once(moves) if move.kind != "cut-off"]
 
 
-def packages_of(moves: Iterable[Moved]) -> list[Moved]:
+def packages_of(moves: Iterable[MovedPin]) -> list[MovedPin]:
     """The moves of packages, each once."""
     return [move for move in values_of(moves) if move.kind != "base"]
 
@@ -113,7 +113,7 @@ def _counted(named: Sequence[_Named]) -> str:
     return " and ".join(f"{count} {word}{'s' if count > 1 else ''}" for count, word in parts if count)
 
 
-def _owners(moves: Iterable[Moved]) -> tuple[str, ...]:
+def _owners(moves: Iterable[MovedPin]) -> tuple[str, ...]:
     """Of variants' own pins: whose they are."""
     return next((move.variants for move in moves if move.kind == "pin" and move.variants), ())
 
@@ -123,7 +123,7 @@ def _short(value: str) -> str:
     return _DIGEST.sub(r"@\1", value)
 
 
-def once(moves: Iterable[Moved]) -> list[Moved]:
+def once(moves: Iterable[MovedPin]) -> list[MovedPin]:
     """A package that several tables pin moves once, where it moves alike."""
     return list(dict.fromkeys(moves))
 
@@ -131,7 +131,7 @@ def once(moves: Iterable[Moved]) -> list[Moved]:
 # -- the text ------------------------------------------------------------------
 
 
-def body(story: Story, commit: str, moves: str) -> str:
+def body(story: PullRequestContent, commit: str, moves: str) -> str:
     """The text of the pull request; its last line is for lockgen: which commit it tells of, and which moves.
 
     What it moves and what to do about it is told whole, whatever else there is to tell.
@@ -142,7 +142,7 @@ def body(story: Story, commit: str, moves: str) -> str:
     return "\n\n".join([lead, *told, *last, f"{mark(commit, moves)}\n"])
 
 
-def _sections(story: Story) -> list[str]:
+def _sections(story: PullRequestContent) -> list[str]:
     sections = [
         _section("Moves", _moves(story.moves)),
         _section("Vulnerabilities that end", _weaknesses(story.advisories)),
@@ -212,7 +212,7 @@ def closing(text: str, word: str) -> str:
     return text if CLOSED in text else f"{_plain(word)}\n\n{CLOSED}\n\n{text}"
 
 
-def _lead(story: Story) -> str:
+def _lead(story: PullRequestContent) -> str:
     named = _named(story.moves)
     names = ", ".join(map(_told, named[:LISTED])) + (f" and {len(named) - LISTED} more" if len(named) > LISTED else "")
     tags = [*(image.tag for image in story.changes.images), *(image.tag for image in story.changes.added)]
@@ -229,7 +229,7 @@ def _told(one: _Named) -> str:
     return f"{what}`{one.name}` {' and '.join(map(_plain, one.olds))} to {_plain(one.new)}"
 
 
-def _why(story: Story) -> Iterable[str]:
+def _why(story: PullRequestContent) -> Iterable[str]:
     """Why these, whether newer ones do not fit, and a warning of what the new versions bring."""
     named = _named(story.moves)
     passed = [one.name for one in story.stuck if one.instead is not None]
@@ -247,12 +247,12 @@ def _why(story: Story) -> Iterable[str]:
         yield f"**Beware: what it moves to has {_vulnerabilities(story.introduced)}, see below.**"
 
 
-def _vulnerabilities(weaknesses: Sequence[Weakness]) -> str:
+def _vulnerabilities(weaknesses: Sequence[KnownVulnerability]) -> str:
     count = len(weaknesses)
     return f"{count} known vulnerabilit{'y' if count == 1 else 'ies'}"
 
 
-def _why_bases(moves: Iterable[Moved], count: int) -> str:
+def _why_bases(moves: Iterable[MovedPin], count: int) -> str:
     if all(_tag(move.old) == _tag(move.new) for move in moves):
         return "The tag is another image now than the one whose digest is pinned."
     one = "It is the newest tag" if count == 1 else "They are the newest tags"
@@ -263,18 +263,18 @@ def _tag(value: str) -> str:
     return value.partition("@")[0]
 
 
-def _rebuilt(story: Story) -> list[str]:
+def _rebuilt(story: PullRequestContent) -> list[str]:
     """Everything that stands on a base image that moves; what a lock says of it stays."""
     return [", ".join(map(_plain, story.rebuilt))] if story.rebuilt else []
 
 
-def _changes(story: Story) -> list[str]:
+def _changes(story: PullRequestContent) -> list[str]:
     if story.rebuilt and not story.changes:
         return ["No package changes: what is installed on the base image stays the same."]
     return [rendering.markdown(story.changes).rstrip("\n")]
 
 
-def _of_bases(story: Story) -> list[str]:
+def _of_bases(story: PullRequestContent) -> list[str]:
     if not story.rebuilt or story.changes:
         return []
     return ["The lock does not know the size of a base image, and no cell of the matrix depends on it."]
@@ -284,17 +284,17 @@ def _section(name: str, lines: Sequence[str]) -> str:
     return "\n".join([f"### {name}", "", *lines]) if lines else ""
 
 
-def _moves(moves: Iterable[Moved]) -> list[str]:
+def _moves(moves: Iterable[MovedPin]) -> list[str]:
     rows = [f"| {' | '.join(map(_plain, _row(move)))} |" for move in once(moves)]
     return ["| what | from | to | step | released |", "| --- | --- | --- | --- | --- |", *rows]
 
 
-def _row(move: Moved) -> tuple[str, ...]:
+def _row(move: MovedPin) -> tuple[str, ...]:
     released = f"{move.uploaded.astimezone(UTC):%Y-%m-%d}" if move.uploaded is not None else "-"
     return move.name, move.old, move.new, move.step or "-", released
 
 
-def _weaknesses(weaknesses: Iterable[Weakness], moves: Iterable[Moved] | None = None) -> list[str]:
+def _weaknesses(weaknesses: Iterable[KnownVulnerability], moves: Iterable[MovedPin] | None = None) -> list[str]:
     """A line for each; with ``moves``, which do not end them, the lowest version that does."""
     new = {move.name: Version(move.new) for move in packages_of(moves or ()) if move.new != "-"}
     lines = []
@@ -397,11 +397,11 @@ def is_address(url: str) -> bool:
         return False
 
 
-def _links(links: Iterable[Link]) -> list[str]:
+def _links(links: Iterable[ReleaseNotes]) -> list[str]:
     return [f"* {_plain(link.package)}: [{_plain(link.label)}]({link.url})" for link in links if is_address(link.url)]
 
 
-def reproduce(moves: Iterable[Moved]) -> str:
+def reproduce(moves: Iterable[MovedPin]) -> str:
     """The command that makes the same moves."""
     made = once(moves)
     pins = [move for move in made if move.kind == "pin"]
@@ -412,21 +412,21 @@ def reproduce(moves: Iterable[Moved]) -> str:
     return " ".join(["lockgen bump", *dict.fromkeys(options), *_wishes(packages_of(made))])
 
 
-def _wishes(moves: Sequence[Moved]) -> Iterable[str]:
+def _wishes(moves: Sequence[MovedPin]) -> Iterable[str]:
     """Each package once: of torch for two accelerators the public version, of which bump finds the builds."""
     for name, kind in {move.name: move.kind for move in moves}.items():
         version = _in_common(move.new for move in moves if move.name == name)[0]
         yield f"{name}=={version}" if kind == "pin" else name
 
 
-def _reproduce(story: Story) -> list[str]:
+def _reproduce(story: PullRequestContent) -> list[str]:
     lines = [shlex.join(["git", "switch", story.base])]
     lines += [shlex.join(["cd", story.project])] if story.project != "." else []
     lines += [reproduce(story.moves), *(["lockgen compat"] if story.cells is not None else []), "lockgen check"]
     return _block("sh", lines)
 
 
-def _ignore(story: Story) -> list[str]:
+def _ignore(story: PullRequestContent) -> list[str]:
     entries = list(dict.fromkeys([*_left_out_packages(story.moves), *_left_out_images(story.moves)]))
     whole = dict.fromkeys(f"`{_plain(move.name)}`" for move in values_of(story.moves) if _is_whole(move))
     note = f"A digest has no order: this leaves out every update of {' and '.join(whole)}."
@@ -444,9 +444,9 @@ def _ignore(story: Story) -> list[str]:
     ]
 
 
-def _left_out_packages(moves: Iterable[Moved]) -> Iterable[str]:
+def _left_out_packages(moves: Iterable[MovedPin]) -> Iterable[str]:
     """Each once; a variant's own pin for that variant only, as the others may have what it may not."""
-    first: dict[str, Moved] = {}
+    first: dict[str, MovedPin] = {}
     for move in packages_of(moves):
         first.setdefault(move.name, move)
     for name, move in first.items():
@@ -457,7 +457,7 @@ def _left_out_packages(moves: Iterable[Moved]) -> Iterable[str]:
             yield f'{{ package = "{name}"{owner}, versions = ">={move.new.partition("+")[0]}" }}'
 
 
-def _left_out_images(moves: Iterable[Moved]) -> Iterable[str]:
+def _left_out_images(moves: Iterable[MovedPin]) -> Iterable[str]:
     """By the number in the tag, where that is what moves."""
     for move in values_of(moves):
         if move.kind == "base":
@@ -465,7 +465,7 @@ def _left_out_images(moves: Iterable[Moved]) -> Iterable[str]:
             yield f'{{ base-image = "{move.name}"{versions} }}'
 
 
-def _is_whole(move: Moved) -> bool:
+def _is_whole(move: MovedPin) -> bool:
     """Whether nothing but the whole base image can be left out: a digest moves, and has no order."""
     return move.kind == "base" and (not move.number or _tag(move.old) == _tag(move.new))
 

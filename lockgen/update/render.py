@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from lockgen.update.model import Told, Waiting
+from lockgen.update.model import GroupResult, Waiting
 
 
-def text(told: Sequence[Told], waiting: Sequence[Waiting], *, bodies: bool) -> str:
+def text(told: Sequence[GroupResult], waiting: Sequence[Waiting], *, bodies: bool) -> str:
     """The report for a terminal, a block for each group; with ``bodies`` the texts of the pull requests too."""
     blocks = []
     for one in told:
@@ -35,7 +35,7 @@ def _span(versions: Sequence[str]) -> str:
     return f"{versions[0]} and {len(versions) - 1} older ones, to {versions[-1]}"
 
 
-def as_json(told: Sequence[Told], waiting: Sequence[Waiting]) -> dict[str, object]:
+def as_json(told: Sequence[GroupResult], waiting: Sequence[Waiting]) -> dict[str, object]:
     """Plain data; ``format`` grows when a reader of the former one would misread it."""
     return {
         "format": 1,

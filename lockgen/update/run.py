@@ -20,10 +20,21 @@ from lockgen.update import commit_message as commits
 from lockgen.update import plan as planning
 from lockgen.update import pull_request_text as rendering
 from lockgen.update.close_reasons import Known, farewell
-from lockgen.update.model import Blind, Branch, Deed, Facts, Group, Head, Made, PullRequest, Story, Told
+from lockgen.update.model import (
+    Branch,
+    Facts,
+    GroupOutcome,
+    GroupResult,
+    Head,
+    PullRequest,
+    PullRequestContent,
+    SealedCommit,
+    UnavailableSources,
+    UpdateGroup,
+)
 from lockgen.update.ports import Forge, Repository
 
-Result = TypeVar("Result")
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +44,19 @@ class Prepared:
     ``failed``: it resolves, and `check` finds something.
     """
 
-    story: Story | None
+    story: PullRequestContent | None
     why: str = ""
     failed: bool = False
 
 
-Prepare = Callable[[Group, str], Prepared]
+Prepare = Callable[[UpdateGroup, str], Prepared]
 """Moves a group in a fresh folder of the project."""
 WriteSeen = Callable[[str], None]
 """Writes the record of first sights into a fresh folder."""
 
 
 @dataclass(frozen=True)
-class Options:
+class UpdateRunOptions:
     """``project`` is the folder of versions.toml in the repository. ``dry_run`` changes nothing anywhere.
 
     What the run is ``blind`` to stays as it is. What it has ``known`` says why something is closed.
@@ -54,7 +65,7 @@ class Options:
     policy: Policy
     project: str = "."
     dry_run: bool = False
-    blind: Blind = field(default_factory=Blind)
+    blind: UnavailableSources = field(default_factory=UnavailableSources)
     known: Known | None = None
 
 
@@ -62,7 +73,7 @@ class Options:
 class Report:
     """What came of each group, in order, and what failed on the way."""
 
-    told: list[Told] = field(default_factory=list)
+    told: list[GroupResult] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 
 
@@ -70,13 +81,18 @@ class _Over(ToolFailed):
     """The forge as a whole fails: nothing more is asked of it."""
 
 
-class Updater:
+class UpdateRun:
     """``forge`` None makes branches only. ``report`` grows as the run goes on, and holds what was done of one that is
     interrupted.
     """
 
     def __init__(
-        self, repository: Repository, forge: Forge | None, prepare: Prepare, options: Options, progress: Progress
+        self,
+        repository: Repository,
+        forge: Forge | None,
+        prepare: Prepare,
+        options: UpdateRunOptions,
+        progress: Progress,
     ) -> None:
         self.repository, self.forge, self.prepare = repository, forge, prepare
         self.options, self.progress = options, progress
@@ -107,12 +123,12 @@ class Updater:
     def _branch(self, name: str, head: Head) -> Branch:
         return Branch(name, head, self._made(name, head), self.repository.is_merged(head.commit))
 
-    def _made(self, name: str, head: Head) -> Made | None:
+    def _made(self, name: str, head: Head) -> SealedCommit | None:
         """What lockgen says of its own commit: on another branch it is a copy, and somebody's."""
         made = commits.made_of(head)
         return made if made is not None and self.policy.prefix + made.group == name else None
 
-    def _is_others(self, made: Made) -> bool:
+    def _is_others(self, made: SealedCommit) -> bool:
         """Whether another project of the repository made it; one that moved to another folder is the same."""
         if made.project == self.options.project:
             return False
@@ -120,7 +136,7 @@ class Updater:
 
     # -- the run ---------------------------------------------------------------
 
-    def run(self, groups: Sequence[Group]) -> Report:
+    def run(self, groups: Sequence[UpdateGroup]) -> Report:
         """Brings branches and pull requests to what ``groups`` ask for, then closes what nothing asks for any more.
 
         A group that fails is told, and the others go on; where the forge fails, nothing more is asked of it.
@@ -151,10 +167,10 @@ class Updater:
             raise
         except LockgenError as error:
             self.report.faults += error.faults
-            self._tell(group, Deed.FAILED, None, words(error))
+            self._tell(group, GroupOutcome.FAILED, None, words(error))
             return 0
 
-    def _asked(self, forge: Forge, ask: Callable[[Forge], Result]) -> Result:
+    def _asked(self, forge: Forge, ask: Callable[[Forge], Answer]) -> Answer:
         """What ``forge`` answers.
 
         Raises:
@@ -168,21 +184,21 @@ class Updater:
         except ToolFailed as error:
             raise _Over.of(error.faults) from error
 
-    def _tell(self, group: str, deed: Deed, request: PullRequest | None, why: str | None = None) -> None:
+    def _tell(self, group: str, deed: GroupOutcome, request: PullRequest | None, why: str | None = None) -> None:
         """One line of the report; ``why`` is by default what the deed says of itself."""
-        self._add(Told(group, deed, self.policy.prefix + group, url=request.url if request else None), why)
+        self._add(GroupResult(group, deed, self.policy.prefix + group, url=request.url if request else None), why)
 
-    def _add(self, told: Told, why: str | None = None) -> None:
+    def _add(self, told: GroupResult, why: str | None = None) -> None:
         said = _WHY.get(told.deed, "").format(branch=told.branch, limit=self.policy.max_open) if why is None else why
         self.report.told.append(replace(told, why=said))
 
     # -- what is due -----------------------------------------------------------
 
-    def _group(self, group: Group, facts: Facts, opened: int) -> int:
+    def _group(self, group: UpdateGroup, facts: Facts, opened: int) -> int:
         """What is to be done about one group; 1 where it opened a pull request, else 0."""
         name = self.policy.prefix + group.name
         if name in self._taken:
-            self._tell(group.name, Deed.FOREIGN, facts.elsewhere.get(name), self._taken[name])
+            self._tell(group.name, GroupOutcome.FOREIGN, facts.elsewhere.get(name), self._taken[name])
             return 0
         request = facts.open.get(name)
         declined = self._declined(name) if request is None else frozenset()
@@ -209,9 +225,11 @@ class Updater:
         closed = self._asked(self.forge, lambda forge: forge.declined(branch))
         return frozenset(r.moves for r in closed if r.moves is not None and rendering.CLOSED not in r.body)
 
-    def _cannot(self, group: Group, request: PullRequest | None, prepared: Prepared) -> None:
+    def _cannot(self, group: UpdateGroup, request: PullRequest | None, prepared: Prepared) -> None:
         """Tells what stands in the way, and has the pull request that is open say so too: it promised otherwise."""
-        self._tell(group.name, Deed.FAILED if prepared.failed else Deed.UNRESOLVED, request, prepared.why)
+        self._tell(
+            group.name, GroupOutcome.FAILED if prepared.failed else GroupOutcome.UNRESOLVED, request, prepared.why
+        )
         if self.forge is None or request is None or request.mark is None or self.options.dry_run:
             return
         body = rendering.outdated(request.body, prepared.why, self.repository.base_name)
@@ -222,17 +240,25 @@ class Updater:
         except Refused as error:
             self.report.faults += error.faults
 
-    def _done(self, group: Group, story: Story, tree: str, facts: Facts, declined: frozenset[str], opened: int) -> int:
+    def _done(
+        self,
+        group: UpdateGroup,
+        story: PullRequestContent,
+        tree: str,
+        facts: Facts,
+        declined: frozenset[str],
+        opened: int,
+    ) -> int:
         name = self.policy.prefix + group.name
         branch, request = facts.branches.get(name), facts.open.get(name)
         moves = planning.moves_of(story.moves, story.advisories)
         forge = self.forge is not None
         steps = branches.steps(branch, request, tree, facts.base, declined=moves in declined, forge=forge)
         title = rendering.title(story)
-        told = Told(group.name, steps.deed, name, title, request.url if request else None, moves=story.moves)
+        told = GroupResult(group.name, steps.deed, name, title, request.url if request else None, moves=story.moves)
         if steps.adds and opened >= self.policy.max_open and not story.advisories:
             # It was let through because of a vulnerability, and ends none.
-            self._add(replace(told, deed=Deed.LIMITED))
+            self._add(replace(told, deed=GroupOutcome.LIMITED))
             return 0
         if self.options.dry_run:
             self._add(replace(told, body=rendering.body(story, rendering.NO_COMMIT, moves)))
@@ -252,22 +278,22 @@ class Updater:
                 request = self._published(self.forge, steps, request, name, title, body)
             except Refused as error:
                 self.report.faults += error.faults
-                self._add(replace(told, deed=Deed.FAILED), words(error))
+                self._add(replace(told, deed=GroupOutcome.FAILED), words(error))
                 return 0
             told = replace(told, url=request.url)
         self._add(replace(told, body=body))
         return int(steps.adds)
 
-    def _pushed(self, commit: str, branch: Branch | None, told: Told) -> bool:
+    def _pushed(self, commit: str, branch: Branch | None, told: GroupResult) -> bool:
         """Whether the branch is ``commit`` now. A remote that refuses is told: the others go on."""
         try:
             done = self.repository.push(told.branch, commit, branch.head.commit if branch is not None else None)
         except ToolFailed as error:
             self.report.faults += error.faults
-            self._add(replace(told, deed=Deed.FAILED), words(error))
+            self._add(replace(told, deed=GroupOutcome.FAILED), words(error))
             return False
         if not done:
-            self._add(replace(told, deed=Deed.BEATEN))
+            self._add(replace(told, deed=GroupOutcome.BEATEN))
         return done
 
     def _published(
@@ -294,26 +320,29 @@ class Updater:
 
     # -- what is not due any more ----------------------------------------------
 
-    def _leave(self, name: str, facts: Facts, groups: Sequence[Group]) -> int:
+    def _leave(self, name: str, facts: Facts, groups: Sequence[UpdateGroup]) -> int:
         """Closes a pull request of lockgen's with a word, and removes its branch where every commit is lockgen's."""
         branch, request = facts.branches.get(name), facts.open.get(name) or facts.elsewhere.get(name)
         group = name.removeprefix(self.policy.prefix)
         if not branches.may_end(name, facts):
             if request is not None and request.mark is not None:
-                self._tell(group, Deed.FOREIGN, request, self._taken.get(name))
+                self._tell(group, GroupOutcome.FOREIGN, request, self._taken.get(name))
             return 0
         merged = self._merged(branch) if branch is not None and request is None else None
         word = _MERGED if merged is not None else self._word(group, branch, groups, facts)
         if request is not None and self.forge is not None and not self.options.dry_run:
             body = rendering.closing(request.body, word)
             self._asked(self.forge, lambda forge: forge.close(request, rendering.spoken(word), body))
-        deed = Deed.CLOSED
+        deed = GroupOutcome.CLOSED
         if branch is not None and not self.options.dry_run:
             try:
                 self.repository.delete(name, branch.head.commit)
             except ToolFailed as error:
                 self.report.faults += error.faults
-                deed, word = Deed.CLOSED if request is not None else Deed.FAILED, f"{word}\n{words(error)}"
+                deed, word = (
+                    GroupOutcome.CLOSED if request is not None else GroupOutcome.FAILED,
+                    f"{word}\n{words(error)}",
+                )
         self._tell(group, deed, request or merged, word)
         return 0
 
@@ -324,8 +353,12 @@ class Updater:
         found = self._asked(self.forge, lambda forge: forge.merged(branch.name))
         return next((request for request in found if request.mark == branch.head.commit), None)
 
-    def _word(self, name: str, branch: Branch | None, groups: Sequence[Group], facts: Facts) -> str:
-        done = {told.branch for told in self.report.told if told.deed in (Deed.CREATED, Deed.REFRESHED, Deed.UNCHANGED)}
+    def _word(self, name: str, branch: Branch | None, groups: Sequence[UpdateGroup], facts: Facts) -> str:
+        done = {
+            told.branch
+            for told in self.report.told
+            if told.deed in (GroupOutcome.CREATED, GroupOutcome.REFRESHED, GroupOutcome.UNCHANGED)
+        }
         ours = {at for at, one in facts.branches.items() if one.made is not None and not one.merged}
         names = {group.name: self.policy.prefix + group.name for group in groups}
         there = {group: at for group, at in names.items() if at in done | ours | facts.open.keys()}
@@ -340,7 +373,7 @@ class Updater:
         head = self.repository.heads(name).get(name)
         made = self._made(name, head) if head is not None else None
         if head is not None and (made is None or self._is_others(made)):
-            self.progress.note(f"{name}: {_WHY[Deed.FOREIGN].format(branch=name)}")
+            self.progress.note(f"{name}: {_WHY[GroupOutcome.FOREIGN].format(branch=name)}")
             return
         if head is not None and self.repository.read(head.commit, SEEN_PATH) == text.encode():
             return
@@ -359,11 +392,11 @@ _MERGED = "Merged: its branch had stayed."
 _OTHERS = "{branch} belongs to the project in {project}: give each a prefix of its own in [update]"
 _ELSEWHERE = "its pull request goes to {there}: close it, or let it go to {base}"
 _WHY = {
-    Deed.FOREIGN: "{branch} holds somebody else's commit: it is left alone; take that commit off the branch, and it is"
-    " refreshed again",
-    Deed.DECLINED: "a pull request with these moves was closed; newer releases will be proposed",
-    Deed.LIMITED: "as many are open as [update] max-open allows: {limit}",
-    Deed.BEATEN: "{branch} changed on the remote while this ran: another run was quicker; the next one looks again",
+    GroupOutcome.FOREIGN: "{branch} has a commit that lockgen did not make, so it is left alone; remove that commit, and the branch"
+    " is refreshed again",
+    GroupOutcome.DECLINED: "a pull request with these moves was closed; newer releases will be proposed",
+    GroupOutcome.LIMITED: "as many are open as [update] max-open allows: {limit}",
+    GroupOutcome.BEATEN: "{branch} changed on the remote during this run: another run was quicker; the next one looks again",
 }
 
 

@@ -11,9 +11,9 @@ from packaging.version import Version
 
 from lockgen.audit import command as audit
 from lockgen.audit.advisory import Advisory
-from lockgen.audit.model import Finding
+from lockgen.audit.model import AuditFinding
 from lockgen.audit.osv_client import API
-from lockgen.core.image_reference import Reference, parse_reference
+from lockgen.core.image_reference import ImageReference, parse_reference
 from lockgen.core.layout import LOCK_PATH, SEEN_PATH
 from lockgen.core.lock import Lock
 from lockgen.core.ports import Progress
@@ -34,11 +34,11 @@ from lockgen.update import base_image_updates as baseimages
 from lockgen.update import plan as planning
 from lockgen.update.clone import Clone
 from lockgen.update.commit_message import made_of
-from lockgen.update.model import BaseCandidate, Blind, Group, Waiting, Weakness
+from lockgen.update.model import BaseCandidate, KnownVulnerability, UnavailableSources, UpdateGroup, Waiting
 
 
 @dataclass(frozen=True)
-class Options:
+class UpdateScanOptions:
     """What the command line says. ``remote`` is a name that git knows, or "." for the clone itself.
 
     ``dry_run`` shows everything and changes nothing; ``no_forge`` makes the branches only. ``database`` is a dump of
@@ -58,7 +58,7 @@ class Options:
     as_json: bool = False
 
 
-class Due:
+class UpdateScan:
     """One look at the base branch, checked out at ``base``.
 
     ``releases`` are those of what may move, by its key; ``findings`` the vulnerabilities that count; ``sights`` is the
@@ -66,7 +66,7 @@ class Due:
     that was no registry and not OSV.
     """
 
-    def __init__(self, clone: Clone, base: Path, options: Options, progress: Progress) -> None:
+    def __init__(self, clone: Clone, base: Path, options: UpdateScanOptions, progress: Progress) -> None:
         self.clone, self.options, self.progress = clone, options, progress
         self.folder = Folder(base, progress)
         self.inputs: Inputs = read_inputs(self.folder)
@@ -74,12 +74,12 @@ class Due:
         self.http = Http()
         self.uploads = Uploads(self.http, self.inputs.manifest)
         self.sights: str | None = None
-        self.blind = Blind(weaknesses=options.no_audit)
+        self.blind = UnavailableSources(weaknesses=options.no_audit)
         self.faults: list[Fault] = []
-        self.findings: tuple[Finding, ...] = ()
+        self.findings: tuple[AuditFinding, ...] = ()
         self._movable = tuple(planning.movable(self.inputs.manifest).values())
         self._unread: set[str] = set()
-        asking = audit.Options(database=options.database, api=options.api, no_cache=options.no_cache)
+        asking = audit.AuditOptions(database=options.database, api=options.api, no_cache=options.no_cache)
         self.knowledge = audit.Knowledge(asking, progress)
         self.releases: Mapping[str, Sequence[Published]] = {}
 
@@ -93,12 +93,12 @@ class Due:
             )
         return parse_lock(data, LOCK_PATH)
 
-    def groups(self) -> tuple[list[Group], list[Waiting]]:
+    def groups(self) -> tuple[list[UpdateGroup], list[Waiting]]:
         """The groups with something to move, and what the policy holds back; ``blind`` is what nobody could say."""
         manifest = self.inputs.manifest
         weaknesses = self._weaknesses()
         self.progress.step("reading the releases of what is pinned")
-        market = planning.Market(
+        market = planning.AvailableReleases(
             self._published(weaknesses),
             self._seen(),
             weaknesses,
@@ -135,7 +135,9 @@ class Due:
                 self._no_image(reference, error)
         return found
 
-    def _bases(self, offers: Sequence[Offer], market: planning.Market) -> tuple[planning.Bases, list[Waiting]]:
+    def _bases(
+        self, offers: Sequence[Offer], market: planning.AvailableReleases
+    ) -> tuple[planning.Bases, list[Waiting]]:
         """The base images that are due, by group, and what the policy holds back."""
         policy = self.inputs.manifest.update
         rules = baseimages.Rules(policy, market.seen, market.now, lambda wanted: digest_of(self.http, wanted))
@@ -151,7 +153,7 @@ class Due:
             waiting += held_back
         return baseimages.grouped(policy, due), waiting
 
-    def _no_image(self, reference: Reference, error: LockgenError) -> None:
+    def _no_image(self, reference: ImageReference, error: LockgenError) -> None:
         group = baseimages.group_of(self.inputs.manifest.update, reference.name)
         said = f"nothing is known of the base image {reference.name}: {error}"
         self._unseeing(group, baseimages.seen_as(reference), said)
@@ -212,7 +214,7 @@ class Due:
         """Writes the record of first sights into a fresh folder."""
         Folder(folder).replace({SEEN_PATH: (self.sights or render_seen({})).encode()})
 
-    def _weaknesses(self) -> dict[str, list[Weakness]]:
+    def _weaknesses(self) -> dict[str, list[KnownVulnerability]]:
         """Known vulnerabilities by package; none where nobody can be asked, and that is said."""
         if self.options.no_audit:
             return {}
@@ -223,7 +225,7 @@ class Due:
             self.blind = replace(self.blind, weaknesses=True)
             return {}
         self.findings = found.open
-        weaknesses: dict[str, list[Weakness]] = {}
+        weaknesses: dict[str, list[KnownVulnerability]] = {}
         for finding in found.open:
             weakness = weakness_of(finding, records.get(finding.holder.name, ()))
             known = weaknesses.setdefault(finding.holder.name, [])
@@ -232,11 +234,11 @@ class Due:
         return weaknesses
 
 
-def weakness_of(finding: Finding, records: Iterable[Advisory] = ()) -> Weakness:
+def weakness_of(finding: AuditFinding, records: Iterable[Advisory] = ()) -> KnownVulnerability:
     """A finding as updates know it; of ``records``, those that speak of it."""
     about = finding.vulnerability
     ids = set(about.ids)
-    return Weakness(
+    return KnownVulnerability(
         finding.holder.name,
         about.id,
         tuple(Version(fixed) for fixed in about.fixed),

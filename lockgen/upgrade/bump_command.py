@@ -16,7 +16,7 @@ from packaging.version import InvalidVersion, Version
 
 from lockgen.conflicts import conflict_render as reasons
 from lockgen.conflicts import explain_command as explain
-from lockgen.conflicts.conflict_search import Explainer, merged
+from lockgen.conflicts.conflict_search import ConflictSearch, merged
 from lockgen.core.accelerator import FAMILY
 from lockgen.core.compat_axes import Pairs
 from lockgen.core.compat_axes import merged as merged_pairs
@@ -26,7 +26,7 @@ from lockgen.core.lock import Lock
 from lockgen.core.manifest import Manifest
 from lockgen.core.ports import Progress
 from lockgen.core.sizes import Weight
-from lockgen.core.toml_positions import Places
+from lockgen.core.toml_positions import TomlPositions
 from lockgen.diff.model import Changes
 from lockgen.diff.plan import compare
 from lockgen.errors import BadInput, Exit, LockgenError, NoResolution
@@ -43,10 +43,10 @@ from lockgen.pairs.command import pairs_of_record
 from lockgen.pairs.table import known_pairs
 from lockgen.size.plan import layered
 from lockgen.upgrade import bump_render as rendering
-from lockgen.upgrade.bump_model import Bumped, Choice, Move, Seat, Stay, Unit, Wish, public
-from lockgen.upgrade.bump_search import Chooser, Pick
-from lockgen.upgrade.pin_groups import Market, unit_of
-from lockgen.upgrade.variant_moves import Surroundings
+from lockgen.upgrade.bump_model import Bumped, Choice, PinGroup, PinMove, PinSite, Stay, UpgradeRequest, public
+from lockgen.upgrade.bump_search import BumpSearch, Pick
+from lockgen.upgrade.pin_groups import AvailableVersions, unit_of
+from lockgen.upgrade.variant_moves import VariantMoves
 
 _TRIES = 8
 """How many lower versions are tried where the variants cannot agree on the newest."""
@@ -56,7 +56,7 @@ Given = dict[KeyPath, tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Options:
+class BumpOptions:
     """What the command line says. ``variants`` are NAME, whose own pins alone move, or NAME=ACCELERATOR.
 
     ``bases`` are VARIANT=IMAGE, or VARIANT for the newest of its kind; ``exclude_newer`` is the new cut-off (ISO 8601,
@@ -88,7 +88,7 @@ def always(_: Bumped) -> bool:
     return True
 
 
-def run(root: Path, words: Sequence[str], options: Options, progress: Progress) -> int:
+def run(root: Path, words: Sequence[str], options: BumpOptions, progress: Progress) -> int:
     """Moves what ``words`` say (NAME, NAME==VERSION), and prints the difference for each image, sizes included.
 
     Raises:
@@ -105,7 +105,7 @@ def run(root: Path, words: Sequence[str], options: Options, progress: Progress) 
     return Exit.DONE
 
 
-def wish(word: str) -> Wish:
+def wish(word: str) -> UpgradeRequest:
     """ "numpy", or "torch==2.5.1".
 
     Raises:
@@ -114,14 +114,14 @@ def wish(word: str) -> Wish:
     name, equals, version = word.partition("==")
     try:
         known = canonicalize_name(name.strip(), validate=True)
-        return Wish(known, str(Version(version)) if equals else None)
+        return UpgradeRequest(known, str(Version(version)) if equals else None)
     except (InvalidName, InvalidVersion):
         hint = "NAME takes the newest that is allowed, NAME==VERSION that one; with one = or a range nothing is exact"
         raise BadInput(f"{word!r} is neither a package nor a package with its version", hint=hint) from None
 
 
 def bumped(
-    folder: Folder, wishes: Sequence[Wish], options: Options, progress: Progress, accept: Accept = always
+    folder: Folder, wishes: Sequence[UpgradeRequest], options: BumpOptions, progress: Progress, accept: Accept = always
 ) -> Bumped:
     """Edits versions.toml, relocks minimally and writes every file anew: all of it, or nothing.
 
@@ -146,15 +146,15 @@ class _Bump:
     """
 
     def __init__(
-        self, folder: Folder, inputs: Inputs, options: Options, progress: Progress, accept: Accept = always
+        self, folder: Folder, inputs: Inputs, options: BumpOptions, progress: Progress, accept: Accept = always
     ) -> None:
         self.folder, self.inputs, self.options, self.progress, self.accept = folder, inputs, options, progress, accept
         self.old = resolving.old_lock(folder, progress)
-        self.surroundings = Surroundings(folder, inputs, options, progress).moved()
+        self.surroundings = VariantMoves(folder, inputs, options, progress).moved()
         self.manifest: Manifest = self.surroundings.manifest
         self._warm = False
 
-    def run(self, wishes: Sequence[Wish]) -> Bumped:
+    def run(self, wishes: Sequence[UpgradeRequest]) -> Bumped:
         named = _by_name(wishes)
         self._imply(named)
         if not named and not self.surroundings.moves and not self.options.bases:
@@ -171,7 +171,7 @@ class _Bump:
         added = {name: version for name, version in free.items() if version is not None}
         opened = tuple(sorted(name for name, version in free.items() if version is None))
         given |= {("added", name): (name, version) for name, version in added.items()}
-        failed: tuple[Inputs, Sequence[Move], NoResolution] | None = None
+        failed: tuple[Inputs, Sequence[PinMove], NoResolution] | None = None
         for tries in itertools.count(1):
             picks = self._picked(open_ones, given, chooser, market)
             stuck = [pick for pick in picks if pick.choice is None]
@@ -197,13 +197,13 @@ class _Bump:
                 return self._made(inputs, lock, done)
         raise AssertionError("unreachable")
 
-    def _rewritten(self, moves: Sequence[Move]) -> Inputs:
+    def _rewritten(self, moves: Sequence[PinMove]) -> Inputs:
         text = rewritten(self.surroundings.text, moves)
         return Inputs(text, parse_manifest(text.encode(), VERSIONS))
 
     def _hoped(
-        self, units: Sequence[Unit], given: Given, picks: Sequence[Pick], added: Mapping[str, str]
-    ) -> tuple[Inputs, Sequence[Move], NoResolution]:
+        self, units: Sequence[PinGroup], given: Given, picks: Sequence[Pick], added: Mapping[str, str]
+    ) -> tuple[Inputs, Sequence[PinMove], NoResolution]:
         """The file with the newest of everything, which is what shall be explained; and what is known of it already."""
         newest = [replace(pick, choice=pick.newest) for pick in picks]
         moves = self._moves(units, given, newest, added)
@@ -212,7 +212,7 @@ class _Bump:
         error = NoResolution(f"{' and '.join(one.name for one in stays)} cannot move", reason=said)
         return self._rewritten(moves), moves, error
 
-    def _bound(self, name: str, among: Sequence[Version], chooser: Chooser) -> str:
+    def _bound(self, name: str, among: Sequence[Version], chooser: BumpSearch) -> str:
         """A requirement that only ``among`` meets, of all that the index has: for what has no pin."""
         requests = [chooser.request(variant) for variant in chooser.variants]
         known = {public(Version(text)) for request in requests for text in chooser.releases.usable(name, request)}
@@ -221,14 +221,14 @@ class _Bump:
         return ",".join([f"{name}>={low}", f"<={high}", *(f"!={version}" for version in others)])
 
     def _moves(
-        self, units: Sequence[Unit], given: Given, picks: Sequence[Pick], added: Mapping[str, str]
-    ) -> tuple[Move, ...]:
-        find = Places(self.inputs.text).find
+        self, units: Sequence[PinGroup], given: Given, picks: Sequence[Pick], added: Mapping[str, str]
+    ) -> tuple[PinMove, ...]:
+        find = TomlPositions(self.inputs.text).find
         pins = sorted(_moves(units, given, picks), key=lambda move: find(move.path) or (0, 0))
-        new = [Move(name, None, version, ("pins", name)) for name, version in sorted(added.items())]
+        new = [PinMove(name, None, version, ("pins", name)) for name, version in sorted(added.items())]
         return (*self.surroundings.moves, *pins, *new)
 
-    def _note_others(self, units: Sequence[Unit]) -> None:
+    def _note_others(self, units: Sequence[PinGroup]) -> None:
         for seat in (seat for unit in units for seat in unit.others):
             variant = " and ".join(seat.variants)
             self.progress.note(
@@ -251,9 +251,9 @@ class _Bump:
         about = self.surroundings
         return about.only if about.only or name not in FAMILY else tuple(about.accelerators)
 
-    def _sorted(self, named: Mapping[str, str | None]) -> tuple[list[Unit], dict[str, str | None]]:
+    def _sorted(self, named: Mapping[str, str | None]) -> tuple[list[PinGroup], dict[str, str | None]]:
         """The units that move, torch's first; and what has no pin, with the version wished for."""
-        found: dict[str, Unit] = {}
+        found: dict[str, PinGroup] = {}
         free: dict[str, str | None] = {}
         for name, version in named.items():
             unit = unit_of(self.manifest, name, self._only(name))
@@ -288,7 +288,7 @@ class _Bump:
                 hint=f"--add-pin adds it to [pins]; lockgen bump {name} takes the newest that fits, without a pin",
             )
 
-    def _check_held(self, unit: Unit, named: Mapping[str, str | None]) -> None:
+    def _check_held(self, unit: PinGroup, named: Mapping[str, str | None]) -> None:
         """A held pin is moved by people only: by whoever names its version."""
         for seat in unit.held:
             if named.get(seat.name) is None:
@@ -300,7 +300,7 @@ class _Bump:
 
     # -- what it comes to ------------------------------------------------------
 
-    def _chooser(self, units: Sequence[Unit]) -> Chooser:
+    def _chooser(self, units: Sequence[PinGroup]) -> BumpSearch:
         options = self.options
         http = Http()
         targets = [self.manifest.target]
@@ -311,7 +311,7 @@ class _Bump:
         pairs = all_pairs(self.folder, self.manifest, indexes)
         accelerators = self.surroundings.accelerators
         releases = IndexReleases(http)
-        return Chooser(
+        return BumpSearch(
             session=explainer.session,
             manifest=self.manifest,
             indexes=indexes,
@@ -322,9 +322,9 @@ class _Bump:
             settled=explain.is_settled(self.manifest),
         )
 
-    def _explainer(self, inputs: Inputs, indexes: Mapping[str, ExplicitIndex]) -> Explainer:
+    def _explainer(self, inputs: Inputs, indexes: Mapping[str, ExplicitIndex]) -> ConflictSearch:
         options = self.options
-        asking = explain.Options(
+        asking = explain.ExplainOptions(
             offline=options.offline,
             live=options.live,
             seconds=options.seconds,
@@ -334,11 +334,11 @@ class _Bump:
         return explain.prepared(self.folder, inputs, asking, self.progress, indexes)
 
     def _given(
-        self, units: Sequence[Unit], named: Mapping[str, str | None], market: Market
-    ) -> tuple[Given, list[Unit]]:
+        self, units: Sequence[PinGroup], named: Mapping[str, str | None], market: AvailableVersions
+    ) -> tuple[Given, list[PinGroup]]:
         """The pins whose version is named, and the units of which the newest is wanted."""
         given: Given = {}
-        open_ones: list[Unit] = []
+        open_ones: list[PinGroup] = []
         for unit in units:
             exact = {name: Version(v) for name in unit.names if (v := named.get(name)) is not None}
             if exact:
@@ -348,7 +348,9 @@ class _Bump:
                 open_ones.append(unit)
         return given, open_ones
 
-    def _picked(self, open_ones: Sequence[Unit], given: Given, chooser: Chooser, market: Market) -> list[Pick]:
+    def _picked(
+        self, open_ones: Sequence[PinGroup], given: Given, chooser: BumpSearch, market: AvailableVersions
+    ) -> list[Pick]:
         if not open_ones:
             return []
         self.progress.step(f"looking for the newest {', '.join(unit.name for unit in open_ones)}")
@@ -357,7 +359,7 @@ class _Bump:
             self._warm = True
         return chooser.newest(open_ones, market, given, all_move=self.options.whole)
 
-    def _exact(self, unit: Unit, exact: Mapping[str, Version], market: Market) -> Choice:
+    def _exact(self, unit: PinGroup, exact: Mapping[str, Version], market: AvailableVersions) -> Choice:
         self._check_build(unit, exact)
         choice = market.choice(unit, exact)
         if choice is None:
@@ -374,7 +376,7 @@ class _Bump:
         self._check_accelerator(unit, choice, market)
         return choice
 
-    def _check_build(self, unit: Unit, exact: Mapping[str, Version]) -> None:
+    def _check_build(self, unit: PinGroup, exact: Mapping[str, Version]) -> None:
         """Another local part is another build, often for another accelerator: that is no newer version."""
         for name, version in exact.items():
             seats = [seat for seat in unit.seats if seat.name == name]
@@ -387,7 +389,7 @@ class _Bump:
                 seat = next((seat for seat in seats if seat.version.local != "cpu"), seats[0])
                 raise self._another_build(seat, str(version), version.local)
 
-    def _check_accelerator(self, unit: Unit, choice: Choice, market: Market) -> None:
+    def _check_accelerator(self, unit: PinGroup, choice: Choice, market: AvailableVersions) -> None:
         """The default index's torch says nowhere what it is built for, and a newer one may be for another CUDA."""
         for seat in unit.seats:
             wanted = Version(choice.of(seat))
@@ -396,7 +398,7 @@ class _Bump:
             if would is not None and was is not None and would not in asked:
                 raise self._another_build(seat, str(wanted), would)
 
-    def _another_build(self, seat: Seat, version: str, label: str) -> BadInput:
+    def _another_build(self, seat: PinSite, version: str, label: str) -> BadInput:
         variant = seat.variants[0] if seat.variants else "VARIANT"
         return BadInput(
             f"{seat.name} {version} is a build for {label}, and {seat.name} {seat.version} is not",
@@ -420,7 +422,7 @@ class _Bump:
         return done
 
     def _locked(self, inputs: Inputs, opened: tuple[str, ...], bounds: tuple[str, ...]) -> Lock:
-        options = resolving.Options(
+        options = resolving.ResolveOptions(
             resolver=self.options.resolver,
             offline=self.options.offline,
             live=self.options.live,
@@ -429,7 +431,7 @@ class _Bump:
         )
         return resolving.resolved(self.folder, inputs, self.old, options, self.progress)
 
-    def _explained(self, inputs: Inputs, moves: Sequence[Move], error: NoResolution) -> LockgenError:
+    def _explained(self, inputs: Inputs, moves: Sequence[PinMove], error: NoResolution) -> LockgenError:
         """What `lockgen explain` says of the edited text; the resolver's own words where that finds nothing."""
         self.progress.step("there is no solution; looking for the reason")
         indexes = explicit_indexes(
@@ -468,7 +470,7 @@ def all_pairs(folder: Folder, manifest: Manifest, indexes: Mapping[str, Explicit
     return merged_pairs(pairs, known_pairs(folder, declared))
 
 
-def rewritten(text: str, moves: Sequence[Move]) -> str:
+def rewritten(text: str, moves: Sequence[PinMove]) -> str:
     """``text``, a versions.toml, with ``moves`` made; comments, order and quotes stay.
 
     Raises:
@@ -478,10 +480,10 @@ def rewritten(text: str, moves: Sequence[Move]) -> str:
     # What is added has no old value, and the cut-off is no string: both are in the text already, but for pins.
     there = [move for move in moves if move.old is not None and move.kind != "cut-off"]
     edits = [Edit(*_at(document, move.path), move.new) for move in there]
-    result = edited(text, edits, Places(text).find, VERSIONS) if edits else text
+    result = edited(text, edits, TomlPositions(text).find, VERSIONS) if edits else text
     for move in moves:
         if move.old is None and move.kind == "pin":
-            result = with_pin(result, move.name, move.new, Places(result).find, VERSIONS)
+            result = with_pin(result, move.name, move.new, TomlPositions(result).find, VERSIONS)
     return result
 
 
@@ -492,7 +494,7 @@ def _at(document: Any, path: KeyPath) -> tuple[KeyPath, str]:
     return ((*path, "version"), str(document["version"])) if isinstance(document, dict) else (path, str(document))
 
 
-def _by_name(wishes: Sequence[Wish]) -> dict[str, str | None]:
+def _by_name(wishes: Sequence[UpgradeRequest]) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for one in wishes:
         name = str(canonicalize_name(one.name))
@@ -506,14 +508,14 @@ def _exact(version: str | None) -> Version | None:
     return Version(version) if version is not None else None
 
 
-def _moves(units: Sequence[Unit], given: Given, picks: Iterable[Pick]) -> list[Move]:
+def _moves(units: Sequence[PinGroup], given: Given, picks: Iterable[Pick]) -> list[PinMove]:
     chosen = dict(given)
     for pick in picks:
         if pick.choice is not None:
             chosen |= {seat.pin.path: (seat.name, pick.choice.of(seat)) for seat in pick.unit.seats}
-    seats: list[Seat] = [seat for unit in units for seat in unit.seats if seat.pin.path in chosen]
+    seats: list[PinSite] = [seat for unit in units for seat in unit.seats if seat.pin.path in chosen]
     return [
-        Move(seat.name, str(seat.version), chosen[seat.pin.path][1], seat.pin.path)
+        PinMove(seat.name, str(seat.version), chosen[seat.pin.path][1], seat.pin.path)
         for seat in seats
         if Version(chosen[seat.pin.path][1]) != seat.version
     ]
@@ -534,4 +536,4 @@ def _weights(old: Lock | None, new: Lock, changes: Changes) -> tuple[Weight, ...
     return tuple(Weight(tag, before.get(tag), after.get(tag)) for tag in sorted(tags))
 
 
-__all__ = ["Bumped", "Move", "Options", "Wish", "bumped", "run", "wish"]
+__all__ = ["BumpOptions", "Bumped", "PinMove", "UpgradeRequest", "bumped", "run", "wish"]

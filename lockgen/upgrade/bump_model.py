@@ -14,7 +14,7 @@ from lockgen.diff.model import Changes
 
 
 @dataclass(frozen=True)
-class Wish:
+class UpgradeRequest:
     """A package (canonical name) and the exact version that it shall have; None is the newest that is allowed.
 
     ``among`` are the public versions that are allowed besides; empty: all.
@@ -29,7 +29,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class PinSite:
     """One pin of a package, and the variants with images in which it holds."""
 
     name: str
@@ -42,7 +42,7 @@ class Seat:
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class PinGroup:
     """Pins that move as one: those of a package that agree, or those of torch's family.
 
     ``name`` is the package that leads: torch, where it is pinned. ``others`` are pins of the same packages that some
@@ -50,8 +50,8 @@ class Unit:
     """
 
     name: str
-    seats: tuple[Seat, ...]
-    others: tuple[Seat, ...] = ()
+    seats: tuple[PinSite, ...]
+    others: tuple[PinSite, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ class Unit:
         return tuple(dict.fromkeys(variant for seat in self.seats for variant in seat.variants))
 
     @property
-    def held(self) -> tuple[Seat, ...]:
+    def held(self) -> tuple[PinSite, ...]:
         return tuple(seat for seat in self.seats if seat.pin.held)
 
     @property
@@ -78,13 +78,13 @@ class Choice:
     version: Version
     versions: tuple[tuple[KeyPath, str], ...]
 
-    def of(self, seat: Seat) -> str:
+    def of(self, seat: PinSite) -> str:
         """The version, as it would be written, of ``seat``."""
         return dict(self.versions)[seat.pin.path]
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class PinMove:
     """One value of versions.toml: a pin, the index of a variant, its base image, the cut-off, or what is added.
 
     ``name`` is the package or the variant; ``path`` are the keys in the file; ``old`` is None for what is added.
@@ -119,7 +119,7 @@ class Bumped:
     ``text`` is the new versions.toml; ``files`` are the paths that were written, or would be.
     """
 
-    moves: tuple[Move, ...]
+    moves: tuple[PinMove, ...]
     changes: Changes
     stays: tuple[Stay, ...] = ()
     short: tuple[Stay, ...] = ()

@@ -11,7 +11,7 @@ from lockgen.core.sizes import Bytes, Weight
 from lockgen.core.text_table import table
 from lockgen.diff import render as changes
 from lockgen.size.render import download, installed
-from lockgen.upgrade.bump_model import Bumped, Move, Stay
+from lockgen.upgrade.bump_model import Bumped, PinMove, Stay
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -33,13 +33,13 @@ def text(bumped: Bumped, *, dry_run: bool) -> str:
     return "\n\n".join(blocks) or "nothing to move: everything that was named is so already"
 
 
-def _moves(moves: Sequence[Move]) -> str:
+def _moves(moves: Sequence[PinMove]) -> str:
     rows = [(move.name, f"{move.old or 'no pin'} -> {move.new}", place(move)) for move in moves]
     widths = [max(len(row[n]) for row in rows) for n in range(2)]
     return "\n".join(f"{name:{widths[0]}}  {moved:{widths[1]}}  {where}" for name, moved, where in rows)
 
 
-def place(move: Move) -> str:
+def place(move: PinMove) -> str:
     """The keys of a value as people write them: ``variants.cuda.pins.torch``."""
     return ".".join(key if _BARE.fullmatch(key := str(part)) else json.dumps(key) for part in move.path)
 

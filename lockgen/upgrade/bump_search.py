@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 
 from packaging.version import Version
 
-from lockgen.conflicts.constraints import Elements, named_in
-from lockgen.conflicts.model import Answer, Element, Verdict
-from lockgen.conflicts.oracle import Session
+from lockgen.conflicts.constraints import Constraints, named_in
+from lockgen.conflicts.model import Answer, Constraint, Verdict
+from lockgen.conflicts.oracle import Oracle
 from lockgen.conflicts.reasons import short_reason
 from lockgen.core.accelerator import FAMILY
 from lockgen.core.compat_axes import Pairs
@@ -25,13 +25,13 @@ from lockgen.core.resolution import Request
 from lockgen.errors import ToolFailed
 from lockgen.index.ports import Releases
 from lockgen.lock.requests import order_of_variants
-from lockgen.upgrade.bump_model import Choice, Unit, public
-from lockgen.upgrade.pin_groups import Market
+from lockgen.upgrade.bump_model import Choice, PinGroup, public
+from lockgen.upgrade.pin_groups import AvailableVersions
 
 _PATIENCE = 3
 """How many releases of which nobody can tell (they do not build, the index is slow) are passed over."""
 
-Given = Mapping[KeyPath, tuple[str, str]]
+GivenVersions = Mapping[KeyPath, tuple[str, str]]
 """Pins that have a version already: path to name and version."""
 Rest = Mapping[KeyPath, str]
 """Bounds of the pins that are still to be chosen, by path."""
@@ -44,20 +44,20 @@ class Pick:
     ``reason``: why the newest does not fit, in one line; "" where it does.
     """
 
-    unit: Unit
+    unit: PinGroup
     choice: Choice | None
     newest: Choice | None = None
     reason: str = ""
 
 
 @dataclass
-class Chooser:
+class BumpSearch:
     """Questions about one family. ``accelerators`` are those that variants are moved to.
 
     ``settled``: no release can come any more. Else a no of the cache, which may be of last week, is asked again.
     """
 
-    session: Session
+    session: Oracle
     manifest: Manifest
     indexes: Mapping[str, ExplicitIndex]
     releases: Releases
@@ -68,7 +68,7 @@ class Chooser:
 
     def __post_init__(self) -> None:
         self.variants = order_of_variants(self.manifest)
-        self.solves = {name: Elements(self.manifest, [name], self.indexes) for name in self.variants}
+        self.solves = {name: Constraints(self.manifest, [name], self.indexes) for name in self.variants}
 
     def warm(self) -> list[Verdict]:
         """What each variant says of the family as it is.
@@ -81,7 +81,7 @@ class Chooser:
         """The family as it is."""
         return self._request(variant, ())
 
-    def market(self, units: Collection[Unit]) -> Market:
+    def market(self, units: Collection[PinGroup]) -> AvailableVersions:
         """What the indexes offer for ``units``."""
         listed: dict[tuple[str, str], Sequence[Version]] = {}
         routed: set[tuple[str, str]] = set()
@@ -92,9 +92,11 @@ class Chooser:
                 if seat.name in request.routes:
                     routed.add((seat.name, variant))
         amd64 = self.manifest.target.platform == "linux/amd64"
-        return Market(listed, self.pairs, routed, self.accelerators, amd64)
+        return AvailableVersions(listed, self.pairs, routed, self.accelerators, amd64)
 
-    def newest(self, units: Sequence[Unit], market: Market, given: Given, *, all_move: bool = False) -> list[Pick]:
+    def newest(
+        self, units: Sequence[PinGroup], market: AvailableVersions, given: GivenVersions, *, all_move: bool = False
+    ) -> list[Pick]:
         """The newest that each of ``units`` can have, the first before the others, with all that is ``given``.
 
         ``given`` are pins that have a version already: path to name and version. With ``all_move`` none is chosen
@@ -128,9 +130,9 @@ class Chooser:
 
     def _pick(
         self,
-        unit: Unit,
+        unit: PinGroup,
         options: Sequence[Choice],
-        fixed: Given,
+        fixed: GivenVersions,
         rest: Rest,
     ) -> Pick:
         """The newest of ``options`` that fits. One of which nobody can tell is passed over, a few times."""
@@ -153,7 +155,7 @@ class Chooser:
             raise ToolFailed(f"which {unit.name} fits is not known", reason=reason)
         return Pick(unit, None, options[-1] if options else None, reason)
 
-    def _refusal(self, unit: Unit, choice: Choice, fixed: Given, rest: Rest) -> tuple[str, Verdict] | None:
+    def _refusal(self, unit: PinGroup, choice: Choice, fixed: GivenVersions, rest: Rest) -> tuple[str, Verdict] | None:
         """The first variant that cannot have ``choice``, and what it says; None where all can."""
         for variant in unit.variants:
             lines = {seat.pin.path: f"{seat.name}=={choice.of(seat)}" for seat in unit.seats}
@@ -162,7 +164,7 @@ class Chooser:
                 return variant, verdict
         return None
 
-    def _below(self, variant: str, unit: Unit, options: Sequence[Choice], fixed: Given, rest: Rest) -> int:
+    def _below(self, variant: str, unit: PinGroup, options: Sequence[Choice], fixed: GivenVersions, rest: Rest) -> int:
         """The position in ``options`` of the newest that ``variant`` can have; -1 where it can have none."""
         if unit.name in FAMILY or any(Version(text).local for choice in options for _, text in choice.versions):
             return len(options) - 1  # one by one
@@ -179,7 +181,7 @@ class Chooser:
             best = order.index(public(Version(found)))
         return best
 
-    def _with(self, variant: str, fixed: Given, rest: Rest, lines: Mapping[KeyPath, str]) -> Request:
+    def _with(self, variant: str, fixed: GivenVersions, rest: Rest, lines: Mapping[KeyPath, str]) -> Request:
         """The family with ``fixed``, ``rest`` and ``lines`` for the pins at their paths."""
         said = {path: f"{name}=={version}" for path, (name, version) in fixed.items()} | dict(rest) | dict(lines)
         return self._request(variant, said.keys(), said.items())
@@ -198,20 +200,22 @@ class Chooser:
             return self.session.ask(request, warm=True)
         return verdict
 
-    def _unanswered(self, variant: str, unit: Unit, verdict: Verdict) -> ToolFailed:
+    def _unanswered(self, variant: str, unit: PinGroup, verdict: Verdict) -> ToolFailed:
         return ToolFailed(
             f"which {unit.name} the images of {variant} can have is not known",
             reason=verdict.reason or None,
             hint="run it without --offline" if self.offline else "name the version: NAME==VERSION",
         )
 
-    def _why(self, variant: str, unit: Unit, choice: Choice, fixed: Given, rest: Rest, verdict: Verdict) -> str:
+    def _why(
+        self, variant: str, unit: PinGroup, choice: Choice, fixed: GivenVersions, rest: Rest, verdict: Verdict
+    ) -> str:
         """One line: the need that stands in the way."""
         paths = {seat.pin.path for seat in unit.seats}
         moved = dict(rest) | {path: f"{name}=={version}" for path, (name, version) in fixed.items()}
         moved |= {seat.pin.path: f"{seat.name}=={choice.of(seat)}" for seat in unit.seats}
         solve = self.solves[variant]
-        elements: list[Element] = []
+        elements: list[Constraint] = []
         for element in solve.all:
             text = moved.get(element.path, element.text) if element.kind == "pin" else element.text
             elements.append(replace(element, text=text))
@@ -219,7 +223,7 @@ class Chooser:
         return short_reason(ours, verdict.reason)
 
 
-def _between(unit: Unit, options: Sequence[Choice], *, all_move: bool) -> Iterable[tuple[KeyPath, str]]:
+def _between(unit: PinGroup, options: Sequence[Choice], *, all_move: bool) -> Iterable[tuple[KeyPath, str]]:
     """The bounds of what ``unit`` could become: from its own version on, with ``all_move`` from the next one on."""
     for seat in unit.seats:
         versions = [public(Version(choice.of(seat))) for choice in options]

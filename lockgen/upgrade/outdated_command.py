@@ -25,13 +25,13 @@ from lockgen.outputs.resolve_command import old_lock
 from lockgen.registry import base_images as baseimages
 from lockgen.upgrade import outdated_render as rendering
 from lockgen.upgrade.bump_command import all_pairs
-from lockgen.upgrade.bump_search import Chooser
-from lockgen.upgrade.outdated_model import BaseRow, Survey
-from lockgen.upgrade.outdated_search import Surveyor
+from lockgen.upgrade.bump_search import BumpSearch
+from lockgen.upgrade.outdated_model import OutdatedBase, Survey
+from lockgen.upgrade.outdated_search import OutdatedSearch
 
 
 @dataclass(frozen=True)
-class Options:
+class OutdatedOptions:
     """What the command line says. ``fail_on`` is what makes the exit code 1: "outdated", "unknown"."""
 
     as_json: bool = False
@@ -44,7 +44,7 @@ class Options:
     no_cache: bool = False
 
 
-def run(root: Path, options: Options, progress: Progress) -> int:
+def run(root: Path, options: OutdatedOptions, progress: Progress) -> int:
     """Prints a row for each pin, each of torch's families and each base image.
 
     Exit.DONE, whatever they say: old versions are no fault. Exit.FOUND where ``fail_on`` names what there is.
@@ -67,7 +67,7 @@ def run(root: Path, options: Options, progress: Progress) -> int:
     return Exit.FOUND if bad else Exit.DONE
 
 
-def survey(folder: Folder, options: Options, progress: Progress) -> Survey:
+def survey(folder: Folder, options: OutdatedOptions, progress: Progress) -> Survey:
     """Every row, for who wants them as values.
 
     Raises:
@@ -78,7 +78,7 @@ def survey(folder: Folder, options: Options, progress: Progress) -> Survey:
         manifest = inputs.manifest
         lock = old_lock(folder, progress)
         http = Http()
-        asking = explain.Options(
+        asking = explain.ExplainOptions(
             offline=options.offline,
             live=options.live,
             seconds=options.seconds,
@@ -92,16 +92,16 @@ def survey(folder: Folder, options: Options, progress: Progress) -> Survey:
         pairs = all_pairs(folder, manifest, indexes)
     releases = IndexReleases(http)
     settled = explain.is_settled(manifest)
-    chooser = Chooser(explainer.session, manifest, indexes, releases, pairs, options.offline, settled=settled)
+    chooser = BumpSearch(explainer.session, manifest, indexes, releases, pairs, options.offline, settled=settled)
     progress.step("resolving the family as it is")
     verdicts = chooser.warm()
     fitting = all(verdict.answer is Answer.YES for verdict in verdicts)
-    rows = Surveyor(chooser, releases, explainer.parallel, progress, lock, fitting).rows()
+    rows = OutdatedSearch(chooser, releases, explainer.parallel, progress, lock, fitting).rows()
     bases = _bases(manifest, http, explainer.parallel, progress, offline=options.offline)
     return Survey(tuple(rows), tuple(bases), tuple(_notes(manifest, options, verdicts, fitting=fitting)))
 
 
-def _notes(manifest: Manifest, options: Options, verdicts: Sequence[Verdict], *, fitting: bool) -> list[str]:
+def _notes(manifest: Manifest, options: OutdatedOptions, verdicts: Sequence[Verdict], *, fitting: bool) -> list[str]:
     found = []
     if options.offline:
         found.append("--offline: which releases and base images there are, and how old they are, is not asked")
@@ -115,14 +115,16 @@ def _notes(manifest: Manifest, options: Options, verdicts: Sequence[Verdict], *,
     return found
 
 
-def _bases(manifest: Manifest, http: Http, parallel: Parallel, progress: Progress, *, offline: bool) -> list[BaseRow]:
+def _bases(
+    manifest: Manifest, http: Http, parallel: Parallel, progress: Progress, *, offline: bool
+) -> list[OutdatedBase]:
     """A row for each base image that is named, whatever its variants."""
     variants = baseimages.by_reference(manifest)
     progress.step(f"asking for {len(variants)} base images")
 
-    def one(text: str) -> BaseRow:
+    def one(text: str) -> OutdatedBase:
         reference = parse_reference(text)
-        row = BaseRow(text, variants[text], reference.digest)
+        row = OutdatedBase(text, variants[text], reference.digest)
         if offline:
             return replace(row, unknown="--offline asks no registry", listed=False)
         if not reference.tagged and reference.digest is not None:

@@ -9,7 +9,7 @@ from lockgen.core.key_path import KeyPath
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class FamilyMember:
     """One pin of a row: its package, its version, and what it would be with the newest that fits."""
 
     name: str
@@ -19,7 +19,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class OutdatedPin:
     """A pin, or torch's family of one table: ``members`` move as one, and ``name`` leads.
 
     ``fits`` is the newest that the family can have with all else as it is (``current`` where that is it), ``newest``
@@ -29,7 +29,7 @@ class Row:
     """
 
     name: str
-    members: tuple[Member, ...]
+    members: tuple[FamilyMember, ...]
     table: str | None
     variants: tuple[str, ...]
     images: tuple[str, ...]
@@ -49,7 +49,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class BaseRow:
+class OutdatedBase:
     """A base image. ``pinned`` is the digest that versions.toml names, ``digest`` what its tag is now.
 
     ``tag`` is a newer one of the same kind, None where there is none; ``unknown`` says why nobody knows
@@ -79,8 +79,8 @@ class BaseRow:
 class Survey:
     """All rows, in the order of the file, and what is to be told of all of them."""
 
-    rows: tuple[Row, ...]
-    bases: tuple[BaseRow, ...]
+    rows: tuple[OutdatedPin, ...]
+    bases: tuple[OutdatedBase, ...]
     notes: tuple[str, ...] = ()
 
     @property

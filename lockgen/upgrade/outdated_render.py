@@ -9,7 +9,7 @@ from typing import Any
 
 from lockgen.core.index import Release
 from lockgen.core.text_table import table
-from lockgen.upgrade.outdated_model import BaseRow, Row, Survey
+from lockgen.upgrade.outdated_model import OutdatedBase, OutdatedPin, Survey
 
 FORMAT = 1
 _IMAGES = 3
@@ -57,7 +57,7 @@ def as_json(survey: Survey, now: datetime) -> dict[str, Any]:
     }
 
 
-def _row_data(row: Row, now: datetime) -> dict[str, Any]:
+def _row_data(row: OutdatedPin, now: datetime) -> dict[str, Any]:
     return {
         "name": row.name,
         "members": [{"name": m.name, "path": list(m.path), "current": m.current, "fits": m.fits} for m in row.members],
@@ -83,7 +83,7 @@ def _release_data(release: Release | None, now: datetime) -> dict[str, Any] | No
     return {"version": release.version, "uploaded": uploaded, "age": release.age(now)}
 
 
-def _base_data(base: BaseRow) -> dict[str, Any]:
+def _base_data(base: OutdatedBase) -> dict[str, Any]:
     return {
         "image": base.reference,
         "variants": list(base.variants),
@@ -94,7 +94,7 @@ def _base_data(base: BaseRow) -> dict[str, Any]:
     }
 
 
-def _cells(row: Row, now: datetime) -> list[str]:
+def _cells(row: OutdatedPin, now: datetime) -> list[str]:
     label = ", ".join(dict.fromkeys([row.name, *(member.name for member in row.members)]))
     return [
         f"{label} ({row.table})" if row.table else label,
@@ -113,7 +113,7 @@ def _age(release: Release | None, now: datetime) -> str:
     return "" if age is None else str(age)
 
 
-def _base(base: BaseRow) -> list[str]:
+def _base(base: OutdatedBase) -> list[str]:
     now = base.digest.removeprefix("sha256:")[:12] if base.digest else ""
     digest = "not pinned" if base.pinned is None else f"now {now}" if base.moved else "the newest"
     if base.unknown and base.digest is None:
@@ -134,7 +134,7 @@ def _remarks(survey: Survey) -> list[str]:
     return found + [f"{reason}: {', '.join(names)}" for reason, names in together.items()]
 
 
-def _where(row: Row) -> str:
+def _where(row: OutdatedPin) -> str:
     return f"{row.name} ({row.table})" if row.table else row.name
 
 

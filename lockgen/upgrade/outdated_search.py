@@ -13,34 +13,34 @@ from lockgen.core.ports import Parallel, Progress
 from lockgen.errors import LockgenError
 from lockgen.index.ports import Publications
 from lockgen.lock.closure import Closures
-from lockgen.upgrade.bump_model import Seat, Unit, public
-from lockgen.upgrade.bump_search import Chooser, Pick
-from lockgen.upgrade.outdated_model import Member, Row
-from lockgen.upgrade.pin_groups import Market, units
+from lockgen.upgrade.bump_model import PinGroup, PinSite, public
+from lockgen.upgrade.bump_search import BumpSearch, Pick
+from lockgen.upgrade.outdated_model import FamilyMember, OutdatedPin
+from lockgen.upgrade.pin_groups import AvailableVersions, units
 
 CUT_OFF = "newer than exclude-newer"
 
 
 @dataclass(frozen=True)
-class Surveyor:
+class OutdatedSearch:
     """``lock`` says which images hold what; without one, only who asks by name is known. ``fitting``: whether
     there is any solution, without which nothing can be said to fit.
     """
 
-    chooser: Chooser
+    chooser: BumpSearch
     publications: Publications
     parallel: Parallel
     progress: Progress
     lock: Lock | None
     fitting: bool = True
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[OutdatedPin]:
         """A row for each pin, and one for torch's family in each table, in the order of the file's tables."""
         every = units(self.chooser.manifest)
         self.progress.step(f"asking for the releases of {len(every)} pins")
         return self.parallel.each(self._row, every)
 
-    def _row(self, unit: Unit) -> Row:
+    def _row(self, unit: PinGroup) -> OutdatedPin:
         lead = next(seat for seat in unit.seats if seat.name == unit.name)
         published, unknown = self._published(lead)
         by_version = {Version(release.version): release for release in published}
@@ -53,7 +53,7 @@ class Surveyor:
                 unknown = unknown or _said(error)
         newest = self._newest(lead, published)
         fits = self._fits(lead, pick, by_version)
-        return Row(
+        return OutdatedPin(
             name=unit.name,
             members=tuple(_member(seat, pick) for seat in unit.seats),
             table=str(lead.pin.path[1]) if lead.pin.path[0] == "variants" else None,
@@ -69,14 +69,14 @@ class Surveyor:
             unknown=unknown,
         )
 
-    def _published(self, lead: Seat) -> tuple[Sequence[Release], str]:
+    def _published(self, lead: PinSite) -> tuple[Sequence[Release], str]:
         variant = next(iter(lead.variants), self.chooser.variants[0])
         try:
             return self.publications.published(lead.name, self.chooser.request(variant)), ""
         except LockgenError as error:
             return (), _said(error)
 
-    def _newest(self, lead: Seat, published: Iterable[Release]) -> Release | None:
+    def _newest(self, lead: PinSite, published: Iterable[Release]) -> Release | None:
         """The newest of the same build: with another local part it would be for another accelerator."""
         found = []
         for release in published:
@@ -88,13 +88,13 @@ class Surveyor:
             found.append((public(version), version.local is None, release))
         return max(found, key=lambda entry: entry[:2])[2] if found else None
 
-    def _fits(self, lead: Seat, pick: Pick | None, by_version: dict[Version, Release]) -> Release | None:
+    def _fits(self, lead: PinSite, pick: Pick | None, by_version: dict[Version, Release]) -> Release | None:
         if pick is None:
             return None
         text = pick.choice.of(lead) if pick.choice is not None else str(lead.version)
         return by_version.get(Version(text)) or Release(text)
 
-    def _bar(self, unit: Unit, market: Market | None, pick: Pick | None, newest: Release | None) -> str:
+    def _bar(self, unit: PinGroup, market: AvailableVersions | None, pick: Pick | None, newest: Release | None) -> str:
         """Why the newest at all is not asked for."""
         if market is None or pick is None or newest is None:
             return ""
@@ -107,7 +107,7 @@ class Surveyor:
             return CUT_OFF
         return market.bar(unit, version)
 
-    def _images(self, unit: Unit) -> Iterable[str]:
+    def _images(self, unit: PinGroup) -> Iterable[str]:
         if self.lock is not None:
             closures = Closures(self.lock)
             mine = [image for image in self.lock.images if image.variant in unit.variants]
@@ -118,11 +118,11 @@ class Surveyor:
         return sorted(held)
 
 
-def _member(seat: Seat, pick: Pick | None) -> Member:
+def _member(seat: PinSite, pick: Pick | None) -> FamilyMember:
     fits = None
     if pick is not None:
         fits = pick.choice.of(seat) if pick.choice is not None else str(seat.version)
-    return Member(seat.name, seat.pin.path, str(seat.version), fits)
+    return FamilyMember(seat.name, seat.pin.path, str(seat.version), fits)
 
 
 def _said(error: LockgenError) -> str:

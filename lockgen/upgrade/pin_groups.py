@@ -16,7 +16,7 @@ from lockgen.core.compat_axes import TORCH, Pairs
 from lockgen.core.key_path import KeyPath
 from lockgen.core.manifest import Manifest
 from lockgen.lock.requests import order_of_variants
-from lockgen.upgrade.bump_model import Choice, Seat, Unit, public
+from lockgen.upgrade.bump_model import Choice, PinGroup, PinSite, public
 
 Listed = Mapping[tuple[str, str], Sequence[Version]]
 """Package and variant to the releases that the variant's index has of it, files for the target only."""
@@ -27,7 +27,7 @@ def family_of(name: str) -> tuple[str, ...]:
     return FAMILY if name in FAMILY else (name,)
 
 
-def unit_of(manifest: Manifest, name: str, only: Collection[str] = ()) -> Unit | None:
+def unit_of(manifest: Manifest, name: str, only: Collection[str] = ()) -> PinGroup | None:
     """The pins that move when ``name`` does; ``only`` those that hold in no other variants. None where there is none.
 
     Where tables disagree about the version, the family's pin leads, else that of the variant with most images; a
@@ -41,57 +41,57 @@ def unit_of(manifest: Manifest, name: str, only: Collection[str] = ()) -> Unit |
     names = {seat.name for seat in seats}
     lead = name if name in names and name not in FAMILY else next(n for n in family_of(name) if n in names)
     versions: dict[str, Version] = {}
-    chosen: list[Seat] = []
-    others: list[Seat] = []
+    chosen: list[PinSite] = []
+    others: list[PinSite] = []
     for table in _tables(seats, lead):
         agrees = all(versions.get(seat.name, public(seat.version)) == public(seat.version) for seat in table)
         (chosen if agrees else others).extend(table)
         if agrees:
             versions |= {seat.name: public(seat.version) for seat in table}
-    return Unit(lead, tuple(chosen), tuple(others))
+    return PinGroup(lead, tuple(chosen), tuple(others))
 
 
-def units(manifest: Manifest) -> list[Unit]:
+def units(manifest: Manifest) -> list[PinGroup]:
     """Every pin of the file, in units: torch's family is one for each table, any other package one for all."""
-    found: list[Unit] = []
+    found: list[PinGroup] = []
     pinned = [*manifest.pins, *(name for variant in manifest.variants.values() for name in variant.pins)]
     for name in dict.fromkeys(pinned):
         seats = _seats(manifest, name)
         if name not in FAMILY:
-            by_version: dict[Version, list[Seat]] = {}
+            by_version: dict[Version, list[PinSite]] = {}
             for seat in seats:
                 by_version.setdefault(public(seat.version), []).append(seat)
-            found += [Unit(name, tuple(group)) for group in by_version.values()]
+            found += [PinGroup(name, tuple(group)) for group in by_version.values()]
     family = [seat for name in FAMILY for seat in _seats(manifest, name)]
     for table in _tables(family, TORCH):
         lead = next(name for name in FAMILY if any(seat.name == name for seat in table))
-        found.append(Unit(lead, tuple(table)))
+        found.append(PinGroup(lead, tuple(table)))
     return found
 
 
-def _seats(manifest: Manifest, name: str) -> list[Seat]:
+def _seats(manifest: Manifest, name: str) -> list[PinSite]:
     """The pins of one package: the family's, then those of variants, the variant with most images first."""
     order = order_of_variants(manifest)
     own = [variant for variant in order if name in manifest.variants[variant].pins]
-    found = [Seat(name, manifest.variants[variant].pins[name], (variant,)) for variant in own]
+    found = [PinSite(name, manifest.variants[variant].pins[name], (variant,)) for variant in own]
     if name in manifest.pins:
         others = tuple(variant for variant in order if variant not in own)
         # A pin that every variant overrides holds nothing: it follows where it agrees, and leads nobody.
-        shared = Seat(name, manifest.pins[name], others)
+        shared = PinSite(name, manifest.pins[name], others)
         found = [shared, *found] if others or not found else [*found, shared]
     return found
 
 
-def _tables(seats: Iterable[Seat], lead: str) -> list[list[Seat]]:
+def _tables(seats: Iterable[PinSite], lead: str) -> list[list[PinSite]]:
     """Seats by the table that they stand in; those with the package that leads first."""
-    tables: dict[KeyPath, list[Seat]] = {}
+    tables: dict[KeyPath, list[PinSite]] = {}
     for seat in seats:
         tables.setdefault(seat.pin.path[:-1], []).append(seat)
     return sorted(tables.values(), key=lambda table: all(seat.name != lead for seat in table))
 
 
 @dataclass(frozen=True)
-class Market:
+class AvailableVersions:
     """What is offered: the releases by index, torch's pairs, and the accelerators that variants are moved to.
 
     ``caps`` are versions that a unit, by name, must stay below, ``only`` the public ones that it may become. ``amd64``:
@@ -106,11 +106,11 @@ class Market:
     caps: Mapping[str, Version] = field(default_factory=dict)
     only: Mapping[str, Collection[Version]] = field(default_factory=dict)
 
-    def below(self, unit: Unit, version: Version) -> Market:
+    def below(self, unit: PinGroup, version: Version) -> AvailableVersions:
         """The same, but for ``unit`` only releases below ``version``."""
         return replace(self, caps={**self.caps, unit.name: version})
 
-    def choices(self, unit: Unit) -> list[Choice]:
+    def choices(self, unit: PinGroup) -> list[Choice]:
         """What ``unit`` could become, the oldest first: its newer releases, any where the accelerator changes.
 
         No pre-release, unless it is one now; of torch's family only releases whose partners are known and there.
@@ -128,7 +128,7 @@ class Market:
                 found.append(choice)
         return found
 
-    def choice(self, unit: Unit, named: Mapping[str, Version], *, offered_only: bool = False) -> Choice | None:
+    def choice(self, unit: PinGroup, named: Mapping[str, Version], *, offered_only: bool = False) -> Choice | None:
         """``unit`` with the versions that are ``named``, the rest through the pair table; None where it is silent.
 
         With ``offered_only`` None too where an index lacks one, or where the accelerator would be another.
@@ -147,7 +147,7 @@ class Market:
             versions.append((seat.pin.path, text))
         return Choice(public(lead), tuple(versions))
 
-    def lead_of(self, unit: Unit, named: Mapping[str, Version]) -> Version | None:
+    def lead_of(self, unit: PinGroup, named: Mapping[str, Version]) -> Version | None:
         """The newest torch that goes with what is named of its family."""
         for torch, release in sorted(self.pairs.items(), key=lambda item: Version(item[0]), reverse=True):
             members = {name: release.members.get(name) for name in named}
@@ -155,7 +155,7 @@ class Market:
                 return Version(torch)
         return None
 
-    def silent(self, unit: Unit) -> str | None:
+    def silent(self, unit: PinGroup) -> str | None:
         """A package of ``unit`` of which nobody knows any release. An explicit index is known, whatever it has."""
         for seat in unit.seats:
             for variant in seat.variants:
@@ -163,7 +163,7 @@ class Market:
                     return seat.name
         return None
 
-    def bar(self, unit: Unit, version: Version) -> str:
+    def bar(self, unit: PinGroup, version: Version) -> str:
         """Why ``unit`` could not be asked for in a ``version`` that is there."""
         lead = next(seat for seat in unit.seats if seat.name == unit.name)
         text = f"{version}+{lead.version.local}" if lead.version.local else str(version)
@@ -178,31 +178,31 @@ class Market:
                 return f"no metadata says which {seat.name} goes with it"
         return "a partner of it is not there"
 
-    def _of(self, seat: Seat) -> Iterable[Version]:
+    def _of(self, seat: PinSite) -> Iterable[Version]:
         return (version for variant in seat.variants for version in self.listed.get((seat.name, variant), ()))
 
-    def _partner(self, unit: Unit, lead: Version, name: str) -> Version | None:
+    def _partner(self, unit: PinGroup, lead: Version, name: str) -> Version | None:
         if unit.name != TORCH or name == unit.name:
             return lead
         release = self.pairs.get(lead.public)
         member = release.members.get(name) if release is not None else None
         return Version(member.version) if member is not None and member.version else None
 
-    def _same_accelerator(self, unit: Unit, seat: Seat, wanted: Version) -> bool:
+    def _same_accelerator(self, unit: PinGroup, seat: PinSite, wanted: Version) -> bool:
         """Of the default index's torch only the pair table says which release is built for what."""
         was = self.default_build(seat, seat.version)
         asked = next((self.accelerators[v] for v in seat.variants if v in self.accelerators), was)
         told = seat.name == TORCH and self.amd64 and not self._routed(seat) and not seat.version.local
         return asked is None or not told or self.default_build(seat, wanted) == asked
 
-    def default_build(self, seat: Seat, version: Version) -> str | None:
+    def default_build(self, seat: PinSite, version: Version) -> str | None:
         """What the default index's torch ``version`` is built for; None of anything else, or where nobody knows."""
         if seat.name != TORCH or self._routed(seat) or seat.version.local or not self.amd64:
             return None
         release = self.pairs.get(version.public)
         return release.accelerator if release is not None else None
 
-    def _written(self, seat: Seat, wanted: Version, *, offered_only: bool) -> str | None:
+    def _written(self, seat: PinSite, wanted: Version, *, offered_only: bool) -> str | None:
         """``wanted`` as the pin of ``seat`` would say it: with its local part, or that of the new accelerator."""
         local = self._local(seat, wanted)
         text = f"{wanted.public}+{local}" if local else wanted.public
@@ -212,7 +212,7 @@ class Market:
             return wanted.public if all(self._has(seat.name, v, wanted.public) for v in missing) else text
         return None if missing and offered_only else text
 
-    def _local(self, seat: Seat, wanted: Version) -> str | None:
+    def _local(self, seat: PinSite, wanted: Version) -> str | None:
         """Of a build for an accelerator every table keeps its own, whichever is named: +cpu stays +cpu."""
         moved = [self.accelerators[v] for v in seat.variants if v in self.accelerators and self._routed(seat)]
         if moved:
@@ -221,7 +221,7 @@ class Market:
             return seat.version.local
         return wanted.local
 
-    def _routed(self, seat: Seat) -> bool:
+    def _routed(self, seat: PinSite) -> bool:
         return any((seat.name, variant) in self.routed for variant in seat.variants)
 
     def _has(self, name: str, variant: str, text: str) -> bool:

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Protocol
 
 from lockgen.core.accelerator import is_label, of_image
-from lockgen.core.image_reference import Reference, parse_reference
+from lockgen.core.image_reference import ImageReference, parse_reference
 from lockgen.core.manifest import Index, Manifest, Variant, accelerator_of
 from lockgen.core.ports import Progress
-from lockgen.core.toml_positions import Places
+from lockgen.core.toml_positions import TomlPositions
 from lockgen.errors import BadInput, ToolFailed
 from lockgen.io.http import Http
 from lockgen.io.workspace import Folder
@@ -22,10 +22,10 @@ from lockgen.manifest.reader import close_match
 from lockgen.registry import base_images as baseimages
 from lockgen.registry.client import Registry
 from lockgen.registry.tags import is_cuda, tag_for
-from lockgen.upgrade.bump_model import Move
+from lockgen.upgrade.bump_model import PinMove
 
 
-class Wanted(Protocol):
+class WantedMoves(Protocol):
     """What the command line says of variants: see `lockgen.upgrade.bump_command.Options`."""
 
     @property
@@ -41,7 +41,7 @@ class Wanted(Protocol):
 
 
 @dataclass(frozen=True)
-class Moved:
+class VariantMove:
     """The family with other accelerators and base images, and what that changes in the file.
 
     ``text`` has the indexes that were added; ``moves`` are still to be made in it. ``only`` are the variants named
@@ -50,21 +50,21 @@ class Moved:
 
     manifest: Manifest
     text: str
-    moves: tuple[Move, ...] = ()
+    moves: tuple[PinMove, ...] = ()
     only: tuple[str, ...] = ()
     accelerators: Mapping[str, str] = field(default_factory=dict)
 
 
-class Surroundings:
+class VariantMoves:
     """Reads --variant, --base and --exclude-newer against one versions.toml."""
 
-    def __init__(self, folder: Folder, inputs: Inputs, wanted: Wanted, progress: Progress) -> None:
+    def __init__(self, folder: Folder, inputs: Inputs, wanted: WantedMoves, progress: Progress) -> None:
         self._folder, self._inputs, self._wanted, self._progress = folder, inputs, wanted, progress
         self._manifest = inputs.manifest
         self._text = inputs.text
-        self._moves: list[Move] = []
+        self._moves: list[PinMove] = []
 
-    def moved(self) -> Moved:
+    def moved(self) -> VariantMove:
         """Every variant that is named, moved.
 
         Raises:
@@ -94,7 +94,7 @@ class Surroundings:
             new = image or self._newest(name)
             if new != self._manifest.variants[name].from_image:
                 self._move(name, "from", new)
-        return Moved(self._manifest, self._text, tuple(self._moves), tuple(only), accelerators)
+        return VariantMove(self._manifest, self._text, tuple(self._moves), tuple(only), accelerators)
 
     def _variant(self, word: str) -> tuple[str, str | None]:
         """A variant and its new accelerator; an accelerator alone means the one variant that has another GPU's."""
@@ -132,7 +132,7 @@ class Surroundings:
         old = variant.from_image if key == "from" else str(variant.index)
         changed: Variant = replace(variant, from_image=new) if key == "from" else replace(variant, index=new)
         self._manifest = replace(self._manifest, variants={**self._manifest.variants, name: changed})
-        self._moves.append(Move(name, old, new, ("variants", name, key), "base" if key == "from" else "index"))
+        self._moves.append(PinMove(name, old, new, ("variants", name, key), "base" if key == "from" else "index"))
 
     def _cut_off(self, text: str) -> None:
         try:
@@ -143,10 +143,10 @@ class Surroundings:
             hint = "a date, a time and an offset, as in 2025-11-04T00:00:00Z"
             raise BadInput(f"--exclude-newer {text!r} is no time", hint=hint) from None
         old = self._manifest.exclude_newer
-        self._text = with_cut_off(self._text, when, Places(self._text).find, VERSIONS)
+        self._text = with_cut_off(self._text, when, TomlPositions(self._text).find, VERSIONS)
         self._manifest = replace(self._manifest, exclude_newer=when)
         if old is not None and old != when:
-            self._moves.append(Move("exclude-newer", said(old), said(when), ("family", "exclude-newer"), "cut-off"))
+            self._moves.append(PinMove("exclude-newer", said(old), said(when), ("family", "exclude-newer"), "cut-off"))
 
     # -- the index -------------------------------------------------------------
 
@@ -182,7 +182,7 @@ class Surroundings:
         index = Index(label, url, old.packages, recorded if there else None)
         self._text = with_index(self._text, label, old.name, url, index.recorded, VERSIONS)
         self._manifest = replace(self._manifest, indexes={**self._manifest.indexes, label: index})
-        self._moves.append(Move(label, None, url, ("index", label), "index"))
+        self._moves.append(PinMove(label, None, url, ("index", label), "index"))
         if old.recorded and not there:
             self._progress.note(f"index {label} has no record: `recorded` and lockgen index record {label} make one")
         return index
@@ -208,7 +208,7 @@ class Surroundings:
             raise BadInput(
                 f"{reference.name} has no tag for {label} that is like {reference.tag}", place=place, hint=hint
             )
-        new = Reference(reference.name, tag)
+        new = ImageReference(reference.name, tag)
         if reference.digest is not None:
             new = replace(new, digest=baseimages.digest_of(http, new))
         self._move(name, "from", str(new))
@@ -228,11 +228,11 @@ class Surroundings:
             if found.missing:
                 raise ToolFailed(f"which {reference.name} is the newest is not known: {found.missing[0]}", hint=hint)
             return str(replace(reference, digest=found.digest)) if reference.digest is not None else text
-        new = Reference(reference.name, found.tag)
+        new = ImageReference(reference.name, found.tag)
         return str(replace(new, digest=baseimages.digest_of(http, new)) if reference.digest is not None else new)
 
     @staticmethod
-    def _tags(http: Http, reference: Reference, hint: str) -> Sequence[str]:
+    def _tags(http: Http, reference: ImageReference, hint: str) -> Sequence[str]:
         try:
             return Registry(http, reference.name).tags()
         except (BadInput, ToolFailed) as error:

@@ -8,7 +8,7 @@ from lockgen.core.lock import Dependency
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PathStep:
     """What is asked for, and the version that the lock holds."""
 
     ask: Dependency
@@ -19,10 +19,10 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class DependencyPath:
     """From an image's ask to the package. ``common``: the ask is one of the common packages'."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[PathStep, ...]
     common: bool = False
 
 
@@ -43,7 +43,7 @@ class PathGroup:
     """
 
     images: tuple[str, ...]
-    paths: tuple[Path, ...]
+    paths: tuple[DependencyPath, ...]
     heirs: tuple[Heir, ...] = ()
     more: int = 0
     counted: bool = True

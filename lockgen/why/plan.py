@@ -11,8 +11,8 @@ from packaging.utils import canonicalize_name
 
 from lockgen.core.lock import Dependency, Lock, LockedImage, Package
 from lockgen.errors import BadInput
-from lockgen.lock.closure import Graph, Node, nodes
-from lockgen.why.model import Asker, Heir, Held, ImageAsk, Path, PathGroup, Step, Why
+from lockgen.lock.closure import Graph, NodeKey, nodes
+from lockgen.why.model import Asker, DependencyPath, Heir, Held, ImageAsk, PathGroup, PathStep, Why
 
 PATHS_SHOWN = 5
 PATHS_COUNTED = 100
@@ -26,7 +26,7 @@ _Trail = tuple[Dependency, ...]
 _State = tuple[str, tuple[str, ...]]
 """A package and the extras asked of it on the way: another way may ask for more."""
 
-_Answer = tuple[tuple[Path, ...], int, bool]
+_Answer = tuple[tuple[DependencyPath, ...], int, bool]
 """The paths that are shown, the number of the others, and whether that is all of them."""
 
 
@@ -94,7 +94,7 @@ def _image_asks(name: str, images: Iterable[LockedImage]) -> tuple[ImageAsk, ...
 
 
 def _askers(lock: Lock, name: str, images: Iterable[LockedImage]) -> tuple[Asker, ...]:
-    starts: dict[str, set[Node]] = defaultdict(set)
+    starts: dict[str, set[NodeKey]] = defaultdict(set)
     for image in images:
         starts[image.variant].update(nodes(ask for ask, _ in _asks(image)))
     variants: dict[tuple[str, str, str, Dependency], list[str]] = defaultdict(list)
@@ -108,7 +108,7 @@ def _askers(lock: Lock, name: str, images: Iterable[LockedImage]) -> tuple[Asker
     return tuple(Asker(*key, tuple(dict.fromkeys(where))) for key, where in sorted(variants.items()))
 
 
-def _reachable(graph: Graph, starts: set[Node]) -> set[Node]:
+def _reachable(graph: Graph, starts: set[NodeKey]) -> set[NodeKey]:
     seen = set(starts)
     todo = list(starts)
     while todo:
@@ -163,11 +163,11 @@ class _Answers:
 
     def _answer(self, image: LockedImage) -> _Answer:
         search = self._searches[image.variant]
-        paths: list[Path] = []
+        paths: list[DependencyPath] = []
         counted = True
         for ask, common in _asks(image):
             found, complete = search.paths(ask)
-            paths += [Path(search.steps(trail), common) for trail in found]
+            paths += [DependencyPath(search.steps(trail), common) for trail in found]
             counted = counted and complete
         paths.sort(key=lambda path: (len(path.steps), [str(step) for step in path.steps], path.common))
         return tuple(paths[: self._limit]), max(0, len(paths) - self._limit), counted
@@ -184,8 +184,8 @@ class _Search:
         self._found: dict[Dependency, tuple[list[_Trail], bool]] = {}
         self._distance = self._distances({_state(ask) for ask in asks})
 
-    def steps(self, trail: _Trail) -> tuple[Step, ...]:
-        return tuple(Step(ask, self._packages[ask.name].version) for ask in trail)
+    def steps(self, trail: _Trail) -> tuple[PathStep, ...]:
+        return tuple(PathStep(ask, self._packages[ask.name].version) for ask in trail)
 
     def paths(self, ask: Dependency) -> tuple[list[_Trail], bool]:
         """The simple paths that begin with ``ask``, the shortest first, and whether these are all."""

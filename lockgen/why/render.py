@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from lockgen.core.lock import Dependency
-from lockgen.why.model import Asker, Heir, Path, PathGroup, Why
+from lockgen.why.model import Asker, DependencyPath, Heir, PathGroup, Why
 
 FORMAT = 1
 NAMES_SHOWN = 12
 """How many images a line names before it only counts the rest."""
 
-Data = dict[str, object]
+PathData = dict[str, object]
 
 
 def text(why: Why) -> str:
@@ -31,7 +31,7 @@ def text(why: Why) -> str:
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
-def as_json(why: Why) -> Data:
+def as_json(why: Why) -> PathData:
     """Plain data; ``format`` grows when a reader of the former one would misread it."""
     return {
         "format": FORMAT,
@@ -56,14 +56,14 @@ def as_json(why: Why) -> Data:
     }
 
 
-def _path_data(path: Path) -> Data:
+def _path_data(path: DependencyPath) -> PathData:
     return {
         "common": path.common,
         "steps": [{**_ask(step.ask), "version": step.version} for step in path.steps],
     }
 
 
-def _ask(ask: Dependency) -> Data:
+def _ask(ask: Dependency) -> PathData:
     return {"name": ask.name, "extras": list(ask.extras), "specifier": ask.specifier}
 
 

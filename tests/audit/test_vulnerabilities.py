@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 from lockgen.audit.advisory import Advisory, Affected, Event
-from lockgen.audit.model import Holder
+from lockgen.audit.model import AffectedPackage
 from lockgen.audit.osv_reader import packages_of, parse_advisory, parse_batch
 from lockgen.audit.vulnerabilities import as_one, audited, counting, grouped, touches
-from lockgen.core.manifest import Ignore
+from lockgen.core.manifest import IgnoredAdvisory
 
 Kind = Literal["introduced", "fixed", "last_affected", "limit"]
 
@@ -112,7 +112,7 @@ def test_the_highest_score_of_a_group_is_its_own() -> None:
     assert as_one(words, "x", Version("1")).level == "high"
 
 
-HOLDER = Holder("x", "1+cu121", "1", None, ("cuda",), ("asr:cuda",), ())
+HOLDER = AffectedPackage("x", "1+cu121", "1", None, ("cuda",), ("asr:cuda",), ())
 TODAY = date(2026, 1, 31)
 
 
@@ -121,7 +121,7 @@ TODAY = date(2026, 1, 31)
     [(None, False), (date(2026, 1, 31), False), (date(2026, 2, 1), False), (date(2026, 1, 30), True)],
 )
 def test_an_ignore_holds_to_the_end_of_its_day(until: date | None, counts: bool) -> None:
-    ignore = Ignore("cve-1", "why", until, ())
+    ignore = IgnoredAdvisory("cve-1", "why", until, ())
     found = audited("here", [HOLDER], {"x": [named("GHSA-1", "CVE-1")]}, [ignore], TODAY)
     assert bool(found.open) is counts
     assert found.expired == ((ignore,) if counts else ())
@@ -139,7 +139,7 @@ def test_one_verdict_for_what_is_found_what_is_ignored_and_what_is_fixed() -> No
         ("CVE-1", "CVE-2", "GHSA-1", "GHSA-2", "PYSEC-1"),
         ("CVE-3", "GHSA-3"),
     ]
-    ignore, idle = Ignore("pysec-1", "why", None, ()), Ignore("PYSEC-2", "why", None, ())
+    ignore, idle = IgnoredAdvisory("pysec-1", "why", None, ()), IgnoredAdvisory("PYSEC-2", "why", None, ())
     found = audited("here", [HOLDER], {"x": records}, [ignore, idle], TODAY)
     assert [one.vulnerability.id for one in found.open] == ["CVE-3"]
     assert found.idle == (idle,)
@@ -148,7 +148,7 @@ def test_one_verdict_for_what_is_found_what_is_ignored_and_what_is_fixed() -> No
 
 def test_a_group_that_means_none_of_what_is_locked_is_met_by_no_ignore() -> None:
     elsewhere = Advisory("PYSEC-1", (), "", (Affected("x", ("0.1",), ()),))
-    ignore = Ignore("PYSEC-1", "why", None, ())
+    ignore = IgnoredAdvisory("PYSEC-1", "why", None, ())
     found = audited("here", [HOLDER], {"x": [elsewhere]}, [ignore], TODAY)
     assert (found.findings, found.idle) == ((), (ignore,))
 

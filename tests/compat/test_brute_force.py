@@ -13,8 +13,8 @@ from support.generated import NAMES, Silence, Universe, universes
 from support.index import LocalIndex
 
 from lockgen.compat.cells import Situation, axes_of, cells_of, groups_of, situation
-from lockgen.compat.matrix_search import Compatibility
-from lockgen.compat.model import Cell, Outcome, Status
+from lockgen.compat.matrix_search import MatrixSearch
+from lockgen.compat.model import Cell, CellOutcome, CellStatus
 from lockgen.core.manifest import Manifest
 from lockgen.core.resolution import Request
 from lockgen.errors import NoResolution
@@ -41,7 +41,7 @@ class OneByOne:
         return [work(item) for item in items]
 
 
-def judged(universe: Universe, manifest: Manifest) -> tuple[list[Situation], list[Outcome]]:
+def judged(universe: Universe, manifest: Manifest) -> tuple[list[Situation], list[CellOutcome]]:
     assert manifest.compat is not None
     fake = Backtracking(universe.index())
     indexes = {name: universe.explicit(name) for name in manifest.indexes}
@@ -50,7 +50,7 @@ def judged(universe: Universe, manifest: Manifest) -> tuple[list[Situation], lis
         (cell, g) for cell in cells for g in groups_of(manifest, manifest.compat.variants) if _in(cell, g.variant)
     ]
     situations = [situation(manifest, cell, group, {}, indexes) for cell, group in places]
-    matrix = Compatibility(fake, fake, indexes, Notes(), OneByOne(), Silence(), {})
+    matrix = MatrixSearch(fake, fake, indexes, Notes(), OneByOne(), Silence(), {})
     outcomes = matrix.judge(situations)
     assert None not in outcomes
     return situations, [outcome for outcome in outcomes if outcome is not None]
@@ -125,12 +125,12 @@ def test_every_cell_is_what_brute_force_says(data: st.DataObject) -> None:
     for one, outcome in zip(situations, outcomes, strict=True):
         expected = fewest(index, one)
         event(f"{outcome.status}, {expected} to move")
-        assert outcome.status is (Status.NO if expected is None else Status.CHANGES if expected else Status.YES), (
-            outcome
-        )
+        assert outcome.status is (
+            CellStatus.NO if expected is None else CellStatus.CHANGES if expected else CellStatus.YES
+        ), outcome
         assert len(outcome.changes) == (expected or 0)
-        assert bool(outcome.reason) == (outcome.status is not Status.YES)
-        if outcome.status is Status.CHANGES:
+        assert bool(outcome.reason) == (outcome.status is not CellStatus.YES)
+        if outcome.status is CellStatus.CHANGES:
             held = {name for name, pin in one.manifest.pins_of(one.variant).items() if pin.held}
             assert not held & outcome.changes.keys()
             assert holds(index, one, frozenset(outcome.changes))
@@ -138,18 +138,24 @@ def test_every_cell_is_what_brute_force_says(data: st.DataObject) -> None:
                 assert (str(one.manifest.pins_of(one.variant)[name].version), outcome.versions[name]) == (old, new)
 
 
-def planted() -> Iterator[tuple[str, Mapping[str, tuple[str, ...]], dict[str, str], Status, set[str]]]:
+def planted() -> Iterator[tuple[str, Mapping[str, tuple[str, ...]], dict[str, str], CellStatus, set[str]]]:
     """name, releases (a needs line each), pins, what the cell comes to, what has to move."""
-    yield "agree", {"a 1": (), "b 1": ("a>=1",)}, {"a": "1", "b": "1"}, Status.YES, set()
-    yield "the free one moves", {"a 1": (), "b 1": (), "b 2": ("a>=2",)}, {"a": "1", "b": "2"}, Status.CHANGES, {"b"}
-    yield "nothing fits", {"a 1": (), "b 1": ("a>=2",), "b 2": ("a>=2",)}, {"a": "1", "b": "2"}, Status.NO, set()
+    yield "agree", {"a 1": (), "b 1": ("a>=1",)}, {"a": "1", "b": "1"}, CellStatus.YES, set()
+    yield (
+        "the free one moves",
+        {"a 1": (), "b 1": (), "b 2": ("a>=2",)},
+        {"a": "1", "b": "2"},
+        CellStatus.CHANGES,
+        {"b"},
+    )
+    yield "nothing fits", {"a 1": (), "b 1": ("a>=2",), "b 2": ("a>=2",)}, {"a": "1", "b": "2"}, CellStatus.NO, set()
     chain = {"a 1": (), "b 2": ("a>=2",), "b 1": ("c<2",), "c 2": (), "c 1": ()}
-    yield "one leads to another", chain, {"a": "1", "b": "2", "c": "2"}, Status.CHANGES, {"b", "c"}
+    yield "one leads to another", chain, {"a": "1", "b": "2", "c": "2"}, CellStatus.CHANGES, {"b", "c"}
 
 
 @pytest.mark.parametrize("case", list(planted()), ids=lambda case: case[0])
 def test_a_conflict_that_was_planted(
-    case: tuple[str, Mapping[str, tuple[str, ...]], dict[str, str], Status, set[str]],
+    case: tuple[str, Mapping[str, tuple[str, ...]], dict[str, str], CellStatus, set[str]],
 ) -> None:
     _, releases, pins, status, moved = case
     found: dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {}

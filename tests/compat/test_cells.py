@@ -6,8 +6,8 @@ import pytest
 from support.families import SMALL
 
 from lockgen.compat.cells import axes_of, cells_of, chosen, groups_of, images_solved, shard, situation, without_partner
-from lockgen.compat.model import Axis, Cell, Status
-from lockgen.core.compat_axes import Member, Release
+from lockgen.compat.model import Axis, Cell, CellStatus
+from lockgen.core.compat_axes import Member, TorchRelease
 from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile, ProjectPage
 from lockgen.core.manifest import Manifest
 from lockgen.errors import BadInput
@@ -22,8 +22,8 @@ held = ["numpy"]
 exclude = [{ python = "3.12", torch = "2.4.*" }, { numpy = "<2", variant = "cpu" }]
 """
 PAIRS = {
-    "2.4.1": Release({"torch": Member("2.4.1", ("3.11",)), "torchaudio": Member("2.4.1", ("3.11", "3.12"))}),
-    "2.5.1": Release({"torch": Member("2.5.1", ("3.11", "3.12")), "torchaudio": Member(None)}),
+    "2.4.1": TorchRelease({"torch": Member("2.4.1", ("3.11",)), "torchaudio": Member("2.4.1", ("3.11", "3.12"))}),
+    "2.5.1": TorchRelease({"torch": Member("2.5.1", ("3.11", "3.12")), "torchaudio": Member(None)}),
 }
 
 
@@ -170,14 +170,14 @@ def test_what_nobody_asks_for_by_name_is_loose() -> None:
 @pytest.mark.parametrize(
     ("python", "torch", "wheels", "name", "status"),
     [
-        ("3.12", "2.4.1", [], "torch", Status.NO),
-        ("3.11", "2.4.1", [], "torch", Status.UNKNOWN),
-        ("3.11", "2.4.1", ["torch-2.4.1+cu121-cp311-cp311-linux_x86_64.whl"], "torchaudio", Status.UNKNOWN),
-        ("3.11", "2.5.1", ["torch-2.5.1+cu121-cp311-cp311-linux_x86_64.whl"], "torchaudio", Status.UNKNOWN),
+        ("3.12", "2.4.1", [], "torch", CellStatus.NO),
+        ("3.11", "2.4.1", [], "torch", CellStatus.UNKNOWN),
+        ("3.11", "2.4.1", ["torch-2.4.1+cu121-cp311-cp311-linux_x86_64.whl"], "torchaudio", CellStatus.UNKNOWN),
+        ("3.11", "2.5.1", ["torch-2.5.1+cu121-cp311-cp311-linux_x86_64.whl"], "torchaudio", CellStatus.UNKNOWN),
     ],
     ids=["never built", "gap of the record", "partner's gap", "no word of a partner"],
 )
-def test_a_file_that_is_not_there(python: str, torch: str, wheels: list[str], name: str, status: Status) -> None:
+def test_a_file_that_is_not_there(python: str, torch: str, wheels: list[str], name: str, status: CellStatus) -> None:
     """A record may be incomplete: it is a no only where the wheel is known to exist nowhere."""
     manifest = family(text=ASKED)
     cell = Cell({"python": python, "torch": torch, "numpy": "2.0.0", "variant": "cuda"})

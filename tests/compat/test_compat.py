@@ -12,7 +12,7 @@ from support.project import Project
 
 from lockgen.core.resolution import Request, Solution
 from lockgen.index.record_reader import parse_record
-from lockgen.index.server import Records, serving
+from lockgen.index.server import RecordedIndexes, serving
 from lockgen.resolvers.uv import Uv
 
 COMPAT = """
@@ -378,7 +378,7 @@ def test_live_indexes_say_what_their_records_say(family: Project) -> None:
         return (family.root / path).read_bytes()
 
     records = {name: parse_record(read, f"locks/index/{name}", name) for name in ("cu121", "cpu")}
-    with serving(Records(records)) as (base, _):
+    with serving(RecordedIndexes(records)) as (base, _):
         for name in records:
             family.write(
                 (family.root / "versions.toml")

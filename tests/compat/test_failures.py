@@ -10,11 +10,11 @@ from support.generated import Silence
 from support.index import LocalIndex
 
 from lockgen.compat.cells import Situation, axes_of, cells_of, groups_of, situation
-from lockgen.compat.matrix_search import Compatibility
-from lockgen.compat.model import Outcome
+from lockgen.compat.matrix_search import MatrixSearch
+from lockgen.compat.model import CellOutcome
 from lockgen.core.resolution import Request, Resolver, Solution
 from lockgen.errors import TimedOut, ToolFailed
-from lockgen.io.answers import Answers
+from lockgen.io.answers import FileCache
 from lockgen.io.parallel import Threads
 from lockgen.manifest.reader import parse_manifest
 
@@ -71,12 +71,12 @@ def situations() -> list[Situation]:
     return [situation(manifest, cell, group, {}, {}) for cell in cells]
 
 
-def matrix(index: LocalIndex, resolver: Resolver, *, workers: int = 2, questions: int = 100) -> Compatibility:
+def matrix(index: LocalIndex, resolver: Resolver, *, workers: int = 2, questions: int = 100) -> MatrixSearch:
     fake = Backtracking(index)
-    return Compatibility(resolver, fake, {}, Answers(), Threads(workers), Silence(), {}, questions=questions)
+    return MatrixSearch(resolver, fake, {}, FileCache(), Threads(workers), Silence(), {}, questions=questions)
 
 
-def statuses(outcomes: Sequence[Outcome | None]) -> list[str | None]:
+def statuses(outcomes: Sequence[CellOutcome | None]) -> list[str | None]:
     return [str(outcome.status) if outcome is not None else None for outcome in outcomes]
 
 
@@ -162,7 +162,7 @@ def test_other_surroundings_are_another_question(packages: LocalIndex) -> None:
     matrix(packages, Failing(packages, "nothing", crash)).judge(situations())
     resolver = Failing(packages, "nothing", crash)
     fake = Backtracking(packages)
-    Compatibility(resolver, fake, {}, Answers(), Threads(1), Silence(), {"resolver": "uv 99"}).judge(situations())
+    MatrixSearch(resolver, fake, {}, FileCache(), Threads(1), Silence(), {"resolver": "uv 99"}).judge(situations())
     assert resolver.asked
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgen.compat.model import Axis, Cell, Group, Matrix, Result, Status
+from lockgen.compat.model import Axis, Cell, CellResult, CellStatus, ImageGroup, Matrix
 from lockgen.compat.render import markdown, statuses_of
 
 GROUPS = (
-    Group("base_x:cpu", "cpu", ("base_x", "a|b")),
-    Group("ml:cuda", "cuda", ("ml",)),
-    Group("up:cuda", "cuda", ()),
+    ImageGroup("base_x:cpu", "cpu", ("base_x", "a|b")),
+    ImageGroup("ml:cuda", "cuda", ("ml",)),
+    ImageGroup("up:cuda", "cuda", ()),
 )
 AXES = (Axis("python", ("3.9", "3.10")), Axis("torch", ("2.1.0", "2.2.0")), Axis("variant", ("cpu", "cuda")))
 TEXTS = st.text(alphabet="ab |#*_~\\`<>[]?-", max_size=12)
@@ -19,11 +19,11 @@ TEXTS = st.text(alphabet="ab |#*_~\\`<>[]?-", max_size=12)
 
 @st.composite
 def matrices(draw: st.DrawFn) -> Matrix:
-    def result(group: Group) -> Result:
-        status = draw(st.sampled_from(Status))
-        names = draw(st.sets(TEXTS, max_size=3)) if status is Status.CHANGES else set()
+    def result(group: ImageGroup) -> CellResult:
+        status = draw(st.sampled_from(CellStatus))
+        names = draw(st.sets(TEXTS, max_size=3)) if status is CellStatus.CHANGES else set()
         changes = {name: ("1", draw(TEXTS)) for name in names}
-        return Result(group, status, changes, draw(TEXTS), "", {})
+        return CellResult(group, status, changes, draw(TEXTS), "", {})
 
     cells = []
     for python in AXES[0].values:
@@ -43,11 +43,11 @@ def test_what_is_written_is_read_again(matrix: Matrix) -> None:
 
 
 def test_a_file_of_other_inputs_or_edited_says_nothing() -> None:
-    cell = Cell({"python": "3.9", "variant": "cpu"}, False, (Result(GROUPS[0], Status.YES, {}, "", "", {}),))
+    cell = Cell({"python": "3.9", "variant": "cpu"}, False, (CellResult(GROUPS[0], CellStatus.YES, {}, "", "", {}),))
     axes = (Axis("python", ("3.9",)), Axis("variant", ("cpu",)))
     matrix = Matrix("voices", "sha256:0", axes, GROUPS[:1], (cell,))
     written = markdown(matrix).encode()
-    assert statuses_of(written, matrix) == {("python=3.9 variant=cpu", "base_x:cpu"): Status.YES}
+    assert statuses_of(written, matrix) == {("python=3.9 variant=cpu", "base_x:cpu"): CellStatus.YES}
     other = Matrix("voices", "sha256:1", axes, GROUPS[:1], (cell,))
     assert statuses_of(written, other) is None
     assert statuses_of(written.replace(b"| yes |", b"| no |"), matrix) is None

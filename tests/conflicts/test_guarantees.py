@@ -16,11 +16,11 @@ from packaging.requirements import Requirement
 from support.backtracking import Backtracking
 from support.index import LocalIndex
 
-from lockgen.conflicts.conflict_search import Explainer
-from lockgen.conflicts.constraints import Elements
+from lockgen.conflicts.conflict_search import ConflictSearch
+from lockgen.conflicts.constraints import Constraints
 from lockgen.conflicts.model import Proposal
-from lockgen.conflicts.oracle import Session
-from lockgen.conflicts.repair_search import Repairer
+from lockgen.conflicts.oracle import Oracle
+from lockgen.conflicts.repair_search import RepairSearch
 from lockgen.core.manifest import Manifest
 from lockgen.core.resolution import Request
 from lockgen.errors import NoResolution
@@ -98,7 +98,7 @@ def test_every_minimal_conflict_and_the_fewest_moves(seed: int) -> None:
     chance = random.Random(seed)
     index, manifest = universe(chance), family(chance)
     resolver = Backtracking(index)
-    elements = Elements(manifest, ["cpu"], {})
+    elements = Constraints(manifest, ["cpu"], {})
     failing = [
         set(some)
         for size in range(len(elements.all) + 1)
@@ -107,7 +107,7 @@ def test_every_minimal_conflict_and_the_fewest_moves(seed: int) -> None:
     ]
     least = [some for some in failing if not any(other < some for other in failing)]
 
-    explainer = Explainer(Session(resolver, resolver), manifest, {}, InTurn(), Silent())
+    explainer = ConflictSearch(Oracle(resolver, resolver), manifest, {}, InTurn(), Silent())
     found = explainer.diagnose(["cpu"])
     assert found.complete
     assert sorted(map(sorted, least)) == sorted(sorted(conflict.elements) for conflict in found.conflicts)
@@ -120,7 +120,7 @@ def test_every_minimal_conflict_and_the_fewest_moves(seed: int) -> None:
         for some in combinations(movable, size)
         if holds(resolver, elements.request(set(elements.all) - set(some), whole=True))
     ]
-    repairs = Repairer(explainer, Listed(), {}, ["cpu"]).run()
+    repairs = RepairSearch(explainer, Listed(), {}, ["cpu"]).run()
     if not least or not whole:
         assert repairs.proposals == ()
     else:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from lockgen.conflicts.model import Element
+from lockgen.conflicts.model import Constraint
 from lockgen.conflicts.reasons import short_reason, through
 
 
-def pin(text: str) -> Element:
-    return Element(text.partition("==")[0], "pin", text, ("pins", text.partition("==")[0]))
+def pin(text: str) -> Constraint:
+    return Constraint(text.partition("==")[0], "pin", text, ("pins", text.partition("==")[0]))
 
 
 @pytest.mark.parametrize(
@@ -102,4 +102,4 @@ def test_what_a_version_comes_to_by_what_it_needs(words: str, bound: str) -> Non
     ],
 )
 def test_an_epoch_is_exact_and_a_bound_is_not(text: str, version: str | None) -> None:
-    assert Element("numpy", "pin", text, ("pins", "numpy")).version == version
+    assert Constraint("numpy", "pin", text, ("pins", "numpy")).version == version

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgen.core.key_path import KeyPath
-from lockgen.core.toml_positions import Places, dotted
+from lockgen.core.toml_positions import TomlPositions, dotted
 
 TRICKY = """\
 # [bases.commented]
@@ -53,19 +53,19 @@ PLACES: list[tuple[KeyPath, tuple[int, int]]] = [
 
 @pytest.mark.parametrize(("path", "place"), PLACES, ids=[dotted(path) for path, _ in PLACES])
 def test_tricky_places(path: KeyPath, place: tuple[int, int]) -> None:
-    line, _ = Places(TRICKY).find(path) or (0, 0)
+    line, _ = TomlPositions(TRICKY).find(path) or (0, 0)
     assert line == place[0]
     if path[-1] not in {"family", "key"}:
-        assert Places(TRICKY).find(path) == place
+        assert TomlPositions(TRICKY).find(path) == place
 
 
 def test_what_is_not_there_has_no_place() -> None:
     for path in [("looks",), ("bases", "commented"), ("family", "nope"), ("family", "list", 9)]:
-        assert Places(TRICKY).find(path) is None
+        assert TomlPositions(TRICKY).find(path) is None
 
 
 def test_crlf_counts_as_one_line_end() -> None:
-    assert Places("a = 1\r\n[b]\r\nc = 2\r\n").find(("b", "c")) == (3, 1)
+    assert TomlPositions("a = 1\r\n[b]\r\nc = 2\r\n").find(("b", "c")) == (3, 1)
 
 
 KEYS = st.text("abc-_ .é\"'\\#[]=", min_size=1, max_size=6)
@@ -91,7 +91,7 @@ def test_everything_in_a_document_has_its_place(document: dict[str, object]) -> 
     text = tomlkit.dumps(document)
     assert tomllib.loads(text) == document
     lines = text.split("\n")
-    places = Places(text)
+    places = TomlPositions(text)
     for path in paths(document):
         found = places.find(path)
         assert found is not None, dotted(path)

@@ -1,4 +1,4 @@
-"""The guarantees as properties, over families and packages that hypothesis draws; read back by an independent auditor."""
+"""The guarantees as properties, over families that hypothesis draws; read back by an independent auditor."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from lockgen.images.affected import affected
 from lockgen.io.workspace import Folder
 from lockgen.lock.reader import parse_lock
 from lockgen.manifest.fingerprints import read_inputs
-from lockgen.outputs.generated_files import Written
+from lockgen.outputs.generated_files import GeneratedFiles
 from lockgen.outputs.model import FamilyPlan
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "small"
@@ -21,7 +21,7 @@ ALL = ["base-cpu", "base-cuda", "ml-cpu", "ml-cuda", "asr-cpu", "asr-cuda", "dem
 def plan() -> FamilyPlan:
     folder = Folder(GOLDEN)
     lock = parse_lock((GOLDEN / "locks" / "lock.json").read_bytes(), "lock.json")
-    return Written(read_inputs(folder).manifest, lock).plan
+    return GeneratedFiles(read_inputs(folder).manifest, lock).plan
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from lockgen.images.build_model import Step, owner
+from lockgen.images.build_model import BuildStep, owner
 from lockgen.images.builder_reader import Builder, parse_builder
 from lockgen.images.buildkit_progress import ProgressReader
 
@@ -41,7 +41,7 @@ def _at(second: int) -> str:
     ],
 )  # fmt: skip
 def test_a_step_in_a_few_words(text: str, words: str) -> None:
-    assert Step((), text, False, 0.0).doing == words
+    assert BuildStep((), text, False, 0.0).doing == words
 
 
 def test_a_log_names_each_image_once_and_what_took_long() -> None:

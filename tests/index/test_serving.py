@@ -20,7 +20,7 @@ from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile
 from lockgen.index.core_metadata import parse_metadata
 from lockgen.index.record_reader import parse_record
 from lockgen.index.record_writer import RecordedFile, headers_of, render_record
-from lockgen.index.server import Records, metadata_text, serving
+from lockgen.index.server import RecordedIndexes, metadata_text, serving
 from lockgen.io.uv import clean_environment, find_uv
 
 TAG = f"cp{sys.version_info[0]}{sys.version_info[1]}"
@@ -43,7 +43,7 @@ def index() -> ExplicitIndex:
 
 @pytest.fixture
 def base() -> Iterator[str]:
-    with serving(Records({"cu121": index()})) as (address, stopped):
+    with serving(RecordedIndexes({"cu121": index()})) as (address, stopped):
         assert not stopped.is_set()
         yield address
 
@@ -115,7 +115,7 @@ def test_head_has_no_body(base: str) -> None:
 
 
 def test_it_is_on_loopback_only_and_gone_afterwards() -> None:
-    with serving(Records({"cu121": index()})) as (address, _):
+    with serving(RecordedIndexes({"cu121": index()})) as (address, _):
         assert address.startswith("http://127.0.0.1:")
     with pytest.raises(urllib.error.URLError):
         get(f"{address}/cu121/simple/torch/")

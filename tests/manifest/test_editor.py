@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lockgen.core.toml_positions import Places
+from lockgen.core.toml_positions import TomlPositions
 from lockgen.errors import BadInput
 from lockgen.manifest.editor import with_cut_off, with_index, with_pin
 
 
 def pinned(text: str) -> str:
-    return with_pin(text, "new-one", "2.0", Places(text).find, "versions.toml")
+    return with_pin(text, "new-one", "2.0", TomlPositions(text).find, "versions.toml")
 
 
 @pytest.mark.parametrize(
@@ -62,14 +62,14 @@ def test_an_index_in_a_form_that_cannot_be_added_to() -> None:
 def test_the_cut_off(old: str) -> None:
     text = f"[family]\nexclude-newer = {old}     # reproducible: 2025-11-04T00:00:00Z\n"
     when = datetime(2026, 2, 3, tzinfo=UTC)
-    after = with_cut_off(text, when, Places(text).find, "versions.toml")
+    after = with_cut_off(text, when, TomlPositions(text).find, "versions.toml")
     assert after == "[family]\nexclude-newer = 2026-02-03T00:00:00Z     # reproducible: 2025-11-04T00:00:00Z\n"
 
 
 def test_no_cut_off_to_move() -> None:
     text = '[family]\nname = "x"\n'
     with pytest.raises(BadInput, match="no exclude-newer"):
-        with_cut_off(text, datetime(2026, 2, 3, tzinfo=UTC), Places(text).find, "versions.toml")
+        with_cut_off(text, datetime(2026, 2, 3, tzinfo=UTC), TomlPositions(text).find, "versions.toml")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_no_cut_off_to_move() -> None:
     ['pins.numpy = "1.0"\n[family]\n', '["pins"]\n[family]\n', "[ 'pins' ]\nnumpy = \"1.0\"\n"],
 )
 def test_a_pin_is_added_however_the_table_is_written(before: str) -> None:
-    found = tomllib.loads(with_pin(before, "scipy", "2.0", Places(before).find, "versions.toml"))
+    found = tomllib.loads(with_pin(before, "scipy", "2.0", TomlPositions(before).find, "versions.toml"))
     assert found["pins"]["scipy"] == "2.0"
 
 

@@ -7,18 +7,20 @@ import json
 import pytest
 from packaging.version import Version
 
-from lockgen.core.compat_axes import Member, Release, merged
+from lockgen.core.compat_axes import Member, TorchRelease, merged
 from lockgen.core.index import CoreMetadata, IndexFile
 from lockgen.errors import BadInput
-from lockgen.pairs.plan import Seen, accelerator_of, pair_up, pythons_of, wheels_of
+from lockgen.pairs.plan import SeenReleases, accelerator_of, pair_up, pythons_of, wheels_of
 from lockgen.pairs.reader import parse_pairs
 from lockgen.pairs.render import render_pairs
 from lockgen.pairs.table import shipped
 
 
-def seen(name: str, releases: dict[str, tuple[str, ...]], pythons: tuple[str, ...] = ("cp311",)) -> Seen:
+def seen(name: str, releases: dict[str, tuple[str, ...]], pythons: tuple[str, ...] = ("cp311",)) -> SeenReleases:
     wheels = [f"{name}-{version}-{python}-{python}-linux_x86_64.whl" for version in releases for python in pythons]
-    return Seen(tuple(wheels), {Version(v): CoreMetadata(name, v, None, needs) for v, needs in releases.items()})
+    return SeenReleases(
+        tuple(wheels), {Version(v): CoreMetadata(name, v, None, needs) for v, needs in releases.items()}
+    )
 
 
 def test_a_partner_is_who_asks_for_exactly_that_torch() -> None:
@@ -31,7 +33,7 @@ def test_a_partner_is_who_asks_for_exactly_that_torch() -> None:
     )
     assert list(table) == ["2.5.1", "2.11.0"], "2.0 is before the table begins"
     known = ("3.11",)
-    assert table["2.5.1"] == Release(
+    assert table["2.5.1"] == TorchRelease(
         {
             "torch": Member("2.5.1", known),
             "torchaudio": Member("2.5.1", known),
@@ -83,9 +85,11 @@ def test_only_what_runs_on_linux_and_is_released_counts() -> None:
 
 
 def test_what_is_said_goes_over_what_was_known_and_silence_over_nothing() -> None:
-    known = {"2.5.1": Release({"torchaudio": Member("2.5.1", ("3.11",)), "torchvision": Member("0.20.1")}, "cu124")}
-    over = {"2.5.1": Release({"torchaudio": Member("2.5.2"), "torchvision": Member(None)})}
-    assert merged(known, over)["2.5.1"] == Release(
+    known = {
+        "2.5.1": TorchRelease({"torchaudio": Member("2.5.1", ("3.11",)), "torchvision": Member("0.20.1")}, "cu124")
+    }
+    over = {"2.5.1": TorchRelease({"torchaudio": Member("2.5.2"), "torchvision": Member(None)})}
+    assert merged(known, over)["2.5.1"] == TorchRelease(
         {"torchaudio": Member("2.5.2", None), "torchvision": Member("0.20.1")}, "cu124"
     )
 
@@ -110,5 +114,5 @@ def test_what_is_no_table(text: str) -> None:
 
 
 def test_the_json_is_sorted_by_version() -> None:
-    table = {v: Release({}) for v in ("2.10.0", "2.9.0")}
+    table = {v: TorchRelease({}) for v in ("2.10.0", "2.9.0")}
     assert list(json.loads(render_pairs(table))["releases"]) == ["2.9.0", "2.10.0"]

@@ -16,7 +16,7 @@ from support.reader import Line, Written, read_requirements, tree_of
 from uv import find_uv_bin
 
 from lockgen.index.record_reader import parse_record
-from lockgen.index.server import Records, serving
+from lockgen.index.server import RecordedIndexes, serving
 
 ROOT = Path(__file__).parent.parent.parent
 TARGET = ["--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_35"]
@@ -46,7 +46,7 @@ def family(tmp_path: Path) -> Path:
 def cu121() -> Iterator[str]:
     """The recorded index on loopback."""
     record = parse_record(lambda path: (ROOT / path).read_bytes(), "locks/index/cu121", "cu121")
-    with serving(Records({"cu121": record})) as (base, _):
+    with serving(RecordedIndexes({"cu121": record})) as (base, _):
         yield f"{base}/cu121/simple/"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lockgen.core.image_reference import Reference, parse_reference
+from lockgen.core.image_reference import ImageReference, parse_reference
 from lockgen.registry.tags import kind_of, may_be_newer, newer_tags, tag_for
 
 PYTHON = ["3.11-slim", "3.11.4-slim", "3.11.9-slim", "3.11.10-slim", "3.11.11", "3.12-slim", "3.12.1-slim", "latest"]
@@ -119,12 +119,12 @@ def test_the_same_image_for_another_accelerator(
 @pytest.mark.parametrize(
     ("text", "reference"),
     [
-        ("python", Reference("python")),
-        ("python:3.11-slim", Reference("python", "3.11-slim")),
-        ("localhost:5000/a/b", Reference("localhost:5000/a/b")),
-        ("localhost:5000/a/b:c@sha256:00", Reference("localhost:5000/a/b", "c", "sha256:00")),
-        ("a/b@sha256:00", Reference("a/b", "latest", "sha256:00")),
+        ("python", ImageReference("python")),
+        ("python:3.11-slim", ImageReference("python", "3.11-slim")),
+        ("localhost:5000/a/b", ImageReference("localhost:5000/a/b")),
+        ("localhost:5000/a/b:c@sha256:00", ImageReference("localhost:5000/a/b", "c", "sha256:00")),
+        ("a/b@sha256:00", ImageReference("a/b", "latest", "sha256:00")),
     ],
 )
-def test_a_reference_taken_apart(text: str, reference: Reference) -> None:
+def test_a_reference_taken_apart(text: str, reference: ImageReference) -> None:
     assert parse_reference(text) == reference

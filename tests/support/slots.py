@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lockgen.lock.reader import parse_lock
 from lockgen.manifest.reader import parse_manifest
-from lockgen.outputs.generated_files import Written
+from lockgen.outputs.generated_files import GeneratedFiles
 
 LOCK = Path(__file__).parent.parent / "golden" / "system" / "locks" / "lock.json"
 
@@ -168,7 +168,7 @@ def rendered(**changed: str) -> dict[str, str]:
     own = {_of(variant, names): pins for variant, pins in lock.own_pins.items()}
     indexes = lock.indexes | {"cu121": values["url"]}
     lock = replace(lock, images=tuple(images), packages=tuple(packages), own_pins=own, indexes=indexes)
-    written = Written(manifest, lock)
+    written = GeneratedFiles(manifest, lock)
     return {path: data.decode() for path, data in (written.tree() | written.starters()).items()}
 
 

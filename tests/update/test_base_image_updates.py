@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lockgen.core.image_reference import Reference, parse_reference
+from lockgen.core.image_reference import ImageReference, parse_reference
 from lockgen.core.update_policy import BASES_GROUP, GroupPolicy, Policy
 from lockgen.errors import BadInput, ToolFailed
 from lockgen.registry.model import Offer
@@ -17,7 +17,7 @@ NOW = datetime(2025, 6, 1, tzinfo=UTC)
 OLD, NEW = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
 
 
-def digest_of(reference: Reference) -> str:
+def digest_of(reference: ImageReference) -> str:
     return {"3.11.9-slim": NEW}[reference.tag]
 
 
@@ -109,7 +109,7 @@ def days(**ages: int) -> dict[str, datetime]:
 def has(*gone: str) -> Rules:
     """A registry that has every digest but those, and first sights of five; b and c have cooled."""
 
-    def asked(reference: Reference) -> str:
+    def asked(reference: ImageReference) -> str:
         assert reference.digest is not None
         if reference.digest[-1] in gone:
             raise BadInput("there is no such image")
@@ -130,7 +130,7 @@ def test_while_a_digest_cools_the_one_before_it_may_move(gone: tuple[str, ...], 
 
 
 def test_a_registry_that_fails_does_not_say_that_a_digest_is_gone() -> None:
-    def silent(_: Reference) -> str:
+    def silent(_: ImageReference) -> str:
         raise ToolFailed("no answer")
 
     rules = Rules(Policy(cooldown=7), {"image:python": days(b=20, c=1)}, NOW, silent)
@@ -166,7 +166,7 @@ def test_a_tag_that_is_built_every_day_leaves_no_endless_record() -> None:
 
 
 def test_a_registry_that_does_not_say_the_digest_is_no_guess() -> None:
-    def silent(_: Reference) -> str:
+    def silent(_: ImageReference) -> str:
         raise ToolFailed("no answer")
 
     with pytest.raises(ToolFailed):

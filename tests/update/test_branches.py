@@ -9,15 +9,25 @@ from packaging.version import Version
 
 from lockgen.core.update_policy import Policy
 from lockgen.update import branches
-from lockgen.update.model import Blind, Branch, Candidate, Deed, Facts, Group, Head, Made, PullRequest
+from lockgen.update.model import (
+    Branch,
+    Candidate,
+    Facts,
+    GroupOutcome,
+    Head,
+    PullRequest,
+    SealedCommit,
+    UnavailableSources,
+    UpdateGroup,
+)
 from lockgen.update.plan import key_of
 
 CANDIDATE = Candidate("a", Version("0"), (Version("1"),))
-GROUP = Group("g", (CANDIDATE,), partial=False, key=key_of([CANDIDATE]))
-MADE = Made(".", "g", GROUP.key, "moves")
+GROUP = UpdateGroup("g", (CANDIDATE,), partial=False, key=key_of([CANDIDATE]))
+MADE = SealedCommit(".", "g", GROUP.key, "moves")
 
 
-def branch(commit: str = "c1", tree: str = "t1", base: str = "b1", made: Made | None = MADE) -> Branch:
+def branch(commit: str = "c1", tree: str = "t1", base: str = "b1", made: SealedCommit | None = MADE) -> Branch:
     return Branch("lockgen/g", Head(commit, tree, (base,), ""), made)
 
 
@@ -29,23 +39,25 @@ def facts(branch: Branch | None, request: PullRequest | None) -> Facts:
     return Facts("b1", {branch.name: branch} if branch else {}, {request.branch: request} if request else {})
 
 
-def judged(found: Facts, opened: int = 0, declined: frozenset[str] = frozenset(), *, forge: bool = True) -> Deed | None:
-    return branches.judge(GROUP, Policy(max_open=1), found, opened, declined, Blind(), forge=forge).deed
+def judged(
+    found: Facts, opened: int = 0, declined: frozenset[str] = frozenset(), *, forge: bool = True
+) -> GroupOutcome | None:
+    return branches.judge(GROUP, Policy(max_open=1), found, opened, declined, UnavailableSources(), forge=forge).deed
 
 
 def test_what_the_facts_say_before_anything_is_resolved() -> None:
     assert judged(facts(None, None)) is None
-    assert judged(facts(branch(made=None), request())) is Deed.FOREIGN
-    assert judged(facts(branch(), request())) is Deed.UNCHANGED
+    assert judged(facts(branch(made=None), request())) is GroupOutcome.FOREIGN
+    assert judged(facts(branch(), request())) is GroupOutcome.UNCHANGED
     assert judged(facts(branch(), request("older"))) is None
     assert judged(facts(branch(), None)) is None
     assert judged(facts(branch(base="older"), request())) is None
-    assert judged(facts(branch(made=Made(".", "g", "other", "moves")), request())) is None
-    assert judged(facts(branch(), None), declined=frozenset({"moves"})) is Deed.DECLINED
-    assert judged(facts(None, None), opened=1) is Deed.LIMITED
-    assert judged(facts(None, None), opened=1, forge=False) is Deed.LIMITED
+    assert judged(facts(branch(made=SealedCommit(".", "g", "other", "moves")), request())) is None
+    assert judged(facts(branch(), None), declined=frozenset({"moves"})) is GroupOutcome.DECLINED
+    assert judged(facts(None, None), opened=1) is GroupOutcome.LIMITED
+    assert judged(facts(None, None), opened=1, forge=False) is GroupOutcome.LIMITED
     assert judged(facts(branch(base="older"), None), opened=1, forge=False) is None
-    assert judged(facts(branch(), None), forge=False) is Deed.UNCHANGED
+    assert judged(facts(branch(), None), forge=False) is GroupOutcome.UNCHANGED
 
 
 def stepped(
@@ -70,14 +82,14 @@ def test_the_steps_that_a_prepared_group_takes() -> None:
     assert stepped(None, request(), declined=True) == ("refreshed", "push edit")
 
 
-def merged(made: Made | None = MADE) -> Branch:
+def merged(made: SealedCommit | None = MADE) -> Branch:
     return replace(branch(made=made, base="older"), merged=True)
 
 
 def test_nothing_can_be_lost_with_what_was_merged() -> None:
     for one in (merged(), merged(made=None)):
         assert judged(facts(one, None)) is None
-        assert judged(facts(one, None), opened=1, forge=False) is Deed.LIMITED
+        assert judged(facts(one, None), opened=1, forge=False) is GroupOutcome.LIMITED
         assert stepped(one, None) == ("created", "push open")
         assert stepped(one, None, forge=False) == ("created", "push")
 
@@ -85,19 +97,21 @@ def test_nothing_can_be_lost_with_what_was_merged() -> None:
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (facts(branch(), request()), Deed.UNCHANGED),
-        (facts(branch(base="older"), None), Deed.UNCHANGED),
-        (facts(None, request()), Deed.UNCHANGED),
-        (facts(branch(made=None), request()), Deed.FOREIGN),
+        (facts(branch(), request()), GroupOutcome.UNCHANGED),
+        (facts(branch(base="older"), None), GroupOutcome.UNCHANGED),
+        (facts(None, request()), GroupOutcome.UNCHANGED),
+        (facts(branch(made=None), request()), GroupOutcome.FOREIGN),
         (facts(merged(), None), None),
         (facts(None, None), None),
     ],
 )
-def test_what_a_run_is_blind_to_stays_and_what_is_known_is_proposed(found: Facts, expected: Deed | None) -> None:
-    blind = Blind(groups=frozenset({"g"}))
+def test_what_a_run_is_blind_to_stays_and_what_is_known_is_proposed(
+    found: Facts, expected: GroupOutcome | None
+) -> None:
+    blind = UnavailableSources(groups=frozenset({"g"}))
     verdict = branches.judge(GROUP, Policy(labels=("more",)), found, 0, frozenset(), blind, forge=True)
     assert (verdict.deed, verdict.missing) == (expected, frozenset())
-    assert (verdict.why == branches.NO_ANSWER) == (expected is Deed.UNCHANGED)
+    assert (verdict.why == branches.NO_ANSWER) == (expected is GroupOutcome.UNCHANGED)
 
 
 def test_what_may_be_closed_and_removed() -> None:
@@ -130,15 +144,15 @@ def test_how_many_count() -> None:
 
 
 def made_with(message: str) -> Branch:
-    return Branch("lockgen/x", Head("c1", "t1", ("b1",), message), Made(".", "x", "k", "m"))
+    return Branch("lockgen/x", Head("c1", "t1", ("b1",), message), SealedCommit(".", "x", "k", "m"))
 
 
 def test_of_what_a_run_cannot_see_no_branch_is_closed() -> None:
     found = {f"lockgen/{name}": made_with(said) for name, said in (("a", "update a"), ("b", "security: update b"))}
     facts = Facts("b1", found, {})
     for blind, closed in (
-        (Blind(), ["lockgen/a", "lockgen/b"]),
-        (Blind(weaknesses=True), ["lockgen/a"]),
-        (Blind(groups=frozenset({"a"})), ["lockgen/b"]),
+        (UnavailableSources(), ["lockgen/a", "lockgen/b"]),
+        (UnavailableSources(weaknesses=True), ["lockgen/a"]),
+        (UnavailableSources(groups=frozenset({"a"})), ["lockgen/b"]),
     ):
         assert branches.leftover(facts, Policy(), [], blind) == closed

@@ -8,7 +8,7 @@ from packaging.version import Version
 from lockgen.core.manifest import Pin
 from lockgen.index.model import Published
 from lockgen.update.close_reasons import Gone, Known, farewell, moves_told
-from lockgen.update.model import BaseCandidate, Candidate, Group, Waiting
+from lockgen.update.model import BaseCandidate, Candidate, UpdateGroup, Waiting
 
 IMAGE = "registry.example:5000/library/python"
 
@@ -21,9 +21,9 @@ def pins(**versions: str) -> dict[str, list[Pin]]:
     return {name: [Pin(Version(one), ()) for one in text.split()] for name, text in versions.items()}
 
 
-def group(name: str, *packages: str) -> Group:
+def group(name: str, *packages: str) -> UpdateGroup:
     candidates = tuple(Candidate(package, Version("1"), (Version("2"),)) for package in packages)
-    return Group(name, candidates, partial=False, key="k")
+    return UpdateGroup(name, candidates, partial=False, key="k")
 
 
 def test_what_a_message_says_that_moves() -> None:
@@ -41,7 +41,7 @@ def test_what_a_message_says_that_moves() -> None:
     assert moves_told("my: own -> words") == ()
 
 
-def word(said: str, known: Known | None, *groups: Group, there: tuple[str, ...] = ()) -> str:
+def word(said: str, known: Known | None, *groups: UpdateGroup, there: tuple[str, ...] = ()) -> str:
     return farewell("g", said, groups, {name: f"lockgen/{name}" for name in there}, known, "main")
 
 
@@ -121,7 +121,7 @@ def test_what_moves_with_others_now() -> None:
         "Superseded: a moves with the group x now; b moves with y now, on the branch lockgen/y."
     )
     image = BaseCandidate(IMAGE, ("cpu",), "1", "2")
-    floor = Group("floor", (), partial=False, key="k", bases=(image,))
+    floor = UpdateGroup("floor", (), partial=False, key="k", bases=(image,))
     assert word(message(f"{IMAGE}: 1 -> 2"), None, floor) == f"Superseded: {IMAGE} moves with the group floor now."
     assert farewell("a", "", [group("x", "a")], {}, None, "main") == "Superseded: a moves with the group x now."
     assert farewell("a", "", [], {}, Known(pins(a="1")), "main") == GENERIC

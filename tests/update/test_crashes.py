@@ -15,9 +15,9 @@ from lockgen.core.update_policy import Policy
 from lockgen.diff.model import Changes
 from lockgen.errors import Refused, ToolFailed
 from lockgen.update.clone import PREFIX, opened
-from lockgen.update.model import Candidate, Group, Moved, Story, Told
+from lockgen.update.model import Candidate, GroupResult, MovedPin, PullRequestContent, UpdateGroup
 from lockgen.update.plan import key_of
-from lockgen.update.run import Options, Prepared, Report, Updater
+from lockgen.update.run import Prepared, Report, UpdateRun, UpdateRunOptions
 
 FORGE_STEPS = {
     "created": ["commit", "push", "open", "label"],
@@ -32,9 +32,9 @@ class Silence:
     def note(self, text: str) -> None: ...
 
 
-def group(version: str) -> Group:
+def group(version: str) -> UpdateGroup:
     candidate = Candidate("numpy", Version("1.0"), (Version(version),))
-    return Group("numpy", (candidate,), partial=False, key=key_of([candidate]))
+    return UpdateGroup("numpy", (candidate,), partial=False, key=key_of([candidate]))
 
 
 @pytest.fixture
@@ -49,21 +49,21 @@ def forge(clone: Clone) -> MemoryForge:
     return MemoryForge(clone.remote)
 
 
-def prepares(wanted: Group, folder: str) -> Prepared:
+def prepares(wanted: UpdateGroup, folder: str) -> Prepared:
     (candidate,) = wanted.candidates
     new = str(candidate.allowed[0])
     (Path(folder) / "pins.txt").write_text(f"{wanted.name} {new}\n")
-    return Prepared(Story(wanted.name, (Moved(wanted.name, "1.0", new),), Changes()))
+    return Prepared(PullRequestContent(wanted.name, (MovedPin(wanted.name, "1.0", new),), Changes()))
 
 
-def run(clone: Clone, forge: MemoryForge, groups: list[Group]) -> list[Told]:
+def run(clone: Clone, forge: MemoryForge, groups: list[UpdateGroup]) -> list[GroupResult]:
     repository = CountedRepository(opened(clone.root, "origin", "main"), forge.steps)
-    report = Updater(repository, forge, prepares, Options(Policy()), Silence()).run(groups)
+    report = UpdateRun(repository, forge, prepares, UpdateRunOptions(Policy()), Silence()).run(groups)
     assert report.faults == []
     return report.told
 
 
-def prepared_for(outcome: str, clone: Clone, forge: MemoryForge) -> list[Group]:
+def prepared_for(outcome: str, clone: Clone, forge: MemoryForge) -> list[UpdateGroup]:
     """Brings the remote to where a run has ``outcome``; the groups of that run."""
     if outcome == "created":
         return [group("1.1")]
@@ -191,7 +191,9 @@ def test_a_branch_under_the_prefix_that_was_never_lockgens_is_nobodys_business(
 def test_another_projects_branches_are_left_alone(clone: Clone, forge: MemoryForge) -> None:
     run(clone, forge, [group("1.1")])
     repository = opened(clone.root, "origin", "main")
-    other = Updater(repository, forge, lambda *_: Prepared(None), Options(Policy(), project="other"), Silence())
+    other = UpdateRun(
+        repository, forge, lambda *_: Prepared(None), UpdateRunOptions(Policy(), project="other"), Silence()
+    )
     assert other.run([]).told == []
     assert "lockgen/numpy" in clone.heads()
 
@@ -199,8 +201,8 @@ def test_another_projects_branches_are_left_alone(clone: Clone, forge: MemoryFor
 @pytest.mark.parametrize("folder", ["gone", "../outside", "/", "a\nb"])
 def test_a_project_that_is_no_more_has_no_branches(clone: Clone, forge: MemoryForge, folder: str) -> None:
     """What a commit names as its project may be anything."""
-    made = Updater(
-        opened(clone.root, "origin", "main"), forge, prepares, Options(Policy(), project=folder), Silence()
+    made = UpdateRun(
+        opened(clone.root, "origin", "main"), forge, prepares, UpdateRunOptions(Policy(), project=folder), Silence()
     ).run([group("1.1")])
     assert [told.deed for told in made.told] == ["created"]
     assert [told.deed for told in run(clone, forge, [])] == ["closed"]
@@ -217,7 +219,9 @@ def test_a_branch_of_another_projects_is_told_and_stays(clone: Clone, forge: Mem
     run(clone, forge, [group("1.1")])
     before = clone.heads()
     repository = opened(clone.root, "origin", "main")
-    other = Updater(repository, forge, lambda *_: Prepared(None), Options(Policy(), project="other"), Silence())
+    other = UpdateRun(
+        repository, forge, lambda *_: Prepared(None), UpdateRunOptions(Policy(), project="other"), Silence()
+    )
     (told,) = other.run([group("1.2")]).told
     assert (told.deed, "prefix of its own" in told.why) == ("foreign", True)
     assert clone.heads() == before
@@ -242,16 +246,16 @@ def test_what_the_forge_refuses_of_one_group_does_not_stop_the_others(
 SECOND = Candidate("scipy", Version("1.0"), (Version("1.5"),))
 
 
-def both(clone: Clone, forge: MemoryForge, groups: list[Group], **more: object) -> Report:
+def both(clone: Clone, forge: MemoryForge, groups: list[UpdateGroup], **more: object) -> Report:
     """A run of numpy and scipy, with what failed in it."""
 
-    options = Options(Policy(**more))  # type: ignore[arg-type]
-    return Updater(opened(clone.root, "origin", "main"), forge, prepares, options, Silence()).run(groups)
+    options = UpdateRunOptions(Policy(**more))  # type: ignore[arg-type]
+    return UpdateRun(opened(clone.root, "origin", "main"), forge, prepares, options, Silence()).run(groups)
 
 
-def scipy(*, security: bool = False) -> Group:
+def scipy(*, security: bool = False) -> UpdateGroup:
     candidate = replace(SECOND, mends=security)
-    return Group("scipy", (candidate,), partial=False, key=key_of([candidate]))
+    return UpdateGroup("scipy", (candidate,), partial=False, key=key_of([candidate]))
 
 
 @pytest.mark.parametrize("asked", ["close", "label", "declined", "edit", "merged"])

@@ -10,12 +10,21 @@ import pytest
 from support.forges import PATH, TOKEN, ForgeServer, Trouble, serving_forge
 
 from lockgen.errors import BadInput, Exit, Refused, ToolFailed
-from lockgen.update.forges import Kind, Place, Token, forge_at, is_its_own, last_word, place_of, take_tokens
+from lockgen.update.forges import (
+    ForgeKind,
+    RemoteLocation,
+    Token,
+    forge_at,
+    is_its_own,
+    last_word,
+    place_of,
+    take_tokens,
+)
 from lockgen.update.ports import Forge
 from lockgen.update.pull_request_text import CLOSED, mark
 
 BODY = f"words\n\n{mark('a' * 40, 'feed')}\n"
-KINDS: tuple[Kind, ...] = ("github", "gitlab")
+KINDS: tuple[ForgeKind, ...] = ("github", "gitlab")
 
 
 @pytest.fixture(params=KINDS)
@@ -32,9 +41,9 @@ def forge(server: ForgeServer) -> Forge:
 
 
 def made(server: ForgeServer) -> Forge:
-    kind: Kind = "github" if server.kind == "github" else "gitlab"
+    kind: ForgeKind = "github" if server.kind == "github" else "gitlab"
     variable = "GITHUB_TOKEN" if kind == "github" else "GITLAB_TOKEN"
-    return forge_at(Place(kind, server.url, PATH), Token(TOKEN, variable), "main")
+    return forge_at(RemoteLocation(kind, server.url, PATH), Token(TOKEN, variable), "main")
 
 
 def test_one_is_opened_labelled_found_edited_and_closed(server: ForgeServer, forge: Forge) -> None:
@@ -240,7 +249,7 @@ def test_nobody_there_is_told(server: ForgeServer) -> None:
     ],
 )
 def test_the_address_says_which_forge_it_is(address: str, kind: str, api: str, path: str) -> None:
-    assert place_of(address, None) == Place(kind, api, path)  # type: ignore[arg-type]
+    assert place_of(address, None) == RemoteLocation(kind, api, path)  # type: ignore[arg-type]
 
 
 def test_an_address_that_says_nothing_needs_a_word(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from support.registry import LocalRegistry, serving
 from support.remotes import Clone, MemoryForge, cloned, git
 from update.conftest import FAMILY
 
-from lockgen.update.forges import Kind, Place, Token, forge_at
+from lockgen.update.forges import ForgeKind, RemoteLocation, Token, forge_at
 
 
 def told(ran: Ran) -> dict[str, Any]:
@@ -55,13 +55,13 @@ def policy(clone: Clone, text: str) -> None:
 @pytest.fixture(params=["github", "gitlab"])
 def served(request: pytest.FixtureRequest, clone: Clone, monkeypatch: pytest.MonkeyPatch) -> Iterator[ForgeServer]:
     """The clients themselves, against a forge on loopback."""
-    kind: Kind = request.param
+    kind: ForgeKind = request.param
     variable = "GITHUB_TOKEN" if kind == "github" else "GITLAB_TOKEN"
     monkeypatch.setenv("GITHUB_REPOSITORY", PATH)
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setattr("lockgen.update.command.take_tokens", lambda: {"github": Token(TOKEN, variable)})
     with serving_forge(kind) as server:
-        place = Place(kind, server.url, PATH)
+        place = RemoteLocation(kind, server.url, PATH)
         monkeypatch.setattr("lockgen.update.command.forge_at", lambda _, token, base: forge_at(place, token, base))
         yield server
         assert server.wrong == []
@@ -454,17 +454,17 @@ def test_a_sparse_clone_will_do(clone: Clone, forge: MemoryForge, tmp_path: Path
 def test_what_was_opened_before_ctrl_c_is_told(
     clone: Clone, forge: MemoryForge, index: LocalIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lockgen.update.group_run import Preparing
+    from lockgen.update.group_run import GroupRun
 
     index.add("tokens", "1.1")
-    real = Preparing.prepared
+    real = GroupRun.prepared
 
-    def stops(self: Preparing, group: Any, folder: str) -> Any:
+    def stops(self: GroupRun, group: Any, folder: str) -> Any:
         if group.name == "tokens":
             raise KeyboardInterrupt
         return real(self, group, folder)
 
-    monkeypatch.setattr(Preparing, "prepared", stops)
+    monkeypatch.setattr(GroupRun, "prepared", stops)
     ran = clone.update("--json")
     assert ran.code == 130
     assert {name: group["outcome"] for name, group in told(ran).items()} == {"numpy": "created"}

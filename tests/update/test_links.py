@@ -6,7 +6,7 @@ import pytest
 from support.index import LocalIndex, metadata, wheel
 from update.conftest import FAMILY
 
-from lockgen.index.model import Link
+from lockgen.index.model import ReleaseNotes
 from lockgen.index.published import Uploads
 from lockgen.io.http import Http
 from lockgen.manifest.reader import parse_manifest
@@ -38,9 +38,9 @@ def test_what_has_an_index_of_its_own_is_not_asked_for_elsewhere(uploads: Upload
 
 
 def test_what_comes_from_the_default_index_has_its_link(uploads: Uploads) -> None:
-    assert uploads.news("numpy", "1.1") == Link("numpy", "Changelog", "https://numpy.example/changes")
+    assert uploads.news("numpy", "1.1") == ReleaseNotes("numpy", "Changelog", "https://numpy.example/changes")
     assert uploads.news("numpy", "1.2") is None
 
 
 def test_torch_of_any_accelerator_is_one_project(uploads: Uploads) -> None:
-    assert uploads.news("torch", "2.6.0+cu121") == Link("torch", "Changelog", "https://torch.example/changes")
+    assert uploads.news("torch", "2.6.0+cu121") == ReleaseNotes("torch", "Changelog", "https://torch.example/changes")

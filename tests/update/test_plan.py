@@ -12,7 +12,7 @@ from packaging.version import Version
 from lockgen.index.model import Published
 from lockgen.manifest.reader import parse_manifest
 from lockgen.update import plan as planning
-from lockgen.update.model import Candidate, Group, Weakness
+from lockgen.update.model import Candidate, KnownVulnerability, UpdateGroup
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
 TORCH = """\
@@ -54,7 +54,7 @@ def due(
     """Groups to packages to the versions allowed; and what is held back."""
     manifest = parse_manifest(TORCH.format(update=update, family=family).encode())
     given: dict[str, Any] = {"seen": {}, "weaknesses": {}, "locked": {}, "now": NOW, "cut_off": None, **market}
-    groups, waiting = planning.due(manifest, manifest.update, planning.Market(published, **given))
+    groups, waiting = planning.due(manifest, manifest.update, planning.AvailableReleases(published, **given))
     return (
         {group.name: {c.name: [str(v) for v in c.allowed] for c in group.candidates} for group in groups},
         {f"{one.name} {one.version}": one.why for one in waiting},
@@ -120,10 +120,10 @@ def test_a_groups_own_cooldown_goes_before_the_tables() -> None:
 def test_without_upload_times_it_begins_at_first_sight() -> None:
     published = {"torch": releases("2.4.0", uploaded=None)}
     manifest = parse_manifest(TORCH.format(update="", family="").encode())
-    market = planning.Market(published, {}, {}, {}, NOW)
+    market = planning.AvailableReleases(published, {}, {}, {}, NOW)
     seen = planning.unseen(market, manifest)
     assert seen == {"torch": {"2.4.0": NOW}}
-    later = planning.Market(published, seen, {}, {}, NOW + timedelta(days=3))
+    later = planning.AvailableReleases(published, seen, {}, {}, NOW + timedelta(days=3))
     assert planning.unseen(later, manifest) == seen
     update = "[update]\ncooldown = 3"
     assert due(published, update, seen=seen)[0] == {}
@@ -131,7 +131,7 @@ def test_without_upload_times_it_begins_at_first_sight() -> None:
 
 
 def test_a_fix_waits_for_no_cooldown_and_may_be_any_step() -> None:
-    weakness = Weakness("numpy", "CVE-1", (Version("2.0"),))
+    weakness = KnownVulnerability("numpy", "CVE-1", (Version("2.0"),))
     published = {"numpy": releases("1.1", "2.0", uploaded=NOW)}
     update = '[update]\ncooldown = 7\nsteps = ["patch"]'
     groups, waiting = due(published, update, weaknesses={"numpy": [weakness]})
@@ -141,7 +141,10 @@ def test_a_fix_waits_for_no_cooldown_and_may_be_any_step() -> None:
 
 def test_a_fix_takes_the_smallest_step_that_ends_all_unless_the_policy_allows_one() -> None:
     weaknesses = {
-        "numpy": [Weakness("numpy", "CVE-1", (Version("1.2"),)), Weakness("numpy", "CVE-2", (Version("2.1"),))]
+        "numpy": [
+            KnownVulnerability("numpy", "CVE-1", (Version("1.2"),)),
+            KnownVulnerability("numpy", "CVE-2", (Version("2.1"),)),
+        ]
     }
     published = {"numpy": releases("1.1", "1.2", "2.0", "2.1", "2.2", "3.0")}
     update = '[update]\nsteps = ["minor"]'
@@ -156,8 +159,8 @@ def test_a_fix_takes_the_smallest_step_that_ends_all_unless_the_policy_allows_on
 
 def test_what_is_only_locked_moves_for_a_fix_and_what_is_held_is_told() -> None:
     weaknesses = {
-        "urllib3": [Weakness("urllib3", "CVE-2", (Version("2.1"),))],
-        "scipy": [Weakness("scipy", "CVE-3", (Version("1.1"),))],
+        "urllib3": [KnownVulnerability("urllib3", "CVE-2", (Version("2.1"),))],
+        "scipy": [KnownVulnerability("scipy", "CVE-3", (Version("1.1"),))],
     }
     published = {"urllib3": releases("2.0", "2.1"), "scipy": releases("1.1")}
     locked = {"urllib3": Version("1.9"), "scipy": Version("1.0")}
@@ -169,8 +172,8 @@ def test_what_is_only_locked_moves_for_a_fix_and_what_is_held_is_told() -> None:
 # -- which versions ---------------------------------------------------------------
 
 
-def group(*candidates: Candidate, partial: bool = False) -> Group:
-    return Group("g", candidates, partial, planning.key_of(candidates))
+def group(*candidates: Candidate, partial: bool = False) -> UpdateGroup:
+    return UpdateGroup("g", candidates, partial, planning.key_of(candidates))
 
 
 def candidate(name: str, *allowed: int) -> Candidate:
@@ -228,9 +231,9 @@ def test_a_name_that_is_taken_is_not_given_twice() -> None:
 
 def test_a_vulnerability_counts_where_the_version_is_that_has_it() -> None:
     published = {"numpy": releases("1.1"), "numpy a b": releases("0.6"), "numpy c.d": releases("0.8")}
-    weak = Weakness("numpy", "CVE-1", (Version("0.8"),), version=Version("0.7"))
+    weak = KnownVulnerability("numpy", "CVE-1", (Version("0.8"),), version=Version("0.7"))
     manifest = parse_manifest(TORCH.format(update=OWN, family="").encode())
-    market = planning.Market(published, {}, {"numpy": [weak]}, {"numpy": Version("1.0")}, NOW)
+    market = planning.AvailableReleases(published, {}, {"numpy": [weak]}, {"numpy": Version("1.0")}, NOW)
     groups, _ = planning.due(manifest, manifest.update, market)
     assert [(group.name, group.security) for group in groups] == [
         ("numpy-c-d", True),

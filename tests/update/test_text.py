@@ -16,20 +16,20 @@ import pytest
 from packaging.version import Version
 
 from lockgen.core.sizes import Bytes, Weight
-from lockgen.core.update_policy import Step
+from lockgen.core.update_policy import VersionStep
 from lockgen.diff.model import Change, Changes, ImageChange, PackageChange
-from lockgen.index.model import Link
+from lockgen.index.model import ReleaseNotes
 from lockgen.update import commit_message as commits
 from lockgen.update import pull_request_text as rendering
 from lockgen.update import render as updates
-from lockgen.update.model import CellChange, Head, Moved, Story, Stuck, Waiting, Weakness
+from lockgen.update.model import CellChange, Head, KnownVulnerability, MovedPin, PullRequestContent, Stuck, Waiting
 
 TEXTS = Path(__file__).parent / "texts"
 
 MOVES = (
-    Moved("torch", "2.4.1+cu121", "2.5.1+cu121", step="minor"),
-    Moved("torchaudio", "2.4.1+cu121", "2.5.1+cu121", step="minor"),
-    Moved("speech", "1.0", "1.1", step="minor", uploaded=datetime(2025, 2, 1, 23, 30, tzinfo=UTC)),
+    MovedPin("torch", "2.4.1+cu121", "2.5.1+cu121", step="minor"),
+    MovedPin("torchaudio", "2.4.1+cu121", "2.5.1+cu121", step="minor"),
+    MovedPin("speech", "1.0", "1.1", step="minor", uploaded=datetime(2025, 2, 1, 23, 30, tzinfo=UTC)),
 )
 CHANGES = (
     Change("torch", "up", "2.4.1+cu121", "2.5.1+cu121", "cu121", "cu121"),
@@ -37,7 +37,7 @@ CHANGES = (
     Change("triton", "up", "3.0.0", "3.1.0"),
 )
 UNKNOWN = frozenset({"torch==2.5.1+cu121"})
-WEAK = Weakness(
+WEAK = KnownVulnerability(
     "torch",
     "CVE-2025-32434",
     (Version("2.5"),),
@@ -45,15 +45,17 @@ WEAK = Weakness(
     level="critical",
     summary="torch.load runs code, even with `weights_only`",
 )
-STAYS = Weakness(
+STAYS = KnownVulnerability(
     "torch",
     "CVE-2025-3730",
     (Version("2.4.2"), Version("2.8")),
     "https://osv.dev/vulnerability/GHSA-2",
     level="moderate",
 )
-NEW = Weakness("speech", "CVE-2026-1", (), "https://osv.dev/vulnerability/GHSA-3", level="high", summary="it listens")
-FULL = Story(
+NEW = KnownVulnerability(
+    "speech", "CVE-2026-1", (), "https://osv.dev/vulnerability/GHSA-3", level="high", summary="it listens"
+)
+FULL = PullRequestContent(
     group="torch",
     moves=MOVES,
     changes=Changes(
@@ -71,7 +73,7 @@ FULL = Story(
         CellChange("python=3.12 variant=cuda", "ml:cuda", "yes", "no", "whisperx 3.3.1 wants Python <3.12"),
     ),
     advisories=(WEAK,),
-    links=(Link("triton", "Release notes", "https://github.com/triton-lang/triton/releases"),),
+    links=(ReleaseNotes("triton", "Release notes", "https://github.com/triton-lang/triton/releases"),),
     stuck=(
         Stuck("numpy", "3.0", "speech 1.0, asked by asr, needs numpy<3"),
         Stuck("speech", "2.0", "\n".join(f"speech 2.0 needs part-{n}" for n in range(33)), instead="1.1"),
@@ -80,34 +82,42 @@ FULL = Story(
     introduced=(NEW,),
     project="images/voices",
 )
-SMALL = Story("numpy", (Moved("numpy", "1.0", "1.1"),), Changes())
-BASES = Story(
+SMALL = PullRequestContent("numpy", (MovedPin("numpy", "1.0", "1.1"),), Changes())
+BASES = PullRequestContent(
     "base-images",
     (
-        Moved("python", f"3.11.4-slim@sha256:{'a' * 64}", f"3.11.9-slim@sha256:{'b' * 64}", "base", ("cpu",), "3.11.9"),
-        Moved("nvidia/cuda", "12.1.0-base-ubuntu22.04", "12.1.1-base-ubuntu22.04", "base", ("cuda", "slow"), "12.1.1"),
+        MovedPin(
+            "python", f"3.11.4-slim@sha256:{'a' * 64}", f"3.11.9-slim@sha256:{'b' * 64}", "base", ("cpu",), "3.11.9"
+        ),
+        MovedPin(
+            "nvidia/cuda", "12.1.0-base-ubuntu22.04", "12.1.1-base-ubuntu22.04", "base", ("cuda", "slow"), "12.1.1"
+        ),
     ),
     Changes(),
     rebuilt=("asr:cuda", "asr:slow", "ner:cpu"),
 )
 DIGEST = replace(
     BASES,
-    moves=(Moved("python", f"3.11-slim@sha256:{'a' * 64}", f"3.11-slim@sha256:{'b' * 64}", "base", ("cpu",), "3.11"),),
+    moves=(
+        MovedPin("python", f"3.11-slim@sha256:{'a' * 64}", f"3.11-slim@sha256:{'b' * 64}", "base", ("cpu",), "3.11"),
+    ),
 )
 TWO_TAGS = replace(
     BASES,
     moves=(
-        Moved("python", "3.11.4-slim", "3.11.9-slim", "base", ("cpu",), "3.11.9"),
-        Moved("python", "3.11.5-slim", "3.11.9-slim", "base", ("slow",), "3.11.9"),
+        MovedPin("python", "3.11.4-slim", "3.11.9-slim", "base", ("cpu",), "3.11.9"),
+        MovedPin("python", "3.11.5-slim", "3.11.9-slim", "base", ("slow",), "3.11.9"),
     ),
 )
-TWO_TORCHES = Story(
+TWO_TORCHES = PullRequestContent(
     "torch",
-    (Moved("torch", "2.5.1+cu121", "2.6.0+cu121"), Moved("torch", "2.5.1+cpu", "2.6.0+cpu")),
+    (MovedPin("torch", "2.5.1+cu121", "2.6.0+cu121"), MovedPin("torch", "2.5.1+cpu", "2.6.0+cpu")),
     Changes(),
 )
-OWN = Story("numpy-slow", (Moved("numpy", "0.5", "0.6", variants=("slow",)),), Changes())
-MANY = replace(SMALL, group="all", moves=tuple(Moved(f"package-{n}", "1.0", f"2.{n}", step="major") for n in range(12)))
+OWN = PullRequestContent("numpy-slow", (MovedPin("numpy", "0.5", "0.6", variants=("slow",)),), Changes())
+MANY = replace(
+    SMALL, group="all", moves=tuple(MovedPin(f"package-{n}", "1.0", f"2.{n}", step="major") for n in range(12))
+)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +133,7 @@ MANY = replace(SMALL, group="all", moves=tuple(Moved(f"package-{n}", "1.0", f"2.
         ("own", OWN),
     ],
 )
-def test_the_whole_text(name: str, story: Story, pytestconfig: pytest.Config) -> None:
+def test_the_whole_text(name: str, story: PullRequestContent, pytestconfig: pytest.Config) -> None:
     text = f"{rendering.title(story)}\n\n{rendering.body(story, 'c' * 40, 'feed')}"
     path = TEXTS / f"{name}.md"
     if pytestconfig.getoption("--accept"):
@@ -147,7 +157,7 @@ def test_the_whole_text(name: str, story: Story, pytestconfig: pytest.Config) ->
         (OWN, "update numpy 0.5 -> 0.6 (slow)"),
     ],
 )
-def test_a_title_says_what_moves(story: Story, title: str) -> None:
+def test_a_title_says_what_moves(story: PullRequestContent, title: str) -> None:
     assert rendering.title(story) == title
 
 
@@ -159,14 +169,14 @@ def test_a_long_title_is_cut_at_a_word() -> None:
 
 
 def test_a_long_title_begins_with_the_biggest_step() -> None:
-    steps: tuple[tuple[str, Step | None], ...] = (
+    steps: tuple[tuple[str, VersionStep | None], ...] = (
         ("a", None),
         ("b", "patch"),
         ("c", "major"),
         ("d", "minor"),
         ("e", "patch"),
     )
-    moves = tuple(Moved(name, "1.0", "2.0", step=step) for name, step in steps)
+    moves = tuple(MovedPin(name, "1.0", "2.0", step=step) for name, step in steps)
     assert rendering.title(replace(SMALL, group="all", moves=moves)) == (
         "update all: 5 packages (c 2.0, d 2.0, b 2.0, e 2.0, a 2.0)"
     )
@@ -178,7 +188,7 @@ def test_torch_for_two_accelerators_is_one_wish_and_one_entry() -> None:
     assert rendering.reproduce(TWO_TORCHES.moves[:1]) == "lockgen bump torch==2.6.0+cu121"
 
 
-def ignored(story: Story) -> list[dict[str, str]]:
+def ignored(story: PullRequestContent) -> list[dict[str, str]]:
     """The entries that a text says to add, read as what they become part of."""
     snippet = re.search(r"```toml\n(.*?)```", rendering.body(story, "c" * 40, "feed"), re.DOTALL)
     assert snippet is not None
@@ -194,7 +204,7 @@ def ignored(story: Story) -> list[dict[str, str]]:
         (FULL, [{"package": "torch", "versions": ">=2.5.1"}, {"package": "speech", "versions": ">=1.1"}]),
     ],
 )
-def test_what_leaves_it_out_leaves_out_no_more(story: Story, entries: list[dict[str, str]]) -> None:
+def test_what_leaves_it_out_leaves_out_no_more(story: PullRequestContent, entries: list[dict[str, str]]) -> None:
     assert ignored(story) == entries
 
 
@@ -220,7 +230,7 @@ PASSED = Stuck("numpy", "2.0", "speech 1.0 needs numpy<2", instead="1.1")
         (replace(SMALL, introduced=(NEW, NEW)), "**Beware: what it moves to has 2 known vulnerabilities, see below.**"),
     ],
 )
-def test_the_first_sentences_are_true(story: Story, said: str) -> None:
+def test_the_first_sentences_are_true(story: PullRequestContent, said: str) -> None:
     assert said in rendering.body(story, "c" * 40, "feed").split("\n\n", 1)[0]
 
 
@@ -252,8 +262,8 @@ def test_no_word_from_outside_becomes_markdown_a_mention_or_a_mark() -> None:
     story = replace(
         FULL,
         stuck=(Stuck("numpy", HOSTILE, f"```\n{HOSTILE}\n````"),),
-        links=(Link("triton", HOSTILE, "https://ok.example/a"), Link("x", "y", "javascript:alert(1)")),
-        advisories=(Weakness("torch", HOSTILE, (), "https://user@evil.example/"),),
+        links=(ReleaseNotes("triton", HOSTILE, "https://ok.example/a"), ReleaseNotes("x", "y", "javascript:alert(1)")),
+        advisories=(KnownVulnerability("torch", HOSTILE, (), "https://user@evil.example/"),),
         cells=(CellChange(HOSTILE, "ml:cuda", "yes", "no", HOSTILE),),
     )
     text = rendering.body(story, "c" * 40, "feed")
@@ -284,7 +294,7 @@ HEADINGS = ("Moves", "Left where they are", "What changes", "Compatibility", "To
 )
 def test_a_text_that_is_too_long_keeps_every_section_and_what_to_do(lines: int, width: int) -> None:
     why = "\n".join("x" * width for _ in range(lines))
-    moves = tuple(Moved(f"package-{n}", "1.0", "2.0") for n in range(300))
+    moves = tuple(MovedPin(f"package-{n}", "1.0", "2.0") for n in range(300))
     story = replace(FULL, moves=moves, stuck=tuple(Stuck(f"p{n}", "2.0", why) for n in range(20)))
     text = rendering.body(story, "c" * 40, "feed")
     assert len(text) < 65_536

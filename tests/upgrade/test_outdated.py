@@ -16,7 +16,7 @@ from support.project import Project
 from support.registry import LocalRegistry, serving
 
 from lockgen.core.index import Release
-from lockgen.upgrade.outdated_model import BaseRow, Member, Row, Survey
+from lockgen.upgrade.outdated_model import FamilyMember, OutdatedBase, OutdatedPin, Survey
 from lockgen.upgrade.outdated_render import markdown, text
 
 FAMILY = """\
@@ -256,9 +256,12 @@ def test_a_family_without_a_solution(voices: Project, registry: LocalRegistry) -
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EXAMPLE = Survey(
     (
-        Row(
+        OutdatedPin(
             name="torch",
-            members=(Member("torch", (), "2.4.1+cu121", "2.5.1+cu121"), Member("torchaudio", (), "2.4.1+cu121", None)),
+            members=(
+                FamilyMember("torch", (), "2.4.1+cu121", "2.5.1+cu121"),
+                FamilyMember("torchaudio", (), "2.4.1+cu121", None),
+            ),
             table="cuda",
             variants=("cuda",),
             images=("asr", "base-ml", "demux", "vad", "ner"),
@@ -267,9 +270,9 @@ EXAMPLE = Survey(
             fits=Release("2.5.1+cu121"),
             newest=Release("2.5.1+cu121"),
         ),
-        Row(
+        OutdatedPin(
             name="numpy",
-            members=(Member("numpy", (), "1.5", "1.5"),),
+            members=(FamilyMember("numpy", (), "1.5", "1.5"),),
             table=None,
             variants=("cpu",),
             images=("base",),
@@ -281,9 +284,9 @@ EXAMPLE = Survey(
             reason="scipy 1.0 needs numpy<2",
             bar="newer than exclude-newer",
         ),
-        Row("odd", (), None, ("cpu",), (), False, Release("1"), unknown="HTTP 500 | no"),
+        OutdatedPin("odd", (), None, ("cpu",), (), False, Release("1"), unknown="HTTP 500 | no"),
     ),
-    (BaseRow("python:3.11.4-slim", ("cpu",), "sha256:00", "sha256:11", "3.11.9-slim"),),
+    (OutdatedBase("python:3.11.4-slim", ("cpu",), "sha256:00", "sha256:11", "3.11.9-slim"),),
 )
 
 TABLE = """\

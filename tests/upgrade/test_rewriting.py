@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lockgen.errors import BadInput
-from lockgen.upgrade.bump_command import Move, rewritten
+from lockgen.upgrade.bump_command import PinMove, rewritten
 
 
 @pytest.mark.parametrize(
@@ -22,21 +22,21 @@ from lockgen.upgrade.bump_command import Move, rewritten
     ],
 )
 def test_only_the_value_changes(before: str, after: str) -> None:
-    assert rewritten(before, [Move("x", "1.0", "2.0", ("pins", "x"))]) == after
+    assert rewritten(before, [PinMove("x", "1.0", "2.0", ("pins", "x"))]) == after
 
 
 def test_a_value_over_several_lines_is_refused() -> None:
     with pytest.raises(BadInput, match="does not stand where it was read"):
-        rewritten('[pins]\nx = """\\\n  1.0"""\n', [Move("x", "1.0", "2.0", ("pins", "x"))])
+        rewritten('[pins]\nx = """\\\n  1.0"""\n', [PinMove("x", "1.0", "2.0", ("pins", "x"))])
 
 
 def test_many_at_once() -> None:
     text = '[variants.a]\nfrom = "python:3"\npins = { torch = "1+cpu", torchaudio = "1+cpu" }\n[pins]\nx = "1"\n'
     moves = [
-        Move("torch", "1+cpu", "10.0+cpu", ("variants", "a", "pins", "torch")),
-        Move("torchaudio", "1+cpu", "10.0+cpu", ("variants", "a", "pins", "torchaudio")),
-        Move("a", "python:3", "python:3.11", ("variants", "a", "from"), "base"),
-        Move("z", None, "3", ("pins", "z")),
+        PinMove("torch", "1+cpu", "10.0+cpu", ("variants", "a", "pins", "torch")),
+        PinMove("torchaudio", "1+cpu", "10.0+cpu", ("variants", "a", "pins", "torchaudio")),
+        PinMove("a", "python:3", "python:3.11", ("variants", "a", "from"), "base"),
+        PinMove("z", None, "3", ("pins", "z")),
     ]
     wanted = text.replace("1+cpu", "10.0+cpu").replace("python:3", "python:3.11") + 'z = "3"\n'
     assert rewritten(text, moves) == wanted

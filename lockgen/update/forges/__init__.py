@@ -12,9 +12,9 @@ from lockgen.errors import BadInput
 from lockgen.update.model import PullRequest
 from lockgen.update.ports import Forge
 
-Kind = Literal["github", "gitlab"]
+ForgeKind = Literal["github", "gitlab"]
 
-_TOKENS: dict[Kind, tuple[str, ...]] = {
+_TOKENS: dict[ForgeKind, tuple[str, ...]] = {
     "github": ("GITHUB_TOKEN", "GH_TOKEN"),
     "gitlab": ("GITLAB_TOKEN", "CI_JOB_TOKEN"),
 }
@@ -23,10 +23,10 @@ _SCP = re.compile(r"(?:[^@/]+@)?([^:/]+):(.+)")
 
 
 @dataclass(frozen=True)
-class Place:
+class RemoteLocation:
     """Where pull requests go. ``api`` is the address that the client begins at; ``path`` is OWNER/NAME."""
 
-    kind: Kind
+    kind: ForgeKind
     api: str
     path: str
 
@@ -49,7 +49,7 @@ class Token:
         return f"Token({self.variable})"
 
 
-def place_of(address: str, wanted: Kind | None) -> Place:
+def place_of(address: str, wanted: ForgeKind | None) -> RemoteLocation:
     """The forge of a remote's address; what that does not say, CI's own variables do.
 
     Raises:
@@ -70,7 +70,7 @@ def place_of(address: str, wanted: Kind | None) -> Place:
             hint=f"set {'GITHUB_REPOSITORY' if github else 'CI_PROJECT_PATH'} to OWNER/NAME",
         )
     api = _github_api(host) if github else _gitlab_api(host)
-    return Place(kind, api, path)
+    return RemoteLocation(kind, api, path)
 
 
 def _path(path: str, variable: str) -> str:
@@ -83,7 +83,7 @@ def _path(path: str, variable: str) -> str:
     return path
 
 
-def is_its_own(place: Place, address: str) -> bool:
+def is_its_own(place: RemoteLocation, address: str) -> bool:
     """Whether the remote at ``address`` is a server of the forge: git sends the forge's token to no other."""
     host = _parts(address)[0]
     variable = "GITHUB_SERVER_URL" if place.kind == "github" else "CI_SERVER_URL"
@@ -104,7 +104,7 @@ def _parts(address: str) -> tuple[str, str]:
     return host, path.strip("/").removesuffix(".git")
 
 
-def _kind(host: str) -> Kind | None:
+def _kind(host: str) -> ForgeKind | None:
     for kind, variable in (("github", "GITHUB_SERVER_URL"), ("gitlab", "CI_SERVER_URL")):
         server = urlsplit(os.environ.get(variable, "")).netloc
         if host and host == server:
@@ -125,9 +125,9 @@ def _gitlab_api(host: str) -> str:
     return os.environ.get("CI_SERVER_URL") or f"https://{host or 'gitlab.com'}"
 
 
-def take_tokens() -> dict[Kind, Token]:
+def take_tokens() -> dict[ForgeKind, Token]:
     """The tokens, taken out of the environment: neither a resolver nor a package that it builds gets to see them."""
-    found: dict[Kind, Token] = {}
+    found: dict[ForgeKind, Token] = {}
     for kind, names in _TOKENS.items():
         for variable in names:
             value = os.environ.pop(variable, "").strip()
@@ -141,12 +141,12 @@ def last_word(request: PullRequest) -> str:
     return f"<!-- lockgen-closed commit={request.mark or '-'} -->"
 
 
-def variables(kind: Kind) -> str:
+def variables(kind: ForgeKind) -> str:
     """Where the token is looked for, in words."""
     return " or ".join(_TOKENS[kind])
 
 
-def forge_at(place: Place, token: Token, base: str) -> Forge:
+def forge_at(place: RemoteLocation, token: Token, base: str) -> Forge:
     """The forge at ``place``, for pull requests to the branch ``base``; its client is imported here."""
     if place.kind == "github":
         from lockgen.update.forges.github import GitHub
