@@ -69,3 +69,14 @@ def small(index: LocalIndex, project: Project) -> Project:
     add_small_records(project.root)
     project.write(SMALL)
     return project
+
+
+@pytest.fixture
+def own_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Caches for this test only, no credentials of the user, and no proxy."""
+    for name in ("UV", "PIP", "LOCKGEN"):
+        monkeypatch.setenv(f"{name}_CACHE_DIR", str(tmp_path / f"cache-{name}"))
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("NO_PROXY", "*")
+    for name in ("UV_INDEX", "UV_EXTRA_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_CONFIG_FILE", "PIP_CONFIG_FILE"):
+        monkeypatch.delenv(name, raising=False)

@@ -16,6 +16,7 @@ from lockgen.core.layout import (
     COMPAT_PATH,
     IGNORE,
     LOCK_PATH,
+    MARK,
     PAIRS_PATH,
     SCRIPT,
     SEEN_PATH,
@@ -47,7 +48,7 @@ _SINGLE_FILES = (COMPAT_PATH, PAIRS_PATH, SEEN_PATH, "versions.toml")
 _BOM = b"\xef\xbb\xbf"
 
 # The header up to its colon: the words after it may differ between versions of lockgen.
-_HEADERS = tuple(mark.split(":")[0].encode() + b":" for mark in (COMPAT_MARK, COMPAT_MARK))
+_HEADERS = tuple(mark.split(":")[0].encode() + b":" for mark in (MARK, COMPAT_MARK))
 
 # JSON has no comments, so the first keys, as lockgen lays them out, are the header: of a lock, of a recorded index,
 # of a pair table and of first sights.

@@ -392,11 +392,11 @@ _MERGED = "Merged: its branch had stayed."
 _OTHERS = "{branch} belongs to the project in {project}: give each a prefix of its own in [update]"
 _ELSEWHERE = "its pull request goes to {there}: close it, or let it go to {base}"
 _WHY = {
-    GroupOutcome.FOREIGN: "{branch} has a commit that lockgen did not make, so it is left alone; remove that commit, and the branch"
+    GroupOutcome.FOREIGN: "{branch} has a commit that lockgen did not make; it is left alone. Remove that commit, and it"
     " is refreshed again",
     GroupOutcome.DECLINED: "a pull request with these moves was closed; newer releases will be proposed",
     GroupOutcome.LIMITED: "as many are open as [update] max-open allows: {limit}",
-    GroupOutcome.BEATEN: "{branch} changed on the remote during this run: another run was quicker; the next one looks again",
+    GroupOutcome.BEATEN: "{branch} changed on the remote during this run; the next run looks again",
 }
 
 

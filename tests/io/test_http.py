@@ -16,6 +16,8 @@ from lockgen.errors import LockgenError, ToolFailed
 from lockgen.io import transport as http_module
 from lockgen.io.http import Http
 
+pytestmark = pytest.mark.usefixtures("own_caches")
+
 SECRET = "s3cr%2Ft"
 BASIC = "Basic " + base64.b64encode(b"user:s3cr/t").decode()
 

@@ -154,7 +154,7 @@ def test_what_is_told_of_somebody_elses_commit_works(clone: Clone, forge: Memory
     ours = clone.heads()["lockgen/numpy"]
     clone.add_commit("lockgen/numpy")
     index.add("numpy", "1.2")
-    assert "take that commit off the branch, and it is refreshed again" in groups(clone)["numpy"]["why"]
+    assert "Remove that commit, and it is refreshed again" in groups(clone)["numpy"]["why"]
     clone.git("push", "-qf", "origin", f"{ours}:refs/heads/lockgen/numpy")
     assert outcomes(clone) == {"numpy": "refreshed"}
     assert forge.requests[1].title == "update numpy 1.0 -> 1.2"
