@@ -1,4 +1,4 @@
-"""The command line. Every command is imported when it is called: `check` must be quick."""
+"""The command line. Commands are imported when they are called, to keep `lockgen check` fast."""
 
 from __future__ import annotations
 
@@ -25,55 +25,121 @@ RESOLVERS = ("uv", "pip-compile")
     "-C",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=Path(),
-    help="The folder that holds versions.toml (default: this one).",
+    help="The folder with versions.toml (default: the current folder).",
 )
-@click.option("--quiet", "-q", is_flag=True, help="Say nothing but data and errors.")
+@click.option("--quiet", "-q", is_flag=True, help="Suppress progress output.")
 @click.pass_context
 def cli(context: click.Context, project: Path, quiet: bool) -> None:
-    """One versions.toml for a family of PyTorch images: hashed locks, requirement layers, no drift.
+    """Lock a family of PyTorch images from one versions.toml: hashed locks, requirement layers, no drift.
 
-    Exit codes: 0 done; 1 a check found something; 2 bad input; 3 no resolution; 4 a tool, an index or the disk failed;
-    70 a bug of lockgen; 130 interrupted.
+    Exit codes: 0 success; 1 a check found something; 2 bad input; 3 no solution; 4 a tool, an index or the disk
+    failed; 70 a bug in lockgen; 130 interrupted.
     """
     context.obj = (project, quiet)
 
 
-def _talking(context: click.Context, work: Callable[..., int], *arguments: object) -> int:
+def _with_console(context: click.Context, work: Callable[..., int], *arguments: object) -> int:
     from lockgen.io.console import Console
 
     project, quiet = context.obj
-    with Console(quiet) as talk:
-        return work(project, *arguments, talk)
+    with Console(quiet) as console:
+        return work(project, *arguments, console)
+
+
+# -- options that several commands share ------------------------------------------
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def json_option(what: str) -> Decorator:
+    """``--json``; ``what`` is printed as JSON."""
+    return click.option("--json", "as_json", is_flag=True, help=f"Print {what} as JSON.")
+
+
+def sarif_option(what: str) -> Decorator:
+    """``--sarif``; ``what`` is printed as SARIF."""
+    return click.option("--sarif", "as_sarif", is_flag=True, help=f"Print {what} as SARIF 2.1.0.")
+
+
+def fail_on_option(*outcomes: str) -> Decorator:
+    """``--fail-on``, which may be repeated."""
+    text = "Exit with 1 on this outcome; repeatable."
+    return click.option("--fail-on", multiple=True, type=click.Choice(outcomes), help=text)
+
+
+def resolver_option(text: str) -> Decorator:
+    """``--resolver``, with the help ``text``."""
+    return click.option("--resolver", type=click.Choice(RESOLVERS), default="uv", show_default=True, help=text)
+
+
+offline_option = click.option("--offline", is_flag=True, help="Use caches only; send no requests.")
+live_option = click.option("--live", is_flag=True, help="Query the indexes themselves instead of their records.")
+seconds_option = click.option(
+    "--seconds",
+    type=click.FloatRange(1),
+    default=60,
+    show_default=True,
+    help="Timeout per resolver call, in seconds.",
+)
+jobs_option = click.option(
+    "--jobs", type=click.IntRange(1), metavar="N", help="Parallel resolver calls (default: one per core)."
+)
+no_cache_option = click.option("--no-cache", is_flag=True, help="Ignore cached answers.")
+registry_option = click.option(
+    "--registry", metavar="HOST/PATH", help="Use this registry instead of the one in versions.toml."
+)
+osv_option = click.option(
+    "--api",
+    envvar="LOCKGEN_OSV_API",
+    default="https://api.osv.dev",
+    show_default=True,
+    metavar="URL",
+    help="URL of the OSV API; also $LOCKGEN_OSV_API.",
+)
+database_option = click.option(
+    "--database",
+    type=click.Path(exists=True, path_type=Path),
+    metavar="PATH",
+    help="Read an OSV dump instead of the API: a folder of records, or the all.zip of PyPI.",
+)
+
+# -- commands -----------------------------------------------------------------------
 
 
 @cli.command()
-@click.option("--check", is_flag=True, help="Write nothing; exit with 1 where something would be written.")
-@click.option("--offline", is_flag=True, help="Use the caches only.")
-@click.option("--live", is_flag=True, help="Ask the indexes themselves instead of their records.")
-@click.option("--upgrade", "-U", is_flag=True, help="Take the newest that fits of everything without a pin.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if files would change.")
+@offline_option
+@live_option
+@click.option(
+    "--upgrade", "-U", is_flag=True, help="Upgrade every package without a pin to the latest compatible version."
+)
 @click.option(
     "--upgrade-package",
     "-P",
     "packages",
     multiple=True,
     metavar="NAME",
-    help="The same for one package; repeatable.",
+    help="Upgrade only this package; repeatable.",
 )
-@click.option("--resolver", type=click.Choice(RESOLVERS), default="uv", show_default=True, help="What resolves.")
-@click.option("--json", "as_json", is_flag=True, help="Print what changed as JSON.")
+@resolver_option("The resolver.")
+@json_option("the changes")
 @click.pass_context
 def resolve(context: click.Context, /, packages: tuple[str, ...], **flags: Any) -> int:
-    """Resolve versions.toml; write the lock, the requirement files and the layers."""
+    """Resolve versions.toml; write locks, requirement files and Dockerfiles."""
     from lockgen.outputs.resolve_command import ResolveOptions, run
 
-    return _talking(context, lambda root, talk: run(root, ResolveOptions(**flags, upgrade_packages=packages), talk))
+    return _with_console(
+        context, lambda root, console: run(root, ResolveOptions(**flags, upgrade_packages=packages), console)
+    )
 
 
 @cli.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@json_option("the findings")
 @click.pass_context
 def check(context: click.Context, as_json: bool) -> int:
-    """Check offline that every generated file is what versions.toml and the lock come to."""
+    """Verify that generated files are up to date.
+
+    Needs neither a network nor a resolver. On drift, prints a diff and the fix, and exits with 1."""
     from lockgen.check.command import run
 
     return run(context.obj[0], as_json=as_json)
@@ -83,7 +149,7 @@ def check(context: click.Context, as_json: bool) -> int:
 @click.argument("old", required=False)
 @click.argument("new", required=False)
 @click.option("--format", "style", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
 @click.pass_context
 def diff(context: click.Context, old: str | None, new: str | None, style: str, as_json: bool) -> int:
     """Show what changed between two locks, per image.
@@ -98,10 +164,12 @@ def diff(context: click.Context, old: str | None, new: str | None, style: str, a
 @cli.command()
 @click.argument("package")
 @click.argument("images", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="Print the paths as JSON.")
+@json_option("the paths")
 @click.pass_context
 def why(context: click.Context, package: str, images: tuple[str, ...], as_json: bool) -> int:
-    """Show the paths from images to PACKAGE, with the versions asked for. IMAGES narrows them."""
+    """Show why images contain PACKAGE: the dependency paths to it.
+
+    IMAGES limits the output to these images."""
     from lockgen.why.command import run
 
     return run(context.obj[0], package, images, as_json=as_json)
@@ -109,28 +177,32 @@ def why(context: click.Context, package: str, images: tuple[str, ...], as_json: 
 
 @cli.command()
 @click.argument("images", nargs=-1)
-@click.option("--push", is_flag=True, help="Push what was built.")
-@click.option("--affected", metavar="REF", help="Only images that changed since a git ref, and what stands on them.")
-@click.option("--base", "bases", multiple=True, metavar="NAME=OTHER", help="Another image for a variant's base image.")
-@click.option("--builder", metavar="NAME", help="A buildx builder or a Docker context.")
-@click.option("--registry", metavar="HOST/PATH", help="Another registry than versions.toml's.")
+@click.option("--push", is_flag=True, help="Push the built images.")
 @click.option(
-    "--wheelhouse", type=click.Path(path_type=Path), help="Install from what `lockgen fetch` filled; no network."
+    "--affected", metavar="REF", help="Build only images that changed since a git ref, and the images based on them."
 )
-@click.option("--cache", metavar="REF", help="Where a registry keeps the build cache.")
-@click.option("--no-cache", is_flag=True, help="Run every step.")
-@click.option("--accept-drift", is_flag=True, help="Build what is there even where `check` finds something.")
-@click.option("--dry-run", is_flag=True, help="Only say which images would be built.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option("--base", "bases", multiple=True, metavar="NAME=OTHER", help="Replace a variant's base image.")
+@click.option("--builder", metavar="NAME", help="A buildx builder or a Docker context.")
+@registry_option
+@click.option(
+    "--wheelhouse",
+    type=click.Path(path_type=Path),
+    help="Install from a folder that `lockgen fetch` filled; no network.",
+)
+@click.option("--cache", metavar="REF", help="Registry reference of the build cache.")
+@click.option("--no-cache", is_flag=True, help="Do not use the build cache.")
+@click.option("--accept-drift", is_flag=True, help="Build even if `lockgen check` reports drift.")
+@click.option("--dry-run", is_flag=True, help="List the images that would be built.")
+@json_option("the summary")
 @click.pass_context
 def build(context: click.Context, /, images: tuple[str, ...], **flags: Any) -> int:
-    """Build images with docker buildx bake; all of the family, or those named.
+    """Build images with docker buildx bake.
 
     IMAGES are names, or IMAGE:VARIANT.
     """
     from lockgen.images.build_command import BuildOptions, run
 
-    return _talking(context, lambda root, talk: run(root, images, BuildOptions(**flags), talk))
+    return _with_console(context, lambda root, console: run(root, images, BuildOptions(**flags), console))
 
 
 @cli.command()
@@ -138,44 +210,48 @@ def build(context: click.Context, /, images: tuple[str, ...], **flags: Any) -> i
 @click.argument("images", nargs=-1)
 @click.pass_context
 def fetch(context: click.Context, folder: Path, images: tuple[str, ...]) -> int:
-    """Fill FOLDER with the locked files, for `lockgen build --wheelhouse FOLDER` without a network."""
+    """Download the locked files, for offline builds.
+
+    `lockgen build --wheelhouse FOLDER` installs from them."""
     from lockgen.images.fetch_command import run
 
-    return _talking(context, lambda root, talk: run(root, folder, images, talk))
+    return _with_console(context, lambda root, console: run(root, folder, images, console))
 
 
 @cli.command()
 @click.argument("images", nargs=-1)
-@click.option("--registry", metavar="HOST/PATH", help="Another registry than versions.toml's.")
-@click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
+@registry_option
+@json_option("the verdicts")
 @click.pass_context
 def verify(context: click.Context, images: tuple[str, ...], registry: str | None, as_json: bool) -> int:
-    """Verify that built images hold exactly what the lock says, in layers that hold."""
+    """Verify that built images contain exactly what is locked."""
     from lockgen.images.verify_command import run
 
-    return _talking(context, lambda root, talk: run(root, images, registry, talk, as_json=as_json))
+    return _with_console(context, lambda root, console: run(root, images, registry, console, as_json=as_json))
 
 
 @cli.command()
 @click.argument("image")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@json_option("the findings")
 @click.pass_context
 def inspect(context: click.Context, image: str, as_json: bool) -> int:
-    """Find packages that an image's layers hold for nothing.
+    """Find packages duplicated across the layers of an image.
 
-    IMAGE is any image of the engine or a registry, a file of `docker save`, or a folder with an OCI layout.
+    IMAGE is an image of the engine or of a registry, a `docker save` archive, or an OCI layout folder.
     """
     from lockgen.images.inspect_command import run
 
-    return _talking(context, lambda root, talk: run(root, image, talk, as_json=as_json))
+    return _with_console(context, lambda root, console: run(root, image, console, as_json=as_json))
 
 
 @cli.command()
 @click.argument("images", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="Print the sizes as JSON.")
+@json_option("the sizes")
 @click.pass_context
 def size(context: click.Context, images: tuple[str, ...], as_json: bool) -> int:
-    """Forecast from the lock what images weigh: download and installed bytes, per layer, in three layouts."""
+    """Show image sizes before building.
+
+    Download and installed bytes per layer, in three layouts."""
     from lockgen.size.command import run
 
     return run(context.obj[0], images, as_json=as_json)
@@ -184,93 +260,99 @@ def size(context: click.Context, images: tuple[str, ...], as_json: bool) -> int:
 @cli.command()
 @click.argument("variants", nargs=-1)
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Stop after N conflicts.")
-@click.option("--offline", is_flag=True, help="Use the caches only.")
-@click.option("--live", is_flag=True, help="Ask the indexes themselves instead of their records.")
-@click.option("--seconds", type=click.FloatRange(1), default=60, show_default=True, help="The most for one question.")
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Questions at once (default: one a core).")
-@click.option("--no-cache", is_flag=True, help="Ask everything anew.")
-@click.option("--json", "as_json", is_flag=True, help="Print the conflicts as JSON.")
+@offline_option
+@live_option
+@seconds_option
+@jobs_option
+@no_cache_option
+@json_option("the conflicts")
 @click.pass_context
 def explain(context: click.Context, /, variants: tuple[str, ...], **flags: Any) -> int:
-    """Explain why there is no resolution: every minimal set of pins and requirements that cannot hold together.
+    """Explain why there is no solution: every minimal conflict.
 
-    VARIANTS are those of versions.toml; all by default. Ctrl-C ends it with what it has.
+    VARIANTS are names from versions.toml (default: all). Ctrl-C stops and prints the conflicts found so far.
     """
     from lockgen.conflicts.explain_command import ExplainOptions, run
 
-    return _talking(context, lambda root, talk: run(root, variants, ExplainOptions(**flags), talk))
+    return _with_console(context, lambda root, console: run(root, variants, ExplainOptions(**flags), console))
 
 
 @cli.command()
 @click.argument("cells", nargs=-1, metavar="[CELL]...")
-@click.option("--json", "as_json", is_flag=True, help="Print the matrix as JSON.")
-@click.option("--markdown", "as_markdown", is_flag=True, help="Print it as locks/COMPAT.md has it.")
-@click.option("--html", "as_html", is_flag=True, help="Print it as one self-contained page.")
+@json_option("the matrix")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print the matrix in the format of locks/COMPAT.md.")
+@click.option("--html", "as_html", is_flag=True, help="Print the matrix as one self-contained HTML page.")
+@fail_on_option("no", "changes", "unknown")
+@jobs_option
+@seconds_option
+@offline_option
+@live_option
+@no_cache_option
 @click.option(
-    "--fail-on", multiple=True, type=click.Choice(["no", "changes", "unknown"]), help="Exit with 1 on it; repeatable."
+    "--install", is_flag=True, help="Install each solution into a temporary environment and import its packages."
 )
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Cells at once (default: one a core).")
-@click.option("--seconds", type=click.FloatRange(1), default=60, show_default=True, help="The most for one question.")
-@click.option("--offline", is_flag=True, help="Use the caches only.")
-@click.option("--live", is_flag=True, help="Ask the indexes themselves instead of their records.")
-@click.option("--no-cache", is_flag=True, help="Resolve every cell anew.")
-@click.option("--install", is_flag=True, help="Install what resolves into throw-away environments, and import it.")
-@click.option("--list", "only_list", is_flag=True, help="Only print the names of the cells, one a line.")
-@click.option("--shard", metavar="I/N", help="Only the I-th of N parts of the matrix.")
-@click.option("--merge", is_flag=True, help="Put shards together: CELLS are then the files with their JSON.")
+@click.option("--list", "only_list", is_flag=True, help="Print the names of the cells, one per line.")
+@click.option("--shard", metavar="I/N", help="Run only part I of N of the matrix.")
+@click.option("--merge", is_flag=True, help="Merge shards; CELLS are the JSON files of the shards.")
 @click.pass_context
 def compat(context: click.Context, /, cells: tuple[str, ...], **flags: Any) -> int:
-    """Show which combinations of Python, torch and variant resolve, as [compat] declares them.
+    """Show which Pythons, torches and variants work together.
 
-    CELLS are names or parts of names, as in "python=3.11 torch=2.5.1"; by default all, which writes locks/COMPAT.md.
+    The matrix is declared in [compat].
+
+    CELLS are names or parts of names, such as "python=3.11 torch=2.5.1". Without CELLS, all cells run and
+    locks/COMPAT.md is written.
     """
     from lockgen.compat.command import CompatOptions, run
 
-    return _talking(context, lambda root, talk: run(root, cells, CompatOptions(**flags), talk))
+    return _with_console(context, lambda root, console: run(root, cells, CompatOptions(**flags), console))
 
 
 @cli.command()
 @click.option(
     "--apply", type=click.IntRange(1), is_flag=False, flag_value=1, metavar="[N]", help="Write proposal N (1)."
 )
-@click.option("--count", type=click.IntRange(1), default=3, show_default=True, help="How many proposals to look for.")
-@click.option("--offline", is_flag=True, help="Use the caches only.")
-@click.option("--live", is_flag=True, help="Ask the indexes themselves instead of their records.")
-@click.option("--seconds", type=click.FloatRange(1), default=60, show_default=True, help="The most for one question.")
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Questions at once (default: one a core).")
-@click.option("--no-cache", is_flag=True, help="Ask everything anew.")
-@click.option("--json", "as_json", is_flag=True, help="Print the proposals as JSON.")
+@click.option("--count", type=click.IntRange(1), default=3, show_default=True, help="Number of proposals.")
+@offline_option
+@live_option
+@seconds_option
+@jobs_option
+@no_cache_option
+@json_option("the proposals")
 @click.pass_context
 def repair(context: click.Context, /, **flags: Any) -> int:
-    """Propose the smallest changes to versions.toml after which it resolves; each was resolved before it is shown.
+    """Propose the smallest changes that make versions.toml resolve.
 
-    Fewest pins first, then nearest versions; never a pin that is held, another accelerator or another index.
+    Each proposal is verified before it is shown.
+
+    Proposals change as few pins as possible, then as little as possible. Held pins, accelerators and indexes never
+    change.
     """
     from lockgen.conflicts.repair_command import RepairOptions, run
 
-    return _talking(context, lambda root, talk: run(root, RepairOptions(**flags), talk))
+    return _with_console(context, lambda root, console: run(root, RepairOptions(**flags), console))
 
 
 @cli.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
-@click.option("--markdown", "as_markdown", is_flag=True, help="Print them as Markdown.")
-@click.option(
-    "--fail-on", multiple=True, type=click.Choice(["outdated", "unknown"]), help="Exit with 1 on it; repeatable."
-)
-@click.option("--offline", is_flag=True, help="Use the caches only; say what is not known then.")
-@click.option("--live", is_flag=True, help="Ask the indexes themselves instead of their records.")
-@click.option("--seconds", type=click.FloatRange(1), default=60, show_default=True, help="The most for one question.")
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Questions at once (default: one a core).")
-@click.option("--no-cache", is_flag=True, help="Ask everything anew.")
+@json_option("the rows")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print the rows as Markdown.")
+@fail_on_option("outdated", "unknown")
+@offline_option
+@live_option
+@seconds_option
+@jobs_option
+@no_cache_option
 @click.pass_context
 def outdated(context: click.Context, /, **flags: Any) -> int:
-    """Show how old every pin and base image is: the newest that fits all else, the newest at all, who uses it.
+    """Show outdated pins and base images.
 
-    torch's family is one row for each table that pins it, on its own index and accelerator.
+    Current, latest compatible and latest version, and which images use them.
+
+    torch, torchaudio and torchvision share one row per table that pins them.
     """
     from lockgen.upgrade.outdated_command import OutdatedOptions, run
 
-    return _talking(context, lambda root, talk: run(root, OutdatedOptions(**flags), talk))
+    return _with_console(context, lambda root, console: run(root, OutdatedOptions(**flags), console))
 
 
 @cli.command()
@@ -280,133 +362,121 @@ def outdated(context: click.Context, /, **flags: Any) -> int:
     "variants",
     multiple=True,
     metavar="NAME[=ACCELERATOR]",
-    help="Move only this variant's own pins, or move it to another accelerator, as in cuda=cu124; repeatable.",
+    help="Change only this variant's pins, or its accelerator, such as cuda=cu124; repeatable.",
 )
 @click.option(
     "--base",
     "bases",
     multiple=True,
     metavar="VARIANT[=IMAGE]",
-    help="Another base image for a variant; without IMAGE the newest of its kind; repeatable.",
+    help="Change a variant's base image; without IMAGE to the latest tag of the same kind; repeatable.",
 )
-@click.option("--exclude-newer", metavar="WHEN", help="Move the cut-off too, as in 2025-11-04T00:00:00Z.")
-@click.option("--add-pin", is_flag=True, help="Add a pin to [pins] for what has none.")
-@click.option("--dry-run", is_flag=True, help="Show everything, write nothing.")
-@click.option("--offline", is_flag=True, help="Use the caches only.")
-@click.option("--live", is_flag=True, help="Ask the indexes themselves instead of their records.")
-@click.option("--resolver", type=click.Choice(RESOLVERS), default="uv", show_default=True, help="What makes the lock.")
-@click.option("--seconds", type=click.FloatRange(1), default=60, show_default=True, help="The most for one question.")
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Questions at once (default: one a core).")
-@click.option("--no-cache", is_flag=True, help="Ask everything anew.")
-@click.option("--json", "as_json", is_flag=True, help="Print what moved and what changed as JSON.")
+@click.option("--exclude-newer", metavar="WHEN", help="Change exclude-newer too, such as 2025-11-04T00:00:00Z.")
+@click.option("--add-pin", is_flag=True, help="Add a pin to [pins] for packages without one.")
+@click.option("--dry-run", is_flag=True, help="Show the result; write nothing.")
+@offline_option
+@live_option
+@resolver_option("The resolver that makes the lock.")
+@seconds_option
+@jobs_option
+@no_cache_option
+@json_option("the changed pins and packages")
 @click.pass_context
 def bump(context: click.Context, /, packages: tuple[str, ...], **flags: Any) -> int:
-    """Move pins to other versions, all that must move with them too; relock minimally, write every file anew.
+    """Change pins, relock minimally and rewrite generated files.
 
-    NAME takes the newest that is allowed. torch takes torchaudio and torchvision along, and keeps its accelerator.
-    Without a solution it explains why, and nothing is changed.
+    Pins that must change together do.
+
+    NAME alone takes the latest compatible version. torch, torchaudio and torchvision change together and keep their
+    accelerator. Without a solution, the conflict is explained and nothing changes.
     """
     from lockgen.upgrade.bump_command import BumpOptions, run
 
-    return _talking(context, lambda root, talk: run(root, packages, BumpOptions(**flags), talk))
+    return _with_console(context, lambda root, console: run(root, packages, BumpOptions(**flags), console))
 
 
 @cli.command()
-@click.option("--refresh", is_flag=True, help="Read it off the default index and the records, and write it.")
-@click.option("--output", default="locks/pairs.json", show_default=True, metavar="PATH", help="Where --refresh writes.")
-@click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
+@click.option("--refresh", is_flag=True, help="Rebuild the table from the default index and the records, and write it.")
+@click.option(
+    "--output", default="locks/pairs.json", show_default=True, metavar="PATH", help="Output file of --refresh."
+)
+@json_option("the table")
 @click.pass_context
 def pairs(context: click.Context, /, **flags: Any) -> int:
-    """Show which torch, torchaudio and torchvision belong together, as far as metadata says it."""
+    """Show which releases of torch and its family belong together.
+
+    According to the metadata of torch, torchaudio and torchvision."""
     from lockgen.pairs.command import PairsOptions, run
 
-    return _talking(context, lambda root, talk: run(root, PairsOptions(**flags), talk))
-
-
-_osv = click.option(
-    "--api",
-    envvar="LOCKGEN_OSV_API",
-    default="https://api.osv.dev",
-    show_default=True,
-    metavar="URL",
-    help="Where OSV's API is; also $LOCKGEN_OSV_API.",
-)
+    return _with_console(context, lambda root, console: run(root, PairsOptions(**flags), console))
 
 
 @cli.command()
-@click.option(
-    "--database",
-    type=click.Path(exists=True, path_type=Path),
-    metavar="PATH",
-    help="A dump of OSV instead of its API: a folder of records, or the all.zip of PyPI.",
-)
-@_osv
-@click.option("--offline", is_flag=True, help="Ask nobody: for fixes use the caches only. Needs --database.")
-@click.option("--no-fix", is_flag=True, help="Do not look for upgrades.")
-@click.option(
-    "--repair", is_flag=True, help="Where one release alone does not do, look for other pins to move with it."
-)
+@database_option
+@osv_option
+@click.option("--offline", is_flag=True, help="Send no requests; needs --database.")
+@click.option("--no-fix", is_flag=True, help="Do not search for fixes.")
+@click.option("--repair", is_flag=True, help="If one upgrade is not enough, search for pins to change with it.")
 @click.option(
     "--fail-on",
     type=click.Choice(["low", "medium", "high", "critical"]),
-    help="Exit with 1 from this level on only; what nobody has rated counts.",
+    help="Exit with 1 only from this severity on; unrated vulnerabilities count.",
 )
-@click.option("--seconds", type=click.FloatRange(1), default=60, show_default=True, help="The most for one question.")
-@click.option("--no-cache", is_flag=True, help="Ask everything anew.")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-@click.option("--sarif", "as_sarif", is_flag=True, help="Print the findings as SARIF 2.1.0.")
+@seconds_option
+@no_cache_option
+@json_option("the findings")
+@sarif_option("the findings")
 @click.pass_context
 def audit(context: click.Context, /, **flags: Any) -> int:
-    """Find known vulnerabilities of every locked package, the images they are in, and the smallest upgrade out.
+    """Find known vulnerabilities and the smallest fix.
 
-    Exit code 1 where one counts that [audit] of versions.toml does not ignore.
+    Lists the affected packages and images.
+
+    Exits with 1 if a vulnerability is found that [audit] does not ignore.
     """
     from lockgen.audit.command import AuditOptions, run
 
-    return _talking(context, lambda root, talk: run(root, AuditOptions(**flags), talk))
+    return _with_console(context, lambda root, console: run(root, AuditOptions(**flags), console))
 
 
 @cli.command()
-@click.option("--dry-run", is_flag=True, help="Show everything, the texts too; change nothing anywhere.")
-@click.option("--no-forge", is_flag=True, help="Make the branches only.")
-@click.option("--remote", default="origin", show_default=True, metavar="NAME", help="Where the branches are pushed.")
-@click.option(
-    "--database",
-    type=click.Path(exists=True, path_type=Path),
-    help="A dump of OSV to read instead of asking it.",
-)
-@_osv
-@click.option("--no-audit", is_flag=True, help="Ask nobody about vulnerabilities.")
-@click.option("--live", is_flag=True, help="Ask the indexes themselves instead of their records.")
-@click.option("--seconds", type=click.FloatRange(1), default=60, show_default=True, help="The most for one question.")
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Questions at once (default: one a core).")
-@click.option("--no-cache", is_flag=True, help="Ask everything anew.")
-@click.option("--json", "as_json", is_flag=True, help="Print what came of each group as JSON.")
+@click.option("--dry-run", is_flag=True, help="Show everything, texts included; change nothing.")
+@click.option("--no-forge", is_flag=True, help="Push branches; open no pull requests.")
+@click.option("--remote", default="origin", show_default=True, metavar="NAME", help="The remote to push to.")
+@database_option
+@osv_option
+@click.option("--no-audit", is_flag=True, help="Skip the vulnerability check.")
+@live_option
+@seconds_option
+@jobs_option
+@no_cache_option
+@json_option("the result of each group")
 @click.pass_context
 def update(context: click.Context, /, **flags: Any) -> int:
-    """Open or refresh pull requests for what [update] says is due; each resolves and passes `check` first.
+    """Open or refresh pull requests for due updates.
 
-    The token comes from the environment: GITHUB_TOKEN or GH_TOKEN, GITLAB_TOKEN or CI_JOB_TOKEN. Run it again after any
-    failure: it goes on where it ended.
+    The policy is in [update]. Each update is resolved and passes `lockgen check` first.
+
+    The token is read from GITHUB_TOKEN or GH_TOKEN, GITLAB_TOKEN or CI_JOB_TOKEN. Safe to run again after a failure.
     """
     from lockgen.update.command import UpdateScanOptions, run
 
-    return _talking(context, lambda root, talk: run(root, UpdateScanOptions(**flags), talk))
+    return _with_console(context, lambda root, console: run(root, UpdateScanOptions(**flags), console))
 
 
 @cli.command()
-@click.option("--offline", is_flag=True, help="Use the caches only.")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-@click.option("--sarif", "as_sarif", is_flag=True, help="Print the findings as SARIF 2.1.0.")
+@offline_option
+@json_option("the findings")
+@sarif_option("the findings")
 @click.pass_context
 def lint(context: click.Context, /, **flags: Any) -> int:
-    """Find packages that no code of their image imports, and imports that nobody asked for.
+    """Find unused packages and imports without a package.
 
-    The code is the stages' programs and the folders that images copy. Which package holds a module its wheel says.
+    Reads the programs of stages and the folders that images copy; wheels tell which package provides a module.
     """
     from lockgen.lint.command import LintOptions, run
 
-    return _talking(context, lambda root, talk: run(root, LintOptions(**flags), talk))
+    return _with_console(context, lambda root, console: run(root, LintOptions(**flags), console))
 
 
 @cli.command()
@@ -415,14 +485,16 @@ def lint(context: click.Context, /, **flags: Any) -> int:
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="FOLDER",
-    help="Write a file for each image there; without it one image goes to stdout.",
+    help="Write one file per image to FOLDER; without it, print one image.",
 )
 @click.option("--format", "style", type=click.Choice(["json", "xml"]), default="json", show_default=True)
 @click.pass_context
 def sbom(context: click.Context, /, images: tuple[str, ...], **flags: Any) -> int:
-    """Write what images hold as CycloneDX 1.6, from the lock: the same bytes each time, without a network.
+    """Write a CycloneDX bill of materials per image.
 
-    IMAGES are names, or IMAGE:VARIANT. The timestamp is $SOURCE_DATE_EPOCH, else the family's cut-off.
+    CycloneDX 1.6, from the lock: reproducible and offline.
+
+    IMAGES are names, or IMAGE:VARIANT. The timestamp is $SOURCE_DATE_EPOCH, or exclude-newer.
     """
     from lockgen.sbom.command import SbomOptions, run
 
@@ -444,13 +516,13 @@ def index() -> None:
 
 @index.command("record")
 @click.argument("name")
-@click.option("--package", "packages", multiple=True, metavar="NAME", help="Refresh this package only; repeatable.")
+@click.option("--package", "packages", multiple=True, metavar="NAME", help="Refresh only this package; repeatable.")
 @click.pass_context
 def index_record(context: click.Context, name: str, packages: tuple[str, ...]) -> int:
-    """Make or refresh the record of index NAME from the live index."""
+    """Create or refresh the record of index NAME from the live index."""
     from lockgen.index.record_command import record
 
-    return _talking(context, lambda root, talk: record(root, name, packages, talk))
+    return _with_console(context, lambda root, console: record(root, name, packages, console))
 
 
 @index.command("measure")
@@ -458,44 +530,44 @@ def index_record(context: click.Context, name: str, packages: tuple[str, ...]) -
 @click.argument("wheels", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
 @click.pass_context
 def index_measure(context: click.Context, name: str, wheels: tuple[Path, ...]) -> int:
-    """Write the sizes of recorded wheels into the record of index NAME, from copies that are here.
+    """Add the sizes of wheels to the record of index NAME, from local copies.
 
-    WHEELS are files whose sha256 the record holds; no other bytes count.
+    WHEELS are files whose sha256 is in the record; other files are refused.
     """
     from lockgen.index.measure_command import run
 
-    return _talking(context, lambda root, talk: run(root, name, wheels, talk))
+    return _with_console(context, lambda root, console: run(root, name, wheels, console))
 
 
 @index.command("serve")
 @click.argument("names", nargs=-1)
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port (default: any free one).")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port (default: any free port).")
 @click.pass_context
 def index_serve(context: click.Context, names: tuple[str, ...], port: int) -> int:
     """Serve the records of the indexes NAMES (default: all) on loopback until Ctrl-C."""
     from lockgen.index.record_command import serve
 
-    return _talking(context, lambda root, talk: serve(root, names, port, talk))
+    return _with_console(context, lambda root, console: serve(root, names, port, console))
 
 
 def main() -> None:
-    """The `lockgen` command: runs it and exits with its code."""
+    """Run the `lockgen` command and exit with its exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        # What was ignored at the start stays ignored: nohup ignores SIGHUP, and Python keeps an ignored SIGINT so, as
-        # a shell starts background jobs.
+        # Signals that were ignored at the start stay ignored: nohup ignores SIGHUP, and shells start background jobs
+        # with SIGINT ignored, which Python respects by itself.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop)
     sys.exit(guarded(sys.argv[1:]))
 
 
 def _stop(number: int, frame: object) -> NoReturn:
-    """As Ctrl-C: what was started is ended and what is temporary removed on the way out."""
-    click.echo("stopped: every file is as it was, or as the next command completes it", err=True)
+    """Stop like Ctrl-C: subprocesses end and temporary files are removed."""
+    click.echo("stopped: no file is half written; the next command completes or discards the changes", err=True)
     sys.exit(128 + number)
 
 
 def guarded(arguments: list[str]) -> int:
-    """Runs one command line; returns its exit code, with every failure told on stderr."""
+    """Run one command line and return its exit code; failures are reported on stderr."""
     try:
         if "_LOCKGEN_COMPLETE" in os.environ:  # a shell asks for completions
             cli.main(arguments, prog_name="lockgen")
@@ -513,10 +585,10 @@ def guarded(arguments: list[str]) -> int:
         error.show()
         return Exit.BAD_INPUT
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted: every file is as it was, or as the next command completes it", err=True)
+        click.echo("interrupted: no file is half written; the next command completes or discards the changes", err=True)
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        # The reader of stdout has gone (`lockgen diff | head`): no news for anybody.
+        # The reader of stdout has closed it (`lockgen diff | head`): not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE
     except Exception as error:

@@ -111,7 +111,7 @@ def test_a_signal_ends_everything_and_leaves_the_tree(
         out, err = child.communicate(timeout=30)
     over.set()
     assert (child.returncode, out) == (code, ""), err
-    assert "every file is as it was" in err
+    assert "no file is half written" in err
     assert "Traceback" not in err
     assert small.tree == before
     assert not list(temporary.glob("lockgen-*")), "nothing temporary stays"
