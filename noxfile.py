@@ -1,13 +1,14 @@
-"""Sessions: `nox -s tests lint types`; `nox -s bench` measures; `nox -s compat` shows what works with what."""
+"""Sessions: `nox -s tests lint types`, `coverage`, `explore`, `quality`, `bench`, `bench-images`, `compat`."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import nox
 
-sys.path.insert(0, str(Path(__file__).parent))  # nox need not have lockgen beside it
+sys.path.insert(0, str(Path(__file__).parent))  # nox may run without lockgen installed
 import lockgen.nox
 
 nox.needs_version = ">=2025.5"
@@ -22,25 +23,51 @@ def install(session: nox.Session, group: str) -> None:
     session.install("-q", "-e", ".", *nox.project.dependency_groups(GROUPS, group))
 
 
+# Bytecode of lockgen is compiled once, not by each of the thousands of processes that the tests start.
+BYTECODE = {"PYTHONDONTWRITEBYTECODE": None}
+
+WORKERS = (os.cpu_count() or 2) + 1
+"""One worker more than cores: the one that runs the tests of tests/engine mostly waits for the engine."""
+
+PYTEST = ("-m", "pytest", "-n", str(WORKERS), "--dist", "loadgroup", "--durations=10")
+
+
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The tests, with coverage of commands and of the processes they start. Arguments go to pytest."""
+    """Run the tests. Arguments go to pytest: `nox -s tests -- tests/lock`."""
+    install(session, "test")
+    arguments = ["-m", "pytest", *session.posargs] if session.posargs else PYTEST
+    session.run("python", *arguments, env=BYTECODE)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Run the tests with coverage of commands and of the processes that they start (twice the time on Python 3.11)."""
     install(session, "test")
     session.run("coverage", "erase")
-    if session.posargs:
-        session.run("coverage", "run", "-m", "pytest", *session.posargs)
-    else:
-        session.run("coverage", "run", "-m", "pytest", "-n", "auto", "--dist", "worksteal", "--ignore=tests/engine")
-        # One engine, and one family that each test hands on to the next: not in parallel.
-        session.run("coverage", "run", "-m", "pytest", "tests/engine")
+    session.run("coverage", "run", *PYTEST, *session.posargs, env=BYTECODE)
     session.run("coverage", "combine", "-q")
-    # A part of the tests covers a part of the code: only the whole has a bound.
-    session.run("coverage", "report", *([] if session.posargs else ["--fail-under=90"]))
+    session.run("coverage", "report", "--fail-under=90")
+
+
+@nox.session
+def explore(session: nox.Session) -> None:
+    """Run the property tests with fresh examples and ten times as many (an hour or more)."""
+    install(session, "test")
+    budget = {"EXPLORE": "1", "LOCKGEN_TEST_BUDGET": "10"}
+    session.run("python", *PYTEST, "-m", "property", *session.posargs, env={**BYTECODE, **budget})
+
+
+@nox.session
+def quality(session: nox.Session) -> None:
+    """Print figures about the source code: density, comments, complexity. A mirror, not a gate."""
+    install(session, "quality")
+    session.run("python", "bench/quality.py")
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Formatting and lint."""
+    """Check formatting and lint."""
     install(session, "lint")
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
@@ -48,23 +75,23 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Types, strict, of everything."""
+    """Check types, strictly, everywhere."""
     install(session, "dev")
     session.run("mypy")
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measures lockgen beside uv, pip-compile and pip-compile-multi; writes bench/RESULTS.md (some ten minutes)."""
+    """Measure lockgen against uv, pip-compile and pip-compile-multi; write bench/RESULTS.md (ten minutes)."""
     install(session, "test")
     session.run("python", "bench/run.py", *session.posargs)
 
 
 @nox.session(name="bench-images")
 def bench_images(session: nox.Session) -> None:
-    """Builds the reference family as it was, by hand, and by lockgen; writes bench/IMAGES.md (an hour, 70 GB).
+    """Build the reference family in three ways; write bench/IMAGES.md (an hour, 70 GB).
 
-    Needs root, an engine for itself with a registry (.ci/engine-up), and the network.
+    Needs root, an unused engine with a registry (.ci/engine-up), and the network.
     """
     install(session, "bench")
     session.run("python", "bench/images.py", *session.posargs)

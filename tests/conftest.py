@@ -14,6 +14,8 @@ from support.index import LocalIndex, serving
 from support.measuring import tools_untraced, untraced
 from support.project import Project
 
+TESTS = Path(__file__).parent
+
 # What lands is judged by the same examples each time; EXPLORE=1 draws fresh ones.
 settings.register_profile("gate", derandomize="EXPLORE" not in os.environ, deadline=None)
 settings.load_profile("gate")
@@ -24,8 +26,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The slow ones first: at the end no worker is left alone with one."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """Order the tests: slow ones first, so that no worker is left alone with one at the end.
+
+    The tests of tests/engine share one engine, and one family that each test hands on to the next. So one worker runs
+    all of them, and begins with them.
+    """
+    for item in items:
+        if "engine" in item.path.relative_to(TESTS).parts:
+            item.add_marker(pytest.mark.xdist_group("engine"))
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.property)
+    items.sort(
+        key=lambda item: (item.get_closest_marker("xdist_group") is None, item.get_closest_marker("slow") is None)
+    )
 
 
 @pytest.hookimpl(wrapper=True)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from support.backtracking import Backtracking
+from support.budget import examples
 from support.generated import NAMES, Silence, Universe, universes
 from support.index import LocalIndex
 
@@ -114,7 +115,7 @@ def families(draw: st.DrawFn, universe: Universe) -> str:
 
 
 @pytest.mark.slow
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.data())
 def test_every_cell_is_what_brute_force_says(data: st.DataObject) -> None:
     universe = data.draw(universes())

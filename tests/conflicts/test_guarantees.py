@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
 from support.backtracking import Backtracking
+from support.budget import examples
 from support.index import LocalIndex
 
 from lockgen.conflicts.conflict_search import ConflictSearch
@@ -92,7 +93,7 @@ def holds(resolver: Backtracking, request: Request) -> bool:
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.integers(0, 10**9))
 def test_every_minimal_conflict_and_the_fewest_moves(seed: int) -> None:
     chance = random.Random(seed)

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 from support import guarantees
+from support.budget import examples
 from support.generated import NAMES, TORCH, VERSIONS, Family, Image, Universe, families, resolve, universes
 from support.reader import Written
 
@@ -17,7 +18,7 @@ from lockgen.errors import NoResolution
 Drawn = tuple[Universe, Family]
 drawn: st.SearchStrategy[Drawn] = universes().flatmap(lambda u: st.tuples(st.just(u), families(u)))
 many = settings(
-    max_examples=150,
+    max_examples=examples(150),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.budget import examples
 from support.slots import DEFAULT, EVIL, LOCK, VERSIONS, rendered
 
 from lockgen.errors import BadInput
@@ -96,7 +97,7 @@ def test_nothing_evil_is_more_than_a_value(slot: str) -> None:
     st.integers(0, 40),
 )
 @example("env", '%{if true}"', 0)
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 def test_whatever_is_written_into_a_field(slot: str, text: str, at: int) -> None:
     ordinary = DEFAULT[slot]
     judge(slot, ordinary[:at] + text + ordinary[at:])

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from support import guarantees
+from support.budget import examples
 from support.generated import Family, Nothing, Silence, Universe, families, resolve, universes
 from support.index import serving
 
@@ -44,7 +45,7 @@ def resolved(universe: Universe, family: Family, name: str) -> dict[str, bytes] 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_law_holds(name: str) -> None:
-    @settings(max_examples=EXAMPLES[name], deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(EXAMPLES[name]), deadline=None, suppress_health_check=list(HealthCheck))
     @given(universes().flatmap(lambda u: st.tuples(st.just(u), families(u))))
     def holds(drawn: tuple[Universe, Family]) -> None:
         universe, family = drawn

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.asking import CP, HERE, MACHINE
+from support.budget import examples
 from support.index import LocalIndex, serving
 from support.project import Project
 
@@ -136,7 +137,7 @@ def test_offline_the_lock_is_the_same(project: Project, index: LocalIndex) -> No
 releases = st.lists(st.tuples(st.sampled_from(BUILDS), st.sampled_from(TAGS)), min_size=2, max_size=5, unique=True)
 
 
-@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(25), suppress_health_check=list(HealthCheck))
 @given(releases)
 def test_the_order_is_that_of_uv(release: Sequence[tuple[str, str]]) -> None:
     with serving(LocalIndex()) as index:
@@ -156,7 +157,7 @@ def compiled(index: LocalIndex) -> str:
 
 
 @pytest.mark.slow
-@settings(max_examples=6, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(6), suppress_health_check=list(HealthCheck))
 @given(releases)
 def test_pip_and_uv_install_the_locked_file(
     tmp_path_factory: pytest.TempPathFactory, release: Sequence[tuple[str, str]]

@@ -6,13 +6,14 @@ import json
 
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from support.budget import examples
 from support.generated import Family, Universe, families, resolve, universes
 
 from lockgen.errors import NoResolution
 from lockgen.lock.reader import is_intact, parse_lock
 from lockgen.lock.writer import render_lock
 
-few = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @few
