@@ -268,7 +268,7 @@ def size(context: click.Context, images: tuple[str, ...], as_json: bool) -> int:
 @json_option("the conflicts")
 @click.pass_context
 def explain(context: click.Context, /, variants: tuple[str, ...], **flags: Any) -> int:
-    """Explain why there is no solution: every minimal conflict.
+    """Explain why resolving fails: every minimal conflict.
 
     VARIANTS are names from versions.toml (default: all). Ctrl-C stops and prints the conflicts found so far.
     """
@@ -385,7 +385,7 @@ def outdated(context: click.Context, /, **flags: Any) -> int:
 def bump(context: click.Context, /, packages: tuple[str, ...], **flags: Any) -> int:
     """Change pins, relock minimally and rewrite generated files.
 
-    Pins that must change together do.
+    Other pins change only if they must.
 
     NAME alone takes the latest compatible version. torch, torchaudio and torchvision change together and keep their
     accelerator. Without a solution, the conflict is explained and nothing changes.
@@ -472,7 +472,7 @@ def update(context: click.Context, /, **flags: Any) -> int:
 def lint(context: click.Context, /, **flags: Any) -> int:
     """Find unused packages and imports without a package.
 
-    Reads the programs of stages and the folders that images copy; wheels tell which package provides a module.
+    Reads the programs of stages and the folders that images copy; wheels show which package provides a module.
     """
     from lockgen.lint.command import LintOptions, run
 

@@ -158,7 +158,7 @@ def test_the_oldest_uv_is_the_one_that_is_declared() -> None:
 def test_the_changelog_has_the_version() -> None:
     from lockgen import __version__
 
-    assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
+    assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text()
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["name"] == "lockgen"
 
 
