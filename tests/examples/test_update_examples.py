@@ -147,7 +147,7 @@ def test_code_scanning_gets_the_report_by_a_job_that_runs_nothing(runner: Runner
 def test_code_scanning_is_told_of_grave_findings_and_may_be_missing() -> None:
     scan, upload = (read(SCAN)["jobs"][name] for name in ("scan", "code-scanning"))
     positions = {step.get("id") or step.get("name"): at for at, step in enumerate(scan["steps"])}
-    assert positions["report"] < positions["nothing grave may be known"], "a gate that fails must not keep it back"
+    assert positions["report"] < positions["fail on severe vulnerabilities"], "a gate that fails must not keep it back"
     assert scan["outputs"] == {"report": "${{ steps.report.outputs.artifact-id }}"}
     assert upload["needs"] == "scan"
     assert upload["if"] == "${{ !cancelled() && needs.scan.outputs.report != '' }}"
