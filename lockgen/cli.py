@@ -7,12 +7,15 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from lockgen import __version__
 from lockgen.errors import Exit, LockgenError
+
+if TYPE_CHECKING:
+    from lockgen.app import App
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 RESOLVERS = ("uv", "pip-compile")
@@ -38,12 +41,14 @@ def cli(context: click.Context, project: Path, quiet: bool) -> None:
     context.obj = (project, quiet)
 
 
-def _with_console(context: click.Context, work: Callable[..., int], *arguments: object) -> int:
+def _with_app(context: click.Context, work: Callable[[App], int]) -> int:
+    """The exit code of ``work``, with progress shown on stderr while it runs."""
+    from lockgen.app import App
     from lockgen.io.console import Console
 
     project, quiet = context.obj
     with Console(quiet) as console:
-        return work(project, *arguments, console)
+        return work(App.of(project, console))
 
 
 # -- options that several commands share ------------------------------------------
@@ -128,8 +133,8 @@ def resolve(context: click.Context, /, packages: tuple[str, ...], **flags: Any) 
     """Resolve versions.toml; write locks, requirement files and Dockerfiles."""
     from lockgen.outputs.resolve_command import ResolveOptions, run
 
-    return _with_console(
-        context, lambda root, console: run(root, ResolveOptions(**flags, upgrade_packages=packages), console)
+    return _with_app(
+        context, lambda app: run(app.root, ResolveOptions(**flags, upgrade_packages=packages), app.progress)
     )
 
 
@@ -202,7 +207,7 @@ def build(context: click.Context, /, images: tuple[str, ...], **flags: Any) -> i
     """
     from lockgen.images.build_command import BuildOptions, run
 
-    return _with_console(context, lambda root, console: run(root, images, BuildOptions(**flags), console))
+    return _with_app(context, lambda app: run(app.root, images, BuildOptions(**flags), app.progress))
 
 
 @cli.command()
@@ -215,7 +220,7 @@ def fetch(context: click.Context, folder: Path, images: tuple[str, ...]) -> int:
     `lockgen build --wheelhouse FOLDER` installs from them."""
     from lockgen.images.fetch_command import run
 
-    return _with_console(context, lambda root, console: run(root, folder, images, console))
+    return _with_app(context, lambda app: run(app.root, folder, images, app.progress))
 
 
 @cli.command()
@@ -227,7 +232,7 @@ def verify(context: click.Context, images: tuple[str, ...], registry: str | None
     """Verify that built images contain exactly what is locked."""
     from lockgen.images.verify_command import run
 
-    return _with_console(context, lambda root, console: run(root, images, registry, console, as_json=as_json))
+    return _with_app(context, lambda app: run(app.root, images, registry, app.progress, as_json=as_json))
 
 
 @cli.command()
@@ -241,7 +246,7 @@ def inspect(context: click.Context, image: str, as_json: bool) -> int:
     """
     from lockgen.images.inspect_command import run
 
-    return _with_console(context, lambda root, console: run(root, image, console, as_json=as_json))
+    return _with_app(context, lambda app: run(app.root, image, app.progress, as_json=as_json))
 
 
 @cli.command()
@@ -274,7 +279,7 @@ def explain(context: click.Context, /, variants: tuple[str, ...], **flags: Any) 
     """
     from lockgen.conflicts.explain_command import ExplainOptions, run
 
-    return _with_console(context, lambda root, console: run(root, variants, ExplainOptions(**flags), console))
+    return _with_app(context, lambda app: run(app, variants, ExplainOptions(**flags)))
 
 
 @cli.command()
@@ -305,7 +310,7 @@ def compat(context: click.Context, /, cells: tuple[str, ...], **flags: Any) -> i
     """
     from lockgen.compat.command import CompatOptions, run
 
-    return _with_console(context, lambda root, console: run(root, cells, CompatOptions(**flags), console))
+    return _with_app(context, lambda app: run(app, cells, CompatOptions(**flags)))
 
 
 @cli.command()
@@ -330,7 +335,7 @@ def repair(context: click.Context, /, **flags: Any) -> int:
     """
     from lockgen.conflicts.repair_command import RepairOptions, run
 
-    return _with_console(context, lambda root, console: run(root, RepairOptions(**flags), console))
+    return _with_app(context, lambda app: run(app, RepairOptions(**flags)))
 
 
 @cli.command()
@@ -352,7 +357,7 @@ def outdated(context: click.Context, /, **flags: Any) -> int:
     """
     from lockgen.upgrade.outdated_command import OutdatedOptions, run
 
-    return _with_console(context, lambda root, console: run(root, OutdatedOptions(**flags), console))
+    return _with_app(context, lambda app: run(app, OutdatedOptions(**flags)))
 
 
 @cli.command()
@@ -392,7 +397,7 @@ def bump(context: click.Context, /, packages: tuple[str, ...], **flags: Any) -> 
     """
     from lockgen.upgrade.bump_command import BumpOptions, run
 
-    return _with_console(context, lambda root, console: run(root, packages, BumpOptions(**flags), console))
+    return _with_app(context, lambda app: run(app, packages, BumpOptions(**flags)))
 
 
 @cli.command()
@@ -408,7 +413,7 @@ def pairs(context: click.Context, /, **flags: Any) -> int:
     According to the metadata of torch, torchaudio and torchvision."""
     from lockgen.pairs.command import PairsOptions, run
 
-    return _with_console(context, lambda root, console: run(root, PairsOptions(**flags), console))
+    return _with_app(context, lambda app: run(app, PairsOptions(**flags)))
 
 
 @cli.command()
@@ -436,7 +441,7 @@ def audit(context: click.Context, /, **flags: Any) -> int:
     """
     from lockgen.audit.command import AuditOptions, run
 
-    return _with_console(context, lambda root, console: run(root, AuditOptions(**flags), console))
+    return _with_app(context, lambda app: run(app.root, AuditOptions(**flags), app.progress))
 
 
 @cli.command()
@@ -461,7 +466,7 @@ def update(context: click.Context, /, **flags: Any) -> int:
     """
     from lockgen.update.command import UpdateScanOptions, run
 
-    return _with_console(context, lambda root, console: run(root, UpdateScanOptions(**flags), console))
+    return _with_app(context, lambda app: run(app, UpdateScanOptions(**flags)))
 
 
 @cli.command()
@@ -476,7 +481,7 @@ def lint(context: click.Context, /, **flags: Any) -> int:
     """
     from lockgen.lint.command import LintOptions, run
 
-    return _with_console(context, lambda root, console: run(root, LintOptions(**flags), console))
+    return _with_app(context, lambda app: run(app, LintOptions(**flags)))
 
 
 @cli.command()
@@ -522,7 +527,7 @@ def index_record(context: click.Context, name: str, packages: tuple[str, ...]) -
     """Create or refresh the record of index NAME from the live index."""
     from lockgen.index.record_command import record
 
-    return _with_console(context, lambda root, console: record(root, name, packages, console))
+    return _with_app(context, lambda app: record(app.root, name, packages, app.progress))
 
 
 @index.command("measure")
@@ -536,7 +541,7 @@ def index_measure(context: click.Context, name: str, wheels: tuple[Path, ...]) -
     """
     from lockgen.index.measure_command import run
 
-    return _with_console(context, lambda root, console: run(root, name, wheels, console))
+    return _with_app(context, lambda app: run(app.root, name, wheels, app.progress))
 
 
 @index.command("serve")
@@ -547,7 +552,7 @@ def index_serve(context: click.Context, names: tuple[str, ...], port: int) -> in
     """Serve the records of the indexes NAMES (default: all) on loopback until Ctrl-C."""
     from lockgen.index.record_command import serve
 
-    return _with_console(context, lambda root, console: serve(root, names, port, console))
+    return _with_app(context, lambda app: serve(app.root, names, port, app.progress))
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from packaging.version import Version
 
+from lockgen.app import App
 from lockgen.compat import cells as planning
 from lockgen.compat import render as rendering
 from lockgen.compat.html_page import page
@@ -25,18 +26,14 @@ from lockgen.core.ports import Progress
 from lockgen.core.resolution import Resolver
 from lockgen.core.target import Target
 from lockgen.errors import BadInput, Exit, Fault, LockgenError, Place, ToolFailed
-from lockgen.index.metadata import MetadataReader
 from lockgen.index.simple_api import read_page
 from lockgen.index.sources import explicit_indexes
-from lockgen.io.answers import FileCache, NullCache
-from lockgen.io.http import Http
 from lockgen.io.ownership import refuse_foreign_file
 from lockgen.io.parallel import Threads
 from lockgen.io.workspace import Folder
 from lockgen.manifest.fingerprints import Inputs, compat_fingerprint, read_inputs
 from lockgen.pairs.plan import wheels_of
 from lockgen.pairs.table import known_pairs
-from lockgen.resolvers.uv import Uv
 
 
 @dataclass(frozen=True)
@@ -70,14 +67,14 @@ class Plan:
     matrix: Matrix
 
 
-def run(root: Path, words: tuple[str, ...], options: CompatOptions, progress: Progress) -> int:
+def run(app: App, words: tuple[str, ...], options: CompatOptions) -> int:
     """Prints the matrix, or the cells that ``words`` mean; a whole one is written to locks/COMPAT.md too.
 
     Raises:
         LockgenError: versions.toml, a record or a shard is at fault; nothing was written.
     """
     _check(words, options)
-    folder = Folder(root, progress)
+    folder = app.folder
     inputs = read_inputs(folder)
     writes = options.merge or (not words and options.shard is None and not options.only_list)
     if writes:  # before hours of resolving, not after them
@@ -86,19 +83,19 @@ def run(root: Path, words: tuple[str, ...], options: CompatOptions, progress: Pr
         if options.merge:
             matrix, complete = merged(folder, inputs.manifest, [Path(word) for word in words]), True
         else:
-            plan = planned(folder, inputs.manifest, options, progress)
+            plan = planned(app, inputs.manifest, options)
             wanted = _wanted(plan.matrix, words, options)
             if options.only_list:
                 click.echo("\n".join(cell.name for cell in wanted if not cell.excluded))
                 return Exit.DONE
-            matrix, complete = filled(plan, wanted, options, progress)
+            matrix, complete = filled(app, plan, wanted, options)
     except LockgenError as error:
         raise type(error).of([_placed(inputs, fault) for fault in error.faults]) from error
     _print(matrix, options)
     if not complete:
         return Exit.INTERRUPTED
     if writes:
-        _write(folder, matrix, progress)
+        _write(folder, matrix, app.progress)
     return _exit_code(matrix, options.fail_on)
 
 
@@ -130,22 +127,28 @@ def declared(manifest: Manifest) -> Compat:
 # -- planning -----------------------------------------------------------------
 
 
-def planned(folder: Folder, manifest: Manifest, options: CompatOptions, progress: Progress) -> Plan:
+def planned(app: App, manifest: Manifest, options: CompatOptions) -> Plan:
     """The empty matrix.
 
     Raises:
         LockgenError: an axis, an exclusion, a record or an index is at fault.
     """
     compat = declared(manifest)
+    folder = app.folder
     with folder.shared():
         pairs = known_pairs(folder, compat.pairs)
         narrowed = _of_variants(manifest, compat)
-        http = Http()
         indexes = explicit_indexes(
-            narrowed, folder, http, progress, live=options.live, offline=options.offline, targets=_targets(manifest)
+            narrowed,
+            app.folder,
+            app.http,
+            app.progress,
+            live=options.live,
+            offline=options.offline,
+            targets=_targets(manifest),
         )
         fingerprint = compat_fingerprint(manifest, pairs, folder)
-    axes = planning.axes_of(compat, _offered(narrowed, compat, indexes, http, options, progress))
+    axes = planning.axes_of(compat, _offered(app, narrowed, compat, indexes, options))
     if faults := planning.without_partner(compat, axes, pairs):
         raise BadInput.of(faults)
     cells = planning.cells_of(compat, axes)
@@ -164,12 +167,11 @@ def _targets(manifest: Manifest) -> list[Target]:
 
 
 def _offered(
+    app: App,
     manifest: Manifest,
     compat: Compat,
     indexes: Mapping[str, ExplicitIndex],
-    http: Http,
     options: CompatOptions,
-    progress: Progress,
 ) -> dict[str, list[Version]]:
     """The versions that there are of each package whose axis is a bound."""
     found: dict[str, list[Version]] = {}
@@ -183,9 +185,9 @@ def _offered(
                 raise ToolFailed(
                     f"--offline, and nobody knows the versions of {name}", hint=hint, path=("compat", name)
                 )
-            progress.step(f"reading the versions of {name}")
+            app.progress.step(f"reading the versions of {name}")
             cut_off = manifest.exclude_newer
-            page = read_page(http, Uv().default_index, name)
+            page = read_page(app.http, app.uv(options.seconds).default_index, name)
             files = [file for file in page.files if cut_off is None or (file.upload_time or cut_off) < cut_off]
         found[name] = list(wheels_of(files))
     return found
@@ -210,17 +212,17 @@ def _shard(text: str) -> tuple[int, int]:
 
 
 def filled(
-    plan: Plan, cells: Sequence[Cell], options: CompatOptions, progress: Progress, resolver: Resolver | None = None
+    app: App, plan: Plan, cells: Sequence[Cell], options: CompatOptions, resolver: Resolver | None = None
 ) -> tuple[Matrix, bool]:
     """The matrix with the results of ``cells``, and whether all of them are there."""
-    uv = Uv(options.seconds)
+    uv = app.uv(options.seconds)
     compatibility = MatrixSearch(
         resolver=resolver or uv,
-        metadata=MetadataReader(Http()),
+        metadata=app.metadata(),
         indexes=plan.indexes,
-        memory=NullCache() if options.no_cache else FileCache(),
+        memory=app.cache("compat", ignored=options.no_cache),
         parallel=Threads(options.jobs),
-        progress=progress,
+        progress=app.progress,
         surroundings=answer_conditions(plan.manifest, uv),
         offline=options.offline,
     )
@@ -234,15 +236,15 @@ def filled(
         if outcome is not None:
             found = result_of(group, outcome, planning.spoken_of(situation))
             if options.install and outcome.status in {CellStatus.YES, CellStatus.CHANGES}:
-                progress.step(f"installing {group.name} of {cell.name}")
+                app.progress.step(f"installing {group.name} of {cell.name}")
                 from lockgen.compat.install_check import tried  # much to import, and few ask for it
 
                 told = tried(situation, outcome.versions, resolver or uv, plan.indexes, offline=options.offline)
                 found = replace(found, installed=InstallSummary(CellStatus(told.status), told.reason, told.native))
                 said = "\n".join(f"  {line}" for line in (told.reason, *told.native) if line)
-                progress.note(f"{cell.name}, {group.name}: installed: {told.status}\n{said}".rstrip())
+                app.progress.note(f"{cell.name}, {group.name}: installed: {told.status}\n{said}".rstrip())
             results.setdefault(cell.name, []).append(found)
-    progress.note(f"{len(cells)} cells, the resolver was asked {compatibility.asked} times")
+    app.progress.note(f"{len(cells)} cells, the resolver was asked {compatibility.asked} times")
     done = tuple(replace(cell, results=tuple(results.get(cell.name, ()))) for cell in cells)
     return replace(plan.matrix, cells=done), None not in outcomes
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import click
 
+from lockgen.app import App
 from lockgen.conflicts import conflict_render as rendering
 from lockgen.conflicts.answer_cache import AnswerCache
 from lockgen.conflicts.answer_conditions import answer_conditions
@@ -18,14 +18,9 @@ from lockgen.conflicts.model import Constraint, Diagnosis
 from lockgen.conflicts.oracle import Oracle
 from lockgen.core.index import ExplicitIndex
 from lockgen.core.manifest import Manifest
-from lockgen.core.ports import Progress
 from lockgen.errors import BadInput, Exit, NoResolution
-from lockgen.index.metadata import MetadataReader
 from lockgen.index.sources import explicit_indexes
-from lockgen.io.answers import FileCache
-from lockgen.io.http import Http
 from lockgen.io.parallel import Threads
-from lockgen.io.workspace import Folder
 from lockgen.lock.engine import Engine
 from lockgen.lock.requests import order_of_variants, together
 from lockgen.manifest.fingerprints import Inputs, read_inputs
@@ -46,16 +41,15 @@ class ExplainOptions:
     as_json: bool = False
 
 
-def run(root: Path, names: tuple[str, ...], options: ExplainOptions, progress: Progress) -> int:
+def run(app: App, names: tuple[str, ...], options: ExplainOptions) -> int:
     """Prints the conflicts of ``names`` (variants; all by default). Exit.DONE where there is none.
 
     Raises:
         LockgenError: versions.toml or a record is at fault.
     """
-    folder = Folder(root, progress)
-    with folder.shared():
-        inputs = read_inputs(folder)
-        explainer = prepared(folder, inputs, options, progress)
+    with app.folder.shared():
+        inputs = read_inputs(app.folder)
+        explainer = prepared(app, inputs, options)
     if names:
         diagnoses = [explainer.diagnose([variant]) for variant in chosen(inputs, names)]
     else:
@@ -82,33 +76,33 @@ def diagnosed(explainer: ConflictSearch, manifest: Manifest) -> list[Diagnosis]:
 
 
 def prepared(
-    folder: Folder,
+    app: App,
     inputs: Inputs,
     options: ExplainOptions,
-    progress: Progress,
     indexes: Mapping[str, ExplicitIndex] | None = None,
 ) -> ConflictSearch:
-    """One session of questions about the family in ``folder``. ``indexes`` are those that were read before."""
-    http = Http()
-    uv = Uv(options.seconds)
+    """A search for conflicts of the family in the app's folder. ``indexes`` are those that were read before."""
+    uv = app.uv(options.seconds)
+    if indexes is None:
+        indexes = explicit_indexes(
+            inputs.manifest, app.folder, app.http, app.progress, live=options.live, offline=options.offline
+        )
     return ConflictSearch(
-        session=Oracle(uv, MetadataReader(http), _remembered(inputs.manifest, uv, options)),
+        session=Oracle(uv, app.metadata(), _remembered(app, inputs.manifest, uv, options)),
         manifest=inputs.manifest,
-        indexes=indexes
-        if indexes is not None
-        else explicit_indexes(inputs.manifest, folder, http, progress, live=options.live, offline=options.offline),
+        indexes=indexes,
         parallel=Threads(options.jobs),
-        progress=progress,
+        progress=app.progress,
         offline=options.offline,
         limit=options.limit,
     )
 
 
-def _remembered(manifest: Manifest, uv: Uv, options: ExplainOptions) -> AnswerCache | None:
+def _remembered(app: App, manifest: Manifest, uv: Uv, options: ExplainOptions) -> AnswerCache | None:
     """Answers of earlier runs, where those still hold."""
     if options.no_cache or not is_settled(manifest):
         return None
-    return AnswerCache(FileCache("questions"), answer_conditions(manifest, uv))
+    return AnswerCache(app.cache("questions"), answer_conditions(manifest, uv))
 
 
 def is_settled(manifest: Manifest) -> bool:

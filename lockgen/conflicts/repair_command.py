@@ -6,11 +6,11 @@ import json
 import re
 import tomllib
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import click
 
+from lockgen.app import App
 from lockgen.conflicts import explain_command as explain
 from lockgen.conflicts import repair_render as rendering
 from lockgen.conflicts.model import Proposal, Repairs
@@ -19,7 +19,6 @@ from lockgen.core.ports import Progress
 from lockgen.core.toml_positions import TomlPositions
 from lockgen.errors import BadInput, Exit, Fault, NoResolution, ToolFailed
 from lockgen.index.releases import IndexReleases
-from lockgen.io.http import Http
 from lockgen.io.ownership import refuse_link
 from lockgen.io.workspace import Folder
 from lockgen.lock.requests import order_of_variants, together
@@ -45,14 +44,14 @@ class RepairOptions:
     as_json: bool = False
 
 
-def run(root: Path, options: RepairOptions, progress: Progress) -> int:
+def run(app: App, options: RepairOptions) -> int:
     """Prints proposals; with ``apply`` writes one into versions.toml. Exit.DONE where there is one, or none is needed.
 
     Raises:
         BadInput: there is no proposal of that number, or the file cannot be edited.
         NoResolution: nothing that may move repairs it.
     """
-    folder = Folder(root, progress)
+    folder = app.folder
     with folder.locked() if options.apply is not None else folder.shared():
         inputs = read_inputs(folder)
         asking = explain.ExplainOptions(
@@ -62,12 +61,12 @@ def run(root: Path, options: RepairOptions, progress: Progress) -> int:
             jobs=options.jobs,
             no_cache=options.no_cache,
         )
-        explainer = explain.prepared(folder, inputs, asking, progress)
+        explainer = explain.prepared(app, inputs, asking)
         count = max(options.count, options.apply or 0)
         compat = inputs.manifest.compat
         pairs = known_pairs(folder, compat.pairs if compat is not None else {})
         variants = order_of_variants(inputs.manifest)
-        repairer = RepairSearch(explainer, IndexReleases(Http()), pairs, variants, count)
+        repairer = RepairSearch(explainer, IndexReleases(app.http), pairs, variants, count)
         found = _agreeing(repairer, inputs)
         if not found.conflicts:
             return _nothing(found, options)
@@ -75,7 +74,7 @@ def run(root: Path, options: RepairOptions, progress: Progress) -> int:
             raise _hopeless(inputs, found)
         _report(inputs, found, options)
         if options.apply is not None:
-            _apply(folder, inputs, found, options.apply, progress)
+            _apply(folder, inputs, found, options.apply, app.progress)
     return Exit.DONE if found.complete else Exit.INTERRUPTED
 
 

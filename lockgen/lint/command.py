@@ -16,14 +16,13 @@ from pathlib import Path
 import click
 
 from lockgen import __version__
+from lockgen.app import App
 from lockgen.core.layout import LOCK_PATH, WORKDIR
 from lockgen.core.lock import Lock, Package
 from lockgen.core.manifest import Image, Manifest
-from lockgen.core.ports import Progress
 from lockgen.core.resolution import Request
 from lockgen.errors import BadInput, Exit, Place
 from lockgen.index.sources import explicit_indexes
-from lockgen.io.http import Http
 from lockgen.io.workspace import Folder
 from lockgen.lint import render as rendering
 from lockgen.lint.import_usage import Modules, lint, standard_library
@@ -46,7 +45,7 @@ class LintOptions:
     as_sarif: bool = False
 
 
-def run(root: Path, options: LintOptions, progress: Progress) -> int:
+def run(app: App, options: LintOptions) -> int:
     """Prints the findings. Exit.FOUND where there is one; else Exit.TOOL where something could not be told.
 
     Raises:
@@ -54,20 +53,19 @@ def run(root: Path, options: LintOptions, progress: Progress) -> int:
     """
     if options.as_json and options.as_sarif:
         raise BadInput("--json and --sarif exclude each other", hint="choose one")
-    folder = Folder(root, progress)
+    folder = app.folder
     with folder.shared():
         inputs = read_inputs(folder)
         lock = _lock(folder, inputs)
         codes = _codes(folder, inputs.manifest, GeneratedFiles(inputs.manifest, lock).starters())
     manifest = inputs.manifest
     recorded = frozenset(index.name for index in manifest.indexes.values() if index.recorded is not None)
-    http = Http()
 
     def surroundings(package: Package) -> Request:
-        indexes = explicit_indexes(manifest, folder, http, progress, live=False, offline=options.offline)
+        indexes = explicit_indexes(manifest, folder, app.http, app.progress, live=False, offline=options.offline)
         return request_for(manifest, list(package.variants), indexes, {}, offline=options.offline)
 
-    reader = ModuleReader(http, lock.indexes, recorded, manifest.target, surroundings, progress)
+    reader = ModuleReader(app.http, lock.indexes, recorded, manifest.target, surroundings, app.progress)
     known, unknown = reader.read(_wanted(lock, codes), offline=options.offline)
     stdlib = standard_library(sys.stdlib_module_names, manifest.target.python)
     found = lint(manifest, lock, codes, Modules(known), unknown, stdlib)

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import click
 from packaging.version import Version
 
+from lockgen.app import App
 from lockgen.core.compat_axes import Pairs, merged
 from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile, ProjectPage
 from lockgen.core.manifest import Manifest
-from lockgen.core.ports import Progress
 from lockgen.errors import BadInput, Exit, ToolFailed
 from lockgen.index.live_index import read_each
-from lockgen.index.metadata import MetadataReader
 from lockgen.index.record_reader import parse_record
 from lockgen.index.simple_api import read_page
-from lockgen.io.http import Http
 from lockgen.io.ownership import refuse_foreign_file
 from lockgen.io.uv import default_index
 from lockgen.io.workspace import Folder
@@ -38,20 +35,20 @@ class PairsOptions:
     as_json: bool = False
 
 
-def run(root: Path, options: PairsOptions, progress: Progress) -> int:
+def run(app: App, options: PairsOptions) -> int:
     """Prints the table; writes it first where it is refreshed.
 
     Raises:
         LockgenError: an index cannot be read; nothing was written.
     """
-    folder = Folder(root, progress)
+    folder = app.folder
     there = folder.read(VERSIONS) is not None
     manifest = read_inputs(folder).manifest if there else None
     if options.refresh:
         with folder.locked():
             if options.output == OWN:
                 refuse_foreign_file(folder, OWN, _is_pair_table)
-            pairs = refreshed(folder, manifest, progress)
+            pairs = refreshed(app, manifest)
             _write(folder, options.output, render_pairs(pairs).encode())
     else:
         declared = manifest.compat.pairs if manifest is not None and manifest.compat is not None else {}
@@ -76,15 +73,15 @@ def _is_pair_table(data: bytes) -> bool:
     return True
 
 
-def refreshed(folder: Folder, manifest: Manifest | None, progress: Progress) -> Pairs:
+def refreshed(app: App, manifest: Manifest | None) -> Pairs:
     """What the default index says, with what the records of this project say where it is silent."""
     pairs: Pairs = shipped()
     for index in sorted((manifest.indexes if manifest is not None else {}).values(), key=lambda index: index.name):
         if index.recorded is not None and "torch" in index.packages:
             pairs = merged(
-                pairs, _without_pythons(pairs_of_record(parse_record(folder.read, index.recorded, index.name)))
+                pairs, _without_pythons(pairs_of_record(parse_record(app.folder.read, index.recorded, index.name)))
             )
-    return merged(pairs, pair_up(_default(progress)))
+    return merged(pairs, pair_up(_default(app)))
 
 
 def _without_pythons(pairs: Pairs) -> Pairs:
@@ -106,21 +103,20 @@ def _seen(page: ProjectPage, known: Mapping[str, CoreMetadata]) -> SeenReleases:
     return SeenReleases(tuple(file.name for files in wheels.values() for file in files), texts)
 
 
-def _default(progress: Progress) -> dict[str, SeenReleases]:
-    http = Http()
-    reader = MetadataReader(http)
+def _default(app: App) -> dict[str, SeenReleases]:
+    reader = app.metadata()
     address = default_index()
     found: dict[str, SeenReleases] = {}
     for name in FAMILY:
-        progress.step(f"reading {name} on the default index")
-        page = read_page(http, address, name)
+        app.progress.step(f"reading {name} on the default index")
+        page = read_page(app.http, address, name)
         wheels = {version: files for version, files in wheels_of(page.files).items() if _is_wanted(name, version)}
         if not wheels:
             raise ToolFailed(f"the default index has no wheel of {name}", hint="is it a mirror of all that is public?")
         chosen: list[IndexFile] = [files[-1] for files in wheels.values()]
         metadata, failed = read_each(reader, chosen)
         for file, error in sorted(failed.items()):
-            progress.note(f"{file} is left out: {error}")
+            app.progress.note(f"{file} is left out: {error}")
         texts = {version: metadata[files[-1].name] for version, files in wheels.items() if files[-1].name in metadata}
         found[name] = SeenReleases(tuple(file.name for files in wheels.values() for file in files), texts)
     return found

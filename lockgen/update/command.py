@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
+from lockgen.app import App
 from lockgen.core.ports import Progress
 from lockgen.errors import BadInput, Exit, Fault, ToolFailed
-from lockgen.io.workspace import Folder
 from lockgen.manifest.fingerprints import read_inputs
 from lockgen.update import render as rendering
 from lockgen.update.clone import LOCAL, Clone, opened, remote_address
@@ -24,21 +24,23 @@ from lockgen.update.run import UpdateRunOptions as Rules
 from lockgen.update.update_scan import UpdateScan, UpdateScanOptions
 
 
-def run(root: Path, options: UpdateScanOptions, progress: Progress) -> int:
+def run(app: App, options: UpdateScanOptions) -> int:
     """Prints what came of each group.
 
     Raises:
         BadInput: versions.toml, the clone or the surroundings are in no state to work from; nothing was changed.
         ToolFailed: git, an index or the forge failed, after the report of what was done: the next run goes on there.
     """
-    here = read_inputs(Folder(root)).manifest.update
-    clone, forge = _opened(root, options, here.base, progress)
+    progress = app.progress
+    here = read_inputs(app.folder).manifest.update
+    clone, forge = _opened(app, options, here.base)
     with clone.fresh() as base:
-        due = UpdateScan(clone, Path(base), options, progress)
+        there = app.in_folder(Path(base))
+        due = UpdateScan(clone, there, options)
         groups, waiting = due.groups()
         known = known_of(due.inputs.manifest, due.lock, waiting, due.releases)
         rules = Rules(due.inputs.manifest.update, clone.project, options.dry_run, due.blind, known)
-        updater = UpdateRun(clone, forge, GroupRun(due, options, progress).prepared, rules, progress)
+        updater = UpdateRun(clone, forge, GroupRun(due, options, there).prepared, rules, progress)
         try:
             faults = _updated(due, updater, groups)
         except BaseException:
@@ -60,18 +62,18 @@ def _show(report: Report, waiting: list[Waiting], options: UpdateScanOptions, pr
         click.echo(rendering.text(report.told, waiting, bodies=options.dry_run), nl=False)
 
 
-def _opened(root: Path, options: UpdateScanOptions, base: str | None, progress: Progress) -> tuple[Clone, Forge | None]:
+def _opened(app: App, options: UpdateScanOptions, base: str | None) -> tuple[Clone, Forge | None]:
     """The clone and the forge; None where there is none to be asked.
 
     Raises:
         BadInput: nobody says where pull requests go, or with which token.
     """
-    wanted = read_inputs(Folder(root)).manifest.update.forge
+    wanted = read_inputs(app.folder).manifest.update.forge
     local = options.remote == LOCAL
-    address = "" if local else remote_address(root, options.remote)
+    address = "" if local else remote_address(app.root, options.remote)
     tokens = take_tokens()
     if options.no_forge:
-        return _clone(root, options, base, _token_of(address, wanted, tokens)), None
+        return _clone(app.root, options, base, _token_of(address, wanted, tokens)), None
     if local and not options.dry_run:
         raise BadInput(
             "the clone itself has no pull requests",
@@ -82,8 +84,8 @@ def _opened(root: Path, options: UpdateScanOptions, base: str | None, progress: 
     except BadInput as error:
         if not options.dry_run:
             raise
-        progress.note(f"{error}: nobody knows which pull requests are open")
-        return _clone(root, options, base, None), None
+        app.progress.note(f"{error}: nobody knows which pull requests are open")
+        return _clone(app.root, options, base, None), None
     token = tokens.get(place.kind)
     if token is None:
         if not options.dry_run:
@@ -91,9 +93,9 @@ def _opened(root: Path, options: UpdateScanOptions, base: str | None, progress: 
                 f"there is no token for {place.kind}",
                 hint=f"set {variables(place.kind)} in the environment; or make the branches only: --no-forge",
             )
-        progress.note(f"without {variables(place.kind)} nobody knows which pull requests are open")
-        return _clone(root, options, base, None), None
-    clone = _clone(root, options, base, token if is_its_own(place, address) else None)
+        app.progress.note(f"without {variables(place.kind)} nobody knows which pull requests are open")
+        return _clone(app.root, options, base, None), None
+    clone = _clone(app.root, options, base, token if is_its_own(place, address) else None)
     return clone, forge_at(place, token, clone.base_name)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, timedelta
+from pathlib import Path
 
 from packaging.version import Version
 
+from lockgen.app import App
 from lockgen.audit.model import AuditFinding
 from lockgen.check.full_check import check
 from lockgen.compat import command as compat
@@ -15,7 +17,6 @@ from lockgen.compat import render as matrices
 from lockgen.compat.model import CellStatus, Matrix
 from lockgen.core.image_reference import parse_reference
 from lockgen.core.layout import COMPAT_PATH, LOCK_PATH
-from lockgen.core.ports import Progress
 from lockgen.errors import BadInput, NoResolution, ToolFailed
 from lockgen.index.model import ReleaseNotes
 from lockgen.io.workspace import Folder
@@ -39,8 +40,8 @@ LINKS = 20
 class GroupRun:
     """Prepares groups, from what one look at the base branch found."""
 
-    def __init__(self, due: UpdateScan, options: UpdateScanOptions, progress: Progress) -> None:
-        self.due, self.options, self.progress = due, options, progress
+    def __init__(self, due: UpdateScan, options: UpdateScanOptions, app: App) -> None:
+        self.due, self.options, self.app, self.progress = due, options, app, app.progress
         self.manifest = due.inputs.manifest
         self._before: dict[tuple[str, str], CellStatus] | None = None
 
@@ -50,12 +51,13 @@ class GroupRun:
         Raises:
             ToolFailed: what it comes to cannot be told.
         """
-        there = Folder(folder, self.progress)
-        attempt = _Attempt(group, there, self.options, self._cut_off_for, self.progress)
+        app = self.app.in_folder(Path(folder))
+        there = app.folder
+        attempt = _Attempt(group, app, self.options, self._cut_off_for)
         done = attempt.run()
         if done is None:
             return Prepared(None, "\n".join(attempt.words()))
-        cells = self._cells(there, done)
+        cells = self._cells(app, done)
         findings = check(there)
         if findings:
             told = "\n".join(finding.message for finding in findings)
@@ -147,18 +149,18 @@ class GroupRun:
 
     # -- the matrix ------------------------------------------------------------
 
-    def _cells(self, folder: Folder, done: Bumped) -> tuple[CellChange, ...] | None:
+    def _cells(self, app: App, done: Bumped) -> tuple[CellChange, ...] | None:
         """The cells of the images that changed, before and after; locks/COMPAT.md is written. None without [compat]."""
         if self.manifest.compat is None or not done.changes:
             return None  # a base image changes no lock, and so no cell
         if self._before is None:
             self.progress.step("the matrix as it is")
-            self._before = self._statuses(self.due.folder)
+            self._before = self._statuses(self.app)
         before = self._before
         self.progress.step("the matrix as it would be")
-        after = self._matrix(self._planned(folder))
+        after = self._matrix(self._planned(app))
         try:
-            compat.write_matrix(folder, after)
+            compat.write_matrix(app.folder, after)
         except BadInput as error:
             raise ToolFailed.of(error.faults) from error
         touched = {(image.name, image.variant) for image in done.changes.images}
@@ -172,18 +174,18 @@ class GroupRun:
             for old in (before.get((cell.name, result.group.name)),)
         )
 
-    def _statuses(self, folder: Folder) -> dict[tuple[str, str], CellStatus]:
+    def _statuses(self, app: App) -> dict[tuple[str, str], CellStatus]:
         """What each group comes to in each cell: told by locks/COMPAT.md, as long as that is of these inputs."""
-        plan = self._planned(folder)
-        kept = folder.read(COMPAT_PATH)
+        plan = self._planned(app)
+        kept = app.folder.read(COMPAT_PATH)
         told = matrices.statuses_of(kept, plan.matrix) if kept is not None else None
         if told is not None:
             return told
         made = self._matrix(plan)
         return {(cell.name, result.group.name): result.status for cell in made.cells for result in cell.results}
 
-    def _planned(self, folder: Folder) -> compat.Plan:
-        return compat.planned(folder, read_inputs(folder).manifest, self._asking(), self.progress)
+    def _planned(self, app: App) -> compat.Plan:
+        return compat.planned(app, read_inputs(app.folder).manifest, self._asking())
 
     def _asking(self) -> compat.CompatOptions:
         options = self.options
@@ -193,7 +195,7 @@ class GroupRun:
 
     def _matrix(self, plan: compat.Plan) -> Matrix:
         cells = [cell for cell in plan.matrix.cells if not cell.excluded]
-        matrix, complete = compat.filled(plan, cells, self._asking(), self.progress)
+        matrix, complete = compat.filled(self.app, plan, cells, self._asking())
         if not complete:
             raise KeyboardInterrupt
         whole = {cell.name: cell for cell in plan.matrix.cells} | {cell.name: cell for cell in matrix.cells}
@@ -206,10 +208,8 @@ CutOff = Callable[[Mapping[str, Collection[Version]]], str | None]
 class _Attempt:
     """The versions of one group that resolve together, written into its folder."""
 
-    def __init__(
-        self, group: UpdateGroup, folder: Folder, options: UpdateScanOptions, cut_off: CutOff, progress: Progress
-    ) -> None:
-        self.group, self.folder, self.cut_off, self.progress = group, folder, cut_off, progress
+    def __init__(self, group: UpdateGroup, app: App, options: UpdateScanOptions, cut_off: CutOff) -> None:
+        self.group, self.app, self.cut_off = group, app, cut_off
         self.options = BumpOptions(
             variants=group.only,
             bases=tuple(base for candidate in group.bases for base in candidate.bases),
@@ -225,11 +225,11 @@ class _Attempt:
     def run(self) -> Bumped | None:
         """What was moved; None where nothing can be, and ``stuck`` says why."""
         if not self.group.candidates:
-            return bumped(self.folder, [], self.options, self.progress)
+            return bumped(self.app, [], self.options)
         found = planning.walk(self.group, self._moved)
         self.stuck = self._told(found)
         if self._done is None and self.group.partial and self.group.bases:
-            self._done = bumped(self.folder, [], self.options, self.progress)
+            self._done = bumped(self.app, [], self.options)
         return self._done
 
     def words(self) -> list[str]:
@@ -276,13 +276,13 @@ class _Attempt:
         latest = self.cut_off(among)
         options = replace(self.options, exclude_newer=latest)
         if latest is None:
-            return bumped(self.folder, wishes, options, self.progress, accept)
-        found = bumped(self.folder, wishes, replace(options, dry_run=True), self.progress)
+            return bumped(self.app, wishes, options, accept)
+        found = bumped(self.app, wishes, replace(options, dry_run=True))
         chosen = {move.name: [public(Version(move.new))] for move in found.moves if move.kind == "pin"}
         chosen |= {one.name: [public(Version(one.new))] for one in _opened_ones(found)}
         exact = [replace(wish, among=tuple(map(str, chosen[wish.name]))) for wish in wishes if wish.name in chosen]
         options = replace(options, exclude_newer=self.cut_off(chosen))
-        done = bumped(self.folder, exact or wishes, options, self.progress, lambda one: accept(_with(one, found)))
+        done = bumped(self.app, exact or wishes, options, lambda one: accept(_with(one, found)))
         return _with(done, found)
 
 

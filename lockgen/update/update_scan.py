@@ -9,6 +9,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
+from lockgen.app import App
 from lockgen.audit import command as audit
 from lockgen.audit.advisory import Advisory
 from lockgen.audit.model import AuditFinding
@@ -16,7 +17,6 @@ from lockgen.audit.osv_client import API
 from lockgen.core.image_reference import ImageReference, parse_reference
 from lockgen.core.layout import LOCK_PATH, SEEN_PATH
 from lockgen.core.lock import Lock
-from lockgen.core.ports import Progress
 from lockgen.core.update_policy import SEEN_BRANCH, GroupPolicy
 from lockgen.errors import BadInput, Fault, LockgenError, Place, ToolFailed
 from lockgen.index.first_seen_reader import parse_seen
@@ -24,7 +24,6 @@ from lockgen.index.first_seen_writer import render_seen
 from lockgen.index.model import Published
 from lockgen.index.published import Uploads
 from lockgen.index.sources import explicit_indexes
-from lockgen.io.http import Http
 from lockgen.io.workspace import Folder
 from lockgen.lock.reader import parse_lock
 from lockgen.manifest.fingerprints import Inputs, read_inputs
@@ -59,19 +58,18 @@ class UpdateScanOptions:
 
 
 class UpdateScan:
-    """One look at the base branch, checked out at ``base``.
+    """One look at the base branch, checked out in the app's folder.
 
     ``releases`` are those of what may move, by its key; ``findings`` the vulnerabilities that count; ``sights`` is the
     new record of first sights, None where nothing waits; ``blind`` is what nobody could say, and ``faults`` why, where
     that was no registry and not OSV.
     """
 
-    def __init__(self, clone: Clone, base: Path, options: UpdateScanOptions, progress: Progress) -> None:
-        self.clone, self.options, self.progress = clone, options, progress
-        self.folder = Folder(base, progress)
+    def __init__(self, clone: Clone, app: App, options: UpdateScanOptions) -> None:
+        self.clone, self.options = clone, options
+        self.progress, self.folder, self.http = app.progress, app.folder, app.http
         self.inputs: Inputs = read_inputs(self.folder)
         self.lock = self._locked()
-        self.http = Http()
         self.uploads = Uploads(self.http, self.inputs.manifest)
         self.sights: str | None = None
         self.blind = UnavailableSources(weaknesses=options.no_audit)
@@ -80,7 +78,7 @@ class UpdateScan:
         self._movable = tuple(planning.movable(self.inputs.manifest).values())
         self._unread: set[str] = set()
         asking = audit.AuditOptions(database=options.database, api=options.api, no_cache=options.no_cache)
-        self.knowledge = audit.Knowledge(asking, progress)
+        self.knowledge = audit.Knowledge(asking, app.progress)
         self.releases: Mapping[str, Sequence[Published]] = {}
 
     def _locked(self) -> Lock:

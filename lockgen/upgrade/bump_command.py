@@ -7,13 +7,13 @@ import json
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import click
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from lockgen.app import App
 from lockgen.conflicts import conflict_render as reasons
 from lockgen.conflicts import explain_command as explain
 from lockgen.conflicts.conflict_search import ConflictSearch, merged
@@ -24,7 +24,6 @@ from lockgen.core.index import ExplicitIndex
 from lockgen.core.key_path import KeyPath
 from lockgen.core.lock import Lock
 from lockgen.core.manifest import Manifest
-from lockgen.core.ports import Progress
 from lockgen.core.sizes import Weight
 from lockgen.core.toml_positions import TomlPositions
 from lockgen.diff.model import Changes
@@ -32,7 +31,6 @@ from lockgen.diff.plan import compare
 from lockgen.errors import BadInput, Exit, LockgenError, NoResolution
 from lockgen.index.releases import IndexReleases
 from lockgen.index.sources import explicit_indexes
-from lockgen.io.http import Http
 from lockgen.io.ownership import refuse_link
 from lockgen.io.workspace import Folder
 from lockgen.manifest.editor import Edit, edited, with_pin
@@ -88,7 +86,7 @@ def always(_: Bumped) -> bool:
     return True
 
 
-def run(root: Path, words: Sequence[str], options: BumpOptions, progress: Progress) -> int:
+def run(app: App, words: Sequence[str], options: BumpOptions) -> int:
     """Moves what ``words`` say (NAME, NAME==VERSION), and prints the difference for each image, sizes included.
 
     Raises:
@@ -96,8 +94,8 @@ def run(root: Path, words: Sequence[str], options: BumpOptions, progress: Progre
         NoResolution: with what `lockgen explain` says of it.
         LockgenError: nothing was written.
     """
-    done = bumped(Folder(root, progress), [wish(word) for word in words], options, progress)
-    progress.step("")
+    done = bumped(app, [wish(word) for word in words], options)
+    app.progress.step("")
     if options.as_json:
         click.echo(json.dumps(rendering.as_json(done, dry_run=options.dry_run), indent=2))
     else:
@@ -120,9 +118,7 @@ def wish(word: str) -> UpgradeRequest:
         raise BadInput(f"{word!r} is neither a package nor a package with its version", hint=hint) from None
 
 
-def bumped(
-    folder: Folder, wishes: Sequence[UpgradeRequest], options: BumpOptions, progress: Progress, accept: Accept = always
-) -> Bumped:
+def bumped(app: App, wishes: Sequence[UpgradeRequest], options: BumpOptions, accept: Accept = always) -> Bumped:
     """Edits versions.toml, relocks minimally and writes every file anew: all of it, or nothing.
 
     Several wishes are one: what they need of one another counts. ``options.dry_run`` writes nothing, nor does what
@@ -135,8 +131,8 @@ def bumped(
     """
     if options.offline and options.live:
         raise BadInput("--offline and --live exclude each other", hint="choose one")
-    with folder.shared() if options.dry_run else folder.locked():
-        return _Bump(folder, read_inputs(folder), options, progress, accept).run(wishes)
+    with app.folder.shared() if options.dry_run else app.folder.locked():
+        return _Bump(app, read_inputs(app.folder), options, accept).run(wishes)
 
 
 class _Bump:
@@ -145,12 +141,10 @@ class _Bump:
     ``manifest`` is the family with the accelerators and base images that its variants are moved to.
     """
 
-    def __init__(
-        self, folder: Folder, inputs: Inputs, options: BumpOptions, progress: Progress, accept: Accept = always
-    ) -> None:
-        self.folder, self.inputs, self.options, self.progress, self.accept = folder, inputs, options, progress, accept
-        self.old = resolving.old_lock(folder, progress)
-        self.surroundings = VariantMoves(folder, inputs, options, progress).moved()
+    def __init__(self, app: App, inputs: Inputs, options: BumpOptions, accept: Accept = always) -> None:
+        self.app, self.inputs, self.options, self.accept = app, inputs, options, accept
+        self.old = resolving.old_lock(app.folder, app.progress)
+        self.surroundings = VariantMoves(app, inputs, options).moved()
         self.manifest: Manifest = self.surroundings.manifest
         self._warm = False
 
@@ -231,7 +225,7 @@ class _Bump:
     def _note_others(self, units: Sequence[PinGroup]) -> None:
         for seat in (seat for unit in units for seat in unit.others):
             variant = " and ".join(seat.variants)
-            self.progress.note(
+            self.app.progress.note(
                 f"{variant} keeps {seat.name} {seat.version}, a pin of its own: --variant {variant} moves it"
             )
 
@@ -302,15 +296,20 @@ class _Bump:
 
     def _chooser(self, units: Sequence[PinGroup]) -> BumpSearch:
         options = self.options
-        http = Http()
         targets = [self.manifest.target]
         indexes = explicit_indexes(
-            self.manifest, self.folder, http, self.progress, live=options.live, offline=options.offline, targets=targets
+            self.manifest,
+            self.app.folder,
+            self.app.http,
+            self.app.progress,
+            live=options.live,
+            offline=options.offline,
+            targets=targets,
         )
         explainer = self._explainer(self.inputs, indexes)
-        pairs = all_pairs(self.folder, self.manifest, indexes)
+        pairs = all_pairs(self.app.folder, self.manifest, indexes)
         accelerators = self.surroundings.accelerators
-        releases = IndexReleases(http)
+        releases = IndexReleases(self.app.http)
         return BumpSearch(
             session=explainer.session,
             manifest=self.manifest,
@@ -331,7 +330,7 @@ class _Bump:
             jobs=options.jobs,
             no_cache=options.no_cache,
         )
-        return explain.prepared(self.folder, inputs, asking, self.progress, indexes)
+        return explain.prepared(self.app, inputs, asking, indexes)
 
     def _given(
         self, units: Sequence[PinGroup], named: Mapping[str, str | None], market: AvailableVersions
@@ -353,7 +352,7 @@ class _Bump:
     ) -> list[Pick]:
         if not open_ones:
             return []
-        self.progress.step(f"looking for the newest {', '.join(unit.name for unit in open_ones)}")
+        self.app.progress.step(f"looking for the newest {', '.join(unit.name for unit in open_ones)}")
         if not self._warm:
             chooser.warm()
             self._warm = True
@@ -410,15 +409,15 @@ class _Bump:
 
     def _made(self, inputs: Inputs, lock: Lock, bumped: Bumped) -> Bumped:
         """``bumped`` with what it weighs and what is written, or would be."""
-        _, wanted, pending = resolving.pending_files(self.folder, inputs.manifest, lock)
+        _, wanted, pending = resolving.pending_files(self.app.folder, inputs.manifest, lock)
         if inputs.text != self.inputs.text:
-            refuse_link(self.folder, VERSIONS)
+            refuse_link(self.app.folder, VERSIONS)
             wanted[VERSIONS] = inputs.text.encode()
             pending = sorted({*pending, VERSIONS})
         done = replace(bumped, weights=_weights(self.old, lock, bumped.changes), files=tuple(pending))
         if not self.options.dry_run and self.accept(done):
-            self.progress.step("writing")
-            return replace(done, files=tuple(self.folder.replace(wanted)))
+            self.app.progress.step("writing")
+            return replace(done, files=tuple(self.app.folder.replace(wanted)))
         return done
 
     def _locked(self, inputs: Inputs, opened: tuple[str, ...], bounds: tuple[str, ...]) -> Lock:
@@ -429,16 +428,16 @@ class _Bump:
             upgrade_packages=opened,
             bounds=bounds,
         )
-        return resolving.resolved(self.folder, inputs, self.old, options, self.progress)
+        return resolving.resolved(self.app.folder, inputs, self.old, options, self.app.progress)
 
     def _explained(self, inputs: Inputs, moves: Sequence[PinMove], error: NoResolution) -> LockgenError:
         """What `lockgen explain` says of the edited text; the resolver's own words where that finds nothing."""
-        self.progress.step("there is no solution; looking for the reason")
+        self.app.progress.step("there is no solution; looking for the reason")
         indexes = explicit_indexes(
             inputs.manifest,
-            self.folder,
-            Http(),
-            self.progress,
+            self.app.folder,
+            self.app.http,
+            self.app.progress,
             live=self.options.live,
             offline=self.options.offline,
         )

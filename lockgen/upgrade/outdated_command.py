@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 
+from lockgen.app import App
 from lockgen.conflicts import explain_command as explain
 from lockgen.conflicts.model import Answer, Verdict
 from lockgen.core.image_reference import parse_reference
@@ -19,7 +19,6 @@ from lockgen.errors import BadInput, Exit, LockgenError
 from lockgen.index.releases import IndexReleases
 from lockgen.index.sources import explicit_indexes
 from lockgen.io.http import Http
-from lockgen.io.workspace import Folder
 from lockgen.manifest.fingerprints import read_inputs
 from lockgen.outputs.resolve_command import old_lock
 from lockgen.registry import base_images as baseimages
@@ -44,7 +43,7 @@ class OutdatedOptions:
     no_cache: bool = False
 
 
-def run(root: Path, options: OutdatedOptions, progress: Progress) -> int:
+def run(app: App, options: OutdatedOptions) -> int:
     """Prints a row for each pin, each of torch's families and each base image.
 
     Exit.DONE, whatever they say: old versions are no fault. Exit.FOUND where ``fail_on`` names what there is.
@@ -54,8 +53,8 @@ def run(root: Path, options: OutdatedOptions, progress: Progress) -> int:
     """
     if options.offline and options.live:
         raise BadInput("--offline and --live exclude each other", hint="choose one")
-    found = survey(Folder(root, progress), options, progress)
-    progress.step("")
+    found = survey(app, options)
+    app.progress.step("")
     now = datetime.now(UTC)
     if options.as_json:
         click.echo(json.dumps(rendering.as_json(found, now), indent=2))
@@ -67,17 +66,17 @@ def run(root: Path, options: OutdatedOptions, progress: Progress) -> int:
     return Exit.FOUND if bad else Exit.DONE
 
 
-def survey(folder: Folder, options: OutdatedOptions, progress: Progress) -> Survey:
+def survey(app: App, options: OutdatedOptions) -> Survey:
     """Every row, for who wants them as values.
 
     Raises:
         LockgenError: versions.toml or a record is at fault.
     """
+    folder = app.folder
     with folder.shared():
         inputs = read_inputs(folder)
         manifest = inputs.manifest
-        lock = old_lock(folder, progress)
-        http = Http()
+        lock = old_lock(folder, app.progress)
         asking = explain.ExplainOptions(
             offline=options.offline,
             live=options.live,
@@ -86,18 +85,24 @@ def survey(folder: Folder, options: OutdatedOptions, progress: Progress) -> Surv
             no_cache=options.no_cache,
         )
         indexes = explicit_indexes(
-            manifest, folder, http, progress, live=options.live, offline=options.offline, targets=[manifest.target]
+            manifest,
+            folder,
+            app.http,
+            app.progress,
+            live=options.live,
+            offline=options.offline,
+            targets=[manifest.target],
         )
-        explainer = explain.prepared(folder, inputs, asking, progress, indexes)
+        explainer = explain.prepared(app, inputs, asking, indexes)
         pairs = all_pairs(folder, manifest, indexes)
-    releases = IndexReleases(http)
+    releases = IndexReleases(app.http)
     settled = explain.is_settled(manifest)
     chooser = BumpSearch(explainer.session, manifest, indexes, releases, pairs, options.offline, settled=settled)
-    progress.step("resolving the family as it is")
+    app.progress.step("resolving the family as it is")
     verdicts = chooser.warm()
     fitting = all(verdict.answer is Answer.YES for verdict in verdicts)
-    rows = OutdatedSearch(chooser, releases, explainer.parallel, progress, lock, fitting).rows()
-    bases = _bases(manifest, http, explainer.parallel, progress, offline=options.offline)
+    rows = OutdatedSearch(chooser, releases, explainer.parallel, app.progress, lock, fitting).rows()
+    bases = _bases(manifest, app.http, explainer.parallel, app.progress, offline=options.offline)
     return Survey(tuple(rows), tuple(bases), tuple(_notes(manifest, options, verdicts, fitting=fitting)))
 
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
+from lockgen.app import App
 from lockgen.core.accelerator import is_label, of_image
 from lockgen.core.image_reference import ImageReference, parse_reference
 from lockgen.core.manifest import Index, Manifest, Variant, accelerator_of
-from lockgen.core.ports import Progress
 from lockgen.core.toml_positions import TomlPositions
 from lockgen.errors import BadInput, ToolFailed
 from lockgen.io.http import Http
-from lockgen.io.workspace import Folder
 from lockgen.lock.requests import order_of_variants
 from lockgen.manifest.editor import said, with_cut_off, with_index
 from lockgen.manifest.fingerprints import VERSIONS, Inputs
@@ -58,8 +57,8 @@ class VariantMove:
 class VariantMoves:
     """Reads --variant, --base and --exclude-newer against one versions.toml."""
 
-    def __init__(self, folder: Folder, inputs: Inputs, wanted: WantedMoves, progress: Progress) -> None:
-        self._folder, self._inputs, self._wanted, self._progress = folder, inputs, wanted, progress
+    def __init__(self, app: App, inputs: Inputs, wanted: WantedMoves) -> None:
+        self._app, self._inputs, self._wanted = app, inputs, wanted
         self._manifest = inputs.manifest
         self._text = inputs.text
         self._moves: list[PinMove] = []
@@ -172,7 +171,7 @@ class VariantMoves:
         address = old.url.rstrip("/").rsplit("/", 1)[0]
         url = f"{address}/{label}{'/' if old.url.endswith('/') else ''}"
         recorded = old.recorded.replace(old.accelerator, label) if old.recorded else None
-        there = recorded is not None and self._folder.read(f"{recorded}/index.json") is not None
+        there = recorded is not None and self._app.folder.read(f"{recorded}/index.json") is not None
         if old.recorded and not there and not self._wanted.live:
             raise BadInput(
                 f"index {old.name} is recorded, and there is no record of one for {label}",
@@ -184,7 +183,9 @@ class VariantMoves:
         self._manifest = replace(self._manifest, indexes={**self._manifest.indexes, label: index})
         self._moves.append(PinMove(label, None, url, ("index", label), "index"))
         if old.recorded and not there:
-            self._progress.note(f"index {label} has no record: `recorded` and lockgen index record {label} make one")
+            self._app.progress.note(
+                f"index {label} has no record: `recorded` and lockgen index record {label} make one"
+            )
         return index
 
     # -- the base image --------------------------------------------------------
@@ -201,16 +202,15 @@ class VariantMoves:
             raise BadInput(f"{reference} is for {cuda}, and {label} needs another image", place=place, hint=hint)
         if self._wanted.offline:
             raise ToolFailed(f"--offline cannot know which tag of {reference.name} is for {label}", hint=hint)
-        self._progress.step(f"looking for {reference.name} for {label}")
-        http = Http()
-        tag = tag_for(reference, label, self._tags(http, reference, hint))
+        self._app.progress.step(f"looking for {reference.name} for {label}")
+        tag = tag_for(reference, label, self._tags(self._app.http, reference, hint))
         if tag is None:
             raise BadInput(
                 f"{reference.name} has no tag for {label} that is like {reference.tag}", place=place, hint=hint
             )
         new = ImageReference(reference.name, tag)
         if reference.digest is not None:
-            new = replace(new, digest=baseimages.digest_of(http, new))
+            new = replace(new, digest=baseimages.digest_of(self._app.http, new))
         self._move(name, "from", str(new))
 
     def _newest(self, name: str) -> str:
@@ -220,16 +220,17 @@ class VariantMoves:
         hint = f"name it: --base {name}=IMAGE"
         if self._wanted.offline:
             raise ToolFailed(f"--offline cannot know which image is the newest of {reference.name}", hint=hint)
-        self._progress.step(f"looking for the newest {reference.name}")
-        http = Http()
+        self._app.progress.step(f"looking for the newest {reference.name}")
         sharing = [v.name for v in self._manifest.variants.values() if v.from_image == text]
-        found = baseimages.ask(http, reference, self._manifest, sharing)
+        found = baseimages.ask(self._app.http, reference, self._manifest, sharing)
         if found.tag is None:
             if found.missing:
                 raise ToolFailed(f"which {reference.name} is the newest is not known: {found.missing[0]}", hint=hint)
             return str(replace(reference, digest=found.digest)) if reference.digest is not None else text
         new = ImageReference(reference.name, found.tag)
-        return str(replace(new, digest=baseimages.digest_of(http, new)) if reference.digest is not None else new)
+        return str(
+            replace(new, digest=baseimages.digest_of(self._app.http, new)) if reference.digest is not None else new
+        )
 
     @staticmethod
     def _tags(http: Http, reference: ImageReference, hint: str) -> Sequence[str]:
