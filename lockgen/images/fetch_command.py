@@ -17,7 +17,7 @@ from lockgen.core.ports import Progress
 from lockgen.core.text_table import megabytes
 from lockgen.errors import BadInput, Exit, Fault, LockgenError, Place, ToolFailed
 from lockgen.images.project_images import chosen, read_family
-from lockgen.index.download import alone_in, download, is_there, link, on_disk
+from lockgen.index.download import disk_errors, download, is_downloaded, link, locked_folder
 from lockgen.index.simple_api import read_page
 from lockgen.io.export import write_files
 from lockgen.io.http import Http
@@ -45,10 +45,10 @@ def run(root: Path, folder: Path, names: tuple[str, ...], progress: Progress) ->
             folders[variant.target] += family.lock.more_tools[built.number - 2].packages
     packages = {package.chosen.sha256: package for held in folders.values() for package in held}
     paths = _paths(package.chosen for package in packages.values())
-    with alone_in(folder, lambda: progress.note(f"another lockgen fetches into {folder}: waiting for it")):
+    with locked_folder(folder, lambda: progress.note(f"another lockgen fetches into {folder}: waiting for it")):
         wheelhouse = _Wheelhouse(folder, paths)
         wheelhouse.refuse_foreign(folders)
-        with on_disk(folder):
+        with disk_errors(folder):
             (folder / "files").mkdir(exist_ok=True)
         fetched = _Fetcher(folder, paths, family.lock.indexes, progress, packages.values()).run()
         for name, held in folders.items():
@@ -83,7 +83,7 @@ class _Wheelhouse:
     def __init__(self, folder: Path, paths: Mapping[str, str]) -> None:
         self._folder, self._paths = folder, paths
         self._files = folder / "files"
-        with on_disk(folder / INDEX):
+        with disk_errors(folder / INDEX):
             self._recorded = _recorded(folder / INDEX)
 
     def refuse_foreign(self, folders: Mapping[str, Iterable[Package]]) -> None:
@@ -103,7 +103,7 @@ class _Wheelhouse:
         """Links what ``held`` needs into the folder of one target, and takes out what lockgen put there earlier."""
         own = self._folder / name
         wanted = {package.chosen.name: self._paths[package.chosen.sha256] for package in held}
-        with on_disk(own):
+        with disk_errors(own):
             own.mkdir(exist_ok=True)
             for there in own.iterdir():
                 if there.name not in wanted and self._is_lockgens(there):
@@ -114,7 +114,7 @@ class _Wheelhouse:
     def _is_foreign(self, path: Path, sha256: str) -> bool:
         if not os.path.lexists(path):
             return False
-        return not self._is_lockgens(path) and not (path.is_file() and is_there(path, sha256))
+        return not self._is_lockgens(path) and not (path.is_file() and is_downloaded(path, sha256))
 
     def _is_lockgens(self, path: Path) -> bool:
         """Never a folder or a link: lockgen makes none of these there."""
@@ -184,7 +184,7 @@ class _Fetcher:
     def _one(self, package: Package) -> bool:
         file = package.chosen
         target = self._folder / "files" / self._paths[file.sha256]
-        if is_there(target, file.sha256):
+        if is_downloaded(target, file.sha256):
             self._got(file.size or 0)
             return False
         index = self._default if package.index is None else self._indexes[package.index]
@@ -192,7 +192,7 @@ class _Fetcher:
         url = next((entry.url for entry in page.files if entry.name == file.name), None)
         if url is None:
             raise ToolFailed(f"the index does not list {file.name} any more", hint="resolve again")
-        with on_disk(target):
+        with disk_errors(target):
             target.parent.mkdir(exist_ok=True)
         download(self._http, url, file.sha256, target, self._got)
         return True

@@ -1,4 +1,7 @@
-"""Files of an index to disk: in parts that can be resumed, and never under their name before their hash is right."""
+"""Downloading files of an index: in parts that can be resumed.
+
+A file gets its name only after its sha256 was checked. Until then it is NAME.HASH.part, which a later run completes.
+"""
 
 from __future__ import annotations
 
@@ -16,127 +19,145 @@ from lockgen.io.locking import lock_folder
 
 ATTEMPTS = 4
 _CHUNK = 64 * 1024
-_STAYS = "what came so far stays: run it again, and only the rest is fetched"
+_RESUMABLE = "the downloaded part is kept: run it again to fetch only the rest"
 
 
-def is_there(target: Path, sha256: str) -> bool:
-    """Whether ``target`` is the file of ``sha256``.
+def is_downloaded(target: Path, sha256: str) -> bool:
+    """Whether ``target`` is a file with this sha256.
 
     Raises:
         ToolFailed: it cannot be read.
     """
-    with on_disk(target):
+    with disk_errors(target):
         return target.is_file() and _sha256(target) == sha256
 
 
 def download(http: Http, url: str, sha256: str, target: Path, got: Callable[[int], None]) -> None:
-    """Brings ``url`` to ``target``. ``got`` is told of the bytes as they come; what it raises stops the download.
+    """Download ``url`` to ``target``, and resume a partial download of an earlier run.
 
-    What was cut off is kept beside ``target`` and goes on where it ended, in this run or a later one.
+    ``got`` receives the number of new bytes, negative if bytes are discarded. What it raises stops the download.
 
     Raises:
-        ToolFailed: the server fails, or sends other bytes than those of ``sha256``; or the disk does.
+        ToolFailed: the server or the disk fails, or the bytes have another sha256.
     """
-    part = _RangePart(target.with_name(f"{target.name}.{sha256[:12]}.part"), got)
+    part = _PartialFile(target.with_name(f"{target.name}.{sha256[:12]}.part"), got)
     for attempt in range(1, ATTEMPTS + 1):
-        kept = part.read()
+        resumed = part.read_existing() > 0
         try:
             part.complete(http, url)
-        except _Broken as error:
+        except _ConnectionLost as error:
             if attempt == ATTEMPTS:
-                raise ToolFailed(f"{target.name} was cut off: {error}", hint=_STAYS) from error
+                raise ToolFailed(f"the download of {target.name} broke off: {error}", hint=_RESUMABLE) from error
             continue
         if part.sha256 == sha256:
-            with on_disk(target):
+            with disk_errors(target):
                 part.path.replace(target)
             return
-        got(-part.size)
-        with on_disk(part.path):
-            part.path.unlink()
-        if not kept:  # all of it came from the server; else what was kept may have been at fault
+        part.discard()
+        # The kept part may have been at fault. If every byte came from the server, another attempt is useless.
+        if not resumed:
             break
     raise ToolFailed(
         f"hash mismatch of {target.name}: {redacted(url)} sends sha256 {part.sha256}",
-        hint="the index serves other bytes than the lock's: resolve again, and look at what changed",
+        hint="the index serves other bytes than those in the lock: run lockgen resolve again and review the diff",
     )
 
 
-class _Broken(Exception):
-    """The connection, in the middle."""
+class _ConnectionLost(Exception):
+    """The connection broke off; another attempt can complete the file."""
 
 
-class _RangePart:
-    """A file that is not whole yet."""
+class _PartialFile:
+    """A file that is not complete yet."""
 
     def __init__(self, path: Path, got: Callable[[int], None]) -> None:
         self.path, self._got = path, got
-        self.size = 0
+        self._size = 0
         self._digest = hashlib.sha256()
 
     @property
     def sha256(self) -> str:
         return self._digest.hexdigest()
 
-    def read(self) -> int:
-        """How many bytes are there already."""
-        before, self.size, self._digest = self.size, 0, hashlib.sha256()
-        with on_disk(self.path):
+    def read_existing(self) -> int:
+        """Read the bytes that are on the disk already; their number."""
+        reported = self._size
+        self._reset()
+        with disk_errors(self.path):
             if self.path.is_file():
                 with self.path.open("rb") as file:
                     while chunk := file.read(_CHUNK):
-                        self._digest.update(chunk)
-                        self.size += len(chunk)
-        self._got(self.size - before)
-        return self.size
+                        self._add(chunk)
+        # An earlier attempt reported its bytes: only the difference is new.
+        self._got(self._size - reported)
+        return self._size
 
     def complete(self, http: Http, url: str) -> None:
-        """Adds what is missing.
+        """Append the missing bytes.
 
         Raises:
-            _Broken: not all of it came.
-            ToolFailed: it is not there, or the disk fails.
+            _ConnectionLost: not all of them came.
+            ToolFailed: the file is not on the server, or the disk fails.
         """
-        headers = {"Range": f"bytes={self.size}-"} if self.size else {}
+        headers = {"Range": f"bytes={self._size}-"} if self._size else {}
         try:
             with http.opened(url, headers) as answer:
                 self._append(answer, url)
-        except _Local as error:
+        except _PermanentFailure as error:
             raise error.fault from error
         except LockgenError as error:
-            raise _Broken(error.faults[0].reason or str(error)) from error
+            raise _ConnectionLost(error.faults[0].reason or str(error)) from error
+
+    def discard(self) -> None:
+        """Remove the file, and report its bytes as lost."""
+        self._got(-self._size)
+        with disk_errors(self.path):
+            self.path.unlink()
+        # The digest stays: the caller reports it.
+        self._size = 0
 
     def _append(self, answer: Opened, url: str) -> None:
-        if answer.status == 416:  # nothing is missing, or what is there is no part of it: its hash tells
+        if answer.status == 416:
+            # The file is complete, or longer than the one on the server. The caller checks its hash.
             return
         if answer.status not in (200, 206):
-            raise _Local(
-                ToolFailed(
-                    f"{self.path.name.rsplit('.', 2)[0]} is not at {redacted(url)}: HTTP {answer.status}",
-                    hint="is it still there?",
-                )
+            name = self.path.name.rsplit(".", 2)[0]
+            missing = ToolFailed(
+                f"{name} is not at {redacted(url)}: HTTP {answer.status}", hint="check that the index still has it"
             )
-        if answer.status == 200 and self.size:  # a server without ranges sends all of it
-            self._got(-self.size)
-            self.size, self._digest = 0, hashlib.sha256()
-        with _local(), on_disk(self.path):
-            file = self.path.open("ab" if self.size else "wb")
+            raise _PermanentFailure(missing)
+        if answer.status == 200 and self._size:
+            # A server without ranges sends the whole file again.
+            self._got(-self._size)
+            self._reset()
+        with _permanent_failures(self.path):
+            file = self.path.open("ab" if self._size else "wb")
         try:
             while chunk := answer.body.read(_CHUNK):
-                with _local(), on_disk(self.path):
+                with _permanent_failures(self.path):
                     file.write(chunk)
+                    # Flushed before it is counted: Ctrl-C must not leave fewer bytes than were reported.
                     file.flush()
-                self._digest.update(chunk)
-                self.size += len(chunk)
+                self._add(chunk)
                 self._got(len(chunk))
-            with _local(), on_disk(self.path):
+            with _permanent_failures(self.path):
                 os.fsync(file.fileno())
         finally:
-            with contextlib.suppress(OSError):  # what could not be written was told
+            # A failed write was reported above: close() would only repeat it.
+            with contextlib.suppress(OSError):
                 file.close()
 
+    def _reset(self) -> None:
+        self._size = 0
+        self._digest = hashlib.sha256()
 
-class _Local(Exception):
-    """Not the connection's fault: no second attempt helps."""
+    def _add(self, chunk: bytes) -> None:
+        self._digest.update(chunk)
+        self._size += len(chunk)
+
+
+class _PermanentFailure(Exception):
+    """A failure that another attempt cannot fix."""
 
     def __init__(self, fault: ToolFailed) -> None:
         super().__init__(str(fault))
@@ -144,33 +165,35 @@ class _Local(Exception):
 
 
 @contextlib.contextmanager
-def _local() -> Iterator[None]:
+def _permanent_failures(path: Path) -> Iterator[None]:
+    """Raises _PermanentFailure for errors of the disk, so that they do not look like a lost connection."""
     try:
-        yield
+        with disk_errors(path):
+            yield
     except ToolFailed as error:
-        raise _Local(error) from error
+        raise _PermanentFailure(error) from error
 
 
 @contextlib.contextmanager
-def on_disk(path: Path) -> Iterator[None]:
-    """Raises ToolFailed where the disk does not let us."""
+def disk_errors(path: Path) -> Iterator[None]:
+    """Raises ToolFailed with ``path`` for any OSError."""
     try:
         yield
     except OSError as error:
         raise ToolFailed(
-            f"{path} cannot be written: {error.strerror or error}",
-            hint=f"free some space, or name a folder that can be written; {_STAYS}",
+            f"cannot write {path}: {error.strerror or error}",
+            hint=f"free some space, or use a folder that is writable; {_RESUMABLE}",
         ) from error
 
 
 @contextlib.contextmanager
-def alone_in(folder: Path, busy: Callable[[], None]) -> Iterator[None]:
-    """``folder``, made where it is missing, for this process alone; ``busy`` is called before it waits for another.
+def locked_folder(folder: Path, busy: Callable[[], None]) -> Iterator[None]:
+    """Create ``folder`` if needed, and lock it. ``busy`` is called before waiting for another process.
 
     Raises:
-        ToolFailed: it cannot be made or written.
+        ToolFailed: it cannot be created or written.
     """
-    with on_disk(folder):
+    with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         handle = lock_folder(str(folder), shared=False, busy=busy)
     try:
@@ -180,12 +203,12 @@ def alone_in(folder: Path, busy: Callable[[], None]) -> Iterator[None]:
 
 
 def link(source: Path, target: Path) -> None:
-    """A second name for a file, a copy where the disk has no links.
+    """Hard-link ``source`` to ``target``; copy it if the file system does not support hard links.
 
     Raises:
         ToolFailed: the disk fails.
     """
-    with on_disk(target):
+    with disk_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists() and target.samefile(source):
             return

@@ -1,35 +1,41 @@
-"""The record of when releases were first seen, of indexes that do not say when they were uploaded."""
+"""When releases were first seen, for indexes without upload times: the reader of the file."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from lockgen.errors import BadInput, Place
 
+FirstSeen = dict[str, dict[str, datetime]]
+"""Package to version to the time."""
 
-def parse_seen(data: bytes, file: str) -> dict[str, dict[str, datetime]]:
-    """Package to version to the moment.
+
+def parse_seen(data: bytes, file: str) -> FirstSeen:
+    """The first-seen times in ``data``, the contents of ``file``.
 
     Raises:
         BadInput: it is not as lockgen writes it.
     """
     try:
-        found = json.loads(data)
-        if found["format"] != 1:
+        document = json.loads(data)
+        if document["format"] != 1:
             raise ValueError("another format")
-        return {
-            str(name): {str(version): _moment(text) for version, text in versions.items()}
-            for name, versions in found["seen"].items()
-        }
+        return {str(name): _times(versions) for name, versions in document["seen"].items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadInput(
-            f"it is no record of first sights: {type(error).__name__}",
+            f"invalid file of first-seen times: {type(error).__name__}",
             place=Place(file),
-            hint="remove it (on its branch remove the branch): it is made anew, and waiting begins anew",
+            hint="remove it (if it is on a branch, remove the branch): lockgen writes a new one, "
+            "and the waiting period starts again",
         ) from None
 
 
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+def _times(versions: Mapping[object, str]) -> dict[str, datetime]:
+    return {str(version): _time(text) for version, text in versions.items()}
+
+
+def _time(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)

@@ -1,16 +1,17 @@
-"""A live index read as data: its pages, and the metadata of the files that may be chosen."""
+"""A live index as data: its pages, and the metadata of the files that may be chosen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile
+from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile, ProjectPage
 from lockgen.core.ports import Progress
 from lockgen.core.urls import redacted
 from lockgen.errors import LockgenError, ToolFailed
-from lockgen.index.metadata import WORKERS, MetadataReader
+from lockgen.index.metadata import MetadataReader
+from lockgen.index.parallel_reads import WORKERS, try_each
 from lockgen.index.simple_api import read_page
 from lockgen.io.http import Http
 
@@ -25,40 +26,41 @@ def read_live(
     usable: Callable[[IndexFile], bool],
     progress: Progress,
 ) -> ExplicitIndex:
-    """Pages of ``packages`` and the metadata of their ``usable`` files. A file that fails is withheld, with why.
+    """The pages of ``packages``, and the metadata of their ``usable`` files.
+
+    A file that fails is withheld with the reason.
 
     Raises:
-        ToolFailed: a page cannot be read, or all of the files fail.
+        ToolFailed: a page cannot be read, or every file fails.
     """
     with ThreadPoolExecutor(WORKERS) as pool:
         pages = list(pool.map(lambda project: read_page(http, url, project), packages))
-    wanted = [file for page in pages for file in page.files if usable(file)]
-    withheld = {file.name: NO_HASH for file in wanted if file.sha256 is None}
-    hashed = [file for file in wanted if file.sha256 is not None]
+    hashed: list[IndexFile] = []
+    withheld: dict[str, str] = {}
+    for file in (file for page in pages for file in page.files if usable(file)):
+        if file.sha256 is None:
+            withheld[file.name] = NO_HASH
+        else:
+            hashed.append(file)
     progress.step(f"reading the metadata of {len(hashed)} files of {name}")
-    metadata, failed = read_each(MetadataReader(http), hashed)
-    withheld |= {file: str(error) for file, error in failed.items()}
+    metadata, failed = read_wheels(MetadataReader(http), hashed)
+    # Some files of an index may be broken. If all are, the index or the network is at fault.
     if failed and not metadata:
         raise ToolFailed.of(fault for error in failed.values() for fault in error.faults)
-    for file, reason in sorted(withheld.items()):
-        progress.note(f"index {name}: {file} is left out: {reason}")
-    kept = {
-        page.project: replace(page, files=tuple(file for file in page.files if file.name in metadata)) for page in pages
-    }
+    withheld |= {file: str(error) for file, error in failed.items()}
+    for file_name, reason in sorted(withheld.items()):
+        progress.note(f"index {name}: {file_name} is left out: {reason}")
+    kept = {page.project: _with_metadata_only(page, metadata) for page in pages}
     return ExplicitIndex(name, redacted(url), kept, metadata, withheld)
 
 
-def read_each(
+def read_wheels(
     reader: MetadataReader, files: Sequence[IndexFile]
 ) -> tuple[dict[str, CoreMetadata], dict[str, LockgenError]]:
-    """The metadata of ``files`` by name, and the error of each that could not be read."""
-    found: dict[str, CoreMetadata] = {}
-    failed: dict[str, LockgenError] = {}
-    with ThreadPoolExecutor(WORKERS) as pool:
-        answers = {file.name: pool.submit(reader.wheel, file) for file in files}
-        for name, answer in answers.items():
-            try:
-                found[name] = answer.result()
-            except LockgenError as error:
-                failed[name] = error
-    return found, failed
+    """The metadata of ``files`` by name, and the error of each file that could not be read."""
+    by_name = {file.name: file for file in files}
+    return try_each(by_name, lambda name: reader.wheel(by_name[name]))
+
+
+def _with_metadata_only(page: ProjectPage, metadata: Mapping[str, CoreMetadata]) -> ProjectPage:
+    return replace(page, files=tuple(file for file in page.files if file.name in metadata))

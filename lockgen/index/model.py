@@ -10,7 +10,7 @@ from packaging.version import Version
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A release with a file that runs on the target. ``uploaded`` is None where the index has no times."""
+    """A release with a file that runs on the target. ``uploaded`` is None if the index gives no upload times."""
 
     version: Version
     uploaded: datetime | None = None
@@ -18,7 +18,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseNotes:
-    """Where a package's releases can be read about, as its own metadata says."""
+    """The link to a package's release notes, from its own metadata."""
 
     package: str
     label: str

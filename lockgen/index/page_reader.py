@@ -1,7 +1,7 @@
 """A project's page on an index: PEP 503 HTML and PEP 691 JSON to ProjectPage.
 
-A page is somebody else's text: whatever is not plainly a file of the project is left out, and a name or hash that
-could carry anything but itself never gets past here.
+Pages are untrusted input. Anything that is not plainly a file of the project is left out, and only well-formed names,
+hashes and addresses get past this module.
 """
 
 from __future__ import annotations
@@ -26,105 +26,111 @@ from lockgen.core.index import IndexFile, ProjectPage
 from lockgen.core.urls import redacted
 from lockgen.errors import ToolFailed
 
-ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"  # PEP 691
+# PEP 691
+ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-# What urljoin hands back as it is, whatever the page's own address: nearly every link of a large index.
-_PLAIN = re.compile(r"https?://[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]{1,4})?(?:/[A-Za-z0-9._~%+!-]*)+")
+# Addresses that urljoin returns unchanged, whatever the page's own address. Nearly every link of a large index is one,
+# and urljoin is slow.
+_ABSOLUTE = re.compile(r"https?://[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]{1,4})?(?:/[A-Za-z0-9._~%+!-]*)+")
+# A page without a content type is old, and so HTML.
+_HTML_KINDS = {"text/html", "application/vnd.pypi.simple.v1+html", ""}
 
 
 def parse_page(body: bytes, content_type: str, url: str, project: str, only: str | None = None) -> ProjectPage:
-    """Reads the page of ``project`` (canonical) that was found at ``url``.
+    """The page of ``project`` (canonical) that was found at ``url``.
 
-    With ``only`` there is nothing on it but the file of that name: a large page has ten thousand.
+    With ``only``, the page has at most the file of that name: a large page has ten thousand files.
 
     Raises:
-        ToolFailed: it is no page of a format that PEP 691 names.
+        ToolFailed: it is not a page in a format of PEP 691.
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind.endswith("json"):
         files = _from_json(body, url, only)
-    elif kind in {"text/html", "application/vnd.pypi.simple.v1+html", ""}:
+    elif kind in _HTML_KINDS:
         files = _from_html(body, url)
     else:
-        raise ToolFailed(f"{redacted(url)} is no index page but {kind}", hint="is this the address of an index?")
-    asked = (file for file in files if only is None or file.name == only)
-    kept = {file.name: file for file in asked if belongs_to(file.name, project)}
+        raise ToolFailed(f"{redacted(url)} is not an index page: {kind}", hint="check the URL of the index")
+    kept: dict[str, IndexFile] = {}
+    for file in files:
+        is_wanted = only is None or file.name == only
+        if is_wanted and belongs_to(file.name, project):
+            kept[file.name] = file
     return ProjectPage(project, tuple(kept.values()))
 
 
 def belongs_to(name: str, project: str) -> bool:
     """Whether ``name`` is a wheel or a source distribution of ``project`` (canonical)."""
+    # packaging does not check every character of a name, and a line break must not get into a lock.
     if not _NAME.fullmatch(name):
         return False
     try:
         found = parse_wheel_filename(name)[0] if name.endswith(".whl") else parse_sdist_filename(name)[0]
-    except (InvalidWheelFilename, InvalidSdistFilename):
+    except (InvalidSdistFilename, InvalidWheelFilename):
         return False
     return found == canonicalize_name(project)
 
 
+# -- values that both formats have ----------------------------------------------
+
+
 def _sha256(value: object) -> str | None:
-    return value.lower() if isinstance(value, str) and _SHA256.fullmatch(value.lower()) else None
+    if not isinstance(value, str):
+        return None
+    digest = value.lower()
+    return digest if _SHA256.fullmatch(digest) else None
+
+
+def _sha256_of_hashes(hashes: object) -> str | None:
+    return _sha256(hashes.get("sha256")) if isinstance(hashes, dict) else None
 
 
 def _metadata_hash(value: object) -> str | None:
-    """Of a core-metadata entry: the hash, "" where it only says that there is one, None where there is none."""
+    """The hash in a core-metadata value; "" if it only says that there is metadata, None if there is none."""
     if isinstance(value, dict):
-        return _sha256(value.get("sha256")) or ""
+        return _sha256_of_hashes(value) or ""
     if isinstance(value, str):
         algorithm, _, digest = value.partition("=")
-        return (_sha256(digest) or "") if algorithm == "sha256" else ("" if value != "false" else None)
+        if algorithm == "sha256":
+            return _sha256(digest) or ""
+        # An attribute of HTML is text, also where it means false.
+        return None if value == "false" else ""
     return "" if value is True else None
 
 
-def _from_json(body: bytes, url: str, only: str | None) -> list[IndexFile]:
-    try:
-        document = json.loads(body)
-        version = str(document["meta"]["api-version"])
-        entries = list(document["files"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ToolFailed(f"{redacted(url)} is no index page: not the JSON of PEP 691") from error
-    if version.partition(".")[0] != "1":
-        raise ToolFailed(f"{redacted(url)} speaks version {version[:20]!r} of the index API; lockgen knows 1")
-    asked = (e for e in entries if isinstance(e, dict) and (only is None or e.get("filename") == only))
-    return [file for entry in asked if (file := _json_file(entry, url))]
-
-
-def _json_file(entry: Mapping[str, Any], url: str) -> IndexFile | None:
-    name, link = entry.get("filename"), entry.get("url")
-    if not isinstance(name, str) or not isinstance(link, str) or (address := _address(url, link)) is None:
-        return None
-    hashes, size, yanked = entry.get("hashes"), entry.get("size"), entry.get("yanked", False)
-    python = entry.get("requires-python")
-    return IndexFile(
-        name=name,
-        url=address,
-        sha256=_sha256(hashes.get("sha256")) if isinstance(hashes, dict) else None,
-        size=size if type(size) is int and size >= 0 else None,
-        requires_python=_line(python),
-        upload_time=_time(entry.get("upload-time")),
-        metadata_sha256=_metadata_hash(entry.get("core-metadata", entry.get("dist-info-metadata"))),
-        yanked=(_line(yanked) or "") if yanked is True or isinstance(yanked, str) else None,
-    )
-
-
 def _address(base: str, link: str) -> str | None:
-    """The address that ``link`` means on a page at ``base``; None where that is none to fetch from."""
-    if _PLAIN.fullmatch(link):
+    """The address of ``link`` on a page at ``base``; None if it cannot be fetched over HTTP."""
+    if _ABSOLUTE.fullmatch(link):
         return link
     try:
         address = urljoin(base, link)
-        fetchable = urlsplit(address).scheme in {"https", "http"} and bool(urlsplit(address).hostname)
-    except ValueError:  # urllib's answer to http://[
+        parts = urlsplit(address)
+        fetchable = parts.scheme in {"https", "http"} and bool(parts.hostname)
+    except ValueError:
+        # urllib raises it for "http://[".
         return None
-    # urljoin hands on an address of another scheme as it is, line breaks and all.
+    # urljoin returns an address of another scheme as it is, line breaks included.
     return address if fetchable and address.isprintable() else None
 
 
+def _name_in(address: str) -> str:
+    """The file name at the end of ``address``."""
+    last_part = urlsplit(address).path.rsplit("/", 1)[-1]
+    return unquote(last_part)
+
+
 def _line(value: object) -> str | None:
-    return "".join(char for char in value if char.isprintable()) if isinstance(value, str) and value else None
+    """``value`` without line breaks and other control characters; None if it is not text, or empty."""
+    if not isinstance(value, str) or not value:
+        return None
+    return "".join(char for char in value if char.isprintable())
+
+
+def _size(value: object) -> int | None:
+    # Not isinstance: True is an int.
+    return value if type(value) is int and value >= 0 else None
 
 
 def _time(value: object) -> datetime | None:
@@ -134,10 +140,68 @@ def _time(value: object) -> datetime | None:
         time = datetime.fromisoformat(value)
     except ValueError:
         return None
+    # A time without a zone cannot be compared with a cut-off.
     return time if time.tzinfo is not None else None
 
 
+# -- PEP 691 ----------------------------------------------------------------------
+
+
+def _from_json(body: bytes, url: str, only: str | None) -> list[IndexFile]:
+    try:
+        document = json.loads(body)
+        version = str(document["meta"]["api-version"])
+        entries = list(document["files"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ToolFailed(f"{redacted(url)} is not an index page: not the JSON of PEP 691") from error
+    if version.partition(".")[0] != "1":
+        raise ToolFailed(f"{redacted(url)} has version {version[:20]!r} of the index API; lockgen supports 1")
+    files = []
+    for entry in entries:
+        if not isinstance(entry, dict):
+            continue
+        # Compared before the entry is parsed, as parsing all of a large page takes long.
+        if only is not None and entry.get("filename") != only:
+            continue
+        file = _json_file(entry, url)
+        if file is not None:
+            files.append(file)
+    return files
+
+
+def _json_file(entry: Mapping[str, Any], url: str) -> IndexFile | None:
+    name, link = entry.get("filename"), entry.get("url")
+    if not isinstance(name, str) or not isinstance(link, str):
+        return None
+    address = _address(url, link)
+    if address is None:
+        return None
+    return IndexFile(
+        name=name,
+        url=address,
+        sha256=_sha256_of_hashes(entry.get("hashes")),
+        size=_size(entry.get("size")),
+        requires_python=_line(entry.get("requires-python")),
+        upload_time=_time(entry.get("upload-time")),
+        # PEP 714: the older key counts only without the newer one.
+        metadata_sha256=_metadata_hash(entry.get("core-metadata", entry.get("dist-info-metadata"))),
+        yanked=_yanked_reason(entry.get("yanked")),
+    )
+
+
+def _yanked_reason(value: object) -> str | None:
+    """The reason of a yanked file, "" if none is given; None if it is not yanked."""
+    # PEP 691 allows an empty reason, which still means yanked.
+    is_yanked = value is True or isinstance(value, str)
+    return (_line(value) or "") if is_yanked else None
+
+
+# -- PEP 503 ----------------------------------------------------------------------
+
+
 class _Links(HTMLParser):
+    """The links of a page, and its base address."""
+
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.base: str | None = None
@@ -156,11 +220,16 @@ def _from_html(body: bytes, url: str) -> list[IndexFile]:
     try:
         parser.feed(body.decode("utf-8", "replace"))
         parser.close()
-    except AssertionError as error:  # older Pythons' answer to <![x
-        raise ToolFailed(f"{redacted(url)} is no index page: not HTML") from error
-    base = _address(url, parser.base) if parser.base else url
-    files = (_html_file(link, base or url) for link in parser.links)
-    return [file for file in files if file is not None]
+    except AssertionError as error:
+        # Older Pythons raise it for "<![x".
+        raise ToolFailed(f"{redacted(url)} is not an index page: not HTML") from error
+    base = _address(url, parser.base) if parser.base else None
+    files = []
+    for link in parser.links:
+        file = _html_file(link, base or url)
+        if file is not None:
+            files.append(file)
+    return files
 
 
 def _html_file(link: Mapping[str, str | None], base: str) -> IndexFile | None:
@@ -168,13 +237,14 @@ def _html_file(link: Mapping[str, str | None], base: str) -> IndexFile | None:
     if whole is None:
         return None
     address, fragment = urldefrag(whole)
-    algorithm, _, digest = fragment.partition("=")
-    offered = link.get("data-core-metadata", link.get("data-dist-info-metadata"))
+    algorithm, _, rest = fragment.partition("=")
+    # More fragments may follow, such as "&egg=torch".
+    digest = rest.partition("&")[0]
     return IndexFile(
-        name=unquote(urlsplit(address).path.rsplit("/", 1)[-1]),
+        name=_name_in(address),
         url=address,
-        sha256=_sha256(digest.partition("&")[0]) if algorithm == "sha256" else None,
+        sha256=_sha256(digest) if algorithm == "sha256" else None,
         requires_python=_line(link.get("data-requires-python")),
-        metadata_sha256=_metadata_hash(offered),
+        metadata_sha256=_metadata_hash(link.get("data-core-metadata", link.get("data-dist-info-metadata"))),
         yanked=(_line(link["data-yanked"]) or "") if "data-yanked" in link else None,
     )

@@ -24,6 +24,7 @@ def render_json(page: ProjectPage, file_url: Callable[[IndexFile], str]) -> byte
 
 
 def _entry(file: IndexFile, url: str) -> dict[str, Any]:
+    # Clients take a missing key for unknown; null is not allowed.
     entry: dict[str, Any] = {"filename": file.name, "url": url}
     entry["hashes"] = {"sha256": file.sha256} if file.sha256 else {}
     if file.size is not None:
@@ -33,6 +34,7 @@ def _entry(file: IndexFile, url: str) -> dict[str, Any]:
     if file.upload_time is not None:
         entry["upload-time"] = file.upload_time.isoformat().replace("+00:00", "Z")
     if file.yanked is not None:
+        # An empty reason would count as false.
         entry["yanked"] = file.yanked or True
     if file.metadata_sha256 is not None:
         entry["core-metadata"] = {"sha256": file.metadata_sha256} if file.metadata_sha256 else True
@@ -48,12 +50,17 @@ def render_html(page: ProjectPage, file_url: Callable[[IndexFile], str]) -> byte
 
 def _link(file: IndexFile, url: str) -> str:
     fragment = f"#sha256={file.sha256}" if file.sha256 else ""
-    attributes = [f'href="{escape(url + fragment)}"']
+    attributes = [_attribute("href", url + fragment)]
     if file.requires_python:
-        attributes.append(f'data-requires-python="{escape(file.requires_python)}"')
+        attributes.append(_attribute("data-requires-python", file.requires_python))
     if file.yanked is not None:
-        attributes.append(f'data-yanked="{escape(file.yanked)}"')
-    if file.metadata_sha256 is not None:
-        value = f"sha256={file.metadata_sha256}" if file.metadata_sha256 else "true"
-        attributes.append(f'data-core-metadata="{escape(value)}"')
+        attributes.append(_attribute("data-yanked", file.yanked))
+    if file.metadata_sha256:
+        attributes.append(_attribute("data-core-metadata", f"sha256={file.metadata_sha256}"))
+    elif file.metadata_sha256 is not None:
+        attributes.append(_attribute("data-core-metadata", "true"))
     return f"<a {' '.join(attributes)}>{escape(file.name)}</a><br>\n"
+
+
+def _attribute(name: str, value: str) -> str:
+    return f'{name}="{escape(value)}"'

@@ -1,7 +1,8 @@
-"""What building a source distribution requires, asked of its own backend (PEP 517), in a process of its own.
+"""The build requirements of a source distribution, from its own backend (PEP 517).
 
-Run as `python -m lockgen.index.pep517_hooks ARCHIVE OUT`: builds the wheel into OUT and prints one JSON object, its
-requirements, those of `build-system.requires` and those that only the backend knows (`setup_requires` is such a one).
+Run as `python -m lockgen.index.pep517_hooks ARCHIVE OUT`, because a build runs foreign code: builds the wheel into OUT
+and prints one JSON object. Its requirements are those of `build-system.requires` and those that only the backend knows
+(such as `setup_requires`).
 """
 
 from __future__ import annotations
@@ -18,20 +19,23 @@ from build.env import DefaultIsolatedEnv
 
 
 def main(archive: str, out: str) -> None:
-    """Builds ``archive`` into the folder ``out``; what the build itself says comes first."""
+    """Build ``archive`` into the folder ``out``. The JSON object is the last line, after the output of the build."""
     with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
         source = _unpacked(Path(archive), Path(folder))
         with DefaultIsolatedEnv(installer="uv") as environment:
             builder = ProjectBuilder.from_isolated_env(environment, source)
             static = set(builder.build_system_requires)
             environment.install(static)
+            # The backend runs only now: it can say what else it needs once its own requirements are installed.
             dynamic = set(builder.get_requires_for_build("wheel"))
             environment.install(dynamic)
             wheel = builder.build("wheel", out)
-    print(json.dumps({"requires": sorted(static | dynamic), "wheel": wheel}))  # noqa: T201
+    answer = {"requires": sorted(static | dynamic), "wheel": wheel}
+    print(json.dumps(answer))  # noqa: T201
 
 
 def _unpacked(archive: Path, folder: Path) -> Path:
+    """The top folder of the source distribution."""
     if archive.name.endswith(".zip"):
         with zipfile.ZipFile(archive) as packed:
             packed.extractall(folder)  # noqa: S202 - zipfile keeps members inside

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Protocol
 from lockgen.core.index import CoreMetadata, IndexFile
 from lockgen.core.resolution import Request
 
-if TYPE_CHECKING:  # one command needs it: importing it costs the others time
+# Only for annotations: most commands do not need it, and importing it takes time.
+if TYPE_CHECKING:
     from lockgen.core.index import Release
 
 
 class MetadataSource(Protocol):
-    """Core Metadata of files, many at once. Raises ToolFailed naming every file it could not read."""
+    """Core Metadata of many files at once. Raises ToolFailed with one fault for each file that could not be read."""
 
     def read(self, files: Sequence[IndexFile], request: Request) -> Mapping[str, CoreMetadata]:
-        """File name to metadata, for every file given. A source distribution may be built for it."""
+        """The metadata of all files, by file name. A source distribution may be built for it."""
         ...
 
     def yanked(self, projects: Sequence[str], request: Request) -> frozenset[str]:
@@ -27,37 +28,41 @@ class MetadataSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BuildNeeds:
-    """What building a source distribution requires (PEP 508), and the bytes of its wheel once installed."""
+    """The requirements for building a source distribution (PEP 508), and the installed size of its wheel in bytes."""
 
     requires: tuple[str, ...]
     installed: int
 
 
 class Artifacts(Protocol):
-    """What files come to."""
+    """Installed sizes and build requirements of files."""
 
     def installed(self, files: Sequence[IndexFile], request: Request) -> Mapping[str, int]:
-        """Wheel to the bytes of its files once installed. What nobody can tell is left out; asks no network offline."""
+        """The installed sizes of wheels in bytes, by file name.
+
+        A wheel whose size is unknown is left out. Offline, only the cache is read.
+        """
         ...
 
     def build_needs(self, file: IndexFile, request: Request) -> BuildNeeds:
-        """Of one source distribution. Raises ToolFailed if it does not build."""
+        """The build requirements of one source distribution. Raises ToolFailed if it does not build."""
         ...
 
 
 class Releases(Protocol):
-    """What an index has of a package."""
+    """The releases of packages that a target can use."""
 
     def usable(self, name: str, request: Request) -> Sequence[str]:
-        """Its versions with a file that runs on the target, in order, none newer than the cut-off; none if nobody
-        can tell.
+        """The versions with a file that runs on the target, oldest first, without those after the cut-off.
+
+        Empty if the index cannot be read.
         """
         ...
 
 
 class Publications(Protocol):
-    """All that an index has of a package, for whomever."""
+    """All releases of packages, for any target."""
 
     def published(self, name: str, request: Request) -> Sequence[Release]:
-        """Its versions that are not withdrawn, the oldest first. Raises ToolFailed where nobody can tell."""
+        """The versions that are not yanked, oldest first. Raises ToolFailed if the index cannot be read."""
         ...

@@ -1,40 +1,58 @@
-"""Core Metadata to the address where a project tells of its releases."""
+"""The link to a project's release notes, from its Core Metadata."""
 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from packaging.metadata import parse_email
 
 _REPOSITORY = re.compile(r"(https://(github\.com|gitlab\.com)/[\w.-]+/[\w.-]+?)(?:\.git)?/?")
-# PEP 753: labels are compared without case, punctuation and spaces. The best first.
-_WANTED = (
-    ("releasenotes", "changelog", "changes", "whatsnew", "history", "release", "releases", "news"),
-    ("source", "repository", "sourcecode", "github", "code"),
-    ("homepage", "documentation", "docs"),
-)
+_RELEASES_PATH = {"github.com": "releases", "gitlab.com": "-/releases"}
+_NOTES = ("releasenotes", "changelog", "changes", "whatsnew", "history", "release", "releases", "news")
+_REPOSITORIES = ("source", "repository", "sourcecode", "github", "code")
+_OTHERS = ("homepage", "documentation", "docs")
+# The best label first. PEP 753: labels are compared without case, punctuation and spaces.
+_LABELS = (*_NOTES, *_REPOSITORIES, *_OTHERS)
 
 
-def news_of(text: bytes) -> tuple[str, str] | None:
-    """Label and address; None where the metadata has none that helps."""
-    raw, _ = parse_email(text)
-    urls = {_plain(label): (label, url) for label, url in (raw.get("project_urls") or {}).items() if url}
-    if raw.get("home_page"):
-        urls.setdefault("homepage", ("Homepage", str(raw["home_page"])))
-    for names in _WANTED:
-        for name in names:
-            if name in urls:
-                return _releases(*urls[name])
+class ProjectLink(NamedTuple):
+    """A link as the metadata names it."""
+
+    label: str
+    url: str
+
+
+def release_notes_link(text: bytes) -> ProjectLink | None:
+    """The best link in the Core Metadata ``text``; None if it has none that leads to release notes."""
+    links = _links_by_label(text)
+    for label in _LABELS:
+        if label in links:
+            return _releases_of_repository(links[label])
     return None
 
 
-def _releases(label: str, url: str) -> tuple[str, str]:
-    """The releases of a repository, where that is all that is said and its host has a page of them."""
-    found = _REPOSITORY.fullmatch(url)
+def _links_by_label(text: bytes) -> dict[str, ProjectLink]:
+    raw, _ = parse_email(text)
+    links: dict[str, ProjectLink] = {}
+    for label, url in (raw.get("project_urls") or {}).items():
+        if url:
+            links[_normalized(label)] = ProjectLink(label, url)
+    # Older metadata has its home page in another field.
+    home_page = raw.get("home_page")
+    if home_page:
+        links.setdefault("homepage", ProjectLink("Homepage", str(home_page)))
+    return links
+
+
+def _releases_of_repository(link: ProjectLink) -> ProjectLink:
+    """The page of releases, if ``link`` is a repository on a host that has such a page; else ``link`` itself."""
+    found = _REPOSITORY.fullmatch(link.url)
     if found is None:
-        return label, url
-    return "Releases", f"{found[1]}/{'releases' if found[2] == 'github.com' else '-/releases'}"
+        return link
+    repository, host = found[1], found[2]
+    return ProjectLink("Releases", f"{repository}/{_RELEASES_PATH[host]}")
 
 
-def _plain(label: str) -> str:
+def _normalized(label: str) -> str:
     return "".join(char for char in label.lower() if char.isalnum())

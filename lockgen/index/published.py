@@ -1,4 +1,4 @@
-"""The releases of a package with the moment in which each was uploaded, and where they can be read about."""
+"""The releases of a package with their upload times, and where their release notes are."""
 
 from __future__ import annotations
 
@@ -11,17 +11,22 @@ from lockgen.core.accelerator import FAMILY
 from lockgen.core.index import ExplicitIndex, IndexFile
 from lockgen.core.manifest import Manifest
 from lockgen.errors import LockgenError
+from lockgen.index.explicit_files import listed_files
 from lockgen.index.metadata import MetadataReader
 from lockgen.index.model import Published, ReleaseNotes
-from lockgen.index.project_urls import news_of
+from lockgen.index.project_urls import release_notes_link
+from lockgen.index.releases import earlier
 from lockgen.index.simple_api import read_page
 from lockgen.index.wheel_ranking import identity, usable_files
 from lockgen.io.http import Http
 from lockgen.io.uv import default_index
 
+UploadTimes = dict[Version, datetime | None]
+"""Public version to the first upload of a usable file; None if the index gives no times."""
+
 
 class Uploads:
-    """Reads the pages of the default index, each once; explicit indexes are given as data."""
+    """Reads each page of the default index once. Explicit indexes are passed in as data."""
 
     def __init__(self, http: Http, manifest: Manifest) -> None:
         self._http, self._manifest = http, manifest
@@ -29,29 +34,30 @@ class Uploads:
         self._pages: dict[str, tuple[IndexFile, ...]] = {}
 
     def of(self, name: str, indexes: Sequence[ExplicitIndex | None]) -> tuple[Published, ...]:
-        """The releases that each of ``indexes`` has (None: the default one), none yanked, oldest first.
+        """The releases of ``name`` that all ``indexes`` have (None: the default index), oldest first.
+
+        Yanked releases are left out. The upload times are those of the first index.
 
         Raises:
             ToolFailed: the default index cannot be read.
         """
-        tables = [self._releases(name, index) for index in indexes]
-        shared = [version for version in tables[0] if all(version in table for table in tables[1:])] if tables else []
-        return tuple(Published(version, tables[0][version]) for version in sorted(shared))
+        if not indexes:
+            return ()
+        first, *others = [self._upload_times(name, index) for index in indexes]
+        shared = set(first)
+        for other in others:
+            shared &= other.keys()
+        return tuple(Published(version, first[version]) for version in sorted(shared))
 
-    def _releases(self, name: str, index: ExplicitIndex | None) -> dict[Version, datetime | None]:
-        """Public version to the first upload of a file that the target can use."""
-        offered = [file for file in self._files(name, index) if file.yanked is None]
-        found: dict[Version, datetime | None] = {}
+    def _upload_times(self, name: str, index: ExplicitIndex | None) -> UploadTimes:
+        listed = self._page(name) if index is None else listed_files(index, name)
+        offered = [file for file in listed if file.yanked is None]
+        found: UploadTimes = {}
         for file in usable_files(name, offered, self._manifest.target, self._manifest.build):
-            version = Version(identity(file.name)[1].public)
-            times = [time for time in (found.get(version), file.upload_time) if time is not None]
-            found[version] = min(times, default=None)
+            # torch has a local version on each accelerator's index: only the public one can be compared.
+            version = _public(identity(file.name)[1])
+            found[version] = earlier(found.get(version), file.upload_time)
         return found
-
-    def _files(self, name: str, index: ExplicitIndex | None) -> tuple[IndexFile, ...]:
-        if index is None:
-            return self._page(name)
-        return index.pages[name].files if name in index.pages else ()
 
     def _page(self, name: str) -> tuple[IndexFile, ...]:
         if name not in self._pages:
@@ -59,19 +65,30 @@ class Uploads:
             self._pages[name] = read_page(self._http, self._default, name).files
         return self._pages[name]
 
-    def news(self, name: str, version: str) -> ReleaseNotes | None:
-        """Where the releases of ``name`` can be read about, as the metadata of this one says; None where it does not.
+    def release_notes(self, name: str, version: str) -> ReleaseNotes | None:
+        """Where the release notes of ``name`` are, according to the metadata of ``version``; None if unknown.
 
-        Of what has an index of its own none: on the default one its name would be told to strangers, and might be a
-        stranger's. No pull request fails for want of a link.
+        Packages of an explicit index have no link. Looking them up on the default index would reveal their names, and
+        could return another project of the same name. A missing link is never an error.
         """
-        if name in self._manifest.listed and name not in FAMILY:  # torch's is the same project on every index
+        # torch and its siblings are the same projects on every index.
+        if name in self._manifest.listed and name not in FAMILY:
             return None
         try:
-            wanted = Version(Version(version).public)
-            offered = [file for file in self._page(name) if identity(file.name)[1] == wanted]
-            wheels = [file for file in offered if file.name.endswith(".whl")]
-            found = news_of(MetadataReader(self._http).wheel_text(wheels[0])) if wheels else None
+            wheel = self._first_wheel(name, _public(Version(version)))
+            if wheel is None:
+                return None
+            found = release_notes_link(MetadataReader(self._http).wheel_text(wheel))
         except (LockgenError, ValueError):
             return None
         return ReleaseNotes(name, *found) if found is not None else None
+
+    def _first_wheel(self, name: str, version: Version) -> IndexFile | None:
+        for file in self._page(name):
+            if file.name.endswith(".whl") and identity(file.name)[1] == version:
+                return file
+        return None
+
+
+def _public(version: Version) -> Version:
+    return Version(version.public)

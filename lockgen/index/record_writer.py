@@ -1,4 +1,4 @@
-"""A recorded index as files: index.json, one file a line, and the Core Metadata headers, each text once."""
+"""A recorded index as files: index.json with one line for each file, and the Core Metadata headers, each text once."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from packaging.utils import parse_wheel_filename
+from packaging.version import Version
 
 from lockgen.core.index import IndexFile
 
@@ -23,11 +24,14 @@ class RecordedFile:
 
 
 def headers_of(metadata: bytes) -> str:
-    """The headers of a METADATA file: what stands before the first empty line, without a description."""
+    """The headers of a METADATA file, without the description and the license text."""
     text = metadata.decode("utf-8", "replace").replace("\r\n", "\n")
+    # The first empty line ends the headers; a description may follow.
+    headers = text.split("\n\n", 1)[0]
     kept: list[str] = []
     dropping = False
-    for line in text.split("\n\n", 1)[0].splitlines():
+    for line in headers.splitlines():
+        # An indented line continues the header before it.
         if not line.startswith((" ", "\t")):
             dropping = line.lower().startswith(("description:", "license:"))
         if not dropping:
@@ -36,30 +40,44 @@ def headers_of(metadata: bytes) -> str:
 
 
 def render_record(name: str, url: str, files: Iterable[RecordedFile]) -> dict[str, bytes]:
-    """Path (relative to the record's folder) to bytes. ``url`` holds no credentials."""
+    """The files of a record: path (relative to its folder) to bytes. ``url`` must not have credentials."""
     tree: dict[str, bytes] = {}
-    projects: dict[str, list[str]] = {}
-    for recorded in sorted(files, key=_key):
-        text = recorded.headers.encode()
-        path = _metadata_path(recorded, text, tree)
-        tree[f"metadata/{path}"] = text
-        entry = _entry(recorded.file, path, hashlib.sha256(text).hexdigest())
-        projects.setdefault(recorded.project, []).append("  " + json.dumps(entry))
-    blocks = [json.dumps(project) + ": [\n" + ",\n".join(rows) + "\n]" for project, rows in sorted(projects.items())]
-    head = f'"format": 1,\n"name": {json.dumps(name)},\n"url": {json.dumps(url)},\n'
-    tree["index.json"] = ("{\n" + head + '"projects": {\n' + ",\n".join(blocks) + "\n}\n}\n").encode()
+    lines: dict[str, list[str]] = {}
+    for recorded in sorted(files, key=_order):
+        headers = recorded.headers.encode()
+        path = _metadata_path(recorded, headers, tree)
+        tree[f"metadata/{path}"] = headers
+        entry = _entry(recorded.file, path, hashlib.sha256(headers).hexdigest())
+        lines.setdefault(recorded.project, []).append("  " + json.dumps(entry))
+    tree["index.json"] = _render_index(name, url, lines).encode()
     return tree
 
 
-def _key(recorded: RecordedFile) -> tuple[Any, ...]:
-    return recorded.project, parse_wheel_filename(recorded.file.name)[1], recorded.file.name
+def _render_index(name: str, url: str, lines: Mapping[str, list[str]]) -> str:
+    # Not json.dumps with an indent: one line for each file keeps diffs readable.
+    head = f'"format": 1,\n"name": {json.dumps(name)},\n"url": {json.dumps(url)},\n'
+    blocks: list[str] = []
+    for project, entries in sorted(lines.items()):
+        rows = ",\n".join(entries)
+        blocks.append(f"{json.dumps(project)}: [\n{rows}\n]")
+    projects = ",\n".join(blocks)
+    return f'{{\n{head}"projects": {{\n{projects}\n}}\n}}\n'
 
 
-def _metadata_path(recorded: RecordedFile, text: bytes, tree: Mapping[str, bytes]) -> str:
-    _, version, _, _ = parse_wheel_filename(recorded.file.name)
-    stem = f"{recorded.project}-{version}"
-    number, path = 1, f"{stem}.txt"
-    while tree.get(f"metadata/{path}", text) != text:
+def _version(file: IndexFile) -> Version:
+    return parse_wheel_filename(file.name)[1]
+
+
+def _order(recorded: RecordedFile) -> tuple[str, Version, str]:
+    return recorded.project, _version(recorded.file), recorded.file.name
+
+
+def _metadata_path(recorded: RecordedFile, headers: bytes, tree: Mapping[str, bytes]) -> str:
+    """A file name for ``headers``. Wheels of one version share a file if their headers are equal."""
+    stem = f"{recorded.project}-{_version(recorded.file)}"
+    path = f"{stem}.txt"
+    number = 1
+    while tree.get(f"metadata/{path}", headers) != headers:
         number += 1
         path = f"{stem}.{number}.txt"
     return path
@@ -77,4 +95,5 @@ def _entry(file: IndexFile, path: str, digest: str) -> dict[str, Any]:
         entry["upload-time"] = file.upload_time.isoformat()
     if file.yanked is not None:
         entry["yanked"] = file.yanked
-    return entry | {"metadata": {"file": path, "sha256": digest}}
+    entry["metadata"] = {"file": path, "sha256": digest}
+    return entry

@@ -1,4 +1,4 @@
-"""What a wheel on a server says of itself, by range requests: one of torch has 800 MB, its METADATA 30 kB."""
+"""The metadata of a wheel on a server, by range requests: a wheel of torch has 800 MB, its METADATA 30 kB."""
 
 from __future__ import annotations
 
@@ -14,72 +14,86 @@ from lockgen.errors import ToolFailed
 from lockgen.io.http import Http
 
 _TAIL = 64 * 1024
+"""Bytes of the first request, from the end: the central directory of most wheels, and often their METADATA."""
 _SMALL = 5 * 1024 * 1024
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+"""The most bytes of one answer. Also bounds the whole file if the server does not support ranges."""
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
+# RuntimeError: an encrypted member, or a compression method that zipfile does not support.
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError)
 
 
 def read_metadata(http: Http, url: str, name: str, sha256: str | None = None) -> bytes:
-    """The METADATA of the wheel ``name`` at ``url``; at most a wheel of 5 MB is ever read whole.
+    """The METADATA of the wheel ``name`` at ``url``. At most 5 MB are downloaded.
 
-    ``sha256`` is checked where the wheel was read whole: of a part nobody can tell.
+    ``sha256`` is checked only if the whole wheel was downloaded: the hash of a part says nothing.
 
     Raises:
-        ToolFailed: the server knows no ranges, the file is not there, it is no wheel, or not the one of ``sha256``.
+        ToolFailed: the file is missing, is not a wheel, or has another sha256; or the server does not support ranges.
     """
-    remote = _Remote(http, url, name)
-    got = remote.sha256
-    if sha256 is not None and got is not None and got != sha256:
-        raise ToolFailed(f"{name} is not what the index page says: sha256 {got}")
+    remote = _RemoteFile(http, url, name)
+    found = remote.sha256
+    if sha256 is not None and found is not None and found != sha256:
+        raise ToolFailed(f"{name} does not match the index page: sha256 {found}")
+    where = f"{name} at {redacted(url)}"
     try:
         with zipfile.ZipFile(remote) as archive:
-            members = [m for m in archive.infolist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", m.filename)]
-            if len(members) != 1:
-                raise ToolFailed(f"{name} at {redacted(url)} holds {len(members)} METADATA files, not one")
-            if members[0].file_size > _SMALL:
-                raise ToolFailed(f"{name} at {redacted(url)} has a METADATA of {members[0].file_size} bytes")
-            return archive.read(members[0])
-    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError) as error:
-        # RuntimeError: a password, or a way of packing that zipfile does not know.
-        raise ToolFailed(f"{name} at {redacted(url)} is no wheel", reason=str(error)) from error
+            return archive.read(_metadata_member(archive, where))
+    except _UNREADABLE as error:
+        raise ToolFailed(f"{where} is not a wheel", reason=str(error)) from error
+
+
+def _metadata_member(archive: zipfile.ZipFile, where: str) -> zipfile.ZipInfo:
+    members = [member for member in archive.infolist() if _METADATA.fullmatch(member.filename)]
+    # Installers may choose differently between two of them.
+    if len(members) != 1:
+        raise ToolFailed(f"{where} has {len(members)} METADATA files instead of one")
+    member = members[0]
+    # A small archive can unpack to gigabytes.
+    if member.file_size > _SMALL:
+        raise ToolFailed(f"{where} has a METADATA of {member.file_size} bytes")
+    return member
 
 
 def open_wheel(http: Http, url: str, name: str) -> tuple[zipfile.ZipFile, int]:
-    """The wheel ``name`` at ``url`` as an archive of which only what is looked at is fetched, and its size in bytes.
+    """The wheel ``name`` at ``url`` as an archive that fetches only the parts that are read, and its size in bytes.
 
     Raises:
-        ToolFailed: it is not there, or the server knows no ranges.
-        zipfile.BadZipFile: it is no wheel.
+        ToolFailed: the file is missing, or the server does not support ranges.
+        zipfile.BadZipFile: it is not a wheel.
     """
-    remote = _Remote(http, url, name)
+    remote = _RemoteFile(http, url, name)
     return zipfile.ZipFile(remote), remote.size
 
 
-class _Remote(io.RawIOBase):
-    """A file on a server for zipfile: its end is read first, the rest where it is asked for."""
+class _RemoteFile(io.RawIOBase):
+    """A file on a server, for zipfile. Its end is read at once, other parts on demand."""
 
     def __init__(self, http: Http, url: str, name: str) -> None:
-        self._http, self._url, self._name = http, url, name
-        self._at = 0
-        tail = http.get(url, span=f"-{_TAIL}", largest=_SMALL)
-        if tail.status == 404:
-            raise ToolFailed(f"{name} is not at {redacted(url)} any more: HTTP 404")
-        found = _RANGE.match(tail.headers.get("content-range", ""))
-        if tail.status == 206 and found:
-            self._start, self._size = int(found[1]), int(found[3])
-        else:
-            self._start, self._size = 0, len(tail.body)
-        self._tail = tail.body
+        self._http, self._url = http, url
+        self._position = 0
+        answer = http.get(url, span=f"-{_TAIL}", largest=_SMALL)
+        if answer.status == 404:
+            raise ToolFailed(f"{name} is no longer at {redacted(url)}: HTTP 404")
+        self._tail = answer.body
+        # Without ranges the answer is the whole file.
+        self._tail_start = 0
+        self._size = len(answer.body)
+        content_range = _CONTENT_RANGE.match(answer.headers.get("content-range", ""))
+        if answer.status == 206 and content_range:
+            self._tail_start = int(content_range[1])
+            self._size = int(content_range[3])
 
     @property
     def size(self) -> int:
-        """The whole file's, from Content-Range, or of the answer where all of it came."""
+        """The size of the whole file in bytes."""
         return self._size
 
     @property
     def sha256(self) -> str | None:
-        """The file's, where all of it came at once."""
-        whole = self._start == 0 and len(self._tail) == self._size
-        return hashlib.sha256(self._tail).hexdigest() if whole else None
+        """The sha256 of the file if it came whole, else None."""
+        is_whole = self._tail_start == 0 and len(self._tail) == self._size
+        return hashlib.sha256(self._tail).hexdigest() if is_whole else None
 
     def seekable(self) -> bool:
         return True
@@ -88,24 +102,27 @@ class _Remote(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        return self._at
+        return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(0, origin + offset)
-        return self._at
+        origins = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}
+        self._position = max(0, origins[whence] + offset)
+        return self._position
 
     def read(self, size: int = -1) -> bytes:
-        end = self._size if size < 0 else min(self._size, self._at + size)
-        start, self._at = self._at, max(self._at, end)
+        start, end = self._position, self._size
+        if size >= 0:
+            end = min(end, start + size)
         if start >= end:
             return b""
-        if start >= self._start:
-            return self._tail[start - self._start : end - self._start]
-        return self._range(start, end)
+        self._position = end
+        if start >= self._tail_start:
+            return self._tail[start - self._tail_start : end - self._tail_start]
+        return self._fetch(start, end)
 
-    def _range(self, start: int, end: int) -> bytes:
+    def _fetch(self, start: int, end: int) -> bytes:
         answer = self._http.get(self._url, span=f"{start}-{end - 1}", largest=_SMALL)
+        # A server may support ranges for the end of a file only, or serve another file meanwhile.
         if answer.status != 206 or len(answer.body) != end - start:
-            raise ToolFailed(f"{redacted(self._url)} does not answer ranges as asked: HTTP {answer.status}")
+            raise ToolFailed(f"{redacted(self._url)} does not support range requests: HTTP {answer.status}")
         return answer.body

@@ -1,4 +1,4 @@
-"""An index on loopback: pages and metadata from a source, for clients that speak HTTP only."""
+"""An index on loopback, for clients that need HTTP. Its pages and metadata come from a `PageSource`."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from lockgen.index.page_writer import HTML_TYPE, JSON_TYPE, render_html, render_
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A page. ``own``: the server itself answers for its files, and they get addresses below it.
+    """A page to serve.
 
-    ``hashed``: the page says the hash of their metadata; without it that is read only when somebody asks for it.
+    ``own``: the links lead to this server, which then provides the metadata of the files.
+    ``hashed``: the page includes the hashes of the metadata. Otherwise the metadata is read only on request.
     """
 
     page: ProjectPage
@@ -31,15 +32,19 @@ class Served:
     hashed: bool = True
 
 
-class Source(Protocol):
-    """What is served. Called from many threads."""
+class PageSource(Protocol):
+    """Provides the contents of the server. Called from many threads."""
 
-    def page(self, index: str, project: str) -> Served | None: ...
+    def page(self, index: str, project: str) -> Served | None:
+        """The page of ``project``; None if ``index`` does not have it. Raises LockgenError if it cannot be read."""
+        ...
 
-    def metadata(self, index: str, name: str) -> bytes | None: ...
+    def metadata(self, index: str, name: str) -> bytes | None:
+        """The METADATA of the file ``name``; None if it is unknown."""
+        ...
 
     def location(self, index: str, name: str) -> str | None:
-        """Where the file itself is, None where only its metadata is known."""
+        """The address of the file itself; None if only its metadata is available."""
         ...
 
 
@@ -50,45 +55,50 @@ def metadata_text(metadata: CoreMetadata) -> bytes:
         lines.append(f"Requires-Python: {metadata.requires_python}")
     lines += [f"Provides-Extra: {extra}" for extra in metadata.extras]
     lines += [f"Requires-Dist: {line}" for line in metadata.requires]
-    return ("\n".join(line.replace("\n", " ") for line in lines) + "\n").encode()
+    # A line break in a value would start another header.
+    text = "\n".join(line.replace("\n", " ") for line in lines)
+    return f"{text}\n".encode()
 
 
 class RecordedIndexes:
-    """Recorded indexes as a source."""
+    """Recorded indexes as a `PageSource`."""
 
     def __init__(self, indexes: Mapping[str, ExplicitIndex]) -> None:
         self._indexes = indexes
 
     def page(self, index: str, project: str) -> Served | None:
         found = self._indexes.get(index)
-        page = found.pages.get(project) if found else None
-        return Served(page, own=True) if page is not None else None
+        if found is None or project not in found.pages:
+            return None
+        return Served(found.pages[project], own=True)
 
     def metadata(self, index: str, name: str) -> bytes | None:
         found = self._indexes.get(index)
-        known = found.metadata.get(name) if found else None
-        return metadata_text(known) if known is not None else None
+        if found is None or name not in found.metadata:
+            return None
+        return metadata_text(found.metadata[name])
 
     def location(self, index: str, name: str) -> str | None:
+        # A record has no files, and its server must work without the network.
         return None
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    source: Source
+    source: PageSource
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hung up is no news."""
+        """Ignore errors of a connection: clients hang up as they like."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # Without it each small answer waits for the client's delayed acknowledgement.
+    # With Nagle's algorithm, each small answer waits for the client's delayed acknowledgement.
     disable_nagle_algorithm = True
     server: _Server
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Quiet: stderr is for people."""
+        """Print nothing: stderr is for messages to the user."""
 
     def do_GET(self) -> None:
         parts = [unquote(part) for part in urlsplit(self.path).path.split("/") if part]
@@ -100,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
             case [index, "files", name]:
                 self._file(index, name)
             case _:
-                self._send(404, "text/plain", b"there is nothing here\n")
+                self._send(404, "text/plain", b"not found\n")
 
     def do_HEAD(self) -> None:
         self.do_GET()
@@ -109,8 +119,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             served = self.server.source.page(index, project)
         except LockgenError as error:
-            # Kept by the source for the one who asked; the client only learns that it failed. Not 500, 502 or 503:
-            # pip would ask five times more, and wait longer each time.
+            # The source keeps the error for its own report; the client only learns that it failed. Not 500, 502 or
+            # 503: pip would retry five times, each time after a longer wait.
             self._send(504, "text/plain", str(error).encode("ascii", "replace"))
             return
         if served is None:
@@ -120,23 +130,26 @@ class _Handler(BaseHTTPRequestHandler):
         def address(file: IndexFile) -> str:
             return f"/{quote(index)}/files/{quote(file.name)}" if served.own else file.url
 
-        page = served.page
-        if served.own and served.hashed:
-            page = self._with_own_hashes(index, page)
-        elif served.own:
-            page = replace(page, files=tuple(replace(file, metadata_sha256="") for file in page.files))
+        page = self._with_metadata_of_server(index, served) if served.own else served.page
         if "json" in self.headers.get("Accept", ""):
             self._send(200, JSON_TYPE, render_json(page, address))
         else:
             self._send(200, HTML_TYPE, render_html(page, address))
 
-    def _with_own_hashes(self, index: str, page: ProjectPage) -> ProjectPage:
-        # pip checks the hash of a .metadata file, and what is served is not the text that was recorded.
+    def _with_metadata_of_server(self, index: str, served: Served) -> ProjectPage:
+        """The page with the attributes of the METADATA that this server provides."""
         files = []
-        for file in page.files:
-            text = self.server.source.metadata(index, file.name)
-            files.append(replace(file, metadata_sha256=hashlib.sha256(text).hexdigest() if text is not None else None))
-        return replace(page, files=tuple(files))
+        for file in served.page.files:
+            digest: str | None = ""
+            if served.hashed:
+                digest = self._metadata_digest(index, file.name)
+            files.append(replace(file, metadata_sha256=digest))
+        return replace(served.page, files=tuple(files))
+
+    def _metadata_digest(self, index: str, name: str) -> str | None:
+        # pip checks this hash, and the served text is not the recorded one: `metadata_text` writes only some fields.
+        text = self.server.source.metadata(index, name)
+        return hashlib.sha256(text).hexdigest() if text is not None else None
 
     def _metadata(self, index: str, name: str) -> None:
         text = self.server.source.metadata(index, name)
@@ -146,11 +159,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, "application/octet-stream", text)
 
     def _file(self, index: str, name: str) -> None:
-        elsewhere = self.server.source.location(index, name)
-        if elsewhere is None:
-            self._send(404, "text/plain", f"{name} is not here: this index holds metadata only\n".encode())
+        location = self.server.source.location(index, name)
+        if location is None:
+            self._send(404, "text/plain", f"{name} is not here: this index has metadata only\n".encode())
         else:
-            self._send(302, "text/plain", b"elsewhere\n", {"Location": elsewhere})
+            self._send(302, "text/plain", b"found elsewhere\n", {"Location": location})
 
     def _send(self, status: int, kind: str, body: bytes, more: Mapping[str, str] = MappingProxyType({})) -> None:
         self.send_response(status)
@@ -164,13 +177,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(source: Source, *, port: int = 0) -> Iterator[tuple[str, threading.Event]]:
-    """Serves ``source`` on 127.0.0.1 while inside; yields the address and an event that nobody sets.
+def serving(source: PageSource, *, port: int = 0) -> Iterator[tuple[str, threading.Event]]:
+    """Serve ``source`` on 127.0.0.1; each index is at /NAME/simple/.
 
-    Each index lies under /NAME/simple/.
+    Yields the address of the server, and an event to wait for: it is never set, so waiting lasts until Ctrl-C.
     """
     server = _Server(("127.0.0.1", port), _Handler)
     server.source = source
+    # A short interval: leaving waits for up to one interval, and each solve of pip-compile has its own server.
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:

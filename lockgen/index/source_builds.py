@@ -1,4 +1,4 @@
-"""Building a source distribution to learn what it requires: only where it does not say so itself."""
+"""Building a source distribution to find its requirements, for those that do not declare them statically."""
 
 from __future__ import annotations
 
@@ -15,26 +15,35 @@ from lockgen.io.uv import clean_environment, default_index, find_uv, interpreter
 
 
 def build_wheel(folder: Path, archive: str, request: Request) -> bytes:
-    """METADATA of the wheel that ``archive`` (in ``folder``) builds to, in an isolated environment (PEP 517).
+    """The METADATA of the wheel that ``archive`` (in ``folder``) builds, in an isolated environment (PEP 517).
 
     Raises:
         ToolFailed: it does not build.
     """
     uv = find_uv()
+    # The folder of pages is removed with this object: it must live until the build is done.
     pages = Pages()
     environment = build_environment(folder, request, default_index(), pages, clean_environment(os.environ))
-    # Not --quiet: that would keep back what the build itself says.
+    # Not --quiet: that would suppress the output of the build itself.
     command = [uv, "build", "--wheel", "--out-dir", "built"]
-    done = run([*command, "--python", interpreter(uv, request.target.python), archive], cwd=folder, env=environment)
+    command += ["--python", interpreter(uv, request.target.python), archive]
+    done = run(command, cwd=folder, env=environment)
     wheels = sorted((folder / "built").glob("*.whl"))
     if done.code != 0 or not wheels:
         raise ToolFailed(
-            f"{archive} does not build, and only a build says what it requires",
+            f"{archive} does not build, and its requirements are known only after a build",
             reason=done.last_lines(30),
             hint="install what it needs to build, or pin a version that has a wheel",
         )
+    return _wheel_metadata(wheels[0], archive)
+
+
+def _wheel_metadata(wheel: Path, archive: str) -> bytes:
     try:
-        with zipfile.ZipFile(wheels[0]) as wheel:
-            return wheel.read(next(name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")))
-    except (zipfile.BadZipFile, StopIteration) as error:
-        raise ToolFailed(f"{archive} builds to {wheels[0].name}, which holds no METADATA") from error
+        with zipfile.ZipFile(wheel) as opened:
+            names = [name for name in opened.namelist() if name.endswith(".dist-info/METADATA")]
+            if names:
+                return opened.read(names[0])
+    except zipfile.BadZipFile as error:
+        raise ToolFailed(f"{archive} builds {wheel.name}, which is not a wheel", reason=str(error)) from error
+    raise ToolFailed(f"{archive} builds {wheel.name}, which has no METADATA")

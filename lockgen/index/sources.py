@@ -9,7 +9,7 @@ from datetime import datetime
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from lockgen.core.index import ExplicitIndex, IndexFile
+from lockgen.core.index import ExplicitIndex, IndexFile, ProjectPage
 from lockgen.core.manifest import Index, Manifest
 from lockgen.core.ports import Progress, Workspace
 from lockgen.core.target import Target
@@ -18,6 +18,8 @@ from lockgen.index.live_index import read_live
 from lockgen.index.record_reader import parse_record
 from lockgen.index.wheel_ranking import wheel_rank
 from lockgen.io.http import Http
+
+FileTest = Callable[[IndexFile], bool]
 
 
 def explicit_indexes(
@@ -30,79 +32,90 @@ def explicit_indexes(
     offline: bool,
     targets: Sequence[Target] | None = None,
 ) -> dict[str, ExplicitIndex]:
-    """Every index that a variant with images names; with ``targets`` a live one in every version, for all of them.
+    """Every index of a variant that has images, by name.
+
+    ``live`` reads the indexes themselves, although there are records. With ``targets``, a live index is read in every
+    version and for all targets, instead of only in the pinned versions for the family's own target.
 
     Raises:
-        BadInput: a record is missing or at fault.
-        ToolFailed: a live index cannot be read, or may not be (``offline``).
+        BadInput: a record is missing or damaged.
+        ToolFailed: a live index cannot be read, or ``offline`` forbids it.
     """
-    used = {v.index for v in manifest.variants.values() if v.index is not None and manifest.images_of(v.name)}
-    return {
-        name: _one(manifest, manifest.indexes[name], workspace, http, progress, live, offline, targets)
-        for name in sorted(used)
-    }
-
-
-def _one(
-    manifest: Manifest,
-    index: Index,
-    workspace: Workspace,
-    http: Http,
-    progress: Progress,
-    live: bool,
-    offline: bool,
-    targets: Sequence[Target] | None,
-) -> ExplicitIndex:
-    if index.recorded is not None and not live:
-        if workspace.read(f"{index.recorded}/index.json") is None:
-            raise BadInput(
-                f"index {index.name} has no record in {index.recorded}",
-                path=("index", index.name, "recorded"),
-                hint=f"make it with `lockgen index record {index.name}`, or resolve with --live",
+    found: dict[str, ExplicitIndex] = {}
+    for name in _used_indexes(manifest):
+        index = manifest.indexes[name]
+        if index.recorded is not None and not live:
+            found[name] = _from_record(index, index.recorded, manifest, workspace)
+        elif offline:
+            raise ToolFailed(
+                f"index {name} has no record, and --offline forbids reading the index itself",
+                path=("index", name),
+                hint=f"give [index.{name}] a `recorded` folder, then run lockgen index record {name}",
             )
-        record = parse_record(workspace.read, index.recorded, index.name)
-        return _before(record, manifest.exclude_newer)
-    if offline:
-        raise ToolFailed(
-            f"index {index.name} is not recorded, and --offline forbids to ask it",
-            path=("index", index.name),
-            hint=f"give [index.{index.name}] a `recorded` folder, then run lockgen index record {index.name}",
+        else:
+            progress.step(f"reading index {name}")
+            usable = _may_be_chosen(manifest, index) if targets is None else _runs_on_any(targets)
+            found[name] = read_live(http, name, index.url, sorted(index.packages), usable, progress)
+    return found
+
+
+def _used_indexes(manifest: Manifest) -> list[str]:
+    used: set[str] = set()
+    for variant in manifest.variants.values():
+        # A variant without images is never resolved, so nothing of its index is needed.
+        if variant.index is not None and manifest.images_of(variant.name):
+            used.add(variant.index)
+    return sorted(used)
+
+
+def _from_record(index: Index, folder: str, manifest: Manifest, workspace: Workspace) -> ExplicitIndex:
+    if workspace.read(f"{folder}/index.json") is None:
+        raise BadInput(
+            f"index {index.name} has no record in {folder}",
+            path=("index", index.name, "recorded"),
+            hint=f"create it with `lockgen index record {index.name}`, or resolve with --live",
         )
-    progress.step(f"reading index {index.name}")
-    usable = _wanted(manifest, index) if targets is None else _runs_on(targets)
-    return read_live(http, index.name, index.url, sorted(index.packages), usable, progress)
+    record = replace(parse_record(workspace.read, folder, index.name), recorded=True)
+    if manifest.exclude_newer is None:
+        return record
+    pages = {name: _uploaded_before(page, manifest.exclude_newer) for name, page in record.pages.items()}
+    return replace(record, pages=pages)
 
 
-def _runs_on(targets: Sequence[Target]) -> Callable[[IndexFile], bool]:
+def _uploaded_before(page: ProjectPage, cut_off: datetime) -> ProjectPage:
+    # Undated files stay: the index of CUDA builds has no upload times, and would lose everything.
+    files = [file for file in page.files if file.upload_time is None or file.upload_time < cut_off]
+    return replace(page, files=tuple(files))
+
+
+def _runs_on_any(targets: Sequence[Target]) -> FileTest:
     return lambda file: any(wheel_rank(file.name, target) is not None for target in targets)
 
 
-def _before(record: ExplicitIndex, cut_off: datetime | None) -> ExplicitIndex:
-    """``record`` without what is known to be newer than the cut-off; the CUDA index has no dates, and loses nothing."""
-    if cut_off is None:
-        return replace(record, recorded=True)
-    pages = {
-        name: replace(page, files=tuple(f for f in page.files if f.upload_time is None or f.upload_time < cut_off))
-        for name, page in record.pages.items()
-    }
-    return replace(record, pages=pages, recorded=True)
+def _may_be_chosen(manifest: Manifest, index: Index) -> FileTest:
+    """Accepts wheels that run on the family's target, of the pinned version if a package is pinned.
 
-
-def _wanted(manifest: Manifest, index: Index) -> Callable[[IndexFile], bool]:
-    """Of a live index only what may be chosen: wheels that run on the target, of the pinned version if there is one."""
-    pins: dict[str, list[SpecifierSet]] = {}
-    for variant in manifest.variants.values():
-        if variant.index == index.name:
-            held = manifest.pins_of(variant.name)
-            for name in index.packages:
-                bound = f"=={held[name].version}" if name in held else ""
-                pins.setdefault(name, []).append(SpecifierSet(bound))
+    Reading less of a live index saves most of the time: each wheel costs a request.
+    """
+    bounds = _bounds(manifest, index)
 
     def usable(file: IndexFile) -> bool:
         if wheel_rank(file.name, manifest.target) is None:
             return False
         name, version, _, _ = parse_wheel_filename(file.name)
-        bounds = pins.get(canonicalize_name(name), [])
-        return any(bound.contains(version, prereleases=True) for bound in bounds)
+        return any(bound.contains(version, prereleases=True) for bound in bounds.get(canonicalize_name(name), []))
 
     return usable
+
+
+def _bounds(manifest: Manifest, index: Index) -> dict[str, list[SpecifierSet]]:
+    """For each package of ``index``, the pins of the variants that use it. Unpinned is an empty bound."""
+    bounds: dict[str, list[SpecifierSet]] = {}
+    for variant in manifest.variants.values():
+        if variant.index != index.name:
+            continue
+        pins = manifest.pins_of(variant.name)
+        for name in index.packages:
+            bound = f"=={pins[name].version}" if name in pins else ""
+            bounds.setdefault(name, []).append(SpecifierSet(bound))
+    return bounds

@@ -1,8 +1,8 @@
 """Explicit indexes as uv reads them: a folder of PEP 503 pages that uv asks first, and static metadata.
 
-uv takes a package from the first index that has a page for it (`index-strategy = "first-index"`), for what a build
-requires too. So the folder has a page for every listed package, an empty one where there is nothing to take, and the
-default index is never asked for such a name.
+uv takes a package from the first index that has a page for it (`index-strategy = "first-index"`), build requirements
+included. So the folder has a page for every listed package, which is empty if no file can be used. uv then never asks
+the default index for such a name.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import weakref
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from packaging.version import Version
@@ -23,24 +24,42 @@ from packaging.version import Version
 from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile
 from lockgen.core.resolution import Request
 from lockgen.core.target import Target
+from lockgen.index.explicit_files import listed_files, offered_files
 from lockgen.index.wheel_ranking import identity, usable_files
 
-Routing = tuple[tuple[tuple[str, str], ...], frozenset[str], tuple[int, ...]]
-"""What makes the pages of two requests the same: their routes, blocked names, and indexes (by identity)."""
+
+class Routing(NamedTuple):
+    """Requests with equal routings have the same pages."""
+
+    routes: tuple[tuple[str, str], ...]
+    blocked: frozenset[str]
+    indexes: tuple[int, ...]
+    """The id() of each index, as an index itself cannot be hashed."""
+
+
+class _MetadataKey(NamedTuple):
+    routing: Routing
+    target: Target
+
+
+class _OfferedKey(NamedTuple):
+    index_id: int
+    package: str
+    target: Target
 
 
 class Pages:
-    """The pages of the listed packages that a session of questions is about, in a folder that goes with it.
+    """The pages of listed packages for a series of requests. Their folder is removed with this object.
 
-    Several threads may ask.
+    Methods may be called from several threads.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._folders: dict[Routing, Path] = {}
-        self._kept: list[ExplicitIndex] = []
-        self._metadata: dict[tuple[Routing, Target], str] = {}
-        self._offered: dict[tuple[int, str, Target], tuple[Version, ...]] = {}
+        self._metadata: dict[_MetadataKey, str] = {}
+        self._offered: dict[_OfferedKey, tuple[Version, ...]] = {}
+        self._indexes: list[ExplicitIndex] = []
 
     @cached_property
     def _root(self) -> Path:
@@ -49,50 +68,50 @@ class Pages:
         return root
 
     def folder(self, request: Request) -> Path | None:
-        """Where the pages of the listed packages of ``request`` are; None where it has none."""
+        """The folder with the pages of the listed packages of ``request``; None if it has no listed packages."""
         if not request.routes and not request.blocked:
             return None
         with self._lock:
             routing = self._routing(request)
             if routing not in self._folders:
                 folder = self._root / str(len(self._folders))
-                _write(folder, request)
+                _write_pages(folder, request)
                 self._folders[routing] = folder
             return self._folders[routing]
 
     def metadata(self, request: Request) -> str:
-        """What the files of the listed packages require, as tables of uv.toml."""
+        """The static metadata of the listed packages, as tables of uv.toml."""
         with self._lock:
-            key = (self._routing(request), request.target)
+            key = _MetadataKey(self._routing(request), request.target)
             if key not in self._metadata:
                 self._metadata[key] = _static_metadata(request)
             return self._metadata[key]
 
     def offered(self, index: ExplicitIndex, name: str, target: Target) -> tuple[Version, ...]:
-        """The versions of ``name`` there that run on ``target``; one for each file."""
+        """The versions of ``name`` on ``index`` that run on ``target``; one for each file."""
         with self._lock:
-            self._keep(index)
-            key = (id(index), name, target)
+            self._keep_alive(index)
+            key = _OfferedKey(id(index), name, target)
             if key not in self._offered:
-                page = index.pages.get(name)
-                files = usable_files(name, page.files, target, build=frozenset()) if page is not None else ()
+                files = usable_files(name, listed_files(index, name), target, build=frozenset())
                 self._offered[key] = tuple(identity(file.name)[1] for file in files)
             return self._offered[key]
 
     def _routing(self, request: Request) -> Routing:
         for index in request.indexes.values():
-            self._keep(index)
+            self._keep_alive(index)
         indexes = tuple(id(index) for _, index in sorted(request.indexes.items()))
-        return tuple(sorted(request.routes.items())), request.blocked, indexes
+        return Routing(tuple(sorted(request.routes.items())), request.blocked, indexes)
 
-    def _keep(self, index: ExplicitIndex) -> None:
-        # As long as an index is kept, its id is not given to another one.
-        if not any(known is index for known in self._kept):
-            self._kept.append(index)
+    def _keep_alive(self, index: ExplicitIndex) -> None:
+        # Keys contain id(index). Python may give the same id to another index once this one is freed.
+        if not any(known is index for known in self._indexes):
+            self._indexes.append(index)
 
 
 def quoted(value: str) -> str:
     """A TOML string."""
+    # The escapes of JSON are all valid in TOML.
     return json.dumps(value, ensure_ascii=True)
 
 
@@ -102,7 +121,7 @@ def array(values: Iterable[str]) -> str:
 
 
 def metadata_table(metadata: CoreMetadata) -> str:
-    """Static metadata of one version of a package, as a table of uv.toml: uv reads no file of it then."""
+    """Static metadata of one version of a package, as a table of uv.toml. uv then reads none of its files."""
     lines = [
         "[[dependency-metadata]]",
         f"name = {quoted(metadata.name)}",
@@ -116,42 +135,43 @@ def metadata_table(metadata: CoreMetadata) -> str:
 
 
 def _static_metadata(request: Request) -> str:
-    chosen: dict[tuple[str, str], CoreMetadata] = {}
-    for name, where in sorted(request.routes.items()):
-        index = request.indexes[where]
-        page = index.pages.get(name)
-        files = usable_files(name, page.files, request.target, build=frozenset()) if page is not None else ()
+    tables: list[str] = []
+    for name, index_name in sorted(request.routes.items()):
+        index = request.indexes[index_name]
+        files = usable_files(name, listed_files(index, name), request.target, build=frozenset())
         found = [index.metadata[file.name] for file in files if file.name in index.metadata]
-        # uv knows one metadata for a version: that of the first file that the target's Python may install.
+        # uv has one metadata for a version. It must be that of a file that the target's Python may install.
         found.sort(key=lambda metadata: not request.target.admits(metadata.requires_python))
+        by_version: dict[str, CoreMetadata] = {}
         for metadata in found:
-            chosen.setdefault((name, metadata.version), metadata)
-    return "".join(metadata_table(metadata) for metadata in chosen.values())
+            by_version.setdefault(metadata.version, metadata)
+        tables += [metadata_table(metadata) for metadata in by_version.values()]
+    return "".join(tables)
 
 
-def _write(folder: Path, request: Request) -> None:
+def _write_pages(folder: Path, request: Request) -> None:
     for name in request.blocked:
         _write_page(folder / name, [])
-    for name, where in request.routes.items():
-        index = request.indexes[where]
-        page = index.pages.get(name)
-        files = page.files if page is not None else ()
-        _write_page(folder / name, [file for file in files if file.sha256 and file.name in index.metadata])
+    for name, index_name in request.routes.items():
+        _write_page(folder / name, offered_files(request.indexes[index_name], name))
 
 
 def _write_page(folder: Path, files: Iterable[IndexFile]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    links = []
-    for file in files:
-        python = f' data-requires-python="{html.escape(file.requires_python)}"' if file.requires_python else ""
-        yanked = f' data-yanked="{html.escape(file.yanked)}"' if file.yanked is not None else ""
-        address = html.escape(_address(file))
-        links.append(f'<a href="{address}#sha256={file.sha256}"{python}{yanked}>{html.escape(file.name)}</a>')
-    body = "\n".join(links)
+    body = "\n".join(_link(file) for file in files)
     (folder / "index.html").write_text(f"<!DOCTYPE html><html><body>\n{body}\n</body></html>\n")
 
 
+def _link(file: IndexFile) -> str:
+    attributes = f'href="{html.escape(_address(file))}#sha256={file.sha256}"'
+    if file.requires_python:
+        attributes += f' data-requires-python="{html.escape(file.requires_python)}"'
+    if file.yanked is not None:
+        attributes += f' data-yanked="{html.escape(file.yanked)}"'
+    return f"<a {attributes}>{html.escape(file.name)}</a>"
+
+
 def _address(file: IndexFile) -> str:
-    """Where the file is. uv reads a file's name from its address: one that says another name is of no use to it."""
-    named = unquote(urlsplit(file.url).path.rsplit("/", 1)[-1])
-    return file.url if named == file.name else file.name
+    """The address of ``file``. uv takes the file's name from it, so one that ends in another name is replaced."""
+    last_part = urlsplit(file.url).path.rsplit("/", 1)[-1]
+    return file.url if unquote(last_part) == file.name else file.name

@@ -1,4 +1,7 @@
-"""uv's settings for one request: where packages come from, what it may choose, and the same for what builds require."""
+"""uv.toml for one request: where packages come from, and which of them uv may choose.
+
+Builds of source distributions get the same routing, so that build requirements come from the same indexes.
+"""
 
 from __future__ import annotations
 
@@ -17,62 +20,70 @@ from lockgen.index.uv_pages import Pages, array, metadata_table, quoted
 PREVIEW = "index-exclude-newer"
 """The preview feature of uv that the settings need."""
 
-_FOR_GOOD = "max-age=365000000, immutable"
+_NEVER_EXPIRES = "max-age=365000000, immutable"
 
 
 def settings(request: Request, default_index: str, pages: Pages) -> str:
     """uv.toml for resolving ``request``."""
     parts = [f"constraint-dependencies = {array(request.constraints)}\n"]
     if request.overrides:
-        scoped = [
-            f"{{ package = {{ name = {quoted(name)} }}, dependencies = {array(needs)} }}"
-            for name, needs in sorted(request.overrides.items())
-        ]
-        parts.append(f"override-dependencies = [{', '.join(scoped)}]\n")
-    known = [metadata_table(metadata) for _, metadata in sorted(request.known.items())]
-    return "".join([*parts, _shared(request, default_index, pages), *known])
+        parts.append(f"override-dependencies = [{', '.join(_scoped_overrides(request))}]\n")
+    parts.append(_shared_settings(request, default_index, pages))
+    # Tables must come after all top-level keys.
+    parts += [metadata_table(metadata) for _, metadata in sorted(request.known.items())]
+    return "".join(parts)
+
+
+def _scoped_overrides(request: Request) -> list[str]:
+    """Overrides of the requirements of one package, as inline tables."""
+    return [
+        f"{{ package = {{ name = {quoted(name)} }}, dependencies = {array(requirements)} }}"
+        for name, requirements in sorted(request.overrides.items())
+    ]
 
 
 def build_settings(request: Request, default_index: str, pages: Pages) -> str:
-    """uv.toml for an environment in which a source distribution is built: the family's other pins are no business of
-    a build's.
-    """
+    """uv.toml for building a source distribution. Only the pins of listed packages apply to a build."""
     constraints = f"constraint-dependencies = {array(build_constraints(request))}\n"
-    return constraints + _shared(request, default_index, pages)
+    return constraints + _shared_settings(request, default_index, pages)
 
 
 def build_constraints(request: Request) -> list[str]:
-    """The constraints on listed packages: what is compiled against another torch than the image's does not load."""
+    """The constraints on listed packages: an extension compiled against another torch does not load in the image."""
     return [line for line in request.constraints if canonicalize_name(Requirement(line).name) in request.routes]
 
 
 def build_environment(
     folder: Path, request: Request, default_index: str, pages: Pages, environment: Mapping[str, str]
 ) -> dict[str, str]:
-    """``environment`` for uv in a build, with its settings in ``folder``."""
+    """``environment`` with the settings for a build, which are written to ``folder``."""
     path = folder / "lockgen-uv.toml"
     path.write_text(build_settings(request, default_index, pages))
-    path.chmod(0o600)  # the address of an index may hold a password
-    own = {"UV_CONFIG_FILE": str(path), "UV_PREVIEW_FEATURES": PREVIEW}
+    # The URL of an index may have a password.
+    path.chmod(0o600)
+    settings_of_build = {"UV_CONFIG_FILE": str(path), "UV_PREVIEW_FEATURES": PREVIEW}
     if request.routes or request.blocked:
-        # pip, where a build calls it by itself, knows no routes.
-        own |= {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
-    return {**environment, **own}
+        # Some builds call pip themselves, and pip does not support routes.
+        settings_of_build |= {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
+    return {**environment, **settings_of_build}
 
 
 def routing_digest(request: Request) -> str:
-    """What a build's answer depends on besides the source distribution: "" where nothing is routed."""
+    """A digest of everything besides the source distribution that a build depends on; "" without routing."""
     if not request.routes and not request.blocked:
         return ""
     urls = sorted((name, request.indexes[index].url) for name, index in request.routes.items())
+    # Part of cache keys: another order or another separator would make every cached build useless.
     text = json.dumps([urls, sorted(request.blocked), build_constraints(request)])
-    return "-" + hashlib.sha256(text.encode()).hexdigest()
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return f"-{digest}"
 
 
-def _shared(request: Request, default_index: str, pages: Pages) -> str:
+def _shared_settings(request: Request, default_index: str, pages: Pages) -> str:
+    """The settings of resolutions and builds."""
     parts = [
         'index-strategy = "first-index"\n',
-        # What a source distribution's own pyproject.toml says about indexes is not the family's routing.
+        # A source distribution's pyproject.toml may name indexes; the family's routing must win.
         "no-sources = true\n",
         f"build-constraint-dependencies = {array(build_constraints(request))}\n",
     ]
@@ -80,12 +91,12 @@ def _shared(request: Request, default_index: str, pages: Pages) -> str:
         parts.append(f"exclude-newer = {quoted(request.exclude_newer.isoformat())}\n")
     folder = pages.folder(request)
     if folder is not None:
-        # A recorded index has no upload times, and a cut-off hides what has none.
+        # Recorded indexes have no upload times, and a cut-off hides undated files.
         parts.append(f'[[index]]\nname = "listed"\nurl = {quoted(folder.as_uri())}\nexclude-newer = false\n')
-    # A file never changes under its name: PyPI says so of each, and many a mirror forgets to. Then uv would ask for the
-    # METADATA of every package once more in each run: twenty times its own work.
+    # A file never changes under its name. PyPI says so in its headers, but many mirrors do not. uv would then request
+    # the METADATA of every package again in each run, which takes twenty times as long as its own work.
     parts.append(
-        f'[[index]]\nurl = {quoted(default_index)}\ndefault = true\ncache-control = {{ files = "{_FOR_GOOD}" }}\n'
+        f'[[index]]\nurl = {quoted(default_index)}\ndefault = true\ncache-control = {{ files = "{_NEVER_EXPIRES}" }}\n'
     )
     if folder is not None:
         parts.append(pages.metadata(request))

@@ -1,4 +1,7 @@
-"""Which files of a page the target can use, and in which order installers prefer them: one rule for everything."""
+"""Which files of a page the target can use, and the order in which installers prefer them.
+
+Every feature uses this one rule. The lock, the sizes and the images agree on a file only if they all do.
+"""
 
 from __future__ import annotations
 
@@ -22,31 +25,38 @@ BuildTag = tuple[int, str]
 _NO_BUILD_TAG: BuildTag = (-1, "")
 
 
+# Cached: a series of solves sees the same thousand names in every answer.
 @lru_cache(maxsize=1 << 16)
 def wheel_rank(name: str, target: Target) -> int | None:
-    """How good the wheel ``name`` is for ``target``: 0 is the best tag, None means that it does not run there.
+    """The rank of the best tag of the wheel ``name`` on ``target``: 0 is best, None means that it does not run there.
 
-    A session of many questions sees the same thousand names in every answer.
+    A name that is not a wheel's has no rank.
     """
     try:
         tags = parse_wheel_filename(name)[3]
-    except ValueError:  # a name that no wheel has, or a build tag with more digits than int() reads
+    except ValueError:
+        # ValueError, not InvalidWheelFilename: a build tag can have more digits than int() accepts.
         return None
-    return min((target.ranks[tag] for tag in tags if tag in target.ranks), default=None)
+    ranks = [target.ranks[tag] for tag in tags if tag in target.ranks]
+    return min(ranks, default=None)
 
 
 @lru_cache(maxsize=1 << 16)
 def build_tag(name: str) -> BuildTag:
     """The build tag of the wheel ``name``. Tags are compared as numbers: 10 is newer than 9."""
-    return parse_wheel_filename(name)[2] or _NO_BUILD_TAG
+    tag = parse_wheel_filename(name)[2]
+    return tag or _NO_BUILD_TAG
 
 
 def identity(name: str) -> tuple[NormalizedName, Version]:
-    """Package and version that the file ``name`` (a wheel's or a source distribution's) is of."""
-    return parse_wheel_filename(name)[:2] if name.endswith(".whl") else parse_sdist_filename(name)
+    """The package and the version of the wheel or source distribution ``name``."""
+    if name.endswith(".whl"):
+        return parse_wheel_filename(name)[:2]
+    return parse_sdist_filename(name)
 
 
 def is_sdist(name: str) -> bool:
+    """Whether ``name`` is the file name of a source distribution."""
     try:
         parse_sdist_filename(name)
     except InvalidSdistFilename:
@@ -57,28 +67,36 @@ def is_sdist(name: str) -> bool:
 def usable_files(
     project: str, files: Iterable[IndexFile], target: Target, build: frozenset[str]
 ) -> tuple[IndexFile, ...]:
-    """The wheels that run on ``target``; the source distributions instead where ``build`` names ``project``.
+    """The wheels that run on ``target``, or the source distributions if ``build`` names ``project``; best first.
 
-    The first is the one that is installed. The order is that of uv, which installs the images: files that are not
-    yanked (PEP 592), then the best tag (PEP 425), then the highest build tag, then the name. pip agrees where the
-    tags and the build tags differ, except that it prefers ``linux_x86_64`` to manylinux tags; as only one file's
-    hash is locked where files differ, it installs the same one.
+    The first file is the one that is installed. The order is that of uv, which installs the images: files that are
+    not yanked (PEP 592), then the best tag (PEP 425), then the highest build tag, then the name. pip agrees if the
+    tags or the build tags differ, except that it prefers ``linux_x86_64`` to manylinux tags. It still installs the
+    same file, because the lock has only one file's hash where files differ.
     """
     if project in build:
-        return tuple(sorted((file for file in files if is_sdist(file.name)), key=_yanked_then_name))
-    ranks = {file.name: rank for file in files if (rank := wheel_rank(file.name, target)) is not None}
-    wheels = sorted((file for file in files if file.name in ranks), key=lambda file: file.name)
-    # A sort keeps the order of equals, so the least important criterion comes first.
+        sources = [file for file in files if is_sdist(file.name)]
+        return tuple(sorted(sources, key=_yanked_then_name))
+    ranks: dict[str, int] = {}
+    wheels: list[IndexFile] = []
+    for file in files:
+        rank = wheel_rank(file.name, target)
+        if rank is not None:
+            ranks[file.name] = rank
+            wheels.append(file)
+    # Sorting is stable, so the least important criterion comes first.
+    wheels.sort(key=lambda file: file.name)
     wheels.sort(key=lambda file: build_tag(file.name), reverse=True)
     wheels.sort(key=lambda file: (file.yanked is not None, ranks[file.name]))
     return tuple(wheels)
 
 
 def best_files(files: Iterable[IndexFile]) -> tuple[IndexFile, ...]:
-    """Of ``files`` in the order of `usable_files` the first of each version."""
+    """The first file of each version, if ``files`` are in the order of `usable_files`."""
     best: dict[Version, IndexFile] = {}
     for file in files:
-        best.setdefault(identity(file.name)[1], file)
+        version = identity(file.name)[1]
+        best.setdefault(version, file)
     return tuple(best.values())
 
 

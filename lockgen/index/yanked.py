@@ -1,10 +1,11 @@
-"""Which files the default index has yanked (PEP 592). uv's answers do not say it, so the index pages are read."""
+"""Files that the default index has yanked (PEP 592). uv's output does not include it, so the pages are read."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import time
+from typing import NamedTuple
 
 from lockgen.errors import ToolFailed
 from lockgen.index.simple_api import read_page
@@ -13,11 +14,22 @@ from lockgen.io.http import Http
 from lockgen.io.uv import default_index
 
 FRESH = 10 * 60
-"""Seconds for which an answer is used again: uv keeps the pages of the default index for as long."""
+"""Seconds for which an answer is reused: uv caches the pages of the default index for as long."""
+
+
+class _CachedNames(NamedTuple):
+    read_at: float
+    """Seconds since the epoch."""
+    names: frozenset[str]
+
+    @property
+    def is_fresh(self) -> bool:
+        # A time in the future comes from a clock that was wrong: it would stay fresh for too long.
+        return 0 <= time.time() - self.read_at < FRESH
 
 
 class YankedFiles:
-    """The yanked files of projects on the default index; answers are kept for ``--offline``."""
+    """The yanked files of projects on the default index. Answers are cached for ``--offline``."""
 
     def __init__(self, http: Http) -> None:
         self._http = http
@@ -27,27 +39,28 @@ class YankedFiles:
         """The names of the yanked files of ``project``.
 
         Raises:
-            ToolFailed: the index cannot be read, or was never read and ``offline`` forbids it.
+            ToolFailed: the index cannot be read, or ``offline`` forbids it and nothing is cached.
         """
         index = default_index()
-        # The address may hold a password, and a key is a file name.
+        # Hashed, because a key is a file name and the URL may have a password.
         key = hashlib.sha256(f"{index} {project}".encode()).hexdigest()
-        known = _parsed(self._memory.recall(key))
-        if known is not None and (offline or 0 <= time.time() - known[0] < FRESH):
-            return known[1]
+        cached = _parsed(self._memory.recall(key))
+        if cached is not None and (offline or cached.is_fresh):
+            return cached.names
         if offline:
             raise ToolFailed(
                 f"the cache does not say which files of {project} are yanked", hint="run it once without --offline"
             )
-        found = frozenset(file.name for file in read_page(self._http, index, project).files if file.yanked is not None)
-        self._memory.keep(key, json.dumps([time.time(), sorted(found)]))
-        return found
+        page = read_page(self._http, index, project)
+        names = frozenset(file.name for file in page.files if file.yanked is not None)
+        self._memory.keep(key, json.dumps([time.time(), sorted(names)]))
+        return names
 
 
-def _parsed(text: str | None) -> tuple[float, frozenset[str]] | None:
-    """The time of an answer in seconds, and its file names; None where there is no usable answer."""
+def _parsed(text: str | None) -> _CachedNames | None:
+    """The cached answer; None if there is none, or if it is damaged."""
     try:
         when, names = json.loads(text or "")
-        return float(when), frozenset(map(str, names))
+        return _CachedNames(float(when), frozenset(map(str, names)))
     except (ValueError, TypeError):
         return None

@@ -22,8 +22,9 @@ from lockgen.core.resolution import Request
 from lockgen.core.target import Target
 from lockgen.errors import LockgenError, ToolFailed
 from lockgen.index.artifacts import ArtifactReader
-from lockgen.index.metadata import WORKERS, read_sdist
+from lockgen.index.parallel_reads import WORKERS
 from lockgen.index.remote_wheel import open_wheel
+from lockgen.index.sdist_reader import read_sdist
 from lockgen.index.simple_api import read_page
 from lockgen.index.wheel_ranking import identity, wheel_rank
 from lockgen.io.answers import FileCache

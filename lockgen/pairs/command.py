@@ -13,7 +13,7 @@ from lockgen.core.compat_axes import Pairs, merged
 from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile, ProjectPage
 from lockgen.core.manifest import Manifest
 from lockgen.errors import BadInput, Exit, ToolFailed
-from lockgen.index.live_index import read_each
+from lockgen.index.live_index import read_wheels
 from lockgen.index.record_reader import parse_record
 from lockgen.index.simple_api import read_page
 from lockgen.io.ownership import refuse_foreign_file
@@ -114,7 +114,7 @@ def _default(app: App) -> dict[str, SeenReleases]:
         if not wheels:
             raise ToolFailed(f"the default index has no wheel of {name}", hint="is it a mirror of all that is public?")
         chosen: list[IndexFile] = [files[-1] for files in wheels.values()]
-        metadata, failed = read_each(reader, chosen)
+        metadata, failed = read_wheels(reader, chosen)
         for file, error in sorted(failed.items()):
             app.progress.note(f"{file} is left out: {error}")
         texts = {version: metadata[files[-1].name] for version, files in wheels.items() if files[-1].name in metadata}

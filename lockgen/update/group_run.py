@@ -144,7 +144,7 @@ class GroupRun:
     def _links(self, moves: tuple[MovedPin, ...]) -> tuple[ReleaseNotes, ...]:
         packages = [move for move in rendering.packages_of(moves) if move.kind != "base"]
         new = {move.name: move.new for move in packages[:LINKS]}
-        found = (self.due.uploads.news(name, version) for name, version in new.items())
+        found = (self.due.uploads.release_notes(name, version) for name, version in new.items())
         return tuple(link for link in found if link is not None)
 
     # -- the matrix ------------------------------------------------------------

@@ -160,7 +160,7 @@ def test_a_time_without_a_zone_is_no_time(odd: object) -> None:
 
 @pytest.mark.parametrize("version", ["2.0", "2", "0.9", 2, None])
 def test_another_version_of_the_api_is_refused(version: object) -> None:
-    with pytest.raises(ToolFailed, match="of the index API; lockgen knows 1"):
+    with pytest.raises(ToolFailed, match="of the index API; lockgen supports 1"):
         from_json(version=version)
 
 
@@ -168,14 +168,14 @@ def test_another_version_of_the_api_is_refused(version: object) -> None:
     "body", [b"", b"{", b"[]", b"{}", b'{"meta": {"api-version": "1.0"}, "files": 3}', b"\xff", b"[" * 100_000]
 )
 def test_what_is_no_page_is_refused(body: bytes) -> None:
-    with pytest.raises(ToolFailed, match="is no index page"):
+    with pytest.raises(ToolFailed, match="is not an index page"):
         parse_page(body, JSON_TYPE, URL, "torch")
 
 
 def test_another_content_type_is_refused_without_the_token() -> None:
     with pytest.raises(ToolFailed) as caught:
         parse_page(b"", "image/png", "https://user:secret@index.example/torch/?token=secret", "torch")
-    assert "https://index.example/torch/ is no index page but image/png" in str(caught.value)
+    assert "https://index.example/torch/ is not an index page: image/png" in str(caught.value)
 
 
 # -- hostile pages --------------------------------------------------------------
@@ -291,7 +291,7 @@ def test_no_bytes_crash_the_reader_of_html(noise: bytes, start: bytes) -> None:
     try:
         files = parse_page(start + noise + b"</a>", "text/html", URL, "torch").files
     except ToolFailed as error:
-        assert "is no index page" in str(error)  # noqa: PT017
+        assert "is not an index page" in str(error)  # noqa: PT017
         files = ()
     assert_harmless(files)
 

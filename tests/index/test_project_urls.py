@@ -1,14 +1,15 @@
-"""Where a project tells of its releases, from its Core Metadata."""
+"""The link to a project's release notes, from its Core Metadata."""
 
 from __future__ import annotations
 
 import pytest
 
-from lockgen.index.project_urls import news_of
+from lockgen.index.project_urls import release_notes_link
 
 
-def told(*lines: str) -> tuple[str, str] | None:
-    return news_of("\n".join(["Metadata-Version: 2.1", "Name: numpy", "Version: 1.0", *lines, "", ""]).encode())
+def link_in(*lines: str) -> tuple[str, str] | None:
+    headers = ["Metadata-Version: 2.1", "Name: numpy", "Version: 1.0", *lines]
+    return release_notes_link(("\n".join(headers) + "\n\n").encode())
 
 
 @pytest.mark.parametrize(
@@ -36,5 +37,5 @@ def told(*lines: str) -> tuple[str, str] | None:
         (["Project-URL: Funding, https://numpy.org/money"], None),
     ],
 )
-def test_the_best_that_it_names(lines: list[str], found: tuple[str, str] | None) -> None:
-    assert told(*lines) == found
+def test_the_best_link_is_chosen(lines: list[str], found: tuple[str, str] | None) -> None:
+    assert link_in(*lines) == found

@@ -255,7 +255,7 @@ def test_only_what_is_listed_is_asked_for_and_only_for_linux(shelf: Shelf, recor
     assert not any(b"s3cret" in data for data in recording.tree.values())
     assert recording.out == (
         "index cu121: 3 files recorded, 3 of them new, 0 missing, "
-        "1 left out (not for Linux, or no wheel); 3 paths written\n"
+        "1 left out (not for Linux, or not a wheel); 3 paths written\n"
     )
 
 
@@ -280,7 +280,7 @@ def test_one_file_that_fails_is_told_and_the_others_are_recorded(shelf: Shelf, r
         assert set(recording.files) == {TORCH[1], AUDIO}
         (note,) = recording.notes
         assert note.startswith(f"missing: {TORCH[0]}: ")
-        assert "is no wheel" in note
+        assert "is not a wheel" in note
         shelf.files = wheels()
         assert recording.run() == 0
     assert set(recording.files) == MINE
@@ -329,7 +329,7 @@ def test_a_file_that_is_gone_is_dropped_with_its_metadata(shelf: Shelf, recordin
         recording.run()
         del shelf.files[AUDIO]
         assert recording.run() == 0
-    assert recording.notes == [f"gone: {AUDIO} is not on the index any more"]
+    assert recording.notes == [f"gone: {AUDIO} is no longer on the index"]
     assert sorted(recording.tree) == ["index.json", "metadata/torch-2.5.1+cu121.txt"]
 
 
@@ -367,7 +367,7 @@ def test_a_package_by_name_leaves_the_others_as_they_are(shelf: Shelf, recording
         server.asked.clear()
         assert recording.run("Torch") == 0
         assert server.paths == ["/simple/torch/"]
-    assert recording.notes == [f"gone: {TORCH[1]} is not on the index any more"]
+    assert recording.notes == [f"gone: {TORCH[1]} is no longer on the index"]
     assert set(recording.files) == {TORCH[0], AUDIO}
     kept = "metadata/torchaudio-2.5.1+cu121.txt"
     assert recording.tree[kept] == before[kept]
@@ -393,7 +393,9 @@ def test_a_broken_record_is_made_anew_and_told(shelf: Shelf, recording: Recordin
         damage(recording)
         assert recording.run() == 0
     assert recording.tree == before
-    assert "made anew: locks/index/cu121/metadata/torchaudio-2.5.1+cu121.txt: this is not what" in recording.notes[0]
+    (note,) = recording.notes
+    place = "locks/index/cu121/metadata/torchaudio-2.5.1+cu121.txt"
+    assert note == f"replacing the damaged record: {place}: the sha256 differs from the recorded one"
 
 
 def test_a_broken_record_is_not_halved(shelf: Shelf, recording: Recording) -> None:
@@ -402,7 +404,7 @@ def test_a_broken_record_is_not_halved(shelf: Shelf, recording: Recording) -> No
         recording.run()
         damage(recording)
         before = recording.tree
-        with pytest.raises(BadInput, match="this is not what was recorded"):
+        with pytest.raises(BadInput, match="the sha256 differs from the recorded one"):
             recording.run("torch")
     assert recording.tree == before
 
@@ -423,14 +425,14 @@ def test_an_index_that_cannot_be_read_changes_nothing(status: int, recording: Re
 def test_a_page_that_is_another_document_changes_nothing(recording: Recording) -> None:
     with hand(lambda asked: Answer(200, b"%PDF", {"Content-Type": "application/pdf"})) as server:
         recording.write(f"{server.url}/simple")
-        with pytest.raises(ToolFailed, match="is no index page but application/pdf"):
+        with pytest.raises(ToolFailed, match="is not an index page: application/pdf"):
             recording.run()
     assert not recording.folder.exists()
 
 
 def test_an_index_without_a_place_for_its_record(recording: Recording) -> None:
     recording.write("https://index.example/simple", recorded="")
-    with pytest.raises(BadInput, match="does not say where its record lies") as caught:
+    with pytest.raises(BadInput, match="has no folder for its record") as caught:
         recording.run()
     assert "recorded =" in str(caught.value.faults[0].hint)
 
@@ -571,7 +573,7 @@ def test_wheels_that_are_here_are_measured(recording: Recording, tmp_path: Path)
     heard = Heard()
     assert measure(recording.root, "cu121", tuple(tmp_path / name for name in sorted(MINE)), heard) == 0
     assert recording.tree == before
-    assert heard.notes == ["the lock takes the sizes from there: lockgen resolve"]
+    assert heard.notes == ["run lockgen resolve to copy the sizes into the lock"]
 
 
 def test_other_bytes_than_the_recorded_ones_measure_nothing(recording: Recording, tmp_path: Path) -> None:
@@ -587,16 +589,16 @@ def test_other_bytes_than_the_recorded_ones_measure_nothing(recording: Recording
     with pytest.raises(ToolFailed) as caught:
         measure(recording.root, "cu121", wheels_here, Heard())
     other, unlisted, absent = (fault.message for fault in caught.value.faults)
-    assert other == f"{tmp_path / AUDIO} is not the file that was recorded"
+    assert other == f"{tmp_path / AUDIO} is not the recorded file"
     assert f"sha256 {sha256(shelf.files[AUDIO])}" in str(caught.value.faults[0].reason)
-    assert unlisted == f"the record of index cu121 holds no {WINDOWS}"
-    assert absent == f"{tmp_path / TORCH[1]} cannot be read: No such file or directory"
+    assert unlisted == f"the record of index cu121 has no {WINDOWS}"
+    assert absent == f"cannot read {tmp_path / TORCH[1]}: No such file or directory"
     assert recording.tree == before
 
 
 def test_measuring_without_a_record(recording: Recording, tmp_path: Path) -> None:
     recording.write("https://index.example/simple")
-    with pytest.raises(BadInput, match="there is no record") as caught:
+    with pytest.raises(BadInput, match="missing record") as caught:
         measure(recording.root, "cu121", (tmp_path / AUDIO,), Heard())
     assert "lockgen index record cu121" in str(caught.value.faults[0].hint)
 
@@ -621,7 +623,7 @@ def test_a_live_read_withholds_what_fails_and_says_why(shelf: Shelf) -> None:
     assert live.pages["torch"].files[0].yanked == "old"
     assert set(live.withheld) == {TORCH[0], AUDIO}
     assert live.withheld[AUDIO] == "the index gives no sha256 for it"
-    assert "is no wheel" in live.withheld[TORCH[0]]
+    assert "is not a wheel" in live.withheld[TORCH[0]]
     assert len(heard.notes) == 2
     assert not any("s3cret" in text for text in [*heard.notes, *live.withheld.values()])
 

@@ -50,7 +50,7 @@ PURE = {
     "diff": """model plan render""",
     "images": """affected build_model builder_reader buildkit_progress debian inspection layer_model
     layer_reader""",
-    "index": """core_metadata first_seen_reader first_seen_writer model page_reader page_writer ports
+    "index": """core_metadata explicit_files first_seen_reader first_seen_writer model page_reader page_writer ports
     project_urls record_reader record_writer wheel_ranking""",
     "lint": """import_names import_usage model python_imports render""",
     "lock": """blame build_tools closure engine file_choices graph layers lock_builder reader requests writer""",

@@ -33,14 +33,16 @@ def uploads(index: LocalIndex) -> Uploads:
 
 
 def test_what_has_an_index_of_its_own_is_not_asked_for_elsewhere(uploads: Uploads, index: LocalIndex) -> None:
-    assert uploads.news("speech", "1.1") is None
+    assert uploads.release_notes("speech", "1.1") is None
     assert index.asked == []
 
 
 def test_what_comes_from_the_default_index_has_its_link(uploads: Uploads) -> None:
-    assert uploads.news("numpy", "1.1") == ReleaseNotes("numpy", "Changelog", "https://numpy.example/changes")
-    assert uploads.news("numpy", "1.2") is None
+    assert uploads.release_notes("numpy", "1.1") == ReleaseNotes("numpy", "Changelog", "https://numpy.example/changes")
+    assert uploads.release_notes("numpy", "1.2") is None
 
 
 def test_torch_of_any_accelerator_is_one_project(uploads: Uploads) -> None:
-    assert uploads.news("torch", "2.6.0+cu121") == ReleaseNotes("torch", "Changelog", "https://torch.example/changes")
+    assert uploads.release_notes("torch", "2.6.0+cu121") == ReleaseNotes(
+        "torch", "Changelog", "https://torch.example/changes"
+    )

@@ -232,9 +232,11 @@ def test_offline_says_what_it_cannot_know(voices: Project, index: LocalIndex, re
     assert (len(index.asked), len(registry.asked)) == (before, asked)
     numpy = found["numpy", None]
     assert versions(numpy) == ("1.5", "1.9", None)  # of a cut-off in the past the releases are kept
-    assert numpy["unknown"] == "--offline asks no index for its releases"
+    assert numpy["unknown"] == "--offline forbids reading releases from the index"
     out = voices.ok("outdated", "--offline").out
-    assert "not known (--offline asks no index for its releases): numpy, numpy (legacy), scipy, speech-kit" in out
+    assert (
+        "not known (--offline forbids reading releases from the index): numpy, numpy (legacy), scipy, speech-kit" in out
+    )
     assert "--offline: which releases and base images there are, and how old they are, is not asked" in out
 
 

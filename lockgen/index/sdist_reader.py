@@ -1,0 +1,69 @@
+"""Source distributions: downloading one, and the PKG-INFO in it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tarfile
+import zipfile
+import zlib
+from io import BytesIO
+from lzma import LZMAError
+
+from lockgen.core.index import IndexFile
+from lockgen.core.urls import redacted
+from lockgen.errors import ToolFailed
+from lockgen.io.http import Http
+
+_LARGEST = 500 * 1024 * 1024
+_TOP_PKG_INFO = re.compile(r"[^/]+/PKG-INFO")
+_UNREADABLE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError, RuntimeError)
+
+
+def read_sdist(http: Http, file: IndexFile) -> bytes:
+    """The bytes of a source distribution.
+
+    Raises:
+        ToolFailed: it is gone, or its sha256 is not the one on the index page.
+    """
+    answer = http.get(file.url, largest=_LARGEST)
+    if answer.status == 404:
+        raise ToolFailed(f"{file.name} is no longer at {redacted(file.url)}: HTTP 404")
+    # Checked before anything is unpacked or built: building runs code of the archive.
+    found = hashlib.sha256(answer.body).hexdigest()
+    if found != file.sha256:
+        raise ToolFailed(f"{file.name} does not match the index page: sha256 {found}")
+    return answer.body
+
+
+def read_pkg_info(archive: bytes, name: str) -> bytes | None:
+    """The PKG-INFO at the top of the source distribution ``name``; None if there is none.
+
+    Raises:
+        ToolFailed: it is not a source distribution.
+    """
+    try:
+        if name.endswith(".zip"):
+            return _from_zip(archive)
+        return _from_tar(archive)
+    except _UNREADABLE as error:
+        raise ToolFailed(f"{name} is not a source distribution", reason=str(error)) from error
+
+
+def _from_zip(archive: bytes) -> bytes | None:
+    with zipfile.ZipFile(BytesIO(archive)) as packed:
+        for member in packed.namelist():
+            if _TOP_PKG_INFO.fullmatch(member):
+                return packed.read(member)
+    return None
+
+
+def _from_tar(archive: bytes) -> bytes | None:
+    # Other PKG-INFO files lie deeper (*.egg-info), and may be of another version.
+    with tarfile.open(fileobj=BytesIO(archive)) as packed:
+        for member in packed:
+            if member.isfile() and _TOP_PKG_INFO.fullmatch(member.name):
+                opened = packed.extractfile(member)
+                if opened is not None:
+                    return opened.read()
+    return None
