@@ -102,7 +102,7 @@ def _askers(lock: Lock, name: str, images: Iterable[LockedImage]) -> tuple[Asker
         packages = lock.by_variant[variant]
         graph = Graph(packages)
         for node in _reachable(graph, starts[variant]):
-            for ask in graph.asks(node):
+            for ask in graph.requirements(node):
                 if ask.name == name != node[0]:
                     variants[(*node, packages[node[0]].version, ask)].append(variant)
     return tuple(Asker(*key, tuple(dict.fromkeys(where))) for key, where in sorted(variants.items()))
@@ -112,7 +112,7 @@ def _reachable(graph: Graph, starts: set[NodeKey]) -> set[NodeKey]:
     seen = set(starts)
     todo = list(starts)
     while todo:
-        new = set(nodes(graph.asks(todo.pop()))) - seen
+        new = set(nodes(graph.requirements(todo.pop()))) - seen
         seen |= new
         todo += new
     return seen
@@ -222,12 +222,14 @@ class _Search:
 
     def _joined(self, state: _State) -> Iterable[Dependency]:
         own = {(state[0], extra) for extra in ("", *state[1])}
-        while own != (wider := own | {n for node in own for n in nodes(self._graph.asks(node)) if n[0] == state[0]}):
+        while own != (
+            wider := own | {n for node in own for n in nodes(self._graph.requirements(node)) if n[0] == state[0]}
+        ):
             own = wider  # an extra that asks for others of the same package, as "all" does
         extras: dict[str, set[str]] = defaultdict(set)
         bounds: dict[str, set[str]] = defaultdict(set)
         for node in own:
-            for ask in self._graph.asks(node):
+            for ask in self._graph.requirements(node):
                 extras[ask.name].update(ask.extras)
                 bounds[ask.name].update(filter(None, ask.specifier.split(",")))
         for name in sorted(extras.keys() - {state[0]}):

@@ -53,7 +53,8 @@ PURE = {
     "index": """core_metadata first_seen_reader first_seen_writer model page_reader page_writer ports
     project_urls record_reader record_writer wheel_ranking""",
     "lint": """import_names import_usage model python_imports render""",
-    "lock": """blame build_tools closure engine file_choices graph layers lock_builder reader requests writer""",
+    "lock": """blame build_tools closure engine exclusions file_choices graph keys layers lock_builder reader requests
+    tool_sets writer""",
     "manifest": """compat_reader editor fingerprints reader record_digests schema schema_command
     update_policy_reader""",
     "outputs": """generated_files image_files image_plan model requirements""",
