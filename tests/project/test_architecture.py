@@ -65,7 +65,7 @@ PURE = {
     "update": """base_image_updates branches close_reasons commit_message model plan ports pull_request_text
     render run""",
     "upgrade": """bump_model bump_render bump_search outdated_model outdated_render outdated_search pin_groups""",
-    "why": """model plan render""",
+    "why": """model path_search plan render""",
 }
 """Modules that read and write nothing, nor does anything that they import. This list may only grow."""
 
