@@ -13,7 +13,7 @@ from lockgen.conflicts.constraints import Constraints
 from lockgen.core.index import ExplicitIndex
 from lockgen.core.resolution import Request, Resolved, Resolver
 from lockgen.errors import LockgenError, ToolFailed
-from lockgen.lock.requests import asks_of
+from lockgen.lock.requests import declared_requirements
 
 
 def install(
@@ -59,5 +59,7 @@ def tried(
         solution = resolver.solve(replace(request, constraints=exact))
     except LockgenError as error:
         return Installed("unknown", f"its files cannot be found again: {error}")
-    asked = sorted({ask.name for ask in asks_of(manifest, [situation.variant]) if ask.name in solution.packages})
+    asked = sorted(
+        {ask.name for ask in declared_requirements(manifest, [situation.variant]) if ask.name in solution.packages}
+    )
     return install(list(solution.packages.values()), request, asked)

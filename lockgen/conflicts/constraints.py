@@ -14,7 +14,7 @@ from lockgen.conflicts.model import Constraint
 from lockgen.core.index import ExplicitIndex
 from lockgen.core.manifest import DeclaredRequirement, Manifest, Pin, render_requirement
 from lockgen.core.resolution import Request
-from lockgen.lock.requests import asks_of, blocked_names, rules_of
+from lockgen.lock.requests import blocked_names, declared_requirements, pins_and_routes
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -38,12 +38,12 @@ class Constraints:
         self.manifest = manifest
         self.variants = variants
         self.indexes = indexes
-        self._asks = asks_of(manifest, variants)
+        self._asks = declared_requirements(manifest, variants)
         self._askers = _askers(manifest, variants)
         self._bare: dict[str, set[str]] = {}
         for ask in self._asks:
             self._bare.setdefault(ask.name, set()).add(bare(ask.requirement))
-        self._routes = rules_of(manifest, variants)[1]
+        self._routes = pins_and_routes(manifest, variants)[1]
         pins = self._pins()
         self.all: tuple[Constraint, ...] = (*pins, *self._lines({pin.name for pin in pins}))
 

@@ -22,7 +22,7 @@ from lockgen.errors import BadInput, Exit, NoResolution
 from lockgen.index.sources import explicit_indexes
 from lockgen.io.parallel import Threads
 from lockgen.lock.engine import Engine
-from lockgen.lock.requests import order_of_variants, together
+from lockgen.lock.requests import joint_variants, order_of_variants
 from lockgen.manifest.fingerprints import Inputs, read_inputs
 from lockgen.manifest.reader import close_match
 from lockgen.resolvers.uv import Uv
@@ -69,7 +69,7 @@ def diagnosed(explainer: ConflictSearch, manifest: Manifest) -> list[Diagnosis]:
     """
     found = [explainer.diagnose([variant]) for variant in order_of_variants(manifest)]
     if exit_code(found) == Exit.DONE and (error := disagreement(explainer, manifest)):
-        found = [explainer.diagnose(together(manifest))]
+        found = [explainer.diagnose(joint_variants(manifest))]
         if not found[0].conflicts and found[0].complete:
             raise error
     return found

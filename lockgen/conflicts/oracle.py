@@ -11,6 +11,7 @@ network, and every later question is put to the cache first, to the network only
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from lockgen.conflicts.answer_cache import AnswerCache
 from lockgen.conflicts.model import Answer, Verdict
@@ -18,7 +19,8 @@ from lockgen.core.index import CoreMetadata
 from lockgen.core.resolution import Request, Resolved, Resolver, Solution
 from lockgen.errors import LockgenError, NoResolution
 from lockgen.index.ports import MetadataSource
-from lockgen.lock.file_choices import Choices
+from lockgen.lock.exclusions import Exclusions
+from lockgen.lock.file_choices import FileChoices
 
 
 class Oracle:
@@ -35,8 +37,8 @@ class Oracle:
         self.remembered = remembered
         self.asked = 0
         self._answers: dict[object, Verdict] = {}
-        self._choices = Choices(metadata)
-        self._unfit: dict[str, dict[str, str]] = {}
+        self._choices = FileChoices(metadata)
+        self._exclusions: dict[str, Exclusions] = {}
         self._seen: dict[tuple[str, str], Resolved] = {}
 
     def ask(self, request: Request, *, warm: bool = False) -> Verdict:
@@ -73,22 +75,23 @@ class Oracle:
         return self._choices.metadata(settled)
 
     def _ask(self, request: Request) -> Verdict:
-        unfit = self._unfit.setdefault(request.target.python, {})
-        while True:
-            self.asked += 1
-            try:
-                bound = replace(request, constraints=tuple(sorted({*request.constraints, *unfit})))
-                solution = self._choices.settle(self.resolver.solve(bound), request)
-                fresh = self._unfit_of(solution, request)
-            except NoResolution as error:
-                notes = [note for pin, note in list(unfit.items()) if _is_named(pin, error)]
-                return Verdict(Answer.NO, "\n".join([_reason(error), *notes]))
-            except LockgenError as error:
-                return Verdict(Answer.UNKNOWN, _reason(error))
-            if not fresh:
-                self._see(solution, request)
-                return Verdict(Answer.YES, versions={name: p.version for name, p in solution.packages.items()})
-            unfit.update(fresh)
+        # By Python, as one oracle may answer for several targets.
+        exclusions = self._exclusions.setdefault(
+            request.target.python, Exclusions(self._choices.metadata, needs_file=True)
+        )
+        try:
+            solution = exclusions.solve(request, partial(self._settled, request))
+        except NoResolution as error:
+            notes = [note for constraint, note in list(exclusions.reasons.items()) if _is_named(constraint, error)]
+            return Verdict(Answer.NO, "\n".join([_reason(error), *notes]))
+        except LockgenError as error:
+            return Verdict(Answer.UNKNOWN, _reason(error))
+        self._see(solution, request)
+        return Verdict(Answer.YES, versions={name: p.version for name, p in solution.packages.items()})
+
+    def _settled(self, request: Request, constrained: Request) -> Solution:
+        self.asked += 1
+        return self._choices.settle(self.resolver.solve(constrained), request)
 
     def _see(self, solution: Solution, request: Request) -> None:
         for package in solution.packages.values():
@@ -97,18 +100,6 @@ class Oracle:
                 self._seen[key] = package
                 if self.remembered is not None:
                     self.remembered.keep_package(package, request)
-
-    def _unfit_of(self, solution: Solution, request: Request) -> dict[str, str]:
-        """What pip would refuse in the image: uv heeds only the lower bound of Requires-Python (uv#4022)."""
-        found: dict[str, str] = {}
-        for name, package in solution.packages.items():
-            pin = f"{name}!={package.version}"
-            bound = self._choices.metadata(package).requires_python
-            if not package.files:
-                found[pin] = f"{name} {package.version} was left out: no file of it runs on the target"
-            elif not request.target.admits(bound):
-                found[pin] = f"{name} {package.version} was left out: its Requires-Python is {bound}"
-        return found
 
 
 def _key(request: Request) -> object:

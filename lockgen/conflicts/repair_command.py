@@ -21,7 +21,7 @@ from lockgen.errors import BadInput, Exit, Fault, NoResolution, ToolFailed
 from lockgen.index.releases import IndexReleases
 from lockgen.io.ownership import refuse_link
 from lockgen.io.workspace import Folder
-from lockgen.lock.requests import order_of_variants, together
+from lockgen.lock.requests import joint_variants, order_of_variants
 from lockgen.manifest.editor import Edit, edited
 from lockgen.manifest.fingerprints import VERSIONS, Inputs, read_inputs
 from lockgen.manifest.reader import parse_manifest
@@ -91,7 +91,9 @@ def _agreeing(repairer: RepairSearch, inputs: Inputs) -> Repairs:
     errors = [explain.disagreement(repairer.explainer, parse_manifest(text.encode(), VERSIONS)) for text in texts]
     if not any(errors):
         return found
-    again = replace(repairer, joint=together(inputs.manifest), variants=order_of_variants(inputs.manifest), unknown=[])
+    again = replace(
+        repairer, joint=joint_variants(inputs.manifest), variants=order_of_variants(inputs.manifest), unknown=[]
+    )
     found = again.run()
     if not found.conflicts and (error := next(filter(None, errors))):
         raise error

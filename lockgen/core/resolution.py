@@ -22,7 +22,7 @@ class Request:
     the version to keep if it still fits. ``build`` names what is built from source; nothing else may be. ``overrides``
     maps a package to needs that replace its own of the same name; only uv knows them, and no lock is made with them.
     ``blocked`` are listed packages that may come from nowhere here: no index is ever asked for them. ``known`` is the
-    metadata of a version that counts whatever a resolver would read of it, by package: see `Choices`.
+    metadata of a version that counts whatever a resolver would read of it, by package: see `FileChoices`.
     """
 
     family: str

@@ -1,39 +1,67 @@
-"""A resolver's reason in words of images and pins: who asks for each package that it names, and who holds it."""
+"""The packages in a resolver's reason: which pin fixes each, and which images require it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from lockgen.core.manifest import Manifest, Pin
+from lockgen.core.key_path import KeyPath
+from lockgen.core.manifest import DeclaredRequirement, Manifest, Pin
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
+class RequiredBy(NamedTuple):
+    """An image, or "[common]", that requires a package: the requirement, and its path of keys in versions.toml."""
+
+    who: str
+    requirement: str
+    path: KeyPath
+
+
 @dataclass(frozen=True, slots=True)
 class Blame:
-    """A package in a reason: the pin that holds it, and what asks for it, as (who, requirement, path in the file)."""
+    """A package that a reason names, its pin, and everything in versions.toml that requires it."""
 
     name: str
     pin: Pin | None
-    asks: tuple[tuple[str, str, tuple[str | int, ...]], ...]
+    required_by: tuple[RequiredBy, ...]
 
 
 def blame(manifest: Manifest, variants: Iterable[str], reason: str) -> list[Blame]:
-    """Every package named in ``reason`` that versions.toml pins or asks for, in the order of its first naming."""
+    """Every package named in ``reason`` that versions.toml pins or requires, in the order in which they are named."""
     wanted = set(variants)
-    pins: dict[str, Pin] = dict(manifest.pins)
-    for variant in sorted(wanted):
+    pins = _pins(manifest, wanted)
+    required_by: dict[str, list[RequiredBy]] = {}
+    for who, declared in _requirements(manifest, wanted):
+        entry = RequiredBy(who, declared.text, declared.path)
+        required_by.setdefault(declared.name, []).append(entry)
+    named = [name for name in _names_in(reason) if name in pins or name in required_by]
+    return [Blame(name, pins.get(name), tuple(required_by.get(name, ()))) for name in named]
+
+
+def _pins(manifest: Manifest, variants: set[str]) -> dict[str, Pin]:
+    pins = dict(manifest.pins)
+    for variant in sorted(variants):
         pins |= manifest.variants[variant].pins
-    asks: dict[str, list[tuple[str, str, tuple[str | int, ...]]]] = {}
-    for ask in manifest.common:
-        asks.setdefault(ask.name, []).append(("[common]", ask.text, ask.path))
+    return pins
+
+
+def _requirements(manifest: Manifest, variants: set[str]) -> Iterable[tuple[str, DeclaredRequirement]]:
+    for declared in manifest.common:
+        yield "[common]", declared
     for image in sorted(manifest.images.values(), key=lambda image: image.name):
-        if wanted & set(image.variants):
-            for ask in image.packages:
-                asks.setdefault(ask.name, []).append((image.name, ask.text, ask.path))
-    named = dict.fromkeys(canonicalize_name(word.rstrip("._-")) for word in _NAME.findall(reason))
-    return [Blame(name, pins.get(name), tuple(asks.get(name, ()))) for name in named if name in pins or name in asks]
+        if variants & set(image.variants):
+            for declared in image.packages:
+                yield image.name, declared
+
+
+def _names_in(reason: str) -> Iterable[str]:
+    """Every word of ``reason`` that has the form of a package name, once each."""
+    # A full stop or dash behind a name belongs to the sentence, not to the name.
+    words = (word.rstrip("._-") for word in _NAME.findall(reason))
+    return dict.fromkeys(canonicalize_name(word) for word in words)

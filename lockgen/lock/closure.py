@@ -1,4 +1,4 @@
-"""Which packages an ask needs, exactly: extras count, and nothing comes along for company."""
+"""Closures: the packages that requirements need, transitively, with exactly the requested extras."""
 
 from __future__ import annotations
 
@@ -11,40 +11,38 @@ NodeKey = tuple[str, str]
 """A package's name and one of its extras; "" for the package itself."""
 
 
-def nodes(asks: Iterable[Dependency]) -> list[NodeKey]:
-    """What ``asks`` name: each package, and each extra asked of it."""
+def nodes(requirements: Iterable[Dependency]) -> list[NodeKey]:
+    """The nodes that ``requirements`` name: each package, and each requested extra of it."""
     found = []
-    for ask in asks:
-        found.append((ask.name, ""))
-        found += [(ask.name, extra) for extra in ask.extras]
+    for requirement in requirements:
+        found.append((requirement.name, ""))
+        found += [(requirement.name, extra) for extra in requirement.extras]
     return found
 
 
 class Graph:
-    """The packages of one variant. What a node reaches is computed once."""
+    """The packages of one variant. The set of packages that a node reaches is computed once."""
 
     def __init__(self, packages: Mapping[str, Package]) -> None:
         self._packages = packages
         self._reach: dict[NodeKey, frozenset[str]] = {}
 
-    def asks(self, node: NodeKey) -> tuple[Dependency, ...]:
-        """What ``node`` requires. An extra that a package does not have asks for nothing, as with pip.
+    def requirements(self, node: NodeKey) -> tuple[Dependency, ...]:
+        """The requirements of ``node``. An extra that the package does not have adds none, as with pip.
 
         Raises:
-            NoResolution: there is no such package.
+            NoResolution: the graph does not contain the package.
         """
         name, extra = node
         package = self._packages.get(name)
         if package is None:
-            raise NoResolution(
-                f"{name} is needed, and the solution does not hold it",
-                hint=f"needed by {', '.join(self._askers(name)) or 'an image'}",
-            )
+            requirers = ", ".join(self._requirers(name)) or "an image"
+            raise NoResolution(f"the solution lacks {name}", hint=f"required by {requirers}")
         return package.extras.get(extra, ()) if extra else package.requires
 
-    def closure(self, asks: Iterable[Dependency]) -> frozenset[str]:
-        """The names of everything that ``asks`` need, themselves included."""
-        return frozenset().union(*map(self._reached, nodes(asks)))
+    def closure(self, requirements: Iterable[Dependency]) -> frozenset[str]:
+        """The names of all packages that ``requirements`` need, including those that they name."""
+        return frozenset().union(*map(self._reached, nodes(requirements)))
 
     def _reached(self, start: NodeKey) -> frozenset[str]:
         known = self._reach.get(start)
@@ -53,8 +51,9 @@ class Graph:
         names = {start[0]}
         seen = {start}
         todo = [start]
+        # A loop, not recursion: dependency chains may be deeper than Python's stack, and they may form cycles.
         while todo:
-            for node in nodes(self.asks(todo.pop())):
+            for node in nodes(self.requirements(todo.pop())):
                 if node in seen:
                     continue
                 seen.add(node)
@@ -64,19 +63,23 @@ class Graph:
                 else:
                     names.add(node[0])
                     todo.append(node)
+        # Only ``start`` is complete now: within a cycle, the other nodes were not followed from themselves.
         self._reach[start] = frozenset(names)
         return self._reach[start]
 
-    def _askers(self, name: str) -> list[str]:
-        return sorted(
-            package.name
-            for package in self._packages.values()
-            if any(ask.name == name for asks in (package.requires, *package.extras.values()) for ask in asks)
-        )
+    def _requirers(self, name: str) -> list[str]:
+        """The packages that require ``name``, themselves or in one of their extras."""
+        found = []
+        for package in self._packages.values():
+            lists = (package.requires, *package.extras.values())
+            required = {requirement.name for requirements in lists for requirement in requirements}
+            if name in required:
+                found.append(package.name)
+        return sorted(found)
 
 
 class Closures:
-    """The closures of a lock's images, each computed once and on top of its base's."""
+    """The closures of a lock's images. Each is computed once, on top of the closure of its base."""
 
     def __init__(self, lock: Lock) -> None:
         self._lock = lock
@@ -84,10 +87,10 @@ class Closures:
         self._known: dict[tuple[str, str], frozenset[str]] = {}
 
     def of(self, image: LockedImage) -> frozenset[str]:
-        """What ``image`` needs with everything it stands on, the common packages included.
+        """The packages of ``image`` and of all images below it, including the common packages.
 
         Raises:
-            NoResolution: the lock lacks a package that is needed.
+            NoResolution: the lock lacks a needed package.
         """
         names: frozenset[str] = frozenset()
         for link in self._lock.chain(image):
@@ -99,15 +102,15 @@ class Closures:
         return names
 
 
-def closure(packages: Mapping[str, Package], asks: Iterable[Dependency]) -> frozenset[str]:
-    """The names of everything that ``asks`` need among ``packages``, themselves included.
+def closure(packages: Mapping[str, Package], requirements: Iterable[Dependency]) -> frozenset[str]:
+    """The names of all packages that ``requirements`` need, including those that they name.
 
     Raises:
-        NoResolution: a package that is needed is not among ``packages``.
+        NoResolution: ``packages`` lacks a needed package.
     """
-    return Graph(packages).closure(asks)
+    return Graph(packages).closure(requirements)
 
 
 def image_closure(lock: Lock, image: LockedImage) -> frozenset[str]:
-    """What ``image`` needs, its chain and the common packages included. For many images use ``Closures``."""
+    """The packages of ``image`` and of all images below it. For several images, use ``Closures``."""
     return Closures(lock).of(image)

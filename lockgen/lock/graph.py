@@ -1,10 +1,11 @@
-"""The dependency graph of a solution: Core Metadata, cut to what the target and the asked extras let through."""
+"""The dependency graph of a solution: Core Metadata, reduced to the target's markers and the requested extras."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
@@ -16,46 +17,57 @@ from lockgen.core.manifest import DeclaredRequirement
 from lockgen.core.target import Target
 from lockgen.errors import ToolFailed
 
+# A name, extras, and a marker, with any text in place of the bounds.
 _LEGACY = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([^\]]*)\])?[^;]*(;.*)?$")
-# A marker that is one `extra == "..."` joined by `and` only: false unless that extra is asked for.
+# A marker that is one `extra == "..."` joined by `and` only: false unless that extra is requested.
 _ONLY_FOR_AN_EXTRA = re.compile(r";(?!.*\bor\b).*\bextra\s*==\s*(['\"])[^'\"]+\1")
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A package that is needed: what it asks for, and what each extra that is asked of it adds."""
+    """A package that images need: its dependencies, and those that each requested extra adds."""
 
     requires: tuple[Dependency, ...]
     extras: dict[str, tuple[Dependency, ...]] = field(default_factory=dict)
 
 
 def dependency(requirement: Requirement) -> Dependency:
-    """The requirement as the lock holds it, its marker left out."""
+    """The requirement as the lock stores it, without its marker."""
     extras = tuple(sorted(canonicalize_name(extra) for extra in requirement.extras))
     specifier = ",".join(sorted(str(part) for part in requirement.specifier))
     return Dependency(canonicalize_name(requirement.name), extras, specifier)
 
 
-def asked_on(target: Target, asks: Iterable[DeclaredRequirement]) -> tuple[Dependency, ...]:
-    """What ``asks`` come to on ``target``, sorted."""
-    return tuple(sorted({dependency(a.requirement) for a in asks if target.holds(a.requirement.marker)}))
+def dependencies_on(target: Target, requirements: Iterable[DeclaredRequirement]) -> tuple[Dependency, ...]:
+    """Those of ``requirements`` whose markers are true on ``target``, sorted."""
+    found = set()
+    for declared in requirements:
+        if target.holds(declared.requirement.marker):
+            found.add(dependency(declared.requirement))
+    return tuple(sorted(found))
 
 
 def _parse(line: str) -> Requirement | None:
     try:
         return Requirement(line)
     except InvalidRequirement:
-        # Old metadata has bounds that PEP 440 never allowed ("pytz>dev"); the resolver let them pass, so only
-        # the bound is dropped here, not the need.
+        # Old metadata has bounds that PEP 440 never allowed ("pytz>dev"). The resolver accepted them, so only the
+        # bound is dropped here, not the dependency.
         found = _LEGACY.match(line)
         if found is None:
             return None
         name, extras, marker = found.groups()
-        return Requirement(f"{name}{f'[{extras}]' if extras else ''} {marker or ''}")
+        bracket = f"[{extras}]" if extras else ""
+        return Requirement(f"{name}{bracket} {marker or ''}")
 
 
-class Reader:
-    """Reads needs out of metadata for one target; each package's lines are parsed once."""
+def _parse_all(lines: Iterable[str]) -> list[Requirement]:
+    parsed = (_parse(line) for line in lines)
+    return [requirement for requirement in parsed if requirement is not None]
+
+
+class DependencyReader:
+    """Reads dependencies from metadata for one target. The lines of each package are parsed once."""
 
     def __init__(self, target: Target, metadata: Mapping[str, CoreMetadata]) -> None:
         self._target = target
@@ -64,67 +76,89 @@ class Reader:
         self._needs: dict[tuple[str, str], tuple[Dependency, ...]] = {}
 
     def needs(self, name: str, extra: str = "") -> tuple[Dependency, ...]:
-        """What ``name`` asks for; with ``extra``, only what that extra adds."""
+        """The dependencies of ``name``. With ``extra``, only those that this extra adds."""
         key = (name, extra)
         if key not in self._needs:
-            plain = set(self.needs(name)) if extra else set()
-            spelled = self._spelling(name, extra)
-            found = {dependency(r) for r in self._requirements(name, extra) if self._target.holds(r.marker, spelled)}
-            self._needs[key] = tuple(sorted(found - plain))
+            found = self._true_on_target(name, extra)
+            if extra:
+                found -= set(self.needs(name))
+            self._needs[key] = tuple(sorted(found))
         return self._needs[key]
 
+    def _true_on_target(self, name: str, extra: str) -> set[Dependency]:
+        spelled = self._spelling(name, extra)
+        found = set()
+        for requirement in self._requirements(name, extra):
+            if self._target.holds(requirement.marker, spelled):
+                found.add(dependency(requirement))
+        return found
+
     def has_extra(self, name: str, extra: str) -> bool:
+        """Whether the metadata of ``name`` declares ``extra`` (canonical)."""
         return extra in {canonicalize_name(text) for text in self._metadata[name].extras}
 
-    def requires_python(self, name: str) -> str | None:
-        """The Requires-Python of ``name`` as written."""
-        return self._metadata[name].requires_python
-
     def _spelling(self, name: str, extra: str) -> str:
-        # Markers compare extras as they were written ("opt_einsum"), people ask for the canonical name (PEP 685).
-        written = (text for text in self._metadata[name].extras if canonicalize_name(text) == extra)
-        return next(written, extra)
+        # Markers compare extras as the metadata spells them ("opt_einsum"). Requirements use the canonical name
+        # (PEP 685).
+        for written in self._metadata[name].extras:
+            if canonicalize_name(written) == extra:
+                return written
+        return extra
 
     def _requirements(self, name: str, extra: str) -> list[Requirement]:
+        lines = self._metadata[name].requires
         if not extra:
-            # Most lines belong to extras that nobody asks for, and parsing is the dear part.
-            lines = [line for line in self._metadata[name].requires if not _ONLY_FOR_AN_EXTRA.search(line)]
-            return [r for line in lines if (r := _parse(line)) is not None]
+            # Most lines belong to extras that no image requests, and parsing is the expensive part.
+            return _parse_all(line for line in lines if not _ONLY_FOR_AN_EXTRA.search(line))
         if name not in self._parsed:
-            self._parsed[name] = [r for line in self._metadata[name].requires if (r := _parse(line)) is not None]
+            self._parsed[name] = _parse_all(lines)
         return self._parsed[name]
 
 
-def reach(reader: Reader, versions: Mapping[str, str], asks: Iterable[Dependency]) -> dict[str, Node]:
-    """Every package that ``asks`` come to, with exactly the extras asked for.
+class _Edge(NamedTuple):
+    requirer: str
+    need: Dependency
+
+
+def needed_nodes(
+    reader: DependencyReader, versions: Mapping[str, str], requirements: Iterable[Dependency]
+) -> dict[str, Node]:
+    """Every package that ``requirements`` need, transitively, with exactly the requested extras.
 
     Raises:
-        ToolFailed: the versions do not hold what somebody needs; the resolver's answer is not to be trusted.
+        ToolFailed: ``versions`` lacks a needed package or contradicts a bound, so the resolver's answer is wrong.
     """
     extras: dict[str, set[str]] = {}
-    pending = [("an image", ask) for ask in asks]
+    pending = [_Edge("an image", need) for need in requirements]
     while pending:
-        asker, need = pending.pop()
-        _check(asker, need, versions)
-        fresh = [extra for extra in need.extras if extra not in extras.get(need.name, ())]
-        if need.name not in extras:
-            extras[need.name] = set()
-            pending += [(need.name, child) for child in reader.needs(need.name)]
-        for extra in fresh:
-            extras[need.name].add(extra)
-            pending += [(f"{need.name}[{extra}]", child) for child in reader.needs(need.name, extra)]
-    return {
-        name: Node(reader.needs(name), {extra: reader.needs(name, extra) for extra in sorted(asked)})
-        for name, asked in extras.items()
-    }
+        requirer, need = pending.pop()
+        _check_version(requirer, need, versions)
+        name = need.name
+        if name not in extras:
+            extras[name] = set()
+            pending += [_Edge(name, child) for child in reader.needs(name)]
+        # An extra may be requested after its package was visited.
+        for extra in need.extras:
+            if extra not in extras[name]:
+                extras[name].add(extra)
+                pending += [_Edge(f"{name}[{extra}]", child) for child in reader.needs(name, extra)]
+    return {name: _node(reader, name, requested) for name, requested in extras.items()}
 
 
-def _check(asker: str, need: Dependency, versions: Mapping[str, str]) -> None:
+def _node(reader: DependencyReader, name: str, extras: set[str]) -> Node:
+    added = {extra: reader.needs(name, extra) for extra in sorted(extras)}
+    return Node(reader.needs(name), added)
+
+
+def _check_version(requirer: str, need: Dependency, versions: Mapping[str, str]) -> None:
     version = versions.get(need.name)
-    if version is not None and (not need.specifier or SpecifierSet(need.specifier).contains(version, prereleases=True)):
+    if version is None:
+        actual = f"does not contain {need.name}"
+    elif need.specifier and not SpecifierSet(need.specifier).contains(version, prereleases=True):
+        actual = f"contains {need.name} {version}"
+    else:
         return
-    has = f"has {need.name} {version}" if version is not None else f"has no {need.name}"
     raise ToolFailed(
-        f"the resolver's answer does not hold together: {asker} needs {need}, the solution {has}",
-        hint="its metadata changed while resolving, or this is a bug; nothing was written",
+        f"the resolver's solution is inconsistent: {requirer} requires {need}, but the solution {actual}",
+        hint="either metadata changed during resolution, or this is a bug; no files were changed",
     )

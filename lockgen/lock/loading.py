@@ -1,4 +1,4 @@
-"""The lock in the project's folder, for commands that only read it."""
+"""Reading the lock in the project's folder, for commands that do not change it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from lockgen.lock.reader import parse_lock
 
 
 def read_lock(root: Path) -> Lock:
-    """The lock under ``root``, never half of one that is being written.
+    """The lock under ``root``.
 
     Raises:
-        BadInput: there is none, or it is at fault.
+        BadInput: there is no lock, or it is invalid.
     """
     folder = Folder(root)
+    # Without the shared lock, another process could be replacing the file while it is read.
     with folder.shared():
         data = folder.read(LOCK_PATH)
     if data is None:
-        raise BadInput("there is no lock yet", place=Place(LOCK_PATH), hint="run `lockgen resolve`")
+        raise BadInput("the lock file does not exist", place=Place(LOCK_PATH), hint="run `lockgen resolve`")
     return parse_lock(data, LOCK_PATH)

@@ -1,4 +1,4 @@
-"""locks/lock.json to Lock. A lock that was edited by hand is told by its digest."""
+"""locks/lock.json to Lock. The digest shows whether a lock was edited by hand."""
 
 from __future__ import annotations
 
@@ -24,91 +24,41 @@ _DIGEST = re.compile(rb'"digest": "(sha256:[0-9a-f]{64})"\n\}\n\Z')
 
 
 def is_intact(data: bytes) -> bool:
-    """Whether the text is what lockgen wrote: its digest is right."""
+    """Whether lockgen wrote exactly this text: its digest is correct."""
     found = _DIGEST.search(data)
-    return found is not None and f"sha256:{hashlib.sha256(data[: found.start()]).hexdigest()}".encode() == found[1]
+    if found is None:
+        return False
+    body = data[: found.start()]
+    digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+    return digest.encode() == found[1]
 
 
 def parse_lock(data: bytes, place: str) -> Lock:
-    """Reads a lock; ``place`` names it in errors.
+    """Read a lock. ``place`` names it in errors.
 
     Every name, version and hash is checked, as they become paths and lines of requirement files.
 
     Raises:
-        BadInput: it is no lock of a format that this lockgen knows.
+        BadInput: the text is not a lock in a format that this version of lockgen reads.
     """
+    document = _document(data, place)
+    try:
+        lock = _lock(document)
+        _check(lock)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise _bad(f"invalid lock: {error}", place) from error
+    return lock
+
+
+def _document(data: bytes, place: str) -> Mapping[str, Any]:
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", None)
-        raise _bad(f"not JSON: {error}", place, line) from error
+        raise _bad(f"invalid JSON: {error}", place, line) from error
     if not isinstance(document, dict) or document.get("format") != 1:
         raise _bad("not a lock of format 1", place)
-    try:
-        lock = Lock(
-            family=_text(document["family"], _PART),
-            target={str(key): str(value) for key, value in document["target"].items()},
-            inputs={str(key): str(value) for key, value in document["inputs"].items()},
-            indexes={_text(key, _PART): _line(value) for key, value in document["indexes"].items()},
-            own_pins={
-                _text(key, _PART): tuple(_text(name, _NAME) for name in value)
-                for key, value in document["own-pins"].items()
-            },
-            images=tuple(_image(entry) for entry in document["images"]),
-            packages=tuple(_package(entry) for entry in document["packages"]),
-            tools=tuple(_package(entry) for entry in document.get("tools", [])),
-            more_tools=tuple(_tool_set(entry) for entry in document.get("more-tools", [])),
-        )
-        _check_whole(lock)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise _bad(f"not as lockgen writes it: {error}", place) from error
-    return lock
-
-
-def _check_whole(lock: Lock) -> None:
-    """Everything that is named is there, once, and no image stands on itself: ValueError if not."""
-    tags = [(image.name, image.variant) for image in lock.images]
-    if not tags or len(set(tags)) < len(tags):
-        raise ValueError("no image, or one of them twice")
-    for image in lock.images:
-        trail = [image]
-        while (base := trail[-1].base) is not None:
-            if (base, image.variant) not in lock.by_tag or len(trail) > len(tags):
-                raise ValueError(f"{image.tag} stands on `{base}`, which is not there or in a circle")
-            trail.append(lock.by_tag[base, image.variant])
-    _check_indexes(lock)
-    for package in lock.packages:
-        if not package.variants or set(package.variants) - set(lock.variants):
-            raise ValueError(f"{package.pin} is of no variant, or of one without images")
-    if sum(len(p.variants) for p in lock.packages) > sum(map(len, lock.by_variant.values())):
-        raise ValueError("a package twice in one variant")
-    built = [pin for tools in lock.more_tools for pin in tools.builds]
-    if len(set(built)) < len(built) or set(built) - {package.pin for package in lock.packages if package.built}:
-        raise ValueError("tools that build something twice, or what is not built")
-    _check_needs(lock)
-
-
-def _check_indexes(lock: Lock) -> None:
-    for package in (*lock.packages, *lock.all_tools):
-        if package.index is not None and package.index not in lock.indexes:
-            raise ValueError(f"{package.pin} is of an unknown index `{package.index}`")
-
-
-def _check_needs(lock: Lock) -> None:
-    for image in lock.images:
-        _require(image.tag, (*image.common, *image.requires), {image.variant}, lock)
-    for package in lock.packages:
-        for variant in package.variants:
-            _require(package.pin, package.requires, {variant}, lock)
-        # An extra may be asked for in one variant only, and is locked for all that carry the package.
-        for asks in package.extras.values():
-            _require(package.pin, asks, set(package.variants), lock)
-
-
-def _require(who: str, needs: tuple[Dependency, ...], variants: set[str], lock: Lock) -> None:
-    for need in needs:
-        if not any(need.name in lock.by_variant[variant] for variant in variants):
-            raise ValueError(f"{who} needs {need.name}, which is not there")
+    return document
 
 
 def _bad(message: str, place: str, line: int | None = None) -> BadInput:
@@ -116,16 +66,122 @@ def _bad(message: str, place: str, line: int | None = None) -> BadInput:
     return BadInput(message, place=Place(place, line), hint=hint)
 
 
+# -- the whole lock: references must resolve, or ValueError ---------------------------
+
+
+def _check(lock: Lock) -> None:
+    _check_images(lock)
+    _check_indexes(lock)
+    _check_packages(lock)
+    _check_tools(lock)
+    _check_requirements(lock)
+
+
+def _check_images(lock: Lock) -> None:
+    tags = [image.tag for image in lock.images]
+    if not tags:
+        raise ValueError("it contains no image")
+    if len(set(tags)) < len(tags):
+        raise ValueError("it contains an image twice")
+    for image in lock.images:
+        _check_chain(image, lock)
+
+
+def _check_chain(image: LockedImage, lock: Lock) -> None:
+    link = image
+    # A chain that is longer than the list of images contains a cycle.
+    for _ in lock.images:
+        if link.base is None:
+            return
+        below = lock.by_tag.get((link.base, image.variant))
+        if below is None:
+            raise ValueError(f"the base of {link.tag}, `{link.base}`, is missing")
+        link = below
+    raise ValueError(f"the bases of {image.tag} form a cycle")
+
+
+def _check_indexes(lock: Lock) -> None:
+    for package in (*lock.packages, *lock.all_tools):
+        if package.index is not None and package.index not in lock.indexes:
+            raise ValueError(f"{package.pin} comes from an unknown index `{package.index}`")
+
+
+def _check_packages(lock: Lock) -> None:
+    variants = set(lock.variants)
+    for package in lock.packages:
+        if not package.variants:
+            raise ValueError(f"{package.pin} has no variant")
+        if not variants.issuperset(package.variants):
+            raise ValueError(f"{package.pin} has a variant without images")
+    # `by_variant` has one entry per name, so a second version of a package would silently replace the first.
+    entries = sum(len(package.variants) for package in lock.packages)
+    if entries > sum(len(packages) for packages in lock.by_variant.values()):
+        raise ValueError("it contains a package twice in one variant")
+
+
+def _check_tools(lock: Lock) -> None:
+    builds = [pin for tools in lock.more_tools for pin in tools.builds]
+    if len(set(builds)) < len(builds):
+        raise ValueError("two sets of build tools build the same package")
+    built = {package.pin for package in lock.packages if package.built}
+    if not built.issuperset(builds):
+        raise ValueError("a set of build tools is for a package that is not built")
+
+
+def _check_requirements(lock: Lock) -> None:
+    for image in lock.images:
+        _require(image.tag, (*image.common, *image.requires), {image.variant}, lock)
+    for package in lock.packages:
+        for variant in package.variants:
+            _require(package.pin, package.requires, {variant}, lock)
+        # An extra may be requested in one variant only, and is locked for all variants that contain the package.
+        for requirements in package.extras.values():
+            _require(package.pin, requirements, set(package.variants), lock)
+
+
+def _require(requirer: str, requirements: tuple[Dependency, ...], variants: set[str], lock: Lock) -> None:
+    """Check that every requirement is locked in one of ``variants``."""
+    for requirement in requirements:
+        if not any(requirement.name in lock.by_variant[variant] for variant in variants):
+            raise ValueError(f"{requirer} requires {requirement.name}, which is missing")
+
+
+# -- its parts --------------------------------------------------------------------------
+
+
+def _lock(document: Mapping[str, Any]) -> Lock:
+    return Lock(
+        family=_text(document["family"], _PART),
+        target=_strings(document["target"]),
+        inputs=_strings(document["inputs"]),
+        indexes={_text(key, _PART): _line(value) for key, value in document["indexes"].items()},
+        own_pins={_text(variant, _PART): _names(pins) for variant, pins in document["own-pins"].items()},
+        images=tuple(_image(entry) for entry in document["images"]),
+        packages=_packages(document["packages"]),
+        tools=_packages(document.get("tools", [])),
+        more_tools=tuple(_tool_set(entry) for entry in document.get("more-tools", [])),
+    )
+
+
 def _text(value: Any, pattern: re.Pattern[str]) -> str:
     if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise ValueError(f"{value!r} is out of place")
+        raise ValueError(f"unexpected value {value!r}")
     return value
 
 
 def _line(value: Any) -> str:
+    # A line break would end the comment line that a requirement file has for an index.
     if not isinstance(value, str) or not value.isprintable():
-        raise ValueError(f"{value!r} is out of place")
+        raise ValueError(f"unexpected value {value!r}")
     return value
+
+
+def _strings(table: Mapping[str, Any]) -> dict[str, str]:
+    return {str(key): str(value) for key, value in table.items()}
+
+
+def _names(values: list[Any]) -> tuple[str, ...]:
+    return tuple(_text(value, _NAME) for value in values)
 
 
 def _dependencies(values: list[Any]) -> tuple[Dependency, ...]:
@@ -135,9 +191,10 @@ def _dependencies(values: list[Any]) -> tuple[Dependency, ...]:
 def _dependency(value: Any) -> Dependency:
     found = _DEPENDENCY.fullmatch(value)
     if found is None or not value.isprintable():
-        raise ValueError(f"{value!r} is no dependency")
+        raise ValueError(f"{value!r} is not a dependency")
     name, extras, specifier = found.groups()
-    return Dependency(name, tuple(extras.split(",")) if extras else (), specifier)
+    requested = tuple(extras.split(",")) if extras else ()
+    return Dependency(name, requested, specifier)
 
 
 def _image(entry: Mapping[str, Any]) -> LockedImage:
@@ -151,10 +208,15 @@ def _image(entry: Mapping[str, Any]) -> LockedImage:
     )
 
 
+def _packages(entries: list[Any]) -> tuple[Package, ...]:
+    return tuple(_package(entry) for entry in entries)
+
+
 def _package(entry: Mapping[str, Any]) -> Package:
     index = entry.get("index")
     files = tuple(_file(file) for file in entry["files"])
     if not files:
+        # Without this check, such a package would pass for one that has to be built.
         raise ValueError(f"{entry['name']!r} has no file")
     return Package(
         name=_text(entry["name"], _NAME),
@@ -163,20 +225,33 @@ def _package(entry: Mapping[str, Any]) -> Package:
         variants=tuple(_text(variant, _PART) for variant in entry["variants"]),
         files=files,
         requires=_dependencies(entry.get("requires", [])),
-        extras={_text(extra, _NAME): _dependencies(asks) for extra, asks in entry.get("extras", {}).items()},
+        extras={_text(extra, _NAME): _dependencies(needs) for extra, needs in entry.get("extras", {}).items()},
     )
 
 
 def _tool_set(entry: Mapping[str, Any]) -> ToolSet:
-    builds, packages = entry["builds"], tuple(_package(package) for package in entry["packages"])
-    if not builds or not packages or not all(isinstance(pin, str) for pin in builds):
-        raise ValueError("tools that are none, or build nothing")
+    builds = entry["builds"]
+    packages = _packages(entry["packages"])
+    if not packages:
+        raise ValueError("a set of build tools is empty")
+    if not builds or not all(isinstance(pin, str) for pin in builds):
+        raise ValueError("a set of build tools builds nothing")
     return ToolSet(tuple(builds), packages)
 
 
 def _file(entry: Mapping[str, Any]) -> File:
-    sizes = [entry.get(key) for key in ("size", "installed")]
-    for size in sizes:
-        if size is not None and (type(size) is not int or size < 0):
-            raise ValueError(f"{size!r} is no size")
-    return File(_text(entry["name"], _FILE), _text(entry["sha256"], _SHA256), *sizes)
+    return File(
+        name=_text(entry["name"], _FILE),
+        sha256=_text(entry["sha256"], _SHA256),
+        size=_size(entry.get("size")),
+        installed=_size(entry.get("installed")),
+    )
+
+
+def _size(value: Any) -> int | None:
+    if value is None:
+        return None
+    # Not isinstance(): True is an int too.
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r} is not a size")
+    return value

@@ -1,10 +1,10 @@
-"""The lock as JSON: one package a block, sorted, so that a change reads as a small diff."""
+"""The lock as JSON: one block per package, sorted, so that a change is a small diff."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from lockgen.core.lock import Dependency, File, Lock, LockedImage, Package, ToolSet
 
@@ -22,15 +22,14 @@ def render_lock(lock: Lock) -> str:
         "own-pins": {variant: sorted(names) for variant, names in sorted(lock.own_pins.items())},
     }
     lines = ["{"]
-    lines += [f"{_quoted(key)}: {_compact(value)}," for key, value in head.items()]
-    lines += ['"images": [', *_rows(_image(image) for image in _sorted_images(lock)), "],"]
-    blocks = [_package(package) for package in sorted(lock.packages, key=lambda package: package.sort_key)]
-    lines += ['"packages": [', ",\n".join(blocks), "],"]
+    lines += [f"{_member(key, value)}," for key, value in head.items()]
+    lines += _list("images", [_image(image) for image in _sorted_images(lock)])
+    lines += _list("packages", _packages(lock.packages))
+    # The keys of build tools are left out where there are none, as in locks of older versions.
     if lock.tools:
-        tools = [_package(package) for package in sorted(lock.tools, key=lambda package: package.sort_key)]
-        lines += ['"tools": [', ",\n".join(tools), "],"]
+        lines += _list("tools", _packages(lock.tools))
     if lock.more_tools:
-        lines += ['"more-tools": [', ",\n".join(_tool_set(tools) for tools in lock.more_tools), "],"]
+        lines += _list("more-tools", [_tool_set(tools) for tools in lock.more_tools])
     body = "\n".join(lines) + "\n"
     return body + f'"digest": "{digest_of(body)}"\n}}\n'
 
@@ -44,21 +43,20 @@ def _sorted_images(lock: Lock) -> list[LockedImage]:
     return sorted(lock.images, key=lambda image: (image.name, image.variant))
 
 
-def _quoted(text: str) -> str:
-    return json.dumps(text)
-
-
 def _compact(value: object) -> str:
     return json.dumps(value, ensure_ascii=True, separators=(", ", ": "))
 
 
-def _rows(rows: Iterable[str]) -> list[str]:
-    listed = list(rows)
-    return [row + ("," if position < len(listed) - 1 else "") for position, row in enumerate(listed)]
+def _member(key: str, value: object) -> str:
+    return f"{_compact(key)}: {_compact(value)}"
 
 
-def _asks(asks: Iterable[Dependency]) -> list[str]:
-    return [str(ask) for ask in asks]
+def _list(key: str, blocks: Sequence[str]) -> list[str]:
+    return [f"{_compact(key)}: [", ",\n".join(blocks), "],"]
+
+
+def _texts(requirements: Iterable[Dependency]) -> list[str]:
+    return [str(requirement) for requirement in requirements]
 
 
 def _image(image: LockedImage) -> str:
@@ -66,40 +64,43 @@ def _image(image: LockedImage) -> str:
     if image.base is not None:
         row["base"] = image.base
     if image.common:
-        row["common"] = _asks(image.common)
-    row["requires"] = _asks(image.requires)
+        row["common"] = _texts(image.common)
+    row["requires"] = _texts(image.requires)
     return "  " + _compact(row)
 
 
+def _packages(packages: Iterable[Package]) -> list[str]:
+    return [_package(package) for package in sorted(packages, key=lambda package: package.sort_key)]
+
+
 def _package(package: Package) -> str:
-    head: dict[str, object] = {"name": package.name, "version": package.version}
+    """A line with the identity, a line for each file, and a line each for requirements and extras."""
+    identity: dict[str, object] = {"name": package.name, "version": package.version}
     if package.index is not None:
-        head["index"] = package.index
-    head["variants"] = list(package.variants)
-    lines = ["  {" + ", ".join(f"{_quoted(key)}: {_compact(value)}" for key, value in head.items()) + ","]
-    files = [
-        _compact({key: value for key, value in _file(file).items() if value is not None}) for file in package.files
-    ]
-    tail = [(key, _compact(value)) for key, value in _needs(package).items()]
-    lines.append('   "files": [' + ",\n             ".join(files) + "]" + ("," if tail else "}"))
-    for position, (key, value) in enumerate(tail):
-        lines.append(f"   {_quoted(key)}: {value}" + ("," if position < len(tail) - 1 else "}"))
-    return "\n".join(lines)
+        identity["index"] = package.index
+    identity["variants"] = list(package.variants)
+    members = [", ".join(_member(key, value) for key, value in identity.items())]
+    files = ",\n             ".join(_file(file) for file in package.files)
+    members.append(f'"files": [{files}]')
+    if package.requires:
+        members.append(_member("requires", _texts(package.requires)))
+    if package.extras:
+        extras = {extra: _texts(requirements) for extra, requirements in sorted(package.extras.items())}
+        members.append(_member("extras", extras))
+    return "  {" + ",\n   ".join(members) + "}"
+
+
+def _file(file: File) -> str:
+    row: dict[str, object] = {"name": file.name, "sha256": file.sha256}
+    # An unknown size is left out rather than null.
+    if file.size is not None:
+        row["size"] = file.size
+    if file.installed is not None:
+        row["installed"] = file.installed
+    return _compact(row)
 
 
 def _tool_set(tools: ToolSet) -> str:
-    packages = [_package(package) for package in sorted(tools.packages, key=lambda package: package.sort_key)]
-    return f' {{"builds": {_compact(list(tools.builds))}, "packages": [\n' + ",\n".join(packages) + "]}"
-
-
-def _file(file: File) -> dict[str, object]:
-    return {"name": file.name, "sha256": file.sha256, "size": file.size, "installed": file.installed}
-
-
-def _needs(package: Package) -> dict[str, object]:
-    needs: dict[str, object] = {}
-    if package.requires:
-        needs["requires"] = _asks(package.requires)
-    if package.extras:
-        needs["extras"] = {extra: _asks(asks) for extra, asks in sorted(package.extras.items())}
-    return needs
+    head = _member("builds", list(tools.builds))
+    packages = ",\n".join(_packages(tools.packages))
+    return f' {{{head}, "packages": [\n{packages}]}}'

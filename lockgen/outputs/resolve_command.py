@@ -160,7 +160,7 @@ def _in_words(inputs: Inputs, error: Unsolved, fault: Fault) -> Fault:
     width = max((len(entry.name) for entry in blamed), default=0)
     lines = [f"{entry.name:{width}}  {_who(inputs, entry)}" for entry in blamed]
     pinned = next((entry.pin for entry in blamed if entry.pin is not None), None)
-    asked = next((entry.asks[0][2] for entry in blamed if entry.asks), None)
+    asked = next((entry.required_by[0].path for entry in blamed if entry.required_by), None)
     path = pinned.path if pinned is not None else asked
     variants = ", ".join(error.variants)
     hint = fault.hint or "move one of these pins, or give the image that disagrees a variant with pins of its own"
@@ -190,9 +190,11 @@ def _who(inputs: Inputs, entry: Blame) -> str:
     parts = []
     if entry.pin is not None:
         parts.append(f"pinned to {entry.pin.version} at line {inputs.place(entry.pin.path).line}")
-    if entry.asks:
-        askers = ", ".join(f"{who} (line {inputs.place(path).line}: {text})" for who, text, path in entry.asks[:6])
-        more = f" and {len(entry.asks) - 6} more" if len(entry.asks) > 6 else ""
+    if entry.required_by:
+        askers = ", ".join(
+            f"{who} (line {inputs.place(path).line}: {text})" for who, text, path in entry.required_by[:6]
+        )
+        more = f" and {len(entry.required_by) - 6} more" if len(entry.required_by) > 6 else ""
         parts.append(f"asked for by {askers}{more}")
     return "; ".join(parts)
 

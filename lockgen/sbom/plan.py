@@ -45,7 +45,7 @@ def _edges(graph: Graph, starts: list[NodeKey]) -> dict[str, set[str]]:
         if node in seen:
             continue
         seen.add(node)
-        needs = nodes(graph.asks(node))
+        needs = nodes(graph.requirements(node))
         # An extra may ask for another extra of its own package.
         edges.setdefault(node[0], set()).update(name for name, _ in needs if name != node[0])
         todo += needs

@@ -22,10 +22,10 @@ def run(
     as_json: bool = False,
     limit: int = PATHS_SHOWN,
 ) -> int:
-    """Prints why images carry ``package``. ``images`` (names or tags) narrows it; none means all of them.
+    """Print why images contain ``package``. ``images`` (names or tags) selects some. None selects all.
 
     Raises:
-        BadInput: there is no lock, or it holds no such package or image.
+        BadInput: the lock is missing, or does not contain the package or one of the images.
     """
     answer = why(read_lock(workspace_root), package, images or None, limit=limit)
     if as_json:

@@ -1,4 +1,4 @@
-"""Why an image carries a package: the paths from what it asks for to the package."""
+"""Why an image contains a package: the paths from its requirements to the package."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from lockgen.core.lock import Dependency
 
 @dataclass(frozen=True, slots=True)
 class PathStep:
-    """What is asked for, and the version that the lock holds."""
+    """A requirement, and the locked version that satisfies it."""
 
-    ask: Dependency
+    requirement: Dependency
     version: str
 
     def __str__(self) -> str:
-        return f"{self.ask} ({self.version})"
+        return f"{self.requirement} ({self.version})"
 
 
 @dataclass(frozen=True, slots=True)
 class DependencyPath:
-    """From an image's ask to the package. ``common``: the ask is one of the common packages'."""
+    """From a requirement of an image to the package. ``common``: it is a requirement of the common packages."""
 
     steps: tuple[PathStep, ...]
     common: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Heir:
-    """An image that carries the package because of ``via``, an image that it stands on."""
+class InheritingImage:
+    """An image that contains the package because ``via``, an image below it, does."""
 
     tag: str
     via: str
@@ -36,22 +36,22 @@ class Heir:
 
 @dataclass(frozen=True, slots=True)
 class PathGroup:
-    """Images (tags) whose own asks lead to the package by the same paths, the shortest first.
+    """Images (tags) whose own requirements lead to the package by the same paths, the shortest first.
 
-    ``more`` counts the paths not listed; not ``counted``: there are at least so many. ``heirs`` stand on
-    one of ``images``; they may ask for the package themselves too, and then have a group of their own.
+    ``more`` counts the paths that are not listed. Unless ``counted``, there may be even more. ``inheriting`` are
+    images on top of ``images``. If they also require the package themselves, they are in another group too.
     """
 
     images: tuple[str, ...]
     paths: tuple[DependencyPath, ...]
-    heirs: tuple[Heir, ...] = ()
+    inheriting: tuple[InheritingImage, ...] = ()
     more: int = 0
     counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A version that the lock holds, and where. An index of None is the default one."""
+class LockedVersion:
+    """A version of the package in the lock, and its variants. An index of None is the default index."""
 
     version: str
     index: str | None
@@ -59,30 +59,30 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
-    """A package, or an extra of it, that requires the package itself."""
+class Dependent:
+    """A package, or an extra of it, that requires the package directly."""
 
     name: str
     extra: str
     version: str
-    ask: Dependency
+    requirement: Dependency
     variants: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class ImageAsk:
-    """Images (tags) that ask for the package by name, in the same words."""
+class ImageRequirement:
+    """A requirement of the package in versions.toml, and the images (tags) that have it."""
 
-    ask: Dependency
+    requirement: Dependency
     images: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """The answer for one package; no ``groups``: no image of those asked about carries it."""
+    """The answer for one package. Without ``groups``, none of the selected images contains it."""
 
     package: str
-    held: tuple[Held, ...]
-    askers: tuple[Asker, ...]
-    image_asks: tuple[ImageAsk, ...]
+    versions: tuple[LockedVersion, ...]
+    dependents: tuple[Dependent, ...]
+    image_requirements: tuple[ImageRequirement, ...]
     groups: tuple[PathGroup, ...]

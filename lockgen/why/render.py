@@ -1,91 +1,67 @@
-"""Why images carry a package, as text and as plain data."""
+"""The answer of `lockgen why`, as text and as plain data."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from lockgen.core.lock import Dependency
-from lockgen.why.model import Asker, DependencyPath, Heir, PathGroup, Why
+from lockgen.why.model import DependencyPath, Dependent, InheritingImage, LockedVersion, PathGroup, Why
 
 FORMAT = 1
 NAMES_SHOWN = 12
-"""How many images a line names before it only counts the rest."""
+"""How many images a line names. The others are only counted."""
 
 PathData = dict[str, object]
 
 
 def text(why: Why) -> str:
-    """Lines that read without colour, the last one ended by a new line."""
-    held = []
-    for item in why.held:
-        index = f" from {item.index}" if item.index else ""
-        held.append(f"{why.package} {item.version}{index} ({', '.join(item.variants)})")
-    blocks = [held]
-    askers = [f"  {_who(asker)} {asker.version}: {asker.ask} ({', '.join(asker.variants)})" for asker in why.askers]
-    askers += [f"  {_list(item.images)}: {item.ask}" for item in why.image_asks]
-    if askers:
-        blocks.append(["asked for by", *askers])
+    """Lines that read without colour, with a newline at the end."""
+    blocks = [[_version(why.package, locked) for locked in why.versions]]
+    required_by = _required_by(why)
+    if required_by:
+        blocks.append(["required by", *required_by])
     blocks += [_group(group) for group in why.groups]
     if not why.groups:
-        blocks.append(["none of these images carries it"])
+        blocks.append(["none of these images contains it"])
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
-def as_json(why: Why) -> PathData:
-    """Plain data; ``format`` grows when a reader of the former one would misread it."""
-    return {
-        "format": FORMAT,
-        "package": why.package,
-        "held": [{"version": h.version, "index": h.index, "variants": list(h.variants)} for h in why.held],
-        "askers": [
-            {"name": a.name, "extra": a.extra or None, "version": a.version, "variants": list(a.variants)}
-            | {"ask": _ask(a.ask)}
-            for a in why.askers
-        ],
-        "image_asks": [{"ask": _ask(item.ask), "images": list(item.images)} for item in why.image_asks],
-        "groups": [
-            {
-                "images": list(group.images),
-                "inherited": [{"image": heir.tag, "via": heir.via} for heir in group.heirs],
-                "paths": [_path_data(path) for path in group.paths],
-                "more": group.more,
-                "more_is_exact": group.counted,
-            }
-            for group in why.groups
-        ],
-    }
+def _version(package: str, locked: LockedVersion) -> str:
+    index = f" from {locked.index}" if locked.index else ""
+    variants = ", ".join(locked.variants)
+    return f"{package} {locked.version}{index} ({variants})"
 
 
-def _path_data(path: DependencyPath) -> PathData:
-    return {
-        "common": path.common,
-        "steps": [{**_ask(step.ask), "version": step.version} for step in path.steps],
-    }
+def _required_by(why: Why) -> list[str]:
+    packages = [_dependent(dependent) for dependent in why.dependents]
+    images = [f"  {_list(item.images)}: {item.requirement}" for item in why.image_requirements]
+    return packages + images
 
 
-def _ask(ask: Dependency) -> PathData:
-    return {"name": ask.name, "extras": list(ask.extras), "specifier": ask.specifier}
-
-
-def _who(asker: Asker) -> str:
-    return f"{asker.name}[{asker.extra}]" if asker.extra else asker.name
+def _dependent(dependent: Dependent) -> str:
+    extra = f"[{dependent.extra}]" if dependent.extra else ""
+    who = f"{dependent.name}{extra} {dependent.version}"
+    variants = ", ".join(dependent.variants)
+    return f"  {who}: {dependent.requirement} ({variants})"
 
 
 def _group(group: PathGroup) -> list[str]:
     lines = [_list(group.images)]
     for path in group.paths:
-        asks = "common asks" if path.common else "asks"
-        lines.append(f"  {asks} {' -> '.join(map(str, path.steps))}")
+        verb = "requires (common)" if path.common else "requires"
+        steps = " -> ".join(str(step) for step in path.steps)
+        lines.append(f"  {verb} {steps}")
     if group.more:
         least = "" if group.counted else "at least "
-        lines.append(f"  and {least}{group.more} more path{'s' if group.more > 1 else ''}")
-    return [*lines, *_inherited(group.heirs)]
+        noun = "paths" if group.more > 1 else "path"
+        lines.append(f"  and {least}{group.more} more {noun}")
+    return [*lines, *_inheriting(group.inheriting)]
 
 
-def _inherited(heirs: Iterable[Heir]) -> list[str]:
+def _inheriting(images: Iterable[InheritingImage]) -> list[str]:
     tags: dict[str, list[str]] = {}
-    for heir in heirs:
-        tags.setdefault(heir.via, []).append(heir.tag)
+    for image in images:
+        tags.setdefault(image.via, []).append(image.tag)
     return [f"  via {via}: {_list(tags[via])}" for via in sorted(tags)]
 
 
@@ -93,3 +69,53 @@ def _list(names: Sequence[str]) -> str:
     shown = ", ".join(names[:NAMES_SHOWN])
     rest = len(names) - NAMES_SHOWN
     return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+# -- JSON ---------------------------------------------------------------------------------
+
+
+def as_json(why: Why) -> PathData:
+    """Plain data. FORMAT is raised when readers of the previous format would misread it."""
+    return {
+        "format": FORMAT,
+        "package": why.package,
+        "held": [_version_data(locked) for locked in why.versions],
+        "askers": [_dependent_data(dependent) for dependent in why.dependents],
+        "image_asks": [
+            {"ask": _requirement_data(item.requirement), "images": list(item.images)} for item in why.image_requirements
+        ],
+        "groups": [_group_data(group) for group in why.groups],
+    }
+
+
+def _version_data(locked: LockedVersion) -> PathData:
+    return {"version": locked.version, "index": locked.index, "variants": list(locked.variants)}
+
+
+def _dependent_data(dependent: Dependent) -> PathData:
+    return {
+        "name": dependent.name,
+        "extra": dependent.extra or None,
+        "version": dependent.version,
+        "variants": list(dependent.variants),
+        "ask": _requirement_data(dependent.requirement),
+    }
+
+
+def _group_data(group: PathGroup) -> PathData:
+    return {
+        "images": list(group.images),
+        "inherited": [{"image": image.tag, "via": image.via} for image in group.inheriting],
+        "paths": [_path_data(path) for path in group.paths],
+        "more": group.more,
+        "more_is_exact": group.counted,
+    }
+
+
+def _path_data(path: DependencyPath) -> PathData:
+    steps = [{**_requirement_data(step.requirement), "version": step.version} for step in path.steps]
+    return {"common": path.common, "steps": steps}
+
+
+def _requirement_data(requirement: Dependency) -> PathData:
+    return {"name": requirement.name, "extras": list(requirement.extras), "specifier": requirement.specifier}

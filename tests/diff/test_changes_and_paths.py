@@ -11,7 +11,7 @@ from lockgen.core.lock import Dependency, File, Lock, LockedImage, Package
 from lockgen.diff import render as rendering
 from lockgen.diff.plan import compare
 from lockgen.errors import BadInput
-from lockgen.why import render as told
+from lockgen.why import render as why_rendering
 from lockgen.why.plan import why
 
 
@@ -96,14 +96,14 @@ DIAMOND = lock(
 
 def test_all_ways_lead_to_the_package_the_shortest_first() -> None:
     answer = why(DIAMOND, "Leaf")
-    text = told.text(answer)
+    text = why_rendering.text(answer)
     assert "top (1) -> left>=1 (1) -> leaf<3 (2)" in text
     assert "top (1) -> right[x] (1) -> leaf>=1 (2)" in text
     assert "shared (1) -> leaf (2)" in text
-    assert {asker.name for asker in answer.askers} == {"left", "right", "ring", "shared"}
+    assert {dependent.name for dependent in answer.dependents} == {"left", "right", "ring", "shared"}
     lengths = [len(path.steps) for group in answer.groups for path in group.paths]
     assert max(lengths) == 3, "no way goes round the ring"
-    assert told.as_json(answer)["package"] == "leaf"
+    assert why_rendering.as_json(answer)["package"] == "leaf"
 
 
 def test_only_the_images_asked_about() -> None:

@@ -292,6 +292,6 @@ def test_a_pin_above_an_upper_bound_of_requires_python(small: Project, index: Lo
     before = small.tree
     ran = small.run("resolve")
     assert ran.code == 3
-    assert "numpy 1.99 was left out: its Requires-Python is <3.11, and the family is for Python 3.11" in ran.err
+    assert "numpy 1.99 was excluded: its Requires-Python is <3.11, and the target has Python 3.11" in ran.err
     assert "pinned to 1.99 at line" in ran.err
     assert small.tree == before

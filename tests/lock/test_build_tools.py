@@ -163,7 +163,7 @@ def test_what_cannot_be_built_whatever_it_is_built_with(mixed: Project, index: L
     mixed.write(FAMILY.replace('"newer"]\n', '"newer", "helped"]\n'))
     failed = mixed.run("resolve")
     assert failed.code == 3
-    assert "what it takes to build helped==1.0 has no solution" in failed.err
+    assert "the requirements to build helped==1.0 have no solution" in failed.err
     assert "tinyhelper  required to build helped==1.0" in failed.err
     assert "ancient==0.9" not in failed.err
 

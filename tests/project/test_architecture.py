@@ -53,7 +53,8 @@ PURE = {
     "index": """core_metadata explicit_files first_seen_reader first_seen_writer model page_reader page_writer ports
     project_urls record_reader record_writer wheel_ranking""",
     "lint": """import_names import_usage model python_imports render""",
-    "lock": """blame build_tools closure engine file_choices graph layers lock_builder reader requests writer""",
+    "lock": """blame build_tools closure engine exclusions file_choices graph keys layers lock_builder reader requests
+    tool_sets writer""",
     "manifest": """compat_reader editor fingerprints reader record_digests schema schema_command
     update_policy_reader""",
     "outputs": """generated_files image_files image_plan model requirements""",
@@ -64,7 +65,7 @@ PURE = {
     "update": """base_image_updates branches close_reasons commit_message model plan ports pull_request_text
     render run""",
     "upgrade": """bump_model bump_render bump_search outdated_model outdated_render outdated_search pin_groups""",
-    "why": """model plan render""",
+    "why": """model path_search plan render""",
 }
 """Modules that read and write nothing, nor does anything that they import. This list may only grow."""
 
