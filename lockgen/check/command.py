@@ -1,8 +1,8 @@
-"""`lockgen check` in front of the real one: nothing is imported or parsed where nothing changed since it last passed.
+"""`lockgen check`, with a cache of passes: if nothing has changed since the last pass, nothing is parsed or imported.
 
-A pass is remembered under the sha256 of every byte that it looked at: versions.toml, the lock, every file where
-lockgen writes, the recorded indexes, and lockgen's own code. The memory lies in the user's cache, never in the
-project, so an edit can't bring its own pass along; any other byte is another key, and then the whole check runs.
+A pass is recorded under the sha256 of every byte that the check reads: versions.toml, the lock, every file in the
+folders that lockgen writes, the recorded indexes, and lockgen's own code. The record is in the user's cache, never in
+the project, so that an edit cannot bring its own pass along. Any other byte gives another key, and the full check runs.
 """
 
 from __future__ import annotations
@@ -20,90 +20,120 @@ from lockgen.io.cache import cache_root
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 _FOLDERS = ("docker", "locks")
+_KEPT = 200
+"""The most passes that the cache keeps."""
 
 
 def run(root: Path, *, as_json: bool) -> int:
-    """As commands.check.run."""
-    memory = cache_root() / "checked"
-    key = _key(root)
-    if key is not None and not as_json and (memory / key).exists():
-        return Exit.DONE
-    from lockgen.check.full_check import run as run_check
+    """Print what drifted to stdout; return Exit.FOUND if anything did.
 
-    code = run_check(root, as_json=as_json)
-    # Only what did not change under the check's hands is what it checked.
+    Raises:
+        LockgenError: an input or the lock cannot be read.
+    """
+    passes = cache_root() / "checked"
+    key = _key(root)
+    if key is not None and not as_json and (passes / key).exists():
+        return Exit.DONE
+    code = _run_full_check(root, as_json=as_json)
+    # A file may change while the check reads it: record the pass only for unchanged bytes.
     if code == Exit.DONE and key is not None and key == _key(root):
-        _remember(memory, key)
+        _record_pass(passes, key)
     return code
 
 
+def _run_full_check(root: Path, *, as_json: bool) -> int:
+    # Imported here, because these take most of the time of a check that a recorded pass makes unnecessary.
+    import click
+
+    from lockgen.check import render
+    from lockgen.check.full_check import check
+    from lockgen.io.workspace import Folder
+
+    folder = Folder(root)
+    with folder.shared():
+        findings = check(folder)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(render.as_json(findings), indent=2))
+    elif findings:
+        click.echo(render.text(findings))
+    return Exit.FOUND if findings else Exit.DONE
+
+
 def _key(root: Path) -> str | None:
-    """One digest of all that `check` reads; None where something cannot be read or is no plain file, which the
-    whole check tells best.
+    """One digest of all that the check reads.
+
+    None if a file cannot be read or is not a regular file: the full check reports that better.
     """
     from lockgen.io.workspace import Folder
 
+    # The Python version counts, too: the code may behave differently under another one.
     digest = hashlib.sha256(f"{__version__} {sys.version}".encode())
+    versions = root / "versions.toml"
+    ignore = root / ".dockerignore"
     try:
         with Folder(root).shared():
-            _add(digest, str(root / "versions.toml"))
-            if os.path.lexists(root / ".dockerignore"):
-                _add(digest, str(root / ".dockerignore"))
-            for folder in [*_FOLDERS, *_recorded(root / "versions.toml")]:
-                _walk(digest, str(root / folder))
-        _walk(digest, str(Path(__file__).parent.parent))
-    except (OSError, LockgenError, _Odd):
+            _add_file(digest, str(versions))
+            if os.path.lexists(ignore):
+                _add_file(digest, str(ignore))
+            for folder in [*_FOLDERS, *_recorded_indexes(versions)]:
+                _add_folder(digest, str(root / folder))
+        _add_folder(digest, str(Path(__file__).parent.parent))
+    except (OSError, LockgenError, _NotRegular):
         return None
     return digest.hexdigest()
 
 
-def _recorded(versions: Path) -> list[str]:
-    """Where the recorded indexes lie: anywhere in the project."""
+def _recorded_indexes(versions: Path) -> list[str]:
+    """The folders of recorded indexes, which may be anywhere in the project."""
     import tomllib
 
     try:
         tables = tomllib.loads(versions.read_text(encoding="utf-8"))["index"].values()
         return sorted(str(table["recorded"]) for table in tables if "recorded" in table)
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
-        return []  # no index, or a file that never passes
+        return []  # there is no index, or the file is invalid and never passes
 
 
-class _Odd(Exception):
-    """A link, a FIFO, a device: what these lead to can change without a byte of theirs."""
+class _NotRegular(Exception):
+    """A link, a FIFO or a device: what these lead to can change without a byte of their own."""
 
 
-def _walk(digest: hashlib._Hash, top: str) -> None:
+def _add_folder(digest: hashlib._Hash, top: str) -> None:
     if not os.path.lexists(top):
         return
     if os.path.islink(top):
-        raise _Odd(top)
+        raise _NotRegular(top)
     pending = [top]
     while pending:
         with os.scandir(pending.pop()) as found:
+            # The order of scandir differs between file systems.
             entries = sorted(found, key=lambda entry: entry.name)
         for entry in entries:
             if not entry.is_dir(follow_symlinks=False):
-                _add(digest, entry.path)
+                _add_file(digest, entry.path)
             elif entry.name != "__pycache__":
                 pending.append(entry.path)
 
 
-def _add(digest: hashlib._Hash, path: str) -> None:
+def _add_file(digest: hashlib._Hash, path: str) -> None:
     if not stat.S_ISREG(os.lstat(path).st_mode):
-        raise _Odd(path)
+        raise _NotRegular(path)
     with open(path, "rb") as file:
         data = file.read()
-    # Lengths keep two neighbours from being read as one.
+    # The length keeps two neighbouring files from being read as one.
     digest.update(os.fsencode(path) + b"\0%d\0" % len(data))
     digest.update(data)
 
 
-def _remember(memory: Path, key: str) -> None:
+def _record_pass(passes: Path, key: str) -> None:
     try:
-        memory.mkdir(parents=True, exist_ok=True)
-        own = (entry for entry in memory.iterdir() if _KEY.fullmatch(entry.name))
-        for old in sorted(own, key=lambda entry: entry.stat().st_mtime)[:-200]:
-            old.unlink()
-        (memory / key).touch()
+        passes.mkdir(parents=True, exist_ok=True)
+        recorded = [entry for entry in passes.iterdir() if _KEY.fullmatch(entry.name)]
+        recorded.sort(key=lambda entry: entry.stat().st_mtime)
+        for oldest in recorded[:-_KEPT]:
+            oldest.unlink()
+        (passes / key).touch()
     except OSError:
-        return  # a cache that cannot be written costs only time
+        return  # a cache that cannot be written only costs time

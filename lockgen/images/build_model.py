@@ -1,4 +1,4 @@
-"""What a build did: steps, times, and what went wrong."""
+"""The steps of a build: their times, and what they do in words for people."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 _FILE = re.compile(r"source=(docker/\S+?\.txt),")
-_BASE = re.compile(r"FROM (?:docker\.io/(?:library/)?)?([^\s@]+)")
-_WORDS = (
+# Each pattern, and the words for an instruction that it matches; {} stands for its last group.
+_DESCRIPTIONS = (
     (re.compile(r"load metadata for (?:docker\.io/(?:library/)?)?(\S+)"), "looking up {}"),
     (re.compile(r"load (build context|from client)"), "sending files"),
-    (re.compile(r"exporting to (?:image|docker image|oci image)"), "storing the image"),
-    (re.compile(r"(?:RUN .*)id=apt-archives-"), "preparing the system"),
-    (re.compile(r"RUN .*-m venv /tools "), "installing the tools"),
-    (_BASE, "taking the base image {}"),
+    (re.compile(r"exporting to (?:image|docker image|oci image)"), "exporting the image"),
+    (re.compile(r"(?:RUN .*)id=apt-archives-"), "installing system packages"),
+    (re.compile(r"RUN .*-m venv /tools "), "installing the build tools"),
+    (re.compile(r"FROM (?:docker\.io/(?:library/)?)?([^\s@]+)"), "pulling the base image {}"),
 )
+_LONGEST = 70
+"""The most characters of an instruction that a description shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class BuildStep:
-    """One step: its text as BuildKit names it, and whether it came from the cache. Seconds of work.
+    """One step: its text as BuildKit reports it, whether it came from the cache, and its seconds of work.
 
-    Images on one another share steps; ``targets`` are the bake targets that name this one, in any order.
+    Images built on one another share steps; ``targets`` are the bake targets that report this one, in any order.
     """
 
     targets: tuple[str, ...]
@@ -41,12 +43,12 @@ class BuildStep:
 
     @property
     def works(self) -> bool:
-        """Whether it is an instruction that makes something, not one that loads or exports."""
+        """Whether it is an instruction that adds to the image, not one that loads or exports."""
         return self.instruction.startswith(("RUN ", "COPY ", "ADD ", "WORKDIR "))
 
     @property
     def stores(self) -> bool:
-        """Whether it makes an image of what was built: the last step of each that is wanted."""
+        """Whether it exports the built image: the last step of each requested target."""
         return self.instruction.startswith("exporting to ")
 
     @property
@@ -54,33 +56,52 @@ class BuildStep:
         return "uv pip install" in self.text or "pip wheel" in self.text
 
     @property
-    def doing(self) -> str:
+    def description(self) -> str:
         """What it does, in a few words for people."""
-        file = _FILE.search(self.text)
         if self.installs:
-            what = file[1] if file else "packages"
-            return f"building the wheels of {what}" if "pip wheel" in self.text else f"installing {what}"
+            return self._describe_install()
         if self.instruction.startswith(("COPY ", "ADD ")):
-            words = [word for word in self.instruction.split()[1:-1] if not word.startswith(("--", "<<"))]
-            return f"copying {' '.join(words) or self.instruction.split()[-1]}"
-        for pattern, text in _WORDS:
-            if (found := pattern.search(self.instruction)) is not None:
-                return text.format(found[found.lastindex or 0])
-        line = self.instruction.splitlines()[0] if self.instruction else "a step"
-        return line if len(line) <= 70 else f"{line[:69]}…"
+            return self._describe_copy()
+        for pattern, words in _DESCRIPTIONS:
+            found = pattern.search(self.instruction)
+            if found is not None:
+                return words.format(found[found.lastindex or 0])
+        return self._first_line()
+
+    def _describe_install(self) -> str:
+        file = _FILE.search(self.text)
+        packages = file[1] if file else "packages"
+        if "pip wheel" in self.text:
+            return f"building the wheels of {packages}"
+        return f"installing {packages}"
+
+    def _describe_copy(self) -> str:
+        words = self.instruction.split()
+        # The destination comes last; options and here-documents are not paths.
+        sources = [word for word in words[1:-1] if not word.startswith(("--", "<<"))]
+        return f"copying {' '.join(sources) or words[-1]}"
+
+    def _first_line(self) -> str:
+        if not self.instruction:
+            return "a step"
+        line = self.instruction.splitlines()[0]
+        return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
 
 
 def owner(step: BuildStep, images: Mapping[str, str]) -> str:
-    """The image that has the step as its own; empty where none does.
+    """The image that a step belongs to; empty if none.
 
-    ``images`` says which image a bake target is of, the lower ones first: those on top of it name the step too.
+    ``images`` maps bake targets to images, bases first: images built on them report the same step.
     """
-    return next((image for target, image in images.items() if target in step.targets), "")
+    for target, image in images.items():
+        if target in step.targets:
+            return image
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What is to be told of a running build: what it is at now, or (``stays``) a line for the record."""
+    """One message about a running build: its current activity, or (``stays``) a line for the log."""
 
     text: str
     stays: bool = False

@@ -1,4 +1,4 @@
-"""What `docker buildx inspect` says of a builder. It has no JSON."""
+"""Parse the output of `docker buildx inspect`, which has no JSON format."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ _FAULT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """A builder. ``context`` is the Docker context whose engine it is, where its driver is ``docker``: such a builder
-    has the engine's own images; any other has none, and what it builds is loaded into an engine or pushed.
+    """A builder. ``context`` is the Docker context of its engine, if its driver is ``docker``.
+
+    Such a builder shares the engine's images. Any other has none, and its results are loaded into an engine or pushed.
     """
 
     driver: str
@@ -23,13 +24,16 @@ class Builder:
 
 
 def parse_builder(text: str) -> Builder:
-    driver, endpoint = _value("Driver", text), _value("Endpoint", text)
-    fault = _FAULT.search(text)
-    said = fault[1] if fault else None
-    # A container or a pod that is inactive is started by the build; a remote BuildKit is there or is not.
+    """Parse what `docker buildx inspect` prints."""
+    driver = _value("Driver", text)
+    endpoint = _value("Endpoint", text)
+    found = _FAULT.search(text)
+    fault = found[1] if found else None
+    # A build starts an inactive container or pod, but not a remote BuildKit.
     if driver == "remote" and _value("Status", text) == "inactive":
-        said = f"nothing answers at {endpoint}"
-    return Builder(driver, (endpoint or None) if driver == "docker" else None, said)
+        fault = f"nothing answers at {endpoint}"
+    context = endpoint if driver == "docker" and endpoint else None
+    return Builder(driver, context, fault)
 
 
 def _value(name: str, text: str) -> str:

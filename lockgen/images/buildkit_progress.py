@@ -1,4 +1,8 @@
-"""BuildKit's own progress (`--progress=rawjson`) as steps. Its objects may be a line each or spread over many."""
+"""Parse BuildKit's progress (`--progress=rawjson`) into steps and messages.
+
+BuildKit prints one JSON object a message, on one line or spread over many. A message updates vertices (steps) and
+appends to their logs. Other text on the same stream is bake's own output.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import base64
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -14,83 +19,112 @@ from lockgen.images.build_model import BuildStep, News, owner
 _NAMED = re.compile(r"\[([a-zA-Z0-9_-]+)(?: ([^\]]*))?\] (.*)", re.DOTALL)
 _FRACTION = re.compile(r"\.(\d{1,6})\d*")
 _LONG = 5.0
-"""Seconds from which on a step has a line of its own in the record."""
+"""Seconds from which a step gets a line of its own in the log."""
+_SHOWN = 2
+"""The most steps that the line of current activity names."""
+
+
+@dataclass
+class _Vertex:
+    """What BuildKit has reported so far about one step."""
+
+    names: list[str] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def update(self, values: Mapping[str, Any]) -> None:
+        self.values.update(values)
+        # Each image that shares the step reports it under its own name.
+        name = str(values.get("name", ""))
+        if name not in self.names:
+            self.names.append(name)
+
+    @property
+    def started(self) -> bool:
+        return "started" in self.values
+
+    @property
+    def completed(self) -> bool:
+        return "completed" in self.values
+
+    @property
+    def running(self) -> bool:
+        return self.started and not self.completed
+
+    def step(self) -> BuildStep:
+        matches = [_NAMED.match(name) for name in self.names]
+        # A dict drops duplicates and keeps the order.
+        targets = dict.fromkeys(match[1] for match in matches if match is not None)
+        error = self.values.get("error")
+        return BuildStep(
+            targets=tuple(targets),
+            text=self.names[0],
+            cached=bool(self.values.get("cached")),
+            seconds=self._seconds(),
+            error=str(error) if error else None,
+        )
+
+    def _seconds(self) -> float:
+        if not (self.started and self.completed):
+            return 0.0
+        taken = _time(self.values["completed"]) - _time(self.values["started"])
+        # The builder's clock may be set back during a step.
+        return max(0.0, taken.total_seconds())
 
 
 class ProgressReader:
-    """Takes stderr as it comes; knows every step so far, and the text that was no progress.
+    """Reads stderr of a build piece by piece; knows every step so far, and the text that was not progress.
 
-    ``images`` says which image a bake target is of, as people call it, the lower ones first.
+    ``images`` maps bake targets to the images that they belong to, bases first.
     """
 
     def __init__(self, images: Mapping[str, str]) -> None:
         self._images = images
         self._pending = ""
-        self._vertices: dict[str, dict[str, Any]] = {}
+        self._vertices: dict[str, _Vertex] = {}
         self._logs: dict[str, list[str]] = {}
         self._announced: set[str] = set()
-        self._told = ""
+        self._last_activity = ""
         self.rest: list[str] = []
         self._decoder = json.JSONDecoder()
 
     def feed(self, text: str) -> list[News]:
-        """Takes a piece; answers what is to be told."""
+        """Read one line; return the messages that follow from it."""
         news: list[News] = []
         for message in self._messages(text):
-            for vertex in message.get("vertexes") or ():
-                news += self._take(vertex)
+            for values in message.get("vertexes") or ():
+                news += self._update(values)
             for log in message.get("logs") or ():
-                data = base64.b64decode(log.get("data") or "").decode("utf-8", "replace")
-                self._logs.setdefault(str(log.get("vertex")), []).append(data)
-            now = self._now()
-            if now and now != self._told:
-                news.append(News(now))
-                self._told = now
+                self._append_log(log)
+            activity = self._activity()
+            if activity and activity != self._last_activity:
+                news.append(News(activity))
+                self._last_activity = activity
         return news
 
+    def steps(self) -> list[BuildStep]:
+        """Every step that ended, in no particular order."""
+        return [vertex.step() for vertex in self._vertices.values() if vertex.completed]
+
+    def failures(self) -> list[tuple[BuildStep, str]]:
+        """The steps that failed, with their output."""
+        found = []
+        for digest, vertex in self._vertices.items():
+            if vertex.values.get("error"):
+                output = "".join(self._logs.get(digest, []))
+                found.append((vertex.step(), output))
+        return found
+
     def image(self, step: BuildStep) -> str:
-        """The image that a step is of, as people call it; empty where it is of none."""
+        """The image that a step belongs to; empty if none."""
         return owner(step, self._images)
-
-    def _take(self, vertex: dict[str, Any]) -> Iterator[News]:
-        """Notes what one message says of a vertex. Each image that shares it names it anew, in any order."""
-        known = self._vertices.setdefault(str(vertex.get("digest")), {"names": []})
-        over = "completed" in known
-        known.update(vertex)
-        if (name := str(vertex.get("name", ""))) not in known["names"]:
-            known["names"].append(name)
-        step = _step(known)
-        image = self.image(step)
-        # The stages that an image takes from (their targets begin with _) are stored as well.
-        stored = step.stores and not step.target.startswith("_") and not step.error
-        if image and stored and "completed" in known and not over:
-            yield News(f"built {image}", stays=True)
-        if not step.works or step.cached or not image or "started" not in known:
-            return
-        if image not in self._announced:
-            self._announced.add(image)
-            yield News(f"building {image}", stays=True)
-        if "completed" in known and not over and step.seconds >= _LONG and not step.error:
-            yield News(f"{image}: {step.doing} took {step.seconds:.0f} s", stays=True)
-
-    def _now(self) -> str:
-        """What runs, the longest running first; an instruction says more than a transfer."""
-        running = [v for v in self._vertices.values() if "started" in v and "completed" not in v and v["names"]]
-        running.sort(key=lambda v: (not _step(v).works, str(v["started"])))
-        told = list(dict.fromkeys(self._told_of(_step(v)) for v in running))
-        more = f" (and {len(told) - 2} more)" if len(told) > 2 else ""
-        return "; ".join(told[:2]) + more
-
-    def _told_of(self, step: BuildStep) -> str:
-        image = self.image(step)
-        return f"{image}: {step.doing}" if image else step.doing
 
     def _messages(self, text: str) -> Iterator[dict[str, Any]]:
         if not self._pending and not text.startswith("{"):
             self.rest.append(text)
             return
         self._pending += text
-        if not text.startswith("}") and not text.startswith("{"):
+        # Only a line that begins with a brace can end an object: parsing at every line would be quadratic.
+        if not text.startswith(("}", "{")):
             return
         try:
             message, end = self._decoder.raw_decode(self._pending)
@@ -100,32 +134,56 @@ class ProgressReader:
         if isinstance(message, dict):
             yield message
 
-    def steps(self) -> list[BuildStep]:
-        """Every step that ended, in no order that means anything."""
-        return [_step(vertex) for vertex in self._vertices.values() if "completed" in vertex]
+    def _append_log(self, log: Mapping[str, Any]) -> None:
+        output = base64.b64decode(log.get("data") or "").decode("utf-8", "replace")
+        self._logs.setdefault(str(log.get("vertex")), []).append(output)
 
-    def failures(self) -> list[tuple[BuildStep, str]]:
-        """The steps that failed, with what they had said."""
-        return [
-            (_step(vertex), "".join(self._logs.get(digest, [])))
-            for digest, vertex in self._vertices.items()
-            if vertex.get("error")
-        ]
+    def _update(self, values: Mapping[str, Any]) -> Iterator[News]:
+        """Record what one message reports about a vertex."""
+        vertex = self._vertices.setdefault(str(values.get("digest")), _Vertex())
+        was_completed = vertex.completed
+        vertex.update(values)
+        step = vertex.step()
+        image = self.image(step)
+        if not image:
+            return
+        just_succeeded = vertex.completed and not was_completed and not step.error
+        # Stages that an image copies from are exported too; their targets begin with _.
+        is_image = step.stores and not step.target.startswith("_")
+        if is_image and just_succeeded:
+            yield News(f"built {image}", stays=True)
+        if not step.works or step.cached or not vertex.started:
+            return
+        if image not in self._announced:
+            self._announced.add(image)
+            yield News(f"building {image}", stays=True)
+        if just_succeeded and step.seconds >= _LONG:
+            yield News(f"{image}: {step.description} took {step.seconds:.0f} s", stays=True)
+
+    def _activity(self) -> str:
+        """What runs now, the longest running step first; instructions come before transfers."""
+        running = [vertex for vertex in self._vertices.values() if vertex.running]
+        running.sort(key=_activity_order)
+        described = dict.fromkeys(self._describe(vertex.step()) for vertex in running)
+        shown = "; ".join(list(described)[:_SHOWN])
+        if len(described) > _SHOWN:
+            return f"{shown} (and {len(described) - _SHOWN} more)"
+        return shown
+
+    def _describe(self, step: BuildStep) -> str:
+        image = self.image(step)
+        return f"{image}: {step.description}" if image else step.description
 
 
-def _step(vertex: dict[str, Any]) -> BuildStep:
-    names = vertex["names"]
-    found = [named[1] for name in names if (named := _NAMED.match(name)) is not None]
-    seconds = 0.0
-    if "started" in vertex and "completed" in vertex:
-        seconds = max(0.0, (_time(vertex["completed"]) - _time(vertex["started"])).total_seconds())
-    error = vertex.get("error")
-    cached = bool(vertex.get("cached"))
-    return BuildStep(tuple(dict.fromkeys(found)), names[0], cached, seconds, str(error) if error else None)
+def _activity_order(vertex: _Vertex) -> tuple[bool, str]:
+    return not vertex.step().works, str(vertex.values["started"])
 
 
 def _time(text: str) -> datetime:
-    """RFC 3339 with nanoseconds, which fromisoformat does not take."""
-    return datetime.fromisoformat(
-        _FRACTION.sub(lambda found: "." + found[1].ljust(6, "0"), text.replace("Z", "+00:00"))
-    )
+    """Parse a timestamp of RFC 3339. BuildKit writes nanoseconds, of which a datetime keeps the microseconds."""
+    with_offset = text.replace("Z", "+00:00")
+    return datetime.fromisoformat(_FRACTION.sub(_microseconds, with_offset))
+
+
+def _microseconds(found: re.Match[str]) -> str:
+    return "." + found[1].ljust(6, "0")

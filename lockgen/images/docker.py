@@ -1,70 +1,66 @@
-"""The engine: docker, buildx and bake, by their command line. What the user set up (contexts, DOCKER_HOST) holds."""
+"""The Docker engine, buildx and bake, through their command line.
+
+So the user's own settings (contexts, DOCKER_HOST, credential helpers) apply.
+"""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lockgen.core.ports import Progress
-from lockgen.errors import Fault, ToolFailed
+from lockgen.errors import ToolFailed
+from lockgen.images.build_faults import faults_of, is_glitch
 from lockgen.images.build_model import BuildStep
 from lockgen.images.builder_reader import Builder, parse_builder
 from lockgen.images.buildkit_progress import ProgressReader
 from lockgen.io.process import Finished, run, stream
 
 _TIMEOUT = 120.0
-_HASH = re.compile(r"[Hh]ash mismatch for `?([^`\s]+)`?|THESE PACKAGES DO NOT MATCH THE HASHES")
-_PIP_HASH = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*==\S+) from ", re.MULTILINE)
-_FILE = re.compile(r"source=(docker/\S+?),")
-_MISSING = re.compile(r"failed to resolve source metadata for (\S+?):? |pull access denied for (\S+),|(\S+): not found")
-
-_LOST = re.compile(
-    r"closing transport|connection refused|EOF|Cannot connect|connection reset|error reading from server|broken pipe"
-)
-_GONE = "the engine went away while it built"
-_GLITCH = "only one connection allowed"
-"""What BuildKit says where two of its own calls open one session at once. Nothing is wrong with the build."""
+_ATTEMPTS = 2
 _CURRENT = Builder("docker", None, None)
 
 
 @dataclass(frozen=True)
 class Docker:
-    """One engine. ``name`` is a buildx builder, or a context as one; None is the current one."""
+    """One engine. ``name`` is a buildx builder, or a Docker context used as one; None is the current one."""
 
     root: Path
     name: str | None = None
     builder: Builder = _CURRENT
 
     def required(self) -> Docker:
-        """The same with what its builder is.
+        """The same engine, with the properties of its builder.
 
         Raises:
-            ToolFailed: there is no docker, no buildx, or no engine behind them.
+            ToolFailed: docker or buildx is missing, or no engine answers.
         """
         if self._docker("buildx", "version").code:
-            raise ToolFailed("docker has no buildx", hint="install the docker-buildx plugin: bake builds the images")
+            raise ToolFailed(
+                "docker has no buildx plugin",
+                hint="install docker-buildx-plugin: lockgen builds images with `docker buildx bake`",
+            )
         inspected = self._docker("buildx", "inspect", *([self.name] if self.name else []))
         if inspected.code:
             raise ToolFailed(
-                f"no builder {self.name!r}" if self.name else "no builder answers",
+                f"there is no builder {self.name!r}" if self.name else "no builder answers",
                 reason=inspected.last_lines(),
-                hint="see `docker buildx ls`",
+                hint="list the builders with `docker buildx ls`",
             )
         builder = parse_builder(inspected.stdout)
         if builder.fault:
             raise ToolFailed(
                 "the engine does not answer",
                 reason=builder.fault,
-                hint="start it, or name another: --builder, DOCKER_HOST",
+                hint="start it, or choose another one with --builder or DOCKER_HOST",
             )
         return replace(self, builder=builder)
 
     @property
     def builds_here(self) -> bool:
-        """Whether what is built is an image of the engine by itself."""
+        """Whether a finished build is an image of the engine, without loading it."""
         return self.builder.driver == "docker"
 
     def bake(
@@ -75,68 +71,82 @@ class Docker:
         images: Mapping[str, str],
         progress: Progress,
     ) -> list[BuildStep]:
-        """Builds; answers every step that there was. ``images`` says which image a target is of.
+        """Build with bake, and return every step. ``images`` maps bake targets to images.
 
         Raises:
-            ToolFailed: with a fault that says what failed in which image.
+            ToolFailed: with a fault for each step that failed.
         """
-        # buildx inspects a context by its name, and refuses to build with it by its name.
-        context = self._context
-        command = ["docker", *context, "buildx", "bake", "--progress=rawjson"]
-        command += ["--builder", self.name] if self.name and not context else []
-        for file in files:
-            command += ["--file", str(file)]
-        command += arguments
+        command = self._bake_command(files, arguments)
         faults = []
-        for _ in range(2):
+        for _ in range(_ATTEMPTS):
             reader = ProgressReader(images)
-            done = stream(command, cwd=self.root, env=env, each=_telling(reader, progress))
+            done = stream(command, cwd=self.root, env=env, each=_reporter(reader, progress))
             if not done.code:
                 return reader.steps()
-            faults = _faults(reader, done)
-            if not any(_GLITCH in (fault.reason or "") for fault in faults):
+            faults = faults_of(reader)
+            if not is_glitch(faults):
                 break
-            progress.note("the engine refused a connection of its own: building once more")
+            progress.note("BuildKit refused an internal connection; retrying the build")
         raise ToolFailed.of(faults)
 
+    def _bake_command(self, files: Sequence[Path], arguments: Sequence[str]) -> list[str]:
+        command = ["docker", *self._context, "buildx", "bake", "--progress=rawjson"]
+        # buildx inspects a context under its name, but refuses to build with it under that name.
+        if self.name and not self._context:
+            command += ["--builder", self.name]
+        for file in files:
+            command += ["--file", str(file)]
+        return [*command, *arguments]
+
     def size(self, reference: str) -> int | None:
-        """The bytes of an image on this engine; None where it has none of that name."""
+        """The size of an image on this engine, in bytes; None if there is no such image."""
         found = self._engine("image", "inspect", "--format", "{{.Size}}", reference)
         return int(found.stdout) if not found.code else None
 
     def digest(self, reference: str) -> str | None:
-        """The digest that a registry knows ``reference`` by; of an image that only the engine has, its id."""
+        """The digest of ``reference`` in its registry; for an image that exists only on the engine, its id."""
         if "@" in reference:
             return reference.partition("@")[2]
-        if self.builds_here:  # a builder elsewhere does not see this engine's images
-            found = self._engine("image", "inspect", "--format", "{{json .RepoDigests}} {{.Id}}", reference)
-            if not found.code:
-                digests, identity = found.stdout.strip().rsplit(" ", 1)
-                known = json.loads(digests) or []
-                return str(known[0]).partition("@")[2] if known else identity
+        if self.builds_here:  # a builder outside the engine does not see the engine's images
+            digest = self._local_digest(reference)
+            if digest is not None:
+                return digest
+        return self._remote_digest(reference)
+
+    def _local_digest(self, reference: str) -> str | None:
+        found = self._engine("image", "inspect", "--format", "{{json .RepoDigests}} {{.Id}}", reference)
+        if found.code:
+            return None
+        digests, identity = found.stdout.strip().rsplit(" ", 1)
+        known = json.loads(digests) or []
+        return str(known[0]).partition("@")[2] if known else identity
+
+    def _remote_digest(self, reference: str) -> str | None:
         found = self._docker("buildx", "imagetools", "inspect", "--format", "{{json .Manifest.Digest}}", reference)
         return str(json.loads(found.stdout)) if not found.code else None
 
     def run(self, reference: str, *arguments: str, entrypoint: str | None = None, timeout: float = 600) -> Finished:
-        """Runs an image once, without a network."""
+        """Run an image once, without a network. ``timeout`` is in seconds."""
         command = ["docker", "run", "--rm", "--network", "none"]
         command += ["--entrypoint", entrypoint] if entrypoint else []
         return run([*command, reference, *arguments], cwd=self.root, timeout=timeout)
 
     def config(self, reference: str) -> dict[str, object] | None:
-        """`docker image inspect`; None where there is no such image."""
+        """The output of `docker image inspect`; None if there is no such image."""
         found = self._docker("image", "inspect", reference)
         return dict(json.loads(found.stdout)[0]) if not found.code else None
 
     def layers(self, reference: str) -> list[str]:
-        """The digests of an image's layers, from the bottom up; none where the engine has no such image."""
+        """The digests of an image's layers, from the bottom up; empty if the engine has no such image."""
         found = self._docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", reference)
         return list(json.loads(found.stdout) or []) if not found.code else []
 
     @property
     def _context(self) -> list[str]:
-        """The option for the engine that has what was built, where that is not the current one."""
-        return ["--context", self.builder.context] if self.name and self.builder.context else []
+        """The option that selects the engine with the built images, if that is not the current one."""
+        if self.name and self.builder.context:
+            return ["--context", self.builder.context]
+        return []
 
     def _engine(self, *arguments: str) -> Finished:
         return self._docker(*self._context, *arguments)
@@ -145,43 +155,14 @@ class Docker:
         return run(["docker", *arguments], cwd=self.root, timeout=_TIMEOUT)
 
 
-def _telling(reader: ProgressReader, progress: Progress) -> Callable[[str], None]:
-    def each(line: str) -> None:
+def _reporter(reader: ProgressReader, progress: Progress) -> Callable[[str], None]:
+    """A function that passes each line of bake's stderr on as messages."""
+
+    def report(line: str) -> None:
         for news in reader.feed(line):
-            (progress.note if news.stays else progress.step)(news.text)
+            if news.stays:
+                progress.note(news.text)
+            else:
+                progress.step(news.text)
 
-    return each
-
-
-def _faults(reader: ProgressReader, done: Finished) -> list[Fault]:
-    failures = [(step, said) for step, said in reader.failures() if "context canceled" not in (step.error or "")]
-    faults = [_fault(step, said, reader.image(step) or step.target or "the build") for step, said in failures]
-    if not faults:
-        text = "".join(reader.rest)
-        faults = [_fault(BuildStep((), "bake", False, 0.0, text), "", "the build")]
-    gone = [fault for fault in faults if fault.message == _GONE]
-    return gone[:1] or list(dict.fromkeys(faults))
-
-
-def _fault(step: BuildStep, said: str, image: str) -> Fault:
-    """What a failed step says, in the words of images and layers."""
-    # The whole script of the step stands in the error: what it said is the better reason.
-    error = re.sub(r'process ".*" did not', "it did not", step.error or "", flags=re.DOTALL)
-    reason = "\n".join((said.strip() or error.strip()).splitlines()[-30:])
-    layer = _FILE.search(step.text)
-    if (mismatch := _HASH.search(said)) is not None:
-        named = mismatch[1] or ", ".join(_PIP_HASH.findall(said)) or "a file"
-        where = f" in the layer of {layer[1]}" if layer else ""
-        hint = "the index or the wheelhouse serves other bytes than the lock's: do not build with them"
-        return Fault(f"{image}: hash mismatch of {named}{where}", reason=reason, hint=hint)
-    if re.search("no space left", said + error, re.IGNORECASE):
-        where = f", in the layer of {layer[1]}" if layer else ""
-        hint = "docker system df; docker builder prune"
-        return Fault(f"{image}: the engine's disk is full{where}", reason=reason, hint=hint)
-    if (missing := _MISSING.search(error)) is not None and ("not found" in error or "denied" in error):
-        name = next(part for part in missing.groups() if part)
-        hint = "check `from` in versions.toml, or name one that is there: lockgen build --base NAME=OTHER"
-        return Fault(f"{image}: base image {name} was not found", reason=reason, hint=hint)
-    if _LOST.search(error):
-        return Fault(_GONE, reason=reason, hint="start it again: what is built is cached")
-    return Fault(f"{image}: {step.doing} failed", reason=reason)
+    return report

@@ -1,4 +1,4 @@
-"""`lockgen inspect`: what the layers of any image do to one another."""
+"""`lockgen inspect`: find packages duplicated or overwritten across the layers of any image."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import click
 from lockgen.core.ports import Progress
 from lockgen.core.text_table import megabytes, table
 from lockgen.errors import Exit
-from lockgen.images.inspection import wasted
-from lockgen.images.layer_model import LayeredImage, Waste
+from lockgen.images.layer_model import Layer, LayeredImage, Waste
 from lockgen.images.layer_source import read_image
+from lockgen.images.layer_waste import wasted
+
+_LONGEST = 70
+"""The most characters of an instruction that the table of layers shows."""
 
 
 def run(root: Path, name: str, progress: Progress, *, as_json: bool) -> int:
-    """Prints what lies in layers for nothing; Exit.FOUND where anything does.
+    """Print the layers and their wasted packages; return Exit.FOUND where there are any.
 
     Raises:
         LockgenError: there is no such image, or it cannot be read.
@@ -38,39 +41,47 @@ def _data(image: LayeredImage, found: list[Waste]) -> dict[str, object]:
     ]
     rows = [
         {
-            "package": w.package,
-            "version": w.version,
-            "now": w.now,
-            "layer": w.layer,
-            "by": w.by,
-            "kind": w.kind,
-            "bytes": w.bytes,
+            "package": waste.package,
+            "version": waste.version,
+            "now": waste.now,
+            "layer": waste.layer,
+            "by": waste.by,
+            "kind": waste.kind,
+            "bytes": waste.bytes,
         }
-        for w in found
+        for waste in found
     ]
-    return {"format": 1, "image": image.name, "layers": layers, "wasted": rows, "bytes": sum(w.bytes for w in found)}
+    total = sum(waste.bytes for waste in found)
+    return {"format": 1, "image": image.name, "layers": layers, "wasted": rows, "bytes": total}
 
 
 def _text(image: LayeredImage, found: list[Waste]) -> str:
-    layers = [
-        [f"{number} {_said(layer.created_by)}", megabytes(layer.size), str(len(layer.records) or "")]
-        for number, layer in enumerate(image.layers, 1)
-    ]
-    lines = [table(["layer", "size", "packages"], layers), ""]
+    rows = [_layer_row(number, layer) for number, layer in enumerate(image.layers, 1)]
+    layers = table(["layer", "size", "packages"], rows)
+    return f"{layers}\n\n{_waste_text(found)}"
+
+
+def _waste_text(found: list[Waste]) -> str:
     if not found:
-        return "\n".join([*lines, "no package is installed twice, replaced or deleted in an upper layer"])
-    largest = sorted(found, key=lambda w: (-w.bytes, w))
+        return "no package is installed twice, replaced or deleted in an upper layer"
+    # The most bytes first; ties only need an order that is the same every time.
+    largest = sorted(found, key=lambda waste: (-waste.bytes, waste))
     rows = [[_sentence(waste), megabytes(waste.bytes)] for waste in largest]
     total = sum(waste.bytes for waste in found)
-    return "\n".join([*lines, table(["package", "wasted"], rows), f"{megabytes(total)} in {len(found)} places"])
+    return f"{table(['package', 'wasted'], rows)}\n{megabytes(total)} in {len(found)} places"
+
+
+def _layer_row(number: int, layer: Layer) -> list[str]:
+    # Legacy builders record each instruction with the shell that ran it.
+    instruction = " ".join(layer.created_by.replace("/bin/sh -c", "").split())
+    packages = str(len(layer.records) or "")
+    return [f"{number} {instruction[:_LONGEST]}", megabytes(layer.size), packages]
 
 
 def _sentence(waste: Waste) -> str:
-    what = {"twice": f"{waste.now} lies elsewhere too, in", "deleted": "deleted in"}
-    end = what.get(waste.kind, f"replaced by {waste.now or 'others'} in")
-    return f"{waste.package} {waste.version} in layer {waste.layer}: {end} layer {waste.by}"
-
-
-def _said(created_by: str) -> str:
-    text = " ".join(created_by.replace("/bin/sh -c", "").split())
-    return text[:70]
+    change = {
+        "twice": f"another copy, {waste.now}, is in",
+        "deleted": "deleted in",
+        "replaced": f"replaced by {waste.now or 'other packages'} in",
+    }
+    return f"{waste.package} {waste.version} in layer {waste.layer}: {change[waste.kind]} layer {waste.by}"

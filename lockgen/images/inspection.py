@@ -1,38 +1,66 @@
-"""What an image's layers do to one another: packages installed twice, replaced or deleted, and the bytes that costs."""
+"""Inspect what an image's layers contain: installed packages, unmet requirements, and duplicated or overwritten files.
+
+Layers are read like a union file system reads them: from the bottom up, an upper layer replaces files of the same path
+and hides files by whiteouts (see `Layer`).
+"""
 
 from __future__ import annotations
 
 import posixpath
 import re
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
 
 from lockgen.core.target import Target
-from lockgen.images.layer_model import Layer, LayeredImage, Waste
-
-Held = tuple[str, str]
-"""A package's canonical name and its version."""
+from lockgen.images.layer_model import Layer, LayeredImage
 
 _VENDORED = re.compile(r"(?:site|dist)-packages/.+/[^/]+\.dist-info$")
 _DIST = re.compile(r"([A-Za-z0-9][A-Za-z0-9._]*)-([^-/]+)\.dist-info$")
 
 
-def dist_of(folder: str) -> Held | None:
-    """Name and version from the name of a .dist-info folder."""
+class InstalledPackage(NamedTuple):
+    """A package's canonical name and its version, as its .dist-info folder spells it."""
+
+    name: str
+    version: str
+
+
+class SharedFile(NamedTuple):
+    """A package's file that is in two layers, by their numbers (from 1)."""
+
+    path: str
+    first: int
+    second: int
+
+
+def parse_dist_info(folder: str) -> InstalledPackage | None:
+    """The package that a .dist-info folder describes, from the folder's name; None for any other folder."""
     found = _DIST.search(posixpath.basename(folder))
-    return (re.sub(r"[-_.]+", "-", found[1]).lower(), found[2]) if found else None
+    if found is None:
+        return None
+    name = re.sub(r"[-_.]+", "-", found[1]).lower()
+    return InstalledPackage(name, found[2])
 
 
-def owners_of(layer: Layer) -> dict[str, Held]:
-    """Path to the package that brings it, of all files that a RECORD of this layer lists, and of their bytecode."""
-    owners: dict[str, Held] = {}
+def package_of(folder: str) -> InstalledPackage | None:
+    """As `parse_dist_info`; None also for a copy inside another package (setuptools/_vendor), which is part of that."""
+    if _VENDORED.search(folder) is not None:
+        return None
+    return parse_dist_info(folder)
+
+
+def owners_of(layer: Layer) -> dict[str, InstalledPackage]:
+    """Path to the package that installs it, for all files in this layer's RECORDs, and for their bytecode."""
+    owners: dict[str, InstalledPackage] = {}
     for folder, paths in layer.records.items():
-        held = dist_of(folder)
-        if held is not None and not _is_vendored(folder):
-            owners |= dict.fromkeys(paths, held)
+        package = package_of(folder)
+        if package is not None:
+            owners |= dict.fromkeys(paths, package)
+    # Bytecode that was compiled after the installation is in no RECORD.
     for path in layer.files.keys() - owners.keys():
         source = _source_of(path)
         if source in owners:
@@ -41,159 +69,111 @@ def owners_of(layer: Layer) -> dict[str, Held]:
 
 
 def _source_of(path: str) -> str | None:
+    """The module that a file in __pycache__ was compiled from."""
     folder, name = posixpath.split(path)
     if not name.endswith(".pyc") or posixpath.basename(folder) != "__pycache__":
         return None
-    return posixpath.join(posixpath.dirname(folder), f"{name.split('.')[0]}.py")
+    module = name.split(".")[0]
+    return posixpath.join(posixpath.dirname(folder), f"{module}.py")
 
 
 def installed(image: LayeredImage) -> dict[str, dict[str, str]]:
-    """What the image holds in the end: each folder with distributions, and name to version in it.
-
-    What a package brings inside itself (setuptools/_vendor) is that package's own, and no distribution of the folder.
-    """
+    """The distributions in the final image: folder to name to version."""
     found: dict[str, dict[str, str]] = {}
-    for folder in sorted(_final(image)):
-        if (held := dist_of(folder)) is not None and not _is_vendored(folder):
-            found.setdefault(posixpath.dirname(folder), {})[held[0]] = held[1]
+    for folder in sorted(_final_records(image)):
+        package = package_of(folder)
+        if package is not None:
+            site = found.setdefault(posixpath.dirname(folder), {})
+            site[package.name] = package.version
     return found
+
+
+def _final_records(image: LayeredImage) -> set[str]:
+    """The .dist-info folders of the final image."""
+    folders: set[str] = set()
+    for layer in image.layers:
+        folders.difference_update(hidden_paths(folders, layer))
+        folders.update(layer.records)
+    return folders
 
 
 def present(image: LayeredImage) -> set[str]:
-    """The files that are still there when all layers lie upon one another."""
+    """The files of the final image."""
     files: set[str] = set()
     for layer in image.layers:
-        files = files.difference(_hidden_paths(dict.fromkeys(files), layer)) | layer.files.keys()
+        # A layer's whiteouts hide lower files only, so its own come after.
+        files.difference_update(hidden_paths(files, layer))
+        files.update(layer.files)
     return files
 
 
-def _is_vendored(folder: str) -> bool:
-    return _VENDORED.search(folder) is not None
-
-
-def broken(image: LayeredImage, target: Target, site: str) -> list[str]:
-    """What `pip check` would say of the environment under ``site``: a need that is missing, or not met."""
-    requires: dict[Held, tuple[str, ...]] = {}
+def unmet_requirements(image: LayeredImage, target: Target, site: str) -> list[str]:
+    """What `pip check` would report for the environment under ``site``: requirements that are missing or not met."""
+    requires: dict[InstalledPackage, tuple[str, ...]] = {}
     for layer in image.layers:
         for folder, lines in layer.requires.items():
-            held = dist_of(folder)
-            if held is not None and folder.startswith(site) and not _is_vendored(folder):
-                requires[held] = lines
-    there = {
-        name: v for folder, held in installed(image).items() if folder.startswith(site) for name, v in held.items()
-    }
+            package = package_of(folder)
+            if package is not None and folder.startswith(site):
+                requires[package] = lines
+    versions: dict[str, str] = {}
+    for folder, packages in installed(image).items():
+        if folder.startswith(site):
+            versions.update(packages)
     found = []
-    for (name, version), lines in sorted(requires.items()):
-        if there.get(name) == version:
-            found += [
-                f"{name} {version} {fault}" for line in lines if (fault := _unmet(line, target, there)) is not None
-            ]
+    for package, lines in sorted(requires.items()):
+        # METADATA in a lower layer may be of a version that an upper layer replaced.
+        if versions.get(package.name) == package.version:
+            problems = (_unmet(line, target, versions) for line in lines)
+            found += [f"{package.name} {package.version} {problem}" for problem in problems if problem]
     return found
 
 
-def _unmet(line: str, target: Target, there: Mapping[str, str]) -> str | None:
+def _unmet(line: str, target: Target, versions: Mapping[str, str]) -> str | None:
+    """Why the requirement ``line`` is not met; None if it is met or unreadable (pip, too, ignores old metadata)."""
     try:
-        need = Requirement(line)
-        if not target.holds(need.marker):
+        requirement = Requirement(line)
+        if not target.holds(requirement.marker):
             return None
-        have = there.get(canonicalize_name(need.name))
-        if have is None:
-            return f"requires {need.name}, which is not installed"
-        met = need.specifier.contains(have.replace("_", "+"), prereleases=True)
-        return None if met else f"requires {need.name}{need.specifier}, and {have} is installed"
+        version = versions.get(canonicalize_name(requirement.name))
+        if version is None:
+            return f"requires {requirement.name}, which is not installed"
+        # A folder's name has _ where the version has +.
+        if requirement.specifier.contains(version.replace("_", "+"), prereleases=True):
+            return None
+        return f"requires {requirement.name}{requirement.specifier}, and {version} is installed"
     except (InvalidRequirement, InvalidVersion):
         return None
 
 
-def _final(image: LayeredImage) -> set[str]:
-    """The .dist-info folders that are still there when all layers lie upon one another."""
-    folders: set[str] = set()
-    for layer in image.layers:
-        folders = {folder for folder in folders if not _hidden(folder, layer)} | set(layer.records)
-    return folders
-
-
-def _hidden(path: str, layer: Layer) -> bool:
-    here = path
-    if path in layer.removed or f"{path}/RECORD" in layer.removed:
-        return True
-    while here:
-        if here in layer.removed or (here in layer.emptied and here != path):
-            return True
-        here = posixpath.dirname(here)
-    return path in layer.emptied
-
-
-def wasted(image: LayeredImage) -> list[Waste]:
-    """Every package whose files lie in a layer for nothing: hidden by a layer above, or a second copy elsewhere."""
-    held: dict[str, tuple[int, int, Held | None]] = {}
-    lost: dict[tuple[Held, int, int, str], int] = {}
-    brought: list[dict[str, str]] = []
-    for number, layer in enumerate(image.layers, 1):
-        owners = owners_of(layer)
-        brought.append(dict(held_now for held_now in map(dist_of, layer.records) if held_now is not None))
-        for path in _hidden_paths(held, layer):
-            _lose(lost, held.pop(path), number, "deleted")
-        for path, size in layer.files.items():
-            if path in held:
-                _lose(lost, held.pop(path), number, "replaced")
-            held[path] = (number, size, owners.get(path))
-    found = []
-    for (package, where, by, kind), size in lost.items():
-        now = brought[by - 1].get(package[0], "")
-        found.append(Waste(*package, where, by, "replaced" if now else kind, size, now))
-    return sorted([*_merged(found), *_twice(held)])
-
-
-def _merged(wastes: Iterable[Waste]) -> list[Waste]:
-    """Deleted and replaced files of one package under one layer are one finding."""
-    sums: dict[tuple[str, str, int, int, str], tuple[str, int]] = {}
-    for waste in wastes:
-        key = (waste.package, waste.version, waste.layer, waste.by, waste.now)
-        kind, size = sums.get(key, (waste.kind, 0))
-        sums[key] = ("replaced" if "replaced" in {kind, waste.kind} and waste.now else kind, size + waste.bytes)
-    return [Waste(p, v, layer, by, kind, size, now) for (p, v, layer, by, now), (kind, size) in sums.items()]
-
-
-def _hidden_paths(held: Mapping[str, object], layer: Layer) -> list[str]:
+def hidden_paths(paths: Iterable[str], layer: Layer) -> list[str]:
+    """Those of ``paths`` in lower layers that ``layer`` hides."""
+    # Most layers hide nothing, and an image has some hundred thousand files.
     if not layer.removed and not layer.emptied:
         return []
-    return [path for path in held if _hidden(path, layer)]
+    return [path for path in paths if _is_hidden(path, layer)]
 
 
-def _lose(lost: dict[tuple[Held, int, int, str], int], was: tuple[int, int, Held | None], by: int, kind: str) -> None:
-    number, size, owner = was
-    if owner is not None:
-        key = (owner, number, by, kind)
-        lost[key] = lost.get(key, 0) + size
+def _is_hidden(path: str, layer: Layer) -> bool:
+    # pip deletes the files of a .dist-info folder one by one.
+    if f"{path}/RECORD" in layer.removed:
+        return True
+    if path in layer.removed or path in layer.emptied:
+        return True
+    folder = posixpath.dirname(path)
+    while folder:
+        if folder in layer.removed or folder in layer.emptied:
+            return True
+        folder = posixpath.dirname(folder)
+    return False
 
 
-def _twice(held: Mapping[str, tuple[int, int, Held | None]]) -> list[Waste]:
-    """Packages that are still there in two places: the smaller copy is one too many."""
-    copies: dict[str, dict[str, tuple[str, int, int]]] = {}
-    for path, (number, size, owner) in held.items():
-        site = re.match(r"(.*?(?:site|dist)-packages)/", path)
-        if owner is not None and site is not None:
-            version, where, total = copies.setdefault(owner[0], {}).get(site[1], (owner[1], number, 0))
-            copies[owner[0]][site[1]] = (version, where, total + size)
-    found = []
-    for name, places in copies.items():
-        ordered = sorted(places.values(), key=lambda place: (place[2], place[1]))
-        for version, where, total in ordered[:-1]:
-            last = ordered[-1]
-            found.append(Waste(name, version, where, last[1], "twice", total, last[0]))
-    return found
-
-
-def shared_files(image: LayeredImage) -> list[tuple[str, int, int]]:
-    """Files of packages that lie in two layers: path, and the two layers' numbers."""
-    seen: dict[str, int] = {}
+def shared_files(image: LayeredImage) -> list[SharedFile]:
+    """The files of packages that are in two layers."""
+    last_seen: dict[str, int] = {}
     found = []
     for number, layer in enumerate(image.layers, 1):
-        owners = owners_of(layer)
-        for path in sorted(layer.files):
-            if path in seen and path in owners:
-                found.append((path, seen[path], number))
-            if path in owners:
-                seen[path] = number
+        for path in sorted(owners_of(layer).keys() & layer.files.keys()):
+            if path in last_seen:
+                found.append(SharedFile(path, last_seen[path], number))
+            last_seen[path] = number
     return found

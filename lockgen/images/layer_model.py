@@ -1,4 +1,4 @@
-"""An image's layers as they lie in its tar files, and what they do to one another."""
+"""The layers of an image as their tar files contain them, and the bytes that layers waste."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 class Layer:
     """One layer. Paths have no leading slash; sizes are bytes of content.
 
-    ``removed`` are paths that a whiteout hides (a folder hides all below it), ``emptied`` folders whose lower content
-    is hidden. ``records`` maps a `.dist-info` folder to the paths that its RECORD lists, resolved, and ``requires`` to
-    the Requires-Dist lines of its METADATA.
+    ``removed`` are paths that a whiteout hides (a folder hides all below it); ``emptied`` are folders whose lower
+    content is hidden. ``records`` maps a `.dist-info` folder to the paths that its RECORD lists, resolved, and
+    ``requires`` maps it to the Requires-Dist lines of its METADATA.
     """
 
     digest: str
@@ -29,7 +29,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class LayeredImage:
-    """An image: its layers from the bottom up, and its config as the registry holds it."""
+    """An image: its layers from the bottom up, and its config as the registry stores it."""
 
     name: str
     layers: tuple[Layer, ...]
@@ -40,10 +40,10 @@ class LayeredImage:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Waste:
-    """Bytes of one package that lie in layer ``layer`` (counted from 1) for nothing.
+    """Bytes of one package in layer ``layer`` (counted from 1) that the final image does not use.
 
-    ``kind``: "replaced" or "deleted" by layer ``by``, or "twice": a second copy elsewhere. ``version`` is what lies in
-    ``layer``, ``now`` what layer ``by`` brings, "" if nothing.
+    ``kind`` is "replaced" or "deleted" (by layer ``by``), or "twice" (a second copy elsewhere). ``version`` is the one
+    in ``layer``; ``now`` is the one that layer ``by`` installs, "" if none.
     """
 
     package: str

@@ -1,4 +1,7 @@
-"""A layer's tar stream to a Layer. Nothing is unpacked; only RECORD files are read."""
+"""Read a layer's tar stream into a Layer, in one pass and without unpacking it.
+
+Of the contents, only the RECORD and METADATA files of packages are read.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import email
 import io
 import posixpath
 import tarfile
+from dataclasses import dataclass, field
 from typing import IO
 
 from lockgen.errors import BadInput
@@ -18,49 +22,79 @@ _LARGEST_RECORD = 64 * 1024 * 1024
 
 
 def read_layer(stream: IO[bytes], digest: str) -> Layer:
-    """Reads a layer, packed or not, from the front to the end.
+    """Read a layer, compressed or not, from start to end.
 
     Raises:
-        BadInput: it is no tar file.
+        BadInput: it is not a tar file.
     """
-    files: dict[str, int] = {}
-    removed: set[str] = set()
-    emptied: set[str] = set()
-    records: dict[str, frozenset[str]] = {}
-    requires: dict[str, tuple[str, ...]] = {}
+    contents = _Contents()
     try:
+        # "r|*" never seeks: the stream may be a pipe or a download.
         with tarfile.open(fileobj=stream, mode="r|*") as archive:
             for member in archive:
-                path = posixpath.normpath("/" + member.name).lstrip("/")
-                folder, name = posixpath.split(path)
-                if name == _OPAQUE:
-                    emptied.add(folder)
-                elif name.startswith(_WHITEOUT):
-                    removed.add(posixpath.join(folder, name.removeprefix(_WHITEOUT)))
-                elif not member.isdir():
-                    # A hard link's content lies where it leads to.
-                    files[path] = member.size if member.isreg() else 0
-                if folder.endswith(".dist-info") and member.isreg() and name in {"RECORD", "METADATA"}:
-                    opened = archive.extractfile(member)
-                    text = opened.read(_LARGEST_RECORD) if opened is not None else b""
-                    if name == "RECORD":
-                        records[folder] = _recorded(text, posixpath.dirname(folder))
-                    else:
-                        requires[folder] = _required(text)
+                contents.add(archive, member)
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise BadInput(f"layer {digest[:19]} is no tar file", reason=str(error)) from error
-    return Layer(digest, files, frozenset(removed), frozenset(emptied), records, requires=requires)
+        raise BadInput(f"layer {digest[:19]} is not a tar file", reason=str(error)) from error
+    return Layer(
+        digest,
+        contents.files,
+        frozenset(contents.removed),
+        frozenset(contents.emptied),
+        contents.records,
+        requires=contents.requires,
+    )
 
 
-def _required(text: bytes) -> tuple[str, ...]:
-    """Requires-Dist, of METADATA that may be old or odd: what an image holds is not to be judged here."""
+@dataclass
+class _Contents:
+    """What a layer contains, member by member; the fields are those of Layer."""
+
+    files: dict[str, int] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)
+    emptied: set[str] = field(default_factory=set)
+    records: dict[str, frozenset[str]] = field(default_factory=dict)
+    requires: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def add(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+        path = posixpath.normpath("/" + member.name).lstrip("/")
+        folder, name = posixpath.split(path)
+        # The opaque marker begins with the prefix of whiteouts too.
+        if name == _OPAQUE:
+            self.emptied.add(folder)
+        elif name.startswith(_WHITEOUT):
+            self.removed.add(posixpath.join(folder, name.removeprefix(_WHITEOUT)))
+        elif not member.isdir():
+            # The content of a hard link is counted at the file that it leads to.
+            self.files[path] = member.size if member.isreg() else 0
+        if not folder.endswith(".dist-info") or not member.isreg():
+            return
+        if name == "RECORD":
+            self.records[folder] = _parse_record(_content(archive, member), posixpath.dirname(folder))
+        elif name == "METADATA":
+            self.requires[folder] = _parse_requires(_content(archive, member))
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    opened = archive.extractfile(member)
+    return opened.read(_LARGEST_RECORD) if opened is not None else b""
+
+
+def _parse_requires(text: bytes) -> tuple[str, ...]:
+    """The Requires-Dist lines of METADATA. They may be old or malformed, so they stay text."""
     message = email.message_from_bytes(text)
-    return tuple(" ".join(str(line).split()) for line in message.get_all("Requires-Dist") or ())
+    lines = message.get_all("Requires-Dist") or ()
+    return tuple(" ".join(str(line).split()) for line in lines)
 
 
-def _recorded(text: bytes, site: str) -> frozenset[str]:
+def _parse_record(text: bytes, site: str) -> frozenset[str]:
+    """The paths that a RECORD lists, relative to the image's root; none if it is malformed."""
     rows = csv.reader(io.StringIO(text.decode("utf-8", "replace"), newline=""))
     try:
-        return frozenset(posixpath.normpath(posixpath.join("/", site, row[0])).lstrip("/") for row in rows if row)
+        return frozenset(_resolved(row[0], site) for row in rows if row)
     except csv.Error:
         return frozenset()
+
+
+def _resolved(path: str, site: str) -> str:
+    """Scripts are recorded as ../../../bin/name."""
+    return posixpath.normpath(posixpath.join("/", site, path)).lstrip("/")

@@ -1,10 +1,11 @@
-"""Images from where they lie: an engine, a tar file of `docker save`, an OCI layout, a registry."""
+"""Read images from an engine, a tar file of `docker save`, a folder with an OCI layout, or a registry."""
 
 from __future__ import annotations
 
 import json
 import tarfile
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,10 +17,18 @@ from lockgen.io.process import reading, run
 from lockgen.registry.client import Registry
 
 _SMALL = 8 * 1024 * 1024
+"""The most bytes of a file in an image that is read as JSON."""
+_BLOCK = 512
+"""The size of a tar header."""
+_GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_SOURCES_HINT = "expected a tar file of `docker save`, or a folder with an OCI layout"
+
+Document = dict[str, Any]
 
 
 def read_images(root: Path, references: list[str]) -> dict[str, LayeredImage]:
-    """Images of the engine, by reference; layers that they share are read once.
+    """Read images of the engine, by reference; layers that they share are read once.
 
     Raises:
         ToolFailed: the engine has no such image, or failed.
@@ -29,7 +38,7 @@ def read_images(root: Path, references: list[str]) -> dict[str, LayeredImage]:
 
 
 def read_image(root: Path, name: str) -> LayeredImage:
-    """One image: a tar file, a folder with an OCI layout, an image of the engine, else one of a registry.
+    """Read one image: a folder with an OCI layout, a tar file, an image of the engine, or one of a registry.
 
     Raises:
         BadInput: it is none of these.
@@ -37,89 +46,128 @@ def read_image(root: Path, name: str) -> LayeredImage:
     """
     path = root / name
     if (path / "index.json").is_file():
-        return _layout(path, name)
+        return _read_layout(path, name)
     if path.is_file():
-        with path.open("rb") as stream:
-            images = _read_archive(stream)
-        if not images:
-            raise BadInput(f"{name} holds no image", hint="a file of `docker save`, or an OCI layout")
-        return replace(images[0], name=images[0].name or name)
+        return _read_file(path, name)
     found = run(["docker", "image", "inspect", "--format", "{{.Id}}", name], cwd=root, timeout=60)
     if not found.code:
         with reading(["docker", "save", name], cwd=root) as stream:
             return replace(_read_archive(stream)[0], name=name)
-    if name.startswith((".", "/")):  # a path, and never the name of an image
-        raise BadInput(f"there is no file or folder {name}", hint="a file of `docker save`, or an OCI layout")
-    return _remote(name)
+    # An image's name never begins like this: do not look up a mistyped path in a registry.
+    if name.startswith((".", "/")):
+        raise BadInput(f"there is no file or folder {name}", hint=_SOURCES_HINT)
+    return _read_remote(name)
+
+
+def _read_file(path: Path, name: str) -> LayeredImage:
+    with path.open("rb") as stream:
+        images = _read_archive(stream)
+    if not images:
+        raise BadInput(f"{name} contains no image", hint=_SOURCES_HINT)
+    return replace(images[0], name=images[0].name or name)
+
+
+# -- tar files -------------------------------------------------------------------
+
+
+@dataclass
+class _Archive:
+    """The files of a tar file of images. An image's config may come after its layers, so all are kept until the end."""
+
+    layers: dict[str, Layer] = field(default_factory=dict)
+    small: dict[str, bytes] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+
+    def add(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+        name = member.name.removeprefix("./")
+        if member.issym():
+            # Older engines store a layer once, and links to it for other images.
+            self.links[name] = str(Path(name).parent / member.linkname)
+            return
+        opened = archive.extractfile(member) if member.isreg() else None
+        if opened is None:
+            return
+        head = opened.read(_BLOCK)
+        if _is_layer(head):
+            self.layers[name] = read_layer(_Joined(head, opened), name)  # type: ignore[arg-type]
+        elif member.size <= _SMALL:
+            self.small[name] = head + opened.read()
+
+    def json(self, name: str) -> Any:
+        return json.loads(self.small[name])
+
+    def layer(self, name: str) -> Layer:
+        return self.layers[self.links.get(name, name)]
 
 
 def _read_archive(stream: IO[bytes]) -> list[LayeredImage]:
-    """A tar file of `docker save` or of an OCI layout, read from the front to the end."""
-    layers: dict[str, Layer] = {}
-    small: dict[str, bytes] = {}
-    links: dict[str, str] = {}
+    """Read a tar file of `docker save` or of an OCI layout, from start to end."""
+    contents = _Archive()
     try:
         with tarfile.open(fileobj=stream, mode="r|*") as archive:
             for member in archive:
-                name = member.name.removeprefix("./")
-                opened = archive.extractfile(member) if member.isreg() else None
-                if opened is None:
-                    if member.issym():
-                        links[name] = str(Path(name).parent / member.linkname)
-                    continue
-                head = opened.read(512)
-                if _is_layer(head):
-                    layers[name] = read_layer(_Joined(head, opened), name)  # type: ignore[arg-type]
-                elif member.size <= _SMALL:
-                    small[name] = head + opened.read()
+                contents.add(archive, member)
     except tarfile.TarError as error:
-        raise BadInput("this is no image", reason=str(error)) from error
-    if "manifest.json" in small:
-        return _of_docker(json.loads(small["manifest.json"]), small, layers, links)
-    if "index.json" in small:
-        return _of_layout(small, layers)
-    raise BadInput("this is no image: it has neither manifest.json nor index.json", hint="a file of `docker save`?")
+        raise BadInput("this is not an image", reason=str(error)) from error
+    # `docker save` writes both files; only manifest.json has the tags.
+    if "manifest.json" in contents.small:
+        return _images_of_docker(contents)
+    if "index.json" in contents.small:
+        return _images_of_layout(contents)
+    raise BadInput("this is not an image: it has neither manifest.json nor index.json", hint=_SOURCES_HINT)
 
 
 def _is_layer(head: bytes) -> bool:
-    packed = head[:2] == b"\x1f\x8b" or head[:4] == b"\x28\xb5\x2f\xfd"
-    return packed or head[257:262] == b"ustar" or (len(head) == 512 and not head.strip(b"\0"))
+    """Whether a file begins like a tar file, compressed or not. An empty tar file consists of zeros."""
+    if head.startswith((_GZIP, _ZSTD)):
+        return True
+    is_tar = head[257:262] == b"ustar"
+    is_empty_tar = len(head) == _BLOCK and not head.strip(b"\0")
+    return is_tar or is_empty_tar
 
 
 class _Joined:
-    """What was read already, and the rest."""
+    """A stream whose first bytes, ``head``, were read already."""
 
     def __init__(self, head: bytes, rest: IO[bytes]) -> None:
-        self._head, self._rest = head, rest
+        self._head = head
+        self._rest = rest
 
     def read(self, size: int = -1) -> bytes:
-        if not self._head:
-            return self._rest.read(size)
-        taken, self._head = (self._head, b"") if size < 0 else (self._head[:size], self._head[size:])
-        return taken + (self._rest.read(size - len(taken) if size >= 0 else -1) if size != len(taken) else b"")
+        """Read ``size`` bytes, all by default. Never fewer before the end: tarfile takes that for the end."""
+        if size < 0:
+            data = self._head + self._rest.read()
+            self._head = b""
+            return data
+        data = self._head[:size]
+        self._head = self._head[size:]
+        if len(data) < size:
+            data += self._rest.read(size - len(data))
+        return data
 
 
-def _of_docker(
-    manifest: list[dict[str, Any]], small: dict[str, bytes], layers: dict[str, Layer], links: dict[str, str]
-) -> list[LayeredImage]:
+def _images_of_docker(contents: _Archive) -> list[LayeredImage]:
     images = []
-    for entry in manifest:
-        config = json.loads(small[entry["Config"]])
-        found = [layers[links.get(name, name)] for name in entry["Layers"]]
-        images += [_image(tag, found, config) for tag in entry.get("RepoTags") or [""]]
+    for entry in contents.json("manifest.json"):
+        config = contents.json(entry["Config"])
+        layers = [contents.layer(name) for name in entry["Layers"]]
+        tags = entry.get("RepoTags") or [""]
+        images += [_image(tag, layers, config) for tag in tags]
     return images
 
 
-def _of_layout(small: dict[str, bytes], layers: dict[str, Layer]) -> list[LayeredImage]:
+def _images_of_layout(contents: _Archive) -> list[LayeredImage]:
     images = []
-    pending = [entry["digest"] for entry in json.loads(small["index.json"])["manifests"]]
+    pending = [entry["digest"] for entry in contents.json("index.json")["manifests"]]
     while pending:
-        document = json.loads(small[_blob(pending.pop(0))])
+        document = contents.json(_blob(pending.pop(0)))
         if "manifests" in document:
-            pending += [entry["digest"] for entry in document["manifests"] if _runs(entry)]
-        else:
-            config = json.loads(small[_blob(document["config"]["digest"])])
-            images.append(_image("", [layers[_blob(layer["digest"])] for layer in document["layers"]], config))
+            # An index: an image for several platforms.
+            pending += [entry["digest"] for entry in document["manifests"] if _is_image(entry)]
+            continue
+        config = contents.json(_blob(document["config"]["digest"]))
+        layers = [contents.layers[_blob(entry["digest"])] for entry in document["layers"]]
+        images.append(_image("", layers, config))
     return images
 
 
@@ -127,18 +175,23 @@ def _blob(digest: str) -> str:
     return "blobs/" + digest.replace(":", "/")
 
 
-def _runs(entry: dict[str, Any]) -> bool:
-    """Not an attestation."""
-    return (entry.get("platform") or {}).get("os") != "unknown"
+def _is_image(entry: Document) -> bool:
+    """False for an attestation, which BuildKit stores as an image of platform "unknown"."""
+    platform = entry.get("platform") or {}
+    return platform.get("os") != "unknown"
 
 
-def _layout(folder: Path, name: str) -> LayeredImage:
-    def read(digest: str) -> dict[str, Any]:
+# -- folders and registries --------------------------------------------------------
+
+
+def _read_layout(folder: Path, name: str) -> LayeredImage:
+    def read(digest: str) -> Document:
         return dict(json.loads((folder / _blob(digest)).read_bytes()))
 
     document = json.loads((folder / "index.json").read_bytes())
     while "manifests" in document:
-        document = read(next(entry["digest"] for entry in document["manifests"] if _runs(entry)))
+        first = next(entry for entry in document["manifests"] if _is_image(entry))
+        document = read(first["digest"])
     layers = []
     for entry in document["layers"]:
         with (folder / _blob(entry["digest"])).open("rb") as stream:
@@ -146,7 +199,7 @@ def _layout(folder: Path, name: str) -> LayeredImage:
     return _image(name, layers, read(document["config"]["digest"]))
 
 
-def _remote(name: str) -> LayeredImage:
+def _read_remote(name: str) -> LayeredImage:
     registry = Registry(Http(), name)
     manifest = registry.manifest()
     layers = []
@@ -156,12 +209,23 @@ def _remote(name: str) -> LayeredImage:
     return _image(name, layers, registry.config(manifest))
 
 
-def _image(name: str, layers: list[Layer], config: dict[str, Any]) -> LayeredImage:
-    own = config.get("config") or {}
-    history = [entry for entry in config.get("history") or [] if not entry.get("empty_layer")]
-    if len(history) == len(layers):
-        pairs = zip(layers, history, strict=True)
-        layers = [replace(layer, created_by=str(entry.get("created_by") or "")) for layer, entry in pairs]
+def _image(name: str, layers: Sequence[Layer], config: Document) -> LayeredImage:
+    settings = config.get("config") or {}
     return LayeredImage(
-        name, tuple(layers), own.get("User") or "", tuple(own.get("Entrypoint") or ()), own.get("Labels") or {}
+        name=name,
+        layers=tuple(_with_history(layers, config)),
+        user=settings.get("User") or "",
+        entrypoint=tuple(settings.get("Entrypoint") or ()),
+        labels=settings.get("Labels") or {},
     )
+
+
+def _with_history(layers: Sequence[Layer], config: Document) -> Sequence[Layer]:
+    """The layers with the instruction that created each, where the config records one for every layer."""
+    history = [entry for entry in config.get("history") or [] if not entry.get("empty_layer")]
+    if len(history) != len(layers):
+        return layers
+    return [
+        replace(layer, created_by=str(entry.get("created_by") or ""))
+        for layer, entry in zip(layers, history, strict=True)
+    ]

@@ -1,11 +1,14 @@
-"""The family's images as the files in the folder have them, for commands that build, verify or measure."""
+"""The family's images as the project's files define them, for commands that build, verify or list them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from lockgen.check.full_check import CheckFinding, check
+from lockgen.check.full_check import check
+from lockgen.check.model import CheckFinding
 from lockgen.core.layout import LOCK_PATH
 from lockgen.core.lock import Lock
 from lockgen.core.manifest import Manifest
@@ -20,7 +23,7 @@ from lockgen.outputs.model import FamilyPlan, ImagePlan, ImageVariant
 
 @dataclass(frozen=True)
 class Family:
-    """versions.toml, its lock, and the plan of images that both come to. ``drift`` is what `check` finds."""
+    """versions.toml, its lock, and the images that follow from both. ``drift`` is what `check` found."""
 
     manifest: Manifest
     lock: Lock
@@ -28,15 +31,27 @@ class Family:
     drift: tuple[CheckFinding, ...]
 
 
+class SelectedImage(NamedTuple):
+    """One image in one variant."""
+
+    image: ImagePlan
+    variant: ImageVariant
+
+    @property
+    def tag(self) -> str:
+        return f"{self.image.name}:{self.variant.variant}"
+
+
 def read_family(root: Path) -> Family:
-    """The family under ``root``.
+    """Read the family under ``root``.
 
     Raises:
-        BadInput: versions.toml or the lock is missing or at fault.
+        BadInput: versions.toml or the lock is missing or invalid.
     """
     folder = Folder(root)
     with folder.shared():
         data = folder.read(LOCK_PATH)
+        # Read before the test for the lock: a fault in versions.toml is the more useful message.
         inputs = read_inputs(folder)
         if data is None:
             raise BadInput("there is no lock yet", place=Place(LOCK_PATH), hint="run `lockgen resolve`")
@@ -46,36 +61,50 @@ def read_family(root: Path) -> Family:
 
 
 def refuse_drift(family: Family, *, accept: bool = False) -> None:
-    """What is built must be what is locked: raises BadInput where `check` finds something."""
-    if not accept and any(finding.is_drift for finding in family.drift):
-        raise BadInput.of(
-            [
-                Fault(
-                    f"this is not what the lock comes to: {finding.message}",
-                    place=Place(finding.path),
-                    hint=finding.mend,
-                )
-                for finding in family.drift
-                if finding.is_drift
-            ]
-        )
+    """Raise BadInput where `check` found drift, unless the user accepts it: builds must match the lock."""
+    if accept:
+        return
+    faults = [
+        Fault(f"generated files do not match the lock: {finding.message}", place=Place(finding.path), hint=finding.fix)
+        for finding in family.drift
+        if finding.is_drift
+    ]
+    if faults:
+        raise BadInput.of(faults)
 
 
-def chosen(plan: FamilyPlan, names: tuple[str, ...]) -> list[tuple[ImagePlan, ImageVariant]]:
-    """The images that ``names`` say: IMAGE for all its variants, IMAGE:VARIANT for one; all where none is named.
+def select_images(plan: FamilyPlan, names: tuple[str, ...]) -> list[SelectedImage]:
+    """The images that ``names`` select; all if none is given.
+
+    A name is an IMAGE (in all its variants), IMAGE:VARIANT, or a bake target.
 
     Raises:
         BadInput: there is no such image.
     """
-    every = [(image, variant) for image in plan.images for variant in image.variants]
+    every = [SelectedImage(image, variant) for image in plan.images for variant in image.variants]
     if not names:
         return every
-    found = []
-    known = {image.name for image in plan.images} | {f"{i.name}:{v.variant}" for i, v in every}
+    selected: list[SelectedImage] = []
     for name in names:
-        own = [(i, v) for i, v in every if name in {i.name, f"{i.name}:{v.variant}"}]
-        own = own or [(i, v) for i, v in every if name == v.target]  # `a-b` is rather an image than `a` in `b`
-        if not own:
+        matches = _matches(name, every)
+        if not matches:
+            known = {image.name for image in plan.images} | {each.tag for each in every}
             raise BadInput(f"there is no image {name!r} in this family", hint=close_match(name, known))
-        found += [pair for pair in own if pair not in found]
-    return found
+        selected += [each for each in matches if each not in selected]
+    return selected
+
+
+def _matches(name: str, images: Iterable[SelectedImage]) -> list[SelectedImage]:
+    by_name = [each for each in images if name in {each.image.name, each.tag}]
+    if by_name:
+        return by_name
+    # Tried last: `a-b` may be an image, and also the target of image `a` in variant `b`.
+    return [each for each in images if each.variant.target == name]
+
+
+def in_registry(reference: str, plan: FamilyPlan, registry: str | None) -> str:
+    """``reference`` of an image of the family, moved to ``registry``; None keeps the registry of versions.toml."""
+    if registry is None:
+        return reference
+    name = reference.removeprefix(f"{plan.registry}/") if plan.registry else reference
+    return f"{registry}/{name}" if registry else name

@@ -11,7 +11,7 @@ import click
 
 from lockgen import __version__
 from lockgen.errors import BadInput, Exit
-from lockgen.images.project_images import chosen, read_family, refuse_drift
+from lockgen.images.project_images import read_family, refuse_drift, select_images
 from lockgen.io.export import write_files
 from lockgen.sbom.plan import bill
 from lockgen.sbom.render import SbomFormat, is_ours, render
@@ -35,7 +35,7 @@ def run(root: Path, names: tuple[str, ...], options: SbomOptions) -> int:
     family = read_family(root)
     # A bill says what an image holds: it must not be that of another lock.
     refuse_drift(family)
-    wanted = chosen(family.plan, names)
+    wanted = select_images(family.plan, names)
     if options.output is None and len(wanted) != 1:
         tags = ", ".join(f"{image.name}:{variant.variant}" for image, variant in wanted[:4])
         hint = f"name one, as in {tags.split(', ')[0]}, or write them all with --output FOLDER"

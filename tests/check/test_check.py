@@ -1,4 +1,4 @@
-"""Law 8: `check` finds every drift, and its memory of a pass hides none."""
+"""Guarantee 8: `check` finds every drift, and its cache of passes hides none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.project import Project
 
 @pytest.fixture
 def locked(small: Project) -> Project:
-    """Resolved, and checked once: the pass is remembered."""
+    """Resolved, and checked once, so that the pass is cached."""
     small.ok("resolve")
     assert small.ok("check").out == ""
     return small
@@ -61,7 +61,7 @@ def test_any_missing_and_any_extra_file_is_found(locked: Project) -> None:
         ("whl/cpu", "whl/cpu2"),
     ],
 )
-def test_a_change_of_meaning_is_drift(locked: Project, old: str, new: str) -> None:
+def test_a_changed_input_is_drift(locked: Project, old: str, new: str) -> None:
     assert old in SMALL
     locked.write(SMALL.replace(old, new))
     ran = locked.run("check")
@@ -71,33 +71,33 @@ def test_a_change_of_meaning_is_drift(locked: Project, old: str, new: str) -> No
     assert locked.run("check").code == 0
 
 
-def test_comments_order_and_spelling_are_no_drift(locked: Project) -> None:
+def test_comments_order_and_spelling_are_not_drift(locked: Project) -> None:
     text = "# a remark\n" + SMALL.replace('["numpy", "tqdm"]', '["TQDM", "NumPy"] # two').replace("\n\n", "\n\n\n")
     locked.write(text)
     assert locked.run("check").code == 0
 
 
-def test_the_finding_says_what_and_how_to_mend_it(locked: Project) -> None:
+def test_a_finding_has_a_diff_and_a_fix(locked: Project) -> None:
     path = "docker/asr/requirements-asr.txt"
     locked.write((locked.root / path).read_text().replace("rapid==2.0", "rapid==2.1"), path)
     ran = locked.run("check")
     assert ran.code == 1
-    assert f"{path}: not what the lock comes to" in ran.out
+    assert f"{path}: does not match the lock" in ran.out
     assert "-rapid==2.1" in ran.out
     assert "+rapid==2.0" in ran.out
-    assert "To mend: lockgen resolve" in ran.out
+    assert "To fix: lockgen resolve" in ran.out
     found = json.loads(locked.run("check", "--json").out)["findings"]
     assert [(f["path"], f["kind"], f["mend"]) for f in found] == [(path, "edited", "lockgen resolve")]
     locked.ok("resolve", "--offline")
     assert locked.run("check").code == 0
 
 
-def test_without_a_lock(small: Project) -> None:
+def test_a_missing_lock_is_found(small: Project) -> None:
     ran = small.run("check")
     assert (ran.code, "there is no lock yet" in ran.out) == (1, True)
 
 
-def test_a_link_that_leads_out_is_refused_though_the_bytes_are_the_same(locked: Project, tmp_path: Path) -> None:
+def test_a_link_out_of_the_project_is_refused_even_with_the_same_bytes(locked: Project, tmp_path: Path) -> None:
     (locked.root / "docker").rename(tmp_path / "elsewhere")
     (locked.root / "docker").symlink_to(tmp_path / "elsewhere")
     ran = locked.run("check")
@@ -105,7 +105,7 @@ def test_a_link_that_leads_out_is_refused_though_the_bytes_are_the_same(locked: 
     assert "leads out of the project's folder" in ran.err
 
 
-def test_a_record_anywhere_in_the_project_counts(small: Project) -> None:
+def test_a_recorded_index_outside_of_locks_is_checked(small: Project) -> None:
     small.write(SMALL.replace("locks/index/", "vendor/"))
     (small.root / "locks/index").rename(small.root / "vendor")
     small.ok("resolve")
@@ -116,7 +116,7 @@ def test_a_record_anywhere_in_the_project_counts(small: Project) -> None:
 
 
 @pytest.mark.parametrize("path", ["versions.toml", "locks/lock.json"])
-def test_what_is_no_file_is_told_and_not_waited_for(locked: Project, path: str) -> None:
+def test_a_fifo_or_a_folder_is_reported_without_waiting(locked: Project, path: str) -> None:
     (locked.root / path).unlink()
     os.mkfifo(locked.root / path)
     ran = locked.run("check")
@@ -127,7 +127,7 @@ def test_what_is_no_file_is_told_and_not_waited_for(locked: Project, path: str) 
     assert (ran.code, f"{path} is a folder" in ran.err) == (2, True)
 
 
-def test_a_name_that_is_not_utf_8(locked: Project) -> None:
+def test_a_file_name_that_is_not_utf_8(locked: Project) -> None:
     name = os.fsencode(locked.root / "docker/asr/requirements-") + b"\xff.txt"
     with open(name, "w"):
         pass
@@ -150,7 +150,7 @@ LOCK_EDITS = {
 
 
 @pytest.mark.parametrize("edit", LOCK_EDITS)
-def test_a_lock_that_is_not_whole_is_told_and_resolved_anew(locked: Project, edit: str) -> None:
+def test_an_inconsistent_lock_is_refused_and_resolved_again(locked: Project, edit: str) -> None:
     before = locked.tree
     old, new = LOCK_EDITS[edit]
     text = before["locks/lock.json"].decode()
@@ -167,7 +167,7 @@ def test_a_lock_that_is_not_whole_is_told_and_resolved_anew(locked: Project, edi
 
 
 @pytest.mark.parametrize("text", ["", "[" * 100_000, '{"format": 1}', '{"format": 2}', "null", "<<<<<<< ours"])
-def test_what_is_no_lock_at_all(locked: Project, text: str) -> None:
+def test_an_unreadable_lock_is_refused_and_resolved_again(locked: Project, text: str) -> None:
     before = locked.tree
     locked.write(text, "locks/lock.json")
     assert locked.run("check").code == 2

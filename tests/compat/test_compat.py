@@ -173,14 +173,14 @@ def test_an_edit_a_change_and_a_missing_file_are_found(whole: Project) -> None:
         whole.write(edited, FILE)
         ran = whole.run("check")
         assert (ran.code, FILE in ran.out) == (1, True)
-        assert "To mend: lockgen compat" in ran.out
+        assert "To fix: lockgen compat" in ran.out
     whole.write(before, FILE)
     assert whole.run("check").code == 0
     for old, new in (('torch = ">=2.4"', 'torch = ">=2.5"'), ("exclude =", "held = ['numpy']\nexclude =")):
         whole.write(FAMILY.replace(old, new))
         ran = whole.run("check")
         assert (ran.code, f"{FILE}: versions.toml, a record or the pair table changed" in ran.out) == (1, True)
-        assert ran.out.count("found. To mend") == 1
+        assert ran.out.count("found. To fix") == 1
         assert "lockgen resolve" not in ran.out, "the lock does not depend on [compat]"
     whole.write(SMALL)
     ran = whole.run("check")

@@ -104,7 +104,7 @@ def test_another_torch_by_hand_is_noticed_three_times(tiny: Tiny) -> None:
     tiny.edit("docker/asr/Dockerfile", "USER 1000:1000\n", by_hand)
     found = tiny.run("check")
     assert found.code == 1
-    assert "docker/asr/Dockerfile: not what the lock comes to" in found.out
+    assert "docker/asr/Dockerfile: does not match the lock" in found.out
     refused = tiny.run("build", "asr")
     assert refused.code == 2
     assert "docker/asr/Dockerfile" in refused.err

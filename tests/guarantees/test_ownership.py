@@ -107,7 +107,7 @@ def test_an_edit_of_a_generated_file_is_drift(small: Project, path: str) -> None
     small.write(MINE, path)
     if path != "locks/lock.json":
         ran = small.run("check")
-        assert (ran.code, f"{path}: not what the lock comes to" in ran.out) == (1, True)
+        assert (ran.code, f"{path}: does not match the lock" in ran.out) == (1, True)
     small.ok("resolve", "--offline")
     assert small.tree == good
 

@@ -1,4 +1,4 @@
-"""Which images a change touches."""
+"""Which images a change affects."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def bake() -> str:
 
 
 @pytest.mark.parametrize(
-    ("changed", "touched"),
+    ("changed", "expected"),
     [
         ([], []),
         (["README.md", "locks/lock.json", "docker/versions.txt"], []),
@@ -41,11 +41,13 @@ def bake() -> str:
         (["docker/base/Dockerfile"], ALL),
     ],
 )
-def test_paths(plan: FamilyPlan, bake: str, changed: list[str], touched: list[str]) -> None:
-    assert sorted(affected(plan, changed, bake, bake)) == sorted(touched)
+def test_a_changed_path_affects_the_images_that_read_it(
+    plan: FamilyPlan, bake: str, changed: list[str], expected: list[str]
+) -> None:
+    assert sorted(affected(plan, changed, bake, bake)) == sorted(expected)
 
 
-def test_a_base_image_touches_its_variant(plan: FamilyPlan, bake: str) -> None:
+def test_another_base_image_affects_its_variant(plan: FamilyPlan, bake: str) -> None:
     before = bake.replace('default = "python:3.11-slim"', 'default = "python:3.11-slim-bookworm"')
     assert before != bake
     assert sorted(affected(plan, ["docker/docker-bake.hcl"], before, bake)) == [
@@ -56,10 +58,10 @@ def test_a_base_image_touches_its_variant(plan: FamilyPlan, bake: str) -> None:
     ]
 
 
-def test_an_argument_of_one_target_touches_it_alone(plan: FamilyPlan, bake: str) -> None:
+def test_a_changed_bake_target_is_affected(plan: FamilyPlan, bake: str) -> None:
     before = bake.replace('"dev.lockgen.lock"                   = "sha256:', '"dev.lockgen.lock" = "sha256:0', 1)
     assert len(affected(plan, [], before, bake)) >= 1
 
 
-def test_without_a_bake_file_before_everything_is_new(plan: FamilyPlan, bake: str) -> None:
+def test_every_image_is_affected_if_there_was_no_bake_file(plan: FamilyPlan, bake: str) -> None:
     assert sorted(affected(plan, [], "", bake)) == sorted(ALL)

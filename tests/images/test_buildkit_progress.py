@@ -1,4 +1,4 @@
-"""BuildKit's progress in people's words: what runs now, and the few lines that a log keeps."""
+"""BuildKit's progress in plain words: the current activity, and the few lines that stay in the log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INSTALL = (
 )
 
 
-def _told(reader: ProgressReader, *vertices: Mapping[str, object]) -> list[tuple[str, bool]]:
+def _messages(reader: ProgressReader, *vertices: Mapping[str, object]) -> list[tuple[str, bool]]:
     text = json.dumps({"vertexes": vertices})
     return [(news.text, news.stays) for news in reader.feed(text + "\n")]
 
@@ -34,49 +34,50 @@ def _at(second: int) -> str:
         (f"[ml-cpu image 1/2] {INSTALL}", "installing docker/ml/requirements-ml.txt"),
         ("[ml-cpu image 2/2] COPY --chmod=0755 shared/ scripts/ /app/", "copying shared/ scripts/"),
         ("[base-cpu internal] load metadata for docker.io/library/python:3.11-slim", "looking up python:3.11-slim"),
-        ("[base-cpu system 1/4] FROM docker.io/nvidia/cuda:12.1@sha256:07f7", "taking the base image nvidia/cuda:12.1"),
+        ("[base-cpu system 1/4] FROM docker.io/nvidia/cuda:12.1@sha256:07", "pulling the base image nvidia/cuda:12.1"),
         ("[base-cpu internal] load build context", "sending files"),
-        ("[base-cpu] exporting to image", "storing the image"),
+        ("[base-cpu] exporting to image", "exporting the image"),
         ("[base-cpu system 3/4] RUN <<'EOF' (set -eu...)", "RUN <<'EOF' (set -eu...)"),
     ],
 )  # fmt: skip
-def test_a_step_in_a_few_words(text: str, words: str) -> None:
-    assert BuildStep((), text, False, 0.0).doing == words
+def test_a_step_has_a_short_description(text: str, words: str) -> None:
+    assert BuildStep((), text, False, 0.0).description == words
 
 
-def test_a_log_names_each_image_once_and_what_took_long() -> None:
+def test_the_log_names_each_image_once_and_its_long_steps() -> None:
     reader = ProgressReader(IMAGES)
     system = {"digest": "1", "name": "[_base-cpu-system system 2/4] WORKDIR /app", "started": _at(0)}
-    assert _told(reader, system) == [("building base:cpu", True), ("base:cpu: WORKDIR /app", False)]
-    assert _told(reader, {**system, "completed": _at(1)}) == []
-    # ml stands on base and names its steps too: they stay base's.
-    assert _told(reader, {**system, "name": "[ml-cpu system 2/4] WORKDIR /app", "completed": _at(1)}) == []
+    assert _messages(reader, system) == [("building base:cpu", True), ("base:cpu: WORKDIR /app", False)]
+    assert _messages(reader, {**system, "completed": _at(1)}) == []
+    # ml is built on base and reports its steps too: they still belong to base.
+    assert _messages(reader, {**system, "name": "[ml-cpu system 2/4] WORKDIR /app", "completed": _at(1)}) == []
     install = {"digest": "2", "name": f"[ml-cpu image 1/2] {INSTALL}", "started": _at(2)}
-    doing = "ml:cpu: installing docker/ml/requirements-ml.txt"
-    assert _told(reader, install) == [("building ml:cpu", True), (doing, False)]
+    description = "ml:cpu: installing docker/ml/requirements-ml.txt"
+    assert _messages(reader, install) == [("building ml:cpu", True), (description, False)]
     done = {**install, "completed": _at(14)}
-    assert _told(reader, done) == [(f"{doing} took 12 s", True)]
-    assert _told(reader, done) == []
+    assert _messages(reader, done) == [(f"{description} took 12 s", True)]
+    assert _messages(reader, done) == []
     stored = {"digest": "3", "name": "[ml-cpu] exporting to image", "started": _at(14)}
-    assert _told(reader, stored) == [("ml:cpu: storing the image", False)]
-    assert _told(reader, {**stored, "completed": _at(15)}) == [("built ml:cpu", True)]
+    assert _messages(reader, stored) == [("ml:cpu: exporting the image", False)]
+    assert _messages(reader, {**stored, "completed": _at(15)}) == [("built ml:cpu", True)]
     stage = {"digest": "4", "name": "[_base-cpu-system] exporting to image", "started": _at(14), "completed": _at(15)}
-    assert _told(reader, stage) == []
+    assert _messages(reader, stage) == []
     steps = reader.steps()[:2]
     assert [step.targets for step in steps] == [("_base-cpu-system", "ml-cpu"), ("ml-cpu",)]
 
 
-def test_a_step_is_of_the_lowest_image_whoever_names_it_first() -> None:
+def test_a_shared_step_belongs_to_the_lowest_image() -> None:
     reader = ProgressReader(IMAGES)
-    _told(reader, {"digest": "1", "name": "[ml-cpu system 2/4] WORKDIR /app"})
-    _told(reader, {"digest": "1", "name": "[base-cpu system 2/4] WORKDIR /app", "started": _at(0), "completed": _at(1)})
+    _messages(reader, {"digest": "1", "name": "[ml-cpu system 2/4] WORKDIR /app"})
+    lower = {"digest": "1", "name": "[base-cpu system 2/4] WORKDIR /app", "started": _at(0), "completed": _at(1)}
+    _messages(reader, lower)
     assert [owner(step, IMAGES) for step in reader.steps()] == ["base:cpu"]
 
 
-def test_what_comes_from_the_cache_is_no_news() -> None:
+def test_a_cached_step_is_not_reported() -> None:
     reader = ProgressReader(IMAGES)
     cached = {"name": "[base-cpu system 2/4] WORKDIR /app", "started": _at(0), "completed": _at(9), "cached": True}
-    assert _told(reader, {"digest": "1", **cached}) == []
+    assert _messages(reader, {"digest": "1", **cached}) == []
 
 
 @pytest.mark.parametrize(
@@ -88,6 +89,6 @@ def test_what_comes_from_the_cache_is_no_news() -> None:
         ("kubernetes", "kubernetes:///k8s", "inactive", Builder("kubernetes", None, None)),
     ],
 )  # fmt: skip
-def test_what_buildx_says_of_a_builder(driver: str, endpoint: str, status: str, builder: Builder) -> None:
+def test_parses_the_output_of_buildx_inspect(driver: str, endpoint: str, status: str, builder: Builder) -> None:
     text = f"Name:   far\nDriver: {driver}\n\nNodes:\nName:     far0\nEndpoint: {endpoint}\nStatus:   {status}\n"
     assert parse_builder(text) == builder

@@ -1,10 +1,10 @@
-"""Why a Debian package is installed, from what dpkg-query prints."""
+"""Why a Debian package is installed, from the output of dpkg-query."""
 
 from __future__ import annotations
 
 import pytest
 
-from lockgen.images.debian import dependents, owners
+from lockgen.images.debian import parse_owners, with_dependencies
 
 LISTED = """\
 build-essential\t\t, libc6-dev | libc-dev, gcc (>= 4:10.2), make
@@ -21,7 +21,7 @@ tcc\tc-compiler\t, libc6
 
 
 @pytest.mark.parametrize(
-    ("asked", "brought"),
+    ("requested", "expected"),
     [
         ([], set()),
         (["ffmpeg"], set()),
@@ -32,14 +32,14 @@ tcc\tc-compiler\t, libc6
         (["make", "tcc"], {"make", "tcc"}),
     ],
 )
-def test_what_comes_with_what_was_asked_for(asked: list[str], brought: set[str]) -> None:
-    assert dependents(LISTED, asked) == brought
+def test_finds_packages_with_their_installed_dependencies(requested: list[str], expected: set[str]) -> None:
+    assert with_dependencies(LISTED, requested) == expected
 
 
-def test_whose_a_file_is() -> None:
+def test_finds_the_package_of_each_file() -> None:
     listed = (
         "gcc: /usr/bin/gcc\nlibc6:amd64, libc6:i386: /lib/ld\ncpp-12, gcc-12: /usr/lib/gcc\n"
         "diversion by dash from: /bin/sh\nlocal diversion from: /usr/bin/x\n"
     )
     found = {"/usr/bin/gcc": "gcc", "/lib/ld": "libc6", "/usr/lib/gcc": "cpp-12"}
-    assert owners(listed) == found
+    assert parse_owners(listed) == found

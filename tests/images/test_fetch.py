@@ -1,4 +1,4 @@
-"""The wheelhouse: every locked file once, hashes checked, resumed where it was cut off."""
+"""The wheelhouse: it contains every locked file once, hashes are checked, and broken downloads resume."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ SPEECH = "speech-1.0-py3-none-any.whl"
 LARGE = wheel_of(SPEECH, metadata_of("speech", "1.0", ["numpy"]), before=bytes(range(256)) * 2400)
 
 
-def behind(project: Project, index: LocalIndex, server: Hand) -> Path:
-    """The family resolved, with a `speech` of 600 kB that ``server`` sends; the wheelhouse is still to be filled."""
+def resolved_behind(project: Project, index: LocalIndex, server: Hand) -> Path:
+    """Resolve the family, with a `speech` of 600 kB that ``server`` sends; return the wheelhouse, still empty."""
     index.add("numpy", "2.0.0")
     index.add_file("speech", SPEECH, LARGE, metadata_of("speech", "1.0", ["numpy"]).decode())
     project.write(FAMILY)
@@ -55,7 +55,7 @@ def honest(asked: Asked) -> Answer:
 
 
 def cut_off(asked: Asked, at: int = 300_000) -> Answer:
-    """What ``asked`` is answered, and the connection closed after ``at`` bytes of it."""
+    """The answer to ``asked``, with the connection closed after ``at`` bytes of it."""
     whole = ranged(LARGE, asked)
     return Answer(whole.status, whole.body[:at], whole.headers, len(whole.body))
 
@@ -78,7 +78,7 @@ def filled(project: Project, index: LocalIndex) -> Path:
     return folder
 
 
-def test_each_file_once_and_a_folder_for_each_image(project: Project, index: LocalIndex) -> None:
+def test_each_file_is_stored_once_and_linked_for_each_image(project: Project, index: LocalIndex) -> None:
     folder = filled(project, index)
     listed = json.loads((folder / "wheelhouse.json").read_text())["files"]
     there = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (folder / "files").iterdir()}
@@ -88,8 +88,8 @@ def test_each_file_once_and_a_folder_for_each_image(project: Project, index: Loc
     assert [path.name for path in (folder / "base-cpu").iterdir()] == ["numpy-2.0.0-py3-none-any.whl"]
 
 
-def test_two_files_of_one_name(project: Project, index: LocalIndex) -> None:
-    """Each index may have its own bytes under one name: every image gets those of its own lock."""
+def test_two_files_of_the_same_name_are_both_stored(project: Project, index: LocalIndex) -> None:
+    """Two indexes may serve different bytes under one name. Every image gets those in its own lock."""
     index.add("numpy", "2.0.0")
     index.add("speech", "1.0")
     name, data = wheel(
@@ -115,14 +115,14 @@ def test_two_files_of_one_name(project: Project, index: LocalIndex) -> None:
         assert len(listed) == 4
 
 
-def test_twice_fetches_nothing(project: Project, index: LocalIndex) -> None:
+def test_a_second_run_downloads_nothing(project: Project, index: LocalIndex) -> None:
     folder = filled(project, index)
     index.asked.clear()
     project.ok("fetch", str(folder))
     assert not [path for path in index.asked if path.startswith("/files/")]
 
 
-def test_another_file_under_the_name_is_replaced(project: Project, index: LocalIndex) -> None:
+def test_a_corrupted_file_is_replaced(project: Project, index: LocalIndex) -> None:
     folder = filled(project, index)
     file = folder / "files" / "speech-1.0-py3-none-any.whl"
     honest = file.read_bytes()
@@ -133,7 +133,7 @@ def test_another_file_under_the_name_is_replaced(project: Project, index: LocalI
     assert (folder / "asr-cpu" / file.name).read_bytes() == honest
 
 
-def test_a_download_that_was_cut_off_goes_on(project: Project, index: LocalIndex) -> None:
+def test_a_partial_download_is_resumed(project: Project, index: LocalIndex) -> None:
     folder = filled(project, index)
     file = folder / "files" / "speech-1.0-py3-none-any.whl"
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -145,7 +145,7 @@ def test_a_download_that_was_cut_off_goes_on(project: Project, index: LocalIndex
     assert not part.exists()
 
 
-def test_other_bytes_than_the_locks_are_refused(project: Project, index: LocalIndex) -> None:
+def test_a_hash_mismatch_is_refused(project: Project, index: LocalIndex) -> None:
     folder = filled(project, index)
     name = "speech-1.0-py3-none-any.whl"
     (folder / "files" / name).unlink()
@@ -156,10 +156,10 @@ def test_other_bytes_than_the_locks_are_refused(project: Project, index: LocalIn
     assert [path.name for path in (folder / "files").iterdir() if path.name.startswith("speech")] == []
 
 
-def test_a_connection_that_breaks_is_taken_up_where_it_broke(project: Project, index: LocalIndex) -> None:
-    """In the same run: only the rest is asked for, and the whole has the locked hash."""
+def test_a_broken_connection_is_resumed_in_the_same_run(project: Project, index: LocalIndex) -> None:
+    """lockgen requests only the rest, and the whole file has the locked hash."""
     with hand(honest) as server:
-        folder = behind(project, index, server)
+        folder = resolved_behind(project, index, server)
         server.respond = lambda asked: honest(asked) if "range" in asked.headers else cut_off(asked)
         server.sent = 0
         project.ok("fetch", str(folder))
@@ -173,9 +173,9 @@ def test_a_connection_that_breaks_is_taken_up_where_it_broke(project: Project, i
     assert not part_of(folder).exists()
 
 
-def test_a_server_that_always_breaks_loses_nothing_that_came(project: Project, index: LocalIndex) -> None:
+def test_received_bytes_are_kept_if_the_server_keeps_failing(project: Project, index: LocalIndex) -> None:
     with hand(honest) as server:
-        folder = behind(project, index, server)
+        folder = resolved_behind(project, index, server)
         server.respond = lambda asked: cut_off(asked, 100_000)
         failed = project.run("fetch", str(folder))
         assert failed.code == 4
@@ -193,9 +193,9 @@ def test_a_server_that_always_breaks_loses_nothing_that_came(project: Project, i
     assert (folder / "files" / SPEECH).read_bytes() == LARGE
 
 
-def test_a_part_that_was_tampered_with_is_thrown_away(project: Project, index: LocalIndex) -> None:
+def test_a_corrupted_part_is_discarded(project: Project, index: LocalIndex) -> None:
     with hand(honest) as server:
-        folder = behind(project, index, server)
+        folder = resolved_behind(project, index, server)
         part_of(folder).parent.mkdir(parents=True)
         part_of(folder).write_bytes(b"evil" + LARGE[4:200_000])
         project.ok("fetch", str(folder))
@@ -203,21 +203,21 @@ def test_a_part_that_was_tampered_with_is_thrown_away(project: Project, index: L
     assert (folder / "files" / SPEECH).read_bytes() == LARGE
 
 
-def test_a_part_that_is_too_long_is_thrown_away(project: Project, index: LocalIndex) -> None:
+def test_a_part_that_is_too_long_is_discarded(project: Project, index: LocalIndex) -> None:
     def respond(asked: Asked) -> Answer:
         return Answer(416) if "range" in asked.headers else honest(asked)
 
     with hand(respond) as server:
-        folder = behind(project, index, server)
+        folder = resolved_behind(project, index, server)
         part_of(folder).parent.mkdir(parents=True)
         part_of(folder).write_bytes(LARGE + b"more")
         project.ok("fetch", str(folder))
     assert (folder / "files" / SPEECH).read_bytes() == LARGE
 
 
-def test_a_server_without_ranges_sends_all_of_it_again(project: Project, index: LocalIndex) -> None:
+def test_a_server_without_ranges_sends_the_whole_file(project: Project, index: LocalIndex) -> None:
     with hand(lambda asked: Answer(200, LARGE)) as server:
-        folder = behind(project, index, server)
+        folder = resolved_behind(project, index, server)
         part_of(folder).parent.mkdir(parents=True)
         part_of(folder).write_bytes(LARGE[:1000])
         project.ok("fetch", str(folder))
@@ -225,9 +225,9 @@ def test_a_server_without_ranges_sends_all_of_it_again(project: Project, index: 
     assert (folder / "files" / SPEECH).read_bytes() == LARGE
 
 
-def test_a_full_disk_is_told_as_one(project: Project, index: LocalIndex) -> None:
+def test_a_full_disk_is_reported(project: Project, index: LocalIndex) -> None:
     with hand(honest) as server:
-        folder = behind(project, index, server)
+        folder = resolved_behind(project, index, server)
         part_of(folder).parent.mkdir(parents=True)
         part_of(folder).symlink_to("/dev/full")
         failed = project.run("fetch", str(folder))
@@ -237,18 +237,18 @@ def test_a_full_disk_is_told_as_one(project: Project, index: LocalIndex) -> None
     assert "free some space" in failed.err
 
 
-def test_a_folder_that_cannot_be_made(project: Project, index: LocalIndex) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(project: Project, index: LocalIndex) -> None:
     with hand(honest) as server:
-        folder = behind(project, index, server)
+        folder = resolved_behind(project, index, server)
         folder.write_text("a file\n")
         failed = project.run("fetch", str(folder / "below"))
     assert failed.code == 4
     assert f"cannot write {folder / 'below'}: Not a directory" in failed.err
 
 
-def test_a_file_that_is_gone_is_named_beside_what_came(project: Project, index: LocalIndex) -> None:
+def test_a_missing_file_is_reported_and_the_others_are_kept(project: Project, index: LocalIndex) -> None:
     with hand(honest) as server:
-        folder = behind(project, index, server)
+        folder = resolved_behind(project, index, server)
         server.respond = lambda asked: Answer(404)
         failed = project.run("fetch", str(folder))
         assert len(server.asked) == 1
@@ -257,7 +257,7 @@ def test_a_file_that_is_gone_is_named_beside_what_came(project: Project, index: 
     assert (folder / "files" / "numpy-2.0.0-py3-none-any.whl").is_file()
 
 
-def test_what_is_there_asks_nobody(project: Project, index: LocalIndex) -> None:
+def test_a_complete_wheelhouse_needs_no_requests(project: Project, index: LocalIndex) -> None:
     folder = filled(project, index)
     index.asked.clear()
     project.ok("fetch", str(folder))
@@ -271,9 +271,9 @@ def dripping(asked: Asked) -> Iterator[bytes]:
         time.sleep(0.05)
 
 
-def test_ctrl_c_ends_at_once_and_keeps_what_came(project: Project, index: LocalIndex) -> None:
+def test_ctrl_c_stops_at_once_and_keeps_received_bytes(project: Project, index: LocalIndex) -> None:
     with hand(honest) as server:
-        folder = behind(project, index, server)
+        folder = resolved_behind(project, index, server)
         server.respond = dripping
         command = [sys.executable, "-m", "lockgen", "-C", str(project.root), "fetch", str(folder)]
         with started(command) as child:
@@ -295,15 +295,15 @@ def test_ctrl_c_ends_at_once_and_keeps_what_came(project: Project, index: LocalI
     assert (folder / "files" / SPEECH).read_bytes() == LARGE
 
 
-def test_two_at_once_wait_for_each_other(project: Project, index: LocalIndex) -> None:
+def test_two_runs_wait_for_each_other(project: Project, index: LocalIndex) -> None:
     with hand(honest) as server:
-        folder = behind(project, index, server)
+        folder = resolved_behind(project, index, server)
         server.respond = dripping
         command = [sys.executable, "-m", "lockgen", "-C", str(project.root), "fetch", str(folder)]
         children = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-        told = [child.communicate(timeout=60)[1] for child in children]
+        outputs = [child.communicate(timeout=60)[1] for child in children]
         assert [child.returncode for child in children] == [0, 0]
         assert len(server.asked) == 1
-    assert sum("another lockgen fetches" in err for err in told) == 1
-    assert sum("0 fetched" in err for err in told) == 1
+    assert sum("another lockgen is fetching" in err for err in outputs) == 1
+    assert sum("0 fetched" in err for err in outputs) == 1
     assert (folder / "files" / SPEECH).read_bytes() == LARGE

@@ -126,8 +126,8 @@ def test_check_looks_after_the_second_set(mixed: Project) -> None:
     (mixed.root / "docker/requirements-build-3.txt").write_text("tinybackend==3.0\n")
     found = mixed.run("check")
     assert found.code == 1
-    assert "docker/requirements-build-2.txt: not what the lock comes to" in found.out
-    assert "docker/requirements-build-3.txt: nothing in the lock comes to it" in found.out
+    assert "docker/requirements-build-2.txt: does not match the lock" in found.out
+    assert "docker/requirements-build-3.txt: the lock generates no such file" in found.out
 
 
 def test_a_wheelhouse_holds_each_set_where_it_is_needed(mixed: Project, index: LocalIndex, tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ TOP = {"__init__", "__main__", "app", "cli", "errors", "nox"}
 
 PURE = {
     "audit": """advisory affected_packages fix_search model osv_reader ports render severity vulnerabilities""",
+    "check": """model render""",
     "compat": """cells html_page install_model install_render matrix_search model native_libraries reader
     render""",
     "conflicts": """answer_cache conflict_render conflict_search constraints hitting_sets model oracle reasons
@@ -48,8 +49,8 @@ PURE = {
     "core": """accelerator close_match compat_axes image_reference index key_path layout lock manifest
     ownership_rules ports resolution sarif sizes target templating text_table toml_positions update_policy urls""",
     "diff": """model plan render""",
-    "images": """affected build_model builder_reader buildkit_progress debian inspection layer_model
-    layer_reader""",
+    "images": """affected build_faults build_model builder_reader buildkit_progress debian inspection layer_model
+    layer_reader layer_waste""",
     "index": """core_metadata explicit_files first_seen_reader first_seen_writer model page_reader page_writer ports
     project_urls record_reader record_writer wheel_ranking""",
     "lint": """import_names import_usage model python_imports render""",

@@ -184,7 +184,7 @@ def test_another_torch_of_the_record(family: Path) -> None:
     assert closure["nvidia-cudnn-cu12"].version.startswith("8.9.2"), "torch 2.3 brings cuDNN 8"
     assert written.closure("base", "cpu")["numpy"].version == "1.24.3"
     checked = lockgen(family, "check")
-    assert "1 found. To mend: lockgen compat" in checked.stdout, "the matrix was made for another torch"
+    assert "1 found. To fix: lockgen compat" in checked.stdout, "the matrix was made for another torch"
 
 
 def test_numpy_without_a_wheel_on_python_3_12(family: Path) -> None:

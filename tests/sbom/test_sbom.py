@@ -125,7 +125,7 @@ def test_what_cannot_be_told(resolved: Project) -> None:
     resolved.write(lines)
     ran = resolved.run("sbom", "asr:cuda")
     assert ran.code == 2
-    assert "this is not what the lock comes to" in ran.err
+    assert "generated files do not match the lock" in ran.err
 
 
 def test_a_base_image_by_digest_and_on_a_registry(resolved: Project) -> None:

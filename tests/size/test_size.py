@@ -158,11 +158,9 @@ def test_a_budget_fails_the_check(small: Project) -> None:
     assert (row["path"], row["kind"], row["line"]) == ("versions.toml", "budget", line)
     assert (row["allowed"], row["installed"], row["over"]) == (1000, installed, installed - 1000)
     assert row["unknown"] == []
-    said = (
-        f"image demux:cpu comes to {installed / 1000:.1f} kB: {(installed - 1000) / 1000:.1f} kB more than the 1.0 kB"
-    )
+    said = f"image demux:cpu takes {installed / 1000:.1f} kB: {(installed - 1000) / 1000:.1f} kB more than the 1.0 kB"
     assert f"versions.toml:{line}: {said} of budgets.max-image" in small.run("check").out
-    assert "To mend: a larger budgets.max-image, or fewer packages" in small.run("check").out
+    assert "To fix: raise budgets.max-image, or remove packages" in small.run("check").out
 
 
 def test_a_budget_that_is_exceeded_though_something_is_unknown(small: Project) -> None:
@@ -172,7 +170,7 @@ def test_a_budget_that_is_exceeded_though_something_is_unknown(small: Project) -
     assert row["kind"] == "budget"
     assert row["over"] > 0
     assert row["unknown"] == ["torch==2.5.1+cu121"]
-    assert "comes to at least" in row["message"]
+    assert "takes at least" in row["message"]
 
 
 def test_a_budget_that_nobody_can_promise(small: Project) -> None:
@@ -186,13 +184,13 @@ def test_a_budget_that_nobody_can_promise(small: Project) -> None:
     assert all(row["over"] is None for row in rows)
     (row,) = [row for row in rows if row["what"] == "image asr:cpu"]
     assert row["unknown"] == ["torch==2.5.1+cpu"]
-    assert "nobody can say whether image asr:cpu keeps to the 3.00 GB of budgets.max-image" in row["message"]
+    assert "cannot tell whether image asr:cpu fits into the 3.00 GB of budgets.max-image" in row["message"]
     assert "more than" not in row["message"]
     assert "lockgen index record cpu" in row["mend"]
 
 
 def test_a_budget_keeps_nothing_from_being_fetched_or_built(small: Project) -> None:
-    """It says that an image is large, not that a file is not what the lock comes to."""
+    """It says that an image is large, not that a file does not match the lock."""
     small.write(SMALL + '\n[budgets]\nmax-image = "1 kB"\n')
     small.ok("resolve")
     assert "demux:cpu" in small.ok("build", "--dry-run").out

@@ -1,0 +1,123 @@
+"""The second bake file of a build: labels, secrets and network settings that only this build knows.
+
+They stay out of docker/docker-bake.hcl, because that file must have the same bytes on every machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from lockgen.core.layout import variable
+from lockgen.images.affected import inputs_of
+from lockgen.images.docker import Docker
+from lockgen.images.project_images import Family
+from lockgen.io.git import last_commit
+from lockgen.io.uv import default_index
+from lockgen.outputs.model import ImagePlan
+
+_REVISION = "org.opencontainers.image.revision"
+_BASE_DIGEST = "org.opencontainers.image.base.digest"
+
+Target = dict[str, object]
+
+
+@dataclass(frozen=True)
+class OverrideWriter:
+    """Writes the override file of one build.
+
+    ``bases`` maps bake variables to the references that replace base images. With ``offline``, all Python packages
+    come from a wheelhouse.
+    """
+
+    docker: Docker
+    family: Family
+    bases: Mapping[str, str]
+    offline: bool
+
+    def write(self, folder: Path) -> Path:
+        """Write the file, and the secrets that it names, into ``folder``."""
+        path = folder / "override.json"
+        path.write_text(json.dumps({"target": self._targets(folder)}))
+        return path
+
+    def _targets(self, folder: Path) -> dict[str, Target]:
+        shared = self._shared(folder)
+        digests = self._base_digests()
+        plans = {image.name: image for image in self.family.plan.images}
+        targets: dict[str, Target] = {}
+        for image in self.family.plan.images:
+            below = [plans[link.name] for link in self.family.manifest.chain(image.name)[:-1]]
+            revision = last_commit(self.docker.root, inputs_of(image, below))
+            settings = self._settings(image, shared)
+            for variant in image.variants:
+                labels = {_REVISION: revision, _BASE_DIGEST: digests[variant.variant]}
+                known = {key: value for key, value in labels.items() if value}
+                targets[variant.target] = {**settings, "labels": known}
+                if variant.base is None:
+                    # apt needs the network, but no credentials of the package index.
+                    targets[f"_{variant.target}-system"] = {}
+                    targets[f"_{variant.target}-tools"] = dict(shared)
+        return targets
+
+    def _shared(self, folder: Path) -> Target:
+        """The settings of every target that installs packages."""
+        index = default_index()
+        shared: Target = {"secret": _write_secrets(index, folder)}
+        indexes = (index, *self.family.lock.indexes.values())
+        if not self.offline and any(_is_loopback(url) for url in indexes):
+            # Inside a build, localhost is the build's own network namespace.
+            shared["network"] = "host"
+        return shared
+
+    def _settings(self, image: ImagePlan, shared: Target) -> Target:
+        # A wheelhouse contains neither system packages nor models, so steps for those keep the network.
+        if self.offline and not _needs_network(image):
+            return {**shared, "network": "none"}
+        return shared
+
+    def _base_digests(self) -> dict[str, str | None]:
+        """The digest of each variant's base image, by variant."""
+        digests: dict[str, str | None] = {}
+        for variant, locked in self.family.plan.base_images:
+            reference = self.bases.get(variable(variant), locked)
+            digests[variant] = self.docker.digest(reference)
+        return digests
+
+
+def _needs_network(image: ImagePlan) -> bool:
+    """Whether a step of the image's own target needs the network for more than Python packages."""
+    if image.preload or image.build_apt:
+        return True
+    # The apt packages of a root base are installed in a separate target.
+    return bool(image.apt) and not image.root
+
+
+def _write_secrets(index: str, folder: Path) -> list[str]:
+    """Write the user's index and credentials as build secrets.
+
+    BuildKit mounts a secret while a step runs; it never gets into a layer.
+    """
+    configuration = {
+        "uv.toml": f"[[index]]\nurl = {json.dumps(index)}\ndefault = true\n",
+        # pip's configuration parser interpolates %.
+        "pip.conf": f"[global]\nindex-url = {index.replace('%', '%%')}\n",
+    }
+    secrets = []
+    for name, text in configuration.items():
+        path = folder / name
+        path.write_text(text)
+        path.chmod(0o600)
+        secrets.append(f"id={name},src={path}")
+    netrc = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
+    if netrc.is_file():
+        secrets.append(f"id=netrc,src={netrc}")
+    return secrets
+
+
+def _is_loopback(url: str) -> bool:
+    return urlsplit(url).hostname in {"localhost", "127.0.0.1", "::1"}
