@@ -185,12 +185,18 @@ def _tools(tools: ResolvedTools, sizes: Sizes) -> tuple[Package, ...]:
 
 def _tool(resolved: Resolved) -> Package:
     # Tools are installed while images are built, by pip and from a hash: the best file is enough.
-    best = resolved.files[:1]
-    if not best or not best[0].sha256:
+    best = resolved.files[0] if resolved.files else None
+    if best is None or not best.sha256:
         raise NoResolution(f"the build tool {resolved.name} {resolved.version} has no wheel with a hash for the target")
-    files = tuple(File(file.name, file.sha256 or "", file.size) for file in best)
-    # No variant: images do not contain tools.
-    return Package(canonicalize_name(resolved.name), resolved.version, resolved.index, (), files)
+    file = File(best.name, best.sha256, best.size)
+    return Package(
+        name=canonicalize_name(resolved.name),
+        version=resolved.version,
+        index=resolved.index,
+        # Images do not contain tools.
+        variants=(),
+        files=(file,),
+    )
 
 
 def _sized(package: Package, sizes: Sizes) -> Package:

@@ -101,8 +101,9 @@ def _image_requirements(name: str, images: Iterable[LockedImage]) -> tuple[Image
         for requirement in (*image.common, *image.requires):
             if requirement.name == name:
                 tags[requirement].add(image.tag)
-    sorted_tags = {requirement: tuple(sorted(found)) for requirement, found in tags.items()}
-    return tuple(ImageRequirement(requirement, sorted_tags[requirement]) for requirement in sorted(sorted_tags))
+    found = [ImageRequirement(requirement, tuple(sorted(where))) for requirement, where in tags.items()]
+    found.sort(key=lambda item: item.requirement)
+    return tuple(found)
 
 
 class _DependentKey(NamedTuple):
@@ -115,16 +116,23 @@ class _DependentKey(NamedTuple):
 
 
 def _dependents(lock: Lock, name: str, images: Iterable[LockedImage]) -> tuple[Dependent, ...]:
-    starts: dict[str, set[NodeKey]] = defaultdict(set)
-    for image in images:
-        requirements = (*image.common, *image.requires)
-        starts[image.variant].update(nodes(requirements))
     variants: dict[_DependentKey, list[str]] = defaultdict(list)
+    starts = _starts(images)
     for variant in sorted(starts):
         packages = lock.by_variant[variant]
         for key in _dependents_in(packages, name, starts[variant]):
             variants[key].append(variant)
-    return tuple(Dependent(*key, tuple(variants[key])) for key in sorted(variants))
+    found = [Dependent(*key, tuple(variants[key])) for key in sorted(variants)]
+    return tuple(found)
+
+
+def _starts(images: Iterable[LockedImage]) -> dict[str, set[NodeKey]]:
+    """The nodes that the images require directly, by variant."""
+    starts: dict[str, set[NodeKey]] = defaultdict(set)
+    for image in images:
+        requirements = (*image.common, *image.requires)
+        starts[image.variant].update(nodes(requirements))
+    return starts
 
 
 def _dependents_in(packages: Mapping[str, Package], name: str, starts: set[NodeKey]) -> set[_DependentKey]:

@@ -53,7 +53,7 @@ monolith: one image for each variant   13.0 kB     1.61   at least 6.9 kB     1.
 layered: as lockgen builds it          13.0 kB     1.61   at least 6.9 kB     1.83  at least 3.8 kB
 the limit: every package once           8.1 kB     1.00   at least 3.8 kB     1.00
 
-`at least`: what is unknown counts as nothing, in the limit too. To know it:
+`at least`: unknown sizes count as 0, also in the limit. To determine them:
   installed size of torch==2.5.1+cpu
     lockgen index record cpu where that index can be reached, or lockgen index measure cpu WHEEL where the wheels are;\
  then lockgen resolve
