@@ -35,7 +35,7 @@ def run(
     `git diff --exit-code`.
 
     Raises:
-        BadInput: a file, ref or repository does not exist, or there is no lock to compare with.
+        BadInput: a file, ref or repository does not exist, or a lock is missing.
         ToolFailed: git is not installed.
     """
     after = read_lock(workspace_root) if new is None else _lock(workspace_root, new)
@@ -56,6 +56,7 @@ def run(
 
 def _lock(root: Path, name: str) -> Lock | None:
     """The lock in the file or git ref ``name``, None if the ref does not contain a lock."""
+    # Relative to the working directory, like the arguments of other tools, and not to the project.
     path = Path(name)
     if path.is_file():
         return _parsed(path, name)

@@ -81,7 +81,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """All differences, sorted by name. ``first``: there is no old lock."""
+    """All differences, sorted by name. ``first``: the old lock is missing."""
 
     packages: tuple[PackageChange, ...] = ()
     images: tuple[ImageChange, ...] = ()

@@ -136,6 +136,7 @@ def _kind(old: Package, new: Package) -> ChangeKind | None:
 
 
 def _hashes(package: Package) -> set[tuple[str, str]]:
+    # Sizes do not matter: they may become known later, for the same file.
     return {(file.name, file.sha256) for file in package.files}
 
 

@@ -13,6 +13,7 @@ FORMAT = 1
 
 def render_lock(lock: Lock) -> str:
     """``locks/lock.json``. Its ``digest`` is the sha256 of the text without the digest's line."""
+    # Sorted, as the order of tables in versions.toml must not change the bytes (guarantee 5).
     head: dict[str, object] = {
         "format": FORMAT,
         "family": lock.family,

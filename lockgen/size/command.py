@@ -48,6 +48,7 @@ def _remedies(lock: Lock, size: Bytes) -> dict[str, list[str]]:
 def _text(lock: Lock, sizes: list[LayoutSize], names: tuple[str, ...]) -> str:
     images = _selected(sizes, names)
     parts = [rendering.images_text(images)]
+    # The layouts and the limit are those of the whole family, so a selection of images has no comparison.
     if names:
         shown = sum((image.whole for image in images), Bytes())
     else:

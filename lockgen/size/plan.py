@@ -107,6 +107,7 @@ def _independent(lock: Lock, layers: dict[tuple[str, str], Layers]) -> LayoutSiz
 
 def _monolith(lock: Lock, layers: dict[tuple[str, str], Layers]) -> LayoutSize:
     """One image per variant with all its packages, used as every stage."""
+    # All images of a variant are one and the same image, so its bytes count once.
     wholes = {variant: weigh(table.values()) for variant, table in lock.by_variant.items()}
     images = []
     for name, variant in sorted(layers):

@@ -52,6 +52,7 @@ def why(lock: Lock, package: str, images: Collection[str] | None = None, *, limi
     """
     name = canonicalize_name(package)
     _check_known(lock, package, name)
+    # Images below the selected ones count too: most packages are inherited from them.
     chains = [lock.chain(image) for image in _selected(lock, images)]
     links = {link.tag: link for chain in chains for link in chain}
     return Why(
@@ -64,6 +65,7 @@ def why(lock: Lock, package: str, images: Collection[str] | None = None, *, limi
 
 
 def _check_known(lock: Lock, written: str, name: str) -> None:
+    # Build tools are not in any image, so they are unknown here.
     known = {package.name for package in lock.packages}
     if name not in known:
         raise BadInput(f"no package {written!r} in the lock", hint=close_match(name, known))
@@ -141,7 +143,7 @@ def _dependents_in(packages: Mapping[str, Package], name: str, starts: set[NodeK
     found = set()
     for node in _reachable(graph, starts):
         package, extra = node
-        # An extra that requests other extras of its own package is not a dependent.
+        # An extra that requests other extras of the same package is not a dependent.
         if package == name:
             continue
         for requirement in graph.requirements(node):
@@ -167,6 +169,7 @@ def _groups(lock: Lock, name: str, chains: Iterable[tuple[LockedImage, ...]], li
     """Images with the same answer together, the groups of the lowest images first."""
     answers = _Answers(lock, name, limit)
     groups: dict[_Answer, _GroupBuilder] = defaultdict(_GroupBuilder)
+    # A base is in the chains of all its stages, and is listed once.
     listed: set[str] = set()
     for chain in chains:
         requiring = []
@@ -230,6 +233,7 @@ class _Answers:
         for requirement, common in _own_requirements(image):
             trails, complete = search.paths(requirement)
             paths += [DependencyPath(search.steps(trail), common) for trail in trails]
+            # Without a complete search, the number of paths is a lower bound.
             counted = counted and complete
         paths.sort(key=_path_order)
         more = max(0, len(paths) - self._limit)
