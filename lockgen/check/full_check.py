@@ -26,7 +26,7 @@ from lockgen.outputs.generated_files import GeneratedFiles, Tree
 from lockgen.outputs.lock_records import lock_records
 from lockgen.outputs.stale_files import extra_files
 from lockgen.pairs.table import known_pairs
-from lockgen.size.plan import excesses, mends
+from lockgen.size.plan import excesses, remedies
 
 RESOLVE = "lockgen resolve"
 COMPAT = "lockgen compat"
@@ -181,7 +181,7 @@ def _undecided(excess: Excess, lock: Lock) -> tuple[str, str]:
         f"cannot tell whether {excess.what} fits into the {megabytes(excess.budget)} of {dotted(excess.path)}: it"
         f" takes at least {size}, which leaves {left} for {names}, of unknown size"
     )
-    return text, "; ".join(mends(lock, excess.size.unknown))
+    return text, "; ".join(remedies(lock, excess.size.unknown))
 
 
 # -- the compatibility matrix ------------------------------------------------------

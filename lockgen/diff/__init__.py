@@ -1,1 +1,1 @@
-"""`lockgen diff`: what differs between two locks."""
+"""`lockgen diff`: the differences between two locks."""

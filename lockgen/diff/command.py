@@ -1,4 +1,4 @@
-"""`lockgen diff`: what differs between two locks."""
+"""`lockgen diff`: the differences between two locks."""
 
 from __future__ import annotations
 
@@ -28,18 +28,20 @@ def run(
     *,
     exit_code: bool = False,
 ) -> int:
-    """Prints what leads from ``old`` to ``new``, each a lock file's path or a git ref.
+    """Print the changes from ``old`` to ``new``, each the path of a lock file or a git ref.
 
-    ``old`` is by default the last commit's lock (HEAD), ``new`` the lock in the working tree. A file
-    that is there goes before a ref of that name. ``exit_code``: FOUND where something differs, as `git diff` has it.
+    By default, ``old`` is the lock of the last commit (HEAD), and ``new`` the lock in the working tree. An existing
+    file takes precedence over a ref of the same name. With ``exit_code``, return FOUND if there are differences, like
+    `git diff --exit-code`.
 
     Raises:
-        BadInput: no such file, ref or repository, or no lock to compare with.
-        ToolFailed: there is no git.
+        BadInput: a file, ref or repository does not exist, or a lock is missing.
+        ToolFailed: git is not installed.
     """
     after = read_lock(workspace_root) if new is None else _lock(workspace_root, new)
+    # Only the old lock may be missing: the first lock is compared with nothing.
     if after is None:
-        raise BadInput(f"there is no lock at {new!r}", hint=f"it has no {LOCK_PATH}")
+        raise BadInput(f"no lock at {new!r}", hint=f"this ref does not contain {LOCK_PATH}")
     before = _lock(workspace_root, "HEAD" if old is None else old)
     changes = compare(before, after)
     match style:
@@ -53,19 +55,23 @@ def run(
 
 
 def _lock(root: Path, name: str) -> Lock | None:
-    """The lock of a file or, from git, of a ref; None where the ref has none."""
+    """The lock in the file or git ref ``name``, None if the ref does not contain a lock."""
+    # Relative to the working directory, like the arguments of other tools, and not to the project.
     path = Path(name)
     if path.is_file():
         return _parsed(path, name)
+    # Such a name is a mistyped path, not a ref: git's message about it would be of no help.
     if name.endswith(".json") or name.startswith((".", "/")):
-        raise BadInput("there is no such lock file", place=Place(name))
+        raise BadInput("this lock file does not exist", place=Place(name))
     data = git.show(root, name, LOCK_PATH)
-    return parse_lock(data, f"{name}:{LOCK_PATH}") if data is not None else None
+    if data is None:
+        return None
+    return parse_lock(data, f"{name}:{LOCK_PATH}")
 
 
 def _parsed(path: Path, place: str) -> Lock:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise BadInput(f"it cannot be read: {error.strerror}", place=Place(place)) from error
+        raise BadInput(f"cannot read this file: {error.strerror}", place=Place(place)) from error
     return parse_lock(data, place)

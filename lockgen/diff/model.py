@@ -1,4 +1,4 @@
-"""What differs between two locks, as values."""
+"""The differences between two locks, as values."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ KINDS: tuple[ChangeKind, ...] = ("added", "removed", "up", "down", "moved", "ref
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One package, before and after; None where there was or is none of it.
+    """One package, before and after. The version is None where the package is missing.
 
-    ``up`` and ``down`` compare public versions. ``moved`` has the same public version with another local part
-    or from another index; ``refreshed`` the same version from the same index with other files or hashes.
-    An index of None is the default one.
+    ``up`` and ``down`` compare public versions. ``moved`` has the same public version with another local part or
+    from another index. ``refreshed`` has the same version from the same index with other files or hashes. An index of
+    None is the default index.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class PackageChange:
-    """A change, and the variants in which it is this same one."""
+    """A change, and the variants that it applies to."""
 
     change: Change
     variants: tuple[str, ...]
@@ -40,10 +40,10 @@ class PackageChange:
 
 @dataclass(frozen=True, slots=True)
 class ImageChange:
-    """An image whose own closure, or base, changed. ``changes`` are those within its closure.
+    """An image whose closure or base changed. ``changes`` are those within its closure.
 
-    A package can be new to an image though its variant had it all along. ``old_base`` and ``new_base`` are
-    the images it stands on, None for a root base.
+    A package can be new to an image although its variant had it before. ``old_base`` and ``new_base`` are the images
+    below it, None for a root base.
     """
 
     name: str
@@ -59,7 +59,7 @@ class ImageChange:
 
 @dataclass(frozen=True, slots=True)
 class WholeImage:
-    """An image that is new or gone, with the number of packages in its closure."""
+    """An added or removed image, with the number of packages in its closure."""
 
     name: str
     variant: str
@@ -72,7 +72,7 @@ class WholeImage:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Something of the lock itself: the target, or an index's URL, by its dotted name."""
+    """A setting of the lock, by its dotted name: the family, part of the target, or the URL of an index."""
 
     name: str
     old: str | None
@@ -81,7 +81,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Everything that differs, sorted by name. ``first``: there was no lock before."""
+    """All differences, sorted by name. ``first``: the old lock is missing."""
 
     packages: tuple[PackageChange, ...] = ()
     images: tuple[ImageChange, ...] = ()

@@ -1,4 +1,4 @@
-"""What differs between two locks: per package and variant, and per image within its own closure."""
+"""Compares two locks: per package and variant, and per image within its own closure."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from lockgen.lock.closure import Closures
 
 
 def compare(old: Lock | None, new: Lock) -> Changes:
-    """What leads from ``old`` (None: there is none yet) to ``new``.
+    """The changes from ``old`` to ``new``. Without an old lock, everything is new.
 
     Raises:
         NoResolution: a lock lacks a package that one of its images needs.
     """
+    # The target and indexes of the first lock are not changes, so the empty lock has the same ones.
     before = old or Lock(new.family, new.target, {}, new.indexes, {}, (), ())
     comparison = _Comparison(before, new)
     return Changes(
@@ -31,59 +32,82 @@ def compare(old: Lock | None, new: Lock) -> Changes:
 
 class _Comparison:
     def __init__(self, old: Lock, new: Lock) -> None:
-        self._old, self._new = old, new
-        self._old_closures, self._new_closures = Closures(old), Closures(new)
+        self._old = old
+        self._new = new
+        self._old_closures = Closures(old)
+        self._new_closures = Closures(new)
         self._known: dict[tuple[str, str], Change | None] = {}
 
     def packages(self) -> tuple[PackageChange, ...]:
+        """The changes of each variant. Variants with the same change share an entry."""
         variants: dict[Change, list[str]] = {}
-        for variant in sorted({*self._old.variants, *self._new.variants}):
-            before = self._old.by_variant.get(variant, {})
-            after = self._new.by_variant.get(variant, {})
-            for name in {*before, *after}:
-                change = self._change(variant, name, before, after)
+        all_variants = {*self._old.variants, *self._new.variants}
+        for variant in sorted(all_variants):
+            for name in self._names(variant):
+                change = self._change(variant, name)
                 if change is not None:
                     variants.setdefault(change, []).append(variant)
         found = [PackageChange(change, tuple(where)) for change, where in variants.items()]
-        return tuple(sorted(found, key=lambda item: (item.change.sort_key, item.variants)))
+        # A change of one kind and version may come from two indexes: then the variants decide.
+        found.sort(key=lambda item: (item.change.sort_key, item.variants))
+        return tuple(found)
 
-    def _change(
-        self, variant: str, name: str, before: Mapping[str, Package], after: Mapping[str, Package]
-    ) -> Change | None:
-        key = variant, name
-        if key not in self._known:
-            self._known[key] = classify(before.get(name), after.get(name))
-        return self._known[key]
+    def _names(self, variant: str) -> set[str]:
+        old = self._packages(self._old, variant)
+        new = self._packages(self._new, variant)
+        return {*old, *new}
 
     def images(self) -> tuple[ImageChange, ...]:
-        """Of the images that both locks have, those that differ."""
+        """The images that both locks contain, with different packages or another base."""
         found = []
         for key in sorted(self._old.by_tag.keys() & self._new.by_tag.keys()):
-            before, after = self._old.by_tag[key], self._new.by_tag[key]
+            before = self._old.by_tag[key]
+            after = self._new.by_tag[key]
             changes = self._within(before, after)
             if changes or before.base != after.base:
-                found.append(ImageChange(*key, changes, before.base, after.base))
+                found.append(ImageChange(after.name, after.variant, changes, before.base, after.base))
         return tuple(found)
 
     def _within(self, before: LockedImage, after: LockedImage) -> tuple[Change, ...]:
+        """The changes in the closure of one image."""
         variant = after.variant
-        old_packages, new_packages = self._old.by_variant[variant], self._new.by_variant[variant]
-        old_names, new_names = self._old_closures.of(before), self._new_closures.of(after)
-        kept = (self._change(variant, name, old_packages, new_packages) for name in old_names & new_names)
-        changes = [change for change in kept if change is not None]
-        changes += [_added(new_packages[name]) for name in new_names - old_names]
+        old_names = self._old_closures.of(before)
+        new_names = self._new_closures.of(after)
+        old_packages = self._packages(self._old, variant)
+        new_packages = self._packages(self._new, variant)
+        # By closure, not by variant: a package that the variant had all along may be new to this image.
+        changes = [_added(new_packages[name]) for name in new_names - old_names]
         changes += [_removed(old_packages[name]) for name in old_names - new_names]
+        for name in old_names & new_names:
+            change = self._change(variant, name)
+            if change is not None:
+                changes.append(change)
         return tuple(sorted(changes, key=lambda change: change.sort_key))
+
+    def _change(self, variant: str, name: str) -> Change | None:
+        # Most packages are in many images.
+        key = variant, name
+        if key not in self._known:
+            before = self._packages(self._old, variant).get(name)
+            after = self._packages(self._new, variant).get(name)
+            self._known[key] = classify(before, after)
+        return self._known[key]
+
+    @staticmethod
+    def _packages(lock: Lock, variant: str) -> Mapping[str, Package]:
+        return lock.by_variant.get(variant, {})
 
 
 def classify(old: Package | None, new: Package | None) -> Change | None:
-    """The change from one package to the other, None if there is none."""
+    """The change from one package to the other, None if they are the same."""
     if old is None:
         return None if new is None else _added(new)
     if new is None:
         return _removed(old)
     kind = _kind(old, new)
-    return kind and Change(new.name, kind, old.version, new.version, old.index, new.index)
+    if kind is None:
+        return None
+    return Change(new.name, kind, old.version, new.version, old.index, new.index)
 
 
 def _added(package: Package) -> Change:
@@ -95,11 +119,15 @@ def _removed(package: Package) -> Change:
 
 
 def _kind(old: Package, new: Package) -> ChangeKind | None:
-    before, after = Version(old.version), Version(new.version)
-    # By public version: PEP 440 sorts +cu124 above +cu121, which makes another accelerator look newer.
-    public_before, public_after = Version(before.public), Version(after.public)
-    if public_before != public_after:
-        return "up" if public_before < public_after else "down"
+    before = Version(old.version)
+    after = Version(new.version)
+    # By public version: PEP 440 sorts +cu124 above +cu121, so that another accelerator would look newer.
+    public_before = Version(before.public)
+    public_after = Version(after.public)
+    if public_before < public_after:
+        return "up"
+    if public_before > public_after:
+        return "down"
     if before.local != after.local or old.index != new.index:
         return "moved"
     if old.version != new.version or _hashes(old) != _hashes(new):
@@ -108,27 +136,31 @@ def _kind(old: Package, new: Package) -> ChangeKind | None:
 
 
 def _hashes(package: Package) -> set[tuple[str, str]]:
+    # Sizes do not matter: they may become known later, for the same file.
     return {(file.name, file.sha256) for file in package.files}
 
 
 def _whole(lock: Lock, other: Lock) -> tuple[WholeImage, ...]:
-    """The images that only ``lock`` has."""
+    """The images that ``lock`` contains and ``other`` does not."""
     closures = Closures(lock)
-    return tuple(
-        WholeImage(*key, len(closures.of(lock.by_tag[key]))) for key in sorted(lock.by_tag.keys() - other.by_tag.keys())
-    )
+    found = []
+    for key in sorted(lock.by_tag.keys() - other.by_tag.keys()):
+        image = lock.by_tag[key]
+        found.append(WholeImage(image.name, image.variant, len(closures.of(image))))
+    return tuple(found)
 
 
 def _settings(old: Lock, new: Lock) -> tuple[Setting, ...]:
-    before, after = _flat(old), _flat(new)
-    return tuple(
-        Setting(name, before.get(name), after.get(name))
-        for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
-    )
+    before = _flat(old)
+    after = _flat(new)
+    names = sorted(before.keys() | after.keys())
+    both = [Setting(name, before.get(name), after.get(name)) for name in names]
+    changed = [setting for setting in both if setting.old != setting.new]
+    return tuple(changed)
 
 
 def _flat(lock: Lock) -> dict[str, str]:
+    """The settings of a lock by dotted name."""
     return {
         "family": lock.family,
         **{f"target.{key}": value for key, value in lock.target.items()},

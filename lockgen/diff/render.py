@@ -5,89 +5,152 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from lockgen.diff.model import KINDS, Change, Changes, ImageChange, WholeImage
+from lockgen.diff.model import KINDS, Change, Changes, ImageChange, PackageChange, WholeImage
 
 FORMAT = 1
 NAMES_SHOWN = 12
-"""How many images a line of text or Markdown names before it only counts the rest."""
+"""How many images a line of text or Markdown names. The others are only counted."""
 CHANGES_SHOWN = 12
-"""The same for the packages in one cell of Markdown; the table of packages has them all."""
+"""How many packages one cell of Markdown names. The table of packages lists all of them."""
 
-_FIRST = "There was no lock before: everything is new."
+_FIRST = "This is the first lock: everything is new."
 _MARKDOWN = re.compile(r"([\\`*<\[\]|])")
 
 ChangeData = dict[str, object]
-Group = tuple[tuple[str | None, str | None, tuple[Change, ...]], list[ImageChange]]
+Blocks = list[list[str]]
+"""Lines in blocks, which an empty line separates."""
+
+
+class _Effect(NamedTuple):
+    """The changes of an image, apart from its name. Images with the same ones are shown together."""
+
+    old_base: str | None
+    new_base: str | None
+    changes: tuple[Change, ...]
+
+    @property
+    def rebased(self) -> bool:
+        return self.old_base != self.new_base
+
+
+# -- text -------------------------------------------------------------------------------------
 
 
 def text(changes: Changes) -> str:
-    """Lines that read without colour, the last one ended by a new line."""
+    """Lines that read without colour, with a newline at the end."""
     if not changes:
         return "no changes\n"
-    blocks = [[_FIRST]] if changes.first else []
+    blocks: Blocks = [[_FIRST]] if changes.first else []
     blocks.append([_headline(changes)])
     if changes.settings:
         blocks.append([f"{item.name}: {_from_to(item.old, item.new)}" for item in changes.settings])
     if changes.packages:
-        rows = [f"  {_line(item.change)} ({', '.join(item.variants)})" for item in changes.packages]
-        blocks.append(["packages", *rows])
-    for title, whole in (("new images", changes.added), ("images gone", changes.removed)):
-        if whole:
-            blocks.append([title, *(f"  {_sizes(group)}" for group in _by_size(whole))])
-    for (old_base, new_base, own), images in _groups(changes.images):
-        lines = [f"image {_list([image.tag for image in images])}"]
-        if old_base != new_base:
-            lines.append(f"  base      {_from_to(old_base, new_base)}")
-        blocks.append([*lines, *(f"  {_line(change)}" for change in own)])
+        blocks.append(["packages", *(_package_line(item) for item in changes.packages)])
+    blocks += _whole_blocks("new images", changes.added)
+    blocks += _whole_blocks("images gone", changes.removed)
+    for effect, images in _by_effect(changes.images).items():
+        blocks.append(_image_block(effect, images))
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
+def _package_line(item: PackageChange) -> str:
+    variants = ", ".join(item.variants)
+    return f"  {_line(item.change)} ({variants})"
+
+
+def _whole_blocks(title: str, images: Sequence[WholeImage]) -> Blocks:
+    if not images:
+        return []
+    return [[title, *(f"  {_sizes(group)}" for group in _by_size(images))]]
+
+
+def _image_block(effect: _Effect, images: Sequence[ImageChange]) -> list[str]:
+    lines = [f"image {_tags(images)}"]
+    if effect.rebased:
+        lines.append(f"  base      {_from_to(effect.old_base, effect.new_base)}")
+    return lines + [f"  {_line(change)}" for change in effect.changes]
+
+
+# -- Markdown ---------------------------------------------------------------------------------
+
+
 def markdown(changes: Changes) -> str:
-    """Tables for the body of a pull request, ended by a new line."""
+    """Tables for the body of a pull request, with a newline at the end."""
     if not changes:
         return "No changes.\n"
     blocks = [_FIRST] if changes.first else []
     blocks.append(_escape(_headline(changes)))
     if changes.settings:
-        rows = [(item.name, item.old or "-", item.new or "-") for item in changes.settings]
-        blocks.append(_table(("setting", "from", "to"), rows))
+        settings = [(item.name, item.old or "-", item.new or "-") for item in changes.settings]
+        blocks.append(_table(("setting", "from", "to"), settings))
     if changes.packages:
-        packages = [
-            (c.name, ", ".join(item.variants), c.kind, _old_version(c), _new_version(c))
-            for item in changes.packages
-            for c in (item.change,)
-        ]
+        packages = [_package_row(item) for item in changes.packages]
         blocks.append(_table(("package", "variants", "change", "from", "to"), packages))
-    images = [
-        *((_sizes(group), "new") for group in _by_size(changes.added)),
-        *((_sizes(group), "gone") for group in _by_size(changes.removed)),
-        *((_list([i.tag for i in group]), _summary(*key)) for key, group in _groups(changes.images)),
-    ]
+    images = _image_rows(changes)
     if images:
         blocks.append(_table(("images", "changes in their closures"), images))
     return "\n\n".join(blocks) + "\n"
 
 
+def _package_row(item: PackageChange) -> Sequence[str]:
+    change = item.change
+    return change.name, ", ".join(item.variants), change.kind, _old_version(change), _new_version(change)
+
+
+def _image_rows(changes: Changes) -> list[Sequence[str]]:
+    rows = [(_sizes(group), "new") for group in _by_size(changes.added)]
+    rows += [(_sizes(group), "gone") for group in _by_size(changes.removed)]
+    rows += [(_tags(images), _summary(effect)) for effect, images in _by_effect(changes.images).items()]
+    return list(rows)
+
+
+def _summary(effect: _Effect) -> str:
+    """The changes of an image for one cell."""
+    parts = [f"base {_from_to(effect.old_base, effect.new_base)}"] if effect.rebased else []
+    shown = effect.changes[:CHANGES_SHOWN]
+    parts += [f"{change.kind} {change.name} {_versions(change)}" for change in shown]
+    rest = len(effect.changes) - CHANGES_SHOWN
+    if rest > 0:
+        parts.append(f"and {rest} more")
+    return "; ".join(parts)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head)]
+    lines += [[_escape(cell) for cell in row] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _escape(cell: str) -> str:
+    # A line break would end the row of a table.
+    return " ".join(_MARKDOWN.sub(r"\\\1", cell).split())
+
+
+# -- JSON -------------------------------------------------------------------------------------
+
+
 def as_json(changes: Changes) -> ChangeData:
-    """Plain data; ``format`` grows when a reader of the former one would misread it."""
+    """Plain data. FORMAT is raised when readers of the previous format would misread it."""
     return {
         "format": FORMAT,
         "first": changes.first,
-        "settings": [{"name": s.name, "from": s.old, "to": s.new} for s in changes.settings],
-        "packages": [{**_data(p.change), "variants": list(p.variants)} for p in changes.packages],
+        "settings": [{"name": item.name, "from": item.old, "to": item.new} for item in changes.settings],
+        "packages": [{**_data(item.change), "variants": list(item.variants)} for item in changes.packages],
         "images": {
             "added": [_whole_data(image) for image in changes.added],
             "removed": [_whole_data(image) for image in changes.removed],
-            "changed": [
-                {
-                    "images": [{"name": image.name, "variant": image.variant} for image in images],
-                    "base": {"from": old_base, "to": new_base},
-                    "packages": [_data(change) for change in own],
-                }
-                for (old_base, new_base, own), images in _groups(changes.images)
-            ],
+            "changed": [_effect_data(effect, images) for effect, images in _by_effect(changes.images).items()],
         },
+    }
+
+
+def _effect_data(effect: _Effect, images: Sequence[ImageChange]) -> ChangeData:
+    return {
+        "images": [{"name": image.name, "variant": image.variant} for image in images],
+        "base": {"from": effect.old_base, "to": effect.new_base},
+        "packages": [_data(change) for change in effect.changes],
     }
 
 
@@ -106,17 +169,19 @@ def _whole_data(image: WholeImage) -> ChangeData:
     return {"name": image.name, "variant": image.variant, "packages": image.packages}
 
 
-def _groups(images: Iterable[ImageChange]) -> list[Group]:
-    """Images with the same changes together, in the order in which the first of each came.
+# -- parts of several formats -----------------------------------------------------------------
 
-    The base counts only where it changed.
-    """
-    groups: dict[tuple[str | None, str | None, tuple[Change, ...]], list[ImageChange]] = {}
+
+def _by_effect(images: Iterable[ImageChange]) -> dict[_Effect, list[ImageChange]]:
+    """Images with the same changes together, in the order of the first image of each group."""
+    groups: dict[_Effect, list[ImageChange]] = {}
     for image in images:
-        rebased = image.old_base != image.new_base
-        bases = (image.old_base, image.new_base) if rebased else (None, None)
-        groups.setdefault((*bases, image.changes), []).append(image)
-    return list(groups.items())
+        effect = _Effect(image.old_base, image.new_base, image.changes)
+        if not effect.rebased:
+            # A base that stays the same does not separate images.
+            effect = _Effect(None, None, image.changes)
+        groups.setdefault(effect, []).append(image)
+    return groups
 
 
 def _by_size(images: Iterable[WholeImage]) -> list[list[WholeImage]]:
@@ -127,18 +192,22 @@ def _by_size(images: Iterable[WholeImage]) -> list[list[WholeImage]]:
 
 
 def _sizes(group: Sequence[WholeImage]) -> str:
+    """Images of one size, with the number of their packages."""
+    number = group[0].packages
+    noun = "package" if number == 1 else "packages"
     each = " each" if len(group) > 1 else ""
-    return f"{_list([image.tag for image in group])} ({_count(group[0].packages, 'package')}{each})"
+    return f"{_tags(group)} ({number} {noun}{each})"
 
 
 def _headline(changes: Changes) -> str:
-    kinds = Counter(item.change.kind for item in changes.packages)
-    packages = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind])
-    parts = [
-        f"packages: {packages or 'none changed'}",
-        f"images: {len(changes.images)} changed, {len(changes.added)} new, {len(changes.removed)} gone",
-    ]
-    return "; ".join(parts)
+    counts = Counter(item.change.kind for item in changes.packages)
+    # Not in the order of the counter, which depends on the packages.
+    kinds = [f"{counts[kind]} {kind}" for kind in KINDS if counts[kind]]
+    packages = ", ".join(kinds) or "none changed"
+    changed = len(changes.images)
+    added = len(changes.added)
+    removed = len(changes.removed)
+    return f"packages: {packages}; images: {changed} changed, {added} new, {removed} gone"
 
 
 def _line(change: Change) -> str:
@@ -158,9 +227,10 @@ def _versions(change: Change) -> str:
 
 
 def _old_version(change: Change) -> str:
-    """An index that stays is told once, with the new version."""
+    # An index that stays the same is shown once, with the new version.
     stays = change.new is not None and change.old_index == change.new_index
-    return _version(change.old, None if stays else change.old_index, moved=_moved(change))
+    index = None if stays else change.old_index
+    return _version(change.old, index, moved=_moved(change))
 
 
 def _new_version(change: Change) -> str:
@@ -168,14 +238,17 @@ def _new_version(change: Change) -> str:
 
 
 def _moved(change: Change) -> bool:
-    """Whether the default index, else not worth a word, is one of two."""
-    return None not in (change.old, change.new) and change.old_index != change.new_index
+    """Whether the index changes. Only then is the default index named."""
+    in_both = change.old is not None and change.new is not None
+    return in_both and change.old_index != change.new_index
 
 
 def _version(version: str | None, index: str | None, *, moved: bool) -> str:
     if version is None:
         return "-"
-    index = index or ("the default index" if moved else None)
+    # Elsewhere the default index is left out, as most packages come from it.
+    if index is None and moved:
+        index = "the default index"
     return f"{version} from {index}" if index else version
 
 
@@ -183,27 +256,7 @@ def _from_to(old: str | None, new: str | None) -> str:
     return f"{old or 'none'} -> {new or 'none'}"
 
 
-def _summary(old_base: str | None, new_base: str | None, changes: Sequence[Change]) -> str:
-    parts = [f"base {_from_to(old_base, new_base)}"] if old_base != new_base else []
-    parts += [f"{c.kind} {c.name} {_versions(c)}" for c in changes[:CHANGES_SHOWN]]
-    rest = len(changes) - CHANGES_SHOWN
-    return "; ".join([*parts, f"and {rest} more"] if rest > 0 else parts)
-
-
-def _list(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:NAMES_SHOWN])
-    rest = len(names) - NAMES_SHOWN
+def _tags(images: Sequence[ImageChange | WholeImage]) -> str:
+    shown = ", ".join(image.tag for image in images[:NAMES_SHOWN])
+    rest = len(images) - NAMES_SHOWN
     return f"{shown} and {rest} more" if rest > 0 else shown
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _escape(cell: str) -> str:
-    return " ".join(_MARKDOWN.sub(r"\\\1", cell).split())
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *([_escape(cell) for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -36,10 +36,8 @@ def blame(manifest: Manifest, variants: Iterable[str], reason: str) -> list[Blam
     """Every package named in ``reason`` that versions.toml pins or requires, in the order in which they are named."""
     wanted = set(variants)
     pins = _pins(manifest, wanted)
-    required_by: dict[str, list[RequiredBy]] = {}
-    for who, declared in _requirements(manifest, wanted):
-        entry = RequiredBy(who, declared.text, declared.path)
-        required_by.setdefault(declared.name, []).append(entry)
+    required_by = _required_by(manifest, wanted)
+    # Most words of a reason are not packages, and some packages are only needed indirectly.
     named = [name for name in _names_in(reason) if name in pins or name in required_by]
     return [Blame(name, pins.get(name), tuple(required_by.get(name, ()))) for name in named]
 
@@ -49,6 +47,15 @@ def _pins(manifest: Manifest, variants: set[str]) -> dict[str, Pin]:
     for variant in sorted(variants):
         pins |= manifest.variants[variant].pins
     return pins
+
+
+def _required_by(manifest: Manifest, variants: set[str]) -> dict[str, list[RequiredBy]]:
+    """Everything in versions.toml that requires a package, by the package's name."""
+    found: dict[str, list[RequiredBy]] = {}
+    for who, declared in _requirements(manifest, variants):
+        entry = RequiredBy(who, declared.text, declared.path)
+        found.setdefault(declared.name, []).append(entry)
+    return found
 
 
 def _requirements(manifest: Manifest, variants: set[str]) -> Iterable[tuple[str, DeclaredRequirement]]:

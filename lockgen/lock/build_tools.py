@@ -47,7 +47,7 @@ class BuildToolResolver:
         """``lock`` with its tools, and with the installed size of each file that an image installs.
 
         Raises:
-            NoResolution: the build requirements of a package conflict, or there is no installer.
+            NoResolution: the build requirements of a package conflict, or the installer cannot be resolved.
             ToolFailed: a source distribution does not build, or a tool failed.
         """
         requests = ToolRequests(manifest, lock, self.indexes, self.offline)
@@ -112,6 +112,7 @@ class BuildToolResolver:
 
 def _image_files(solutions: Mapping[str, Solution]) -> dict[PackageKey, IndexFile]:
     """The file of each package that images install: the first."""
+    # Not by name alone: variants may have different versions, or builds from different indexes.
     found = {}
     for solution in solutions.values():
         for package in solution.packages.values():
@@ -157,6 +158,7 @@ def _spelled(text: str, package: Package) -> str:
         requirement = Requirement(text)
     except InvalidRequirement as error:
         raise ToolFailed(f"the build of {package.pin} requires {text!r}, which is not a valid requirement") from error
+    # What a URL serves may change, and offline installs have no index entry for it.
     if requirement.url is not None:
         raise ToolFailed(
             f"the build of {package.pin} requires {text!r}: a requirement by URL cannot be locked",
@@ -185,12 +187,18 @@ def _tools(tools: ResolvedTools, sizes: Sizes) -> tuple[Package, ...]:
 
 def _tool(resolved: Resolved) -> Package:
     # Tools are installed while images are built, by pip and from a hash: the best file is enough.
-    best = resolved.files[:1]
-    if not best or not best[0].sha256:
+    best = resolved.files[0] if resolved.files else None
+    if best is None or not best.sha256:
         raise NoResolution(f"the build tool {resolved.name} {resolved.version} has no wheel with a hash for the target")
-    files = tuple(File(file.name, file.sha256 or "", file.size) for file in best)
-    # No variant: images do not contain tools.
-    return Package(canonicalize_name(resolved.name), resolved.version, resolved.index, (), files)
+    file = File(best.name, best.sha256, best.size)
+    return Package(
+        name=canonicalize_name(resolved.name),
+        version=resolved.version,
+        index=resolved.index,
+        # Images do not contain tools.
+        variants=(),
+        files=(file,),
+    )
 
 
 def _sized(package: Package, sizes: Sizes) -> Package:

@@ -92,6 +92,7 @@ class Closures:
         Raises:
             NoResolution: the lock lacks a needed package.
         """
+        # From the root base upwards, so that each closure extends the one below.
         names: frozenset[str] = frozenset()
         for link in self._lock.chain(image):
             key = link.name, link.variant

@@ -33,6 +33,7 @@ class Exclusions:
         ``resolve`` solves one request. Its errors pass through, and the exclusions found until then stay known.
         """
         while True:
+            # Constraints rather than a filter of the index: every resolver supports them.
             constraints = {*request.constraints, *self.reasons}
             solution = resolve(replace(request, constraints=tuple(sorted(constraints))))
             refused = self._refused(solution, request.target)
@@ -51,6 +52,7 @@ class Exclusions:
     def _refusal(self, package: Resolved, target: Target) -> str | None:
         if self.needs_file and not package.files:
             return "none of its files runs on the target"
+        # The metadata of the installed file, not the index page: pages may lack or contradict it.
         bound = self.metadata(package).requires_python
         if target.admits(bound):
             return None

@@ -15,7 +15,7 @@ def read_lock(root: Path) -> Lock:
     """The lock under ``root``.
 
     Raises:
-        BadInput: there is no lock, or it is invalid.
+        BadInput: the lock is missing or invalid.
     """
     folder = Folder(root)
     # Without the shared lock, another process could be replacing the file while it is read.

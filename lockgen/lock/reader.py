@@ -129,6 +129,7 @@ def _check_tools(lock: Lock) -> None:
 
 
 def _check_requirements(lock: Lock) -> None:
+    # Otherwise closures, and with them every command, would fail later with less context.
     for image in lock.images:
         _require(image.tag, (*image.common, *image.requires), {image.variant}, lock)
     for package in lock.packages:

@@ -94,6 +94,7 @@ class ToolRequests:
 
     def variants_of(self, builds: tuple[str, ...]) -> list[str]:
         """The variants that contain a package of the pins ``builds``, the lead first. Without any, all variants."""
+        # The lead first: in a request its pins and indexes win.
         order = order_of_variants(self.manifest)
         containing: set[str] = set()
         for package in self.lock.packages:
@@ -132,7 +133,7 @@ class ToolSetSearch:
         """One set that installs and builds everything, or else several. Only the first contains the installer.
 
         Raises:
-            NoResolution: a package cannot be built with any tools, or there is no installer.
+            NoResolution: a package cannot be built with any tools, or the installer cannot be resolved.
         """
         self.progress.step(f"resolving build tools with {self.resolver.name}")
         homes = self._old_numbers()
@@ -152,6 +153,7 @@ class ToolSetSearch:
         """The number of the old lock's set that builds each package, regardless of the package's version."""
         if self.old is None or self.upgrade:
             return {}
+        # By name: a new version of a package usually has the same build requirements.
         numbers = {package.name: self.old.tools_for(package) for package in self.old.packages if package.built}
         found = {}
         for pin in self.required:
@@ -169,6 +171,7 @@ class ToolSetSearch:
 
     def _place(self, pin: str, home: int | None, sets: dict[int, ResolvedTools]) -> None:
         """Add ``pin`` to the set with the number ``home``, or else to the first set that it fits, or to a new one."""
+        # The first package of an old set opens it again, under the same number.
         if home is not None and home not in sets:
             sets[home] = self._solve(ToolPurpose((), (pin,)))
             return
@@ -206,6 +209,7 @@ class ToolSetSearch:
         """The versions to prefer: those of the old tools that had the same purpose."""
         if self.old is None or self.upgrade:
             return {}
+        # The resolver may still choose other versions: the preferences are not constraints.
         tools = _old_tools(purpose, self.old)
         return {tool.name: tool.version for tool in tools if tool.name not in self.opened}
 

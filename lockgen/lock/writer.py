@@ -13,6 +13,7 @@ FORMAT = 1
 
 def render_lock(lock: Lock) -> str:
     """``locks/lock.json``. Its ``digest`` is the sha256 of the text without the digest's line."""
+    # Sorted, as the order of tables in versions.toml must not change the bytes (guarantee 5).
     head: dict[str, object] = {
         "format": FORMAT,
         "family": lock.family,
@@ -79,15 +80,18 @@ def _package(package: Package) -> str:
     if package.index is not None:
         identity["index"] = package.index
     identity["variants"] = list(package.variants)
-    members = [", ".join(_member(key, value) for key, value in identity.items())]
+    lines = [", ".join(_member(key, value) for key, value in identity.items())]
     files = ",\n             ".join(_file(file) for file in package.files)
-    members.append(f'"files": [{files}]')
+    lines.append(f'"files": [{files}]')
     if package.requires:
-        members.append(_member("requires", _texts(package.requires)))
+        lines.append(_member("requires", _texts(package.requires)))
     if package.extras:
-        extras = {extra: _texts(requirements) for extra, requirements in sorted(package.extras.items())}
-        members.append(_member("extras", extras))
-    return "  {" + ",\n   ".join(members) + "}"
+        lines.append(_member("extras", _extras(package)))
+    return "  {" + ",\n   ".join(lines) + "}"
+
+
+def _extras(package: Package) -> dict[str, list[str]]:
+    return {extra: _texts(requirements) for extra, requirements in sorted(package.extras.items())}
 
 
 def _file(file: File) -> str:

@@ -24,8 +24,9 @@ from lockgen.io.http import Http
 from lockgen.io.ownership import refuse_foreign
 from lockgen.io.workspace import Folder
 from lockgen.lock.blame import Blame, blame
-from lockgen.lock.engine import Engine, Unsolved
+from lockgen.lock.engine import Engine
 from lockgen.lock.reader import is_intact, parse_lock
+from lockgen.lock.variant_solver import Unsolved
 from lockgen.manifest.fingerprints import Inputs, fingerprints, read_inputs
 from lockgen.manifest.reader import close_match
 from lockgen.outputs.generated_files import GeneratedFiles, Tree

@@ -1,78 +1,92 @@
-"""Sizes of layers, images and the family, from the lock alone, in each layout."""
+"""Sizes of layers, images and the family in each layout, from the lock alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from lockgen.core.lock import Lock, Package
-from lockgen.core.manifest import Manifest
+from lockgen.core.manifest import Budget, Image, Manifest
 from lockgen.core.sizes import Bytes, Excess, ImageSize, LayoutSize
 from lockgen.lock.layers import Layers, layers_of
 
-LAYOUTS = ("independent", "monolith", "layered")
-
 
 def weigh(packages: Iterable[Package]) -> Bytes:
-    """What ``packages`` weigh together, and of which of them nobody knows it."""
-    held = [(package.pin, package.chosen) for package in packages]
-    return Bytes(
-        sum(file.size or 0 for _, file in held),
-        sum(file.installed or 0 for _, file in held),
-        frozenset(pin for pin, file in held if file.installed is None),
-        frozenset(pin for pin, file in held if file.size is None),
-    )
+    """The total size of ``packages``, with the pins whose size is unknown."""
+    download = installed = 0
+    unknown = set()
+    unweighed = set()
+    for package in packages:
+        file = package.chosen
+        if file.size is None:
+            unweighed.add(package.pin)
+        else:
+            download += file.size
+        if file.installed is None:
+            unknown.add(package.pin)
+        else:
+            installed += file.installed
+    return Bytes(download, installed, frozenset(unknown), frozenset(unweighed))
 
 
-def mends(lock: Lock, pins: Iterable[str]) -> dict[str, list[str]]:
-    """What makes sizes known that are not: pins by command."""
+def remedies(lock: Lock, pins: Iterable[str]) -> dict[str, list[str]]:
+    """The commands that determine the unknown sizes of ``pins``, each with the pins that it is for."""
     wanted = set(pins)
     found: dict[str, list[str]] = {}
     for package in lock.packages:
         if package.pin in wanted:
-            found.setdefault(_mend(lock, package), []).append(package.pin)
+            found.setdefault(_remedy(lock, package), []).append(package.pin)
     return dict(sorted(found.items()))
 
 
-def _mend(lock: Lock, package: Package) -> str:
-    # Of a recorded index nothing is asked of a network: every machine must come to the same lock.
-    if package.index is None or f"index {package.index}" not in lock.inputs:
-        return "lockgen resolve, where their index can be reached"
+def _remedy(lock: Lock, package: Package) -> str:
     index = package.index
+    if index is None or f"index {index}" not in lock.inputs:
+        return "lockgen resolve, where their index can be reached"
+    # `lockgen resolve` does not connect to a recorded index, as every machine has to make the same lock (guarantee 5).
     return (
         f"lockgen index record {index} where that index can be reached, or lockgen index measure {index} WHEEL"
         " where the wheels are; then lockgen resolve"
     )
 
 
+# -- layouts ----------------------------------------------------------------------------------
+
+
 def layouts(lock: Lock) -> list[LayoutSize]:
-    """The family in every layout: each image its own closure, one image for all, layers over layers."""
+    """The family in every layout: a layer per image, one image for everything, layers on layers."""
     layers = layers_of(lock)
     return [_independent(lock, layers), _monolith(lock, layers), layered(lock)]
 
 
 def limit(lock: Lock) -> Bytes:
-    """Every package's bytes once: no layout can do with less."""
-    return weigh({package.chosen.sha256: package for package in lock.packages}.values())
+    """The bytes of every package once: no layout needs less."""
+    # By file, not by name: a build for another accelerator is another file.
+    distinct = {package.chosen.sha256: package for package in lock.packages}
+    return weigh(distinct.values())
 
 
 def layered(lock: Lock) -> LayoutSize:
-    """As the Dockerfiles install it: every image adds its delta to the image below."""
+    """The layout of the Dockerfiles: every image adds its delta to the image below."""
     images = []
     unique = Bytes()
     for (name, variant), layer in sorted(layers_of(lock).items()):
-        # No two of them are one, whatever they hold: a layer is known by what lies below it, and by its files' times.
         own = tuple((label, weigh(packages)) for label, packages in _own_layers(lock, layer))
+        # Layers with the same packages count twice: a layer's digest depends on its files' times and on what is
+        # below it.
         unique = sum((size for _, size in own), unique)
         images.append(ImageSize(name, variant, own, weigh(_closure(lock, layer))))
     return LayoutSize("layered", tuple(images), unique)
 
 
 def _own_layers(lock: Lock, layer: Layers) -> list[tuple[str, list[Package]]]:
-    table = lock.by_variant[layer.image.variant]
-    tag = layer.image.tag
-    own = [(f"common:{layer.image.variant}", layer.common)] if layer.image.base is None and layer.common else []
-    own += [(tag, layer.delta)] if layer.delta else []
-    return [(label, [table[name] for name in names]) for label, names in own]
+    """The layers that an image adds to the image below, by label. Empty ones are left out."""
+    image = layer.image
+    named = [(image.tag, layer.delta)]
+    if image.base is None:
+        named.insert(0, (f"common:{image.variant}", layer.common))
+    table = lock.by_variant[image.variant]
+    return [(label, [table[name] for name in names]) for label, names in named if names]
 
 
 def _closure(lock: Lock, layer: Layers) -> list[Package]:
@@ -81,47 +95,72 @@ def _closure(lock: Lock, layer: Layers) -> list[Package]:
 
 
 def _independent(lock: Lock, layers: dict[tuple[str, str], Layers]) -> LayoutSize:
+    """One layer per image, with its whole closure."""
     images = []
     for (name, variant), layer in sorted(layers.items()):
         whole = weigh(_closure(lock, layer))
-        images.append(ImageSize(name, variant, ((layer.image.tag, whole),), whole))
-    return LayoutSize("independent", tuple(images), _sum(images))
+        own = ((layer.image.tag, whole),)
+        images.append(ImageSize(name, variant, own, whole))
+    unique = sum((image.whole for image in images), Bytes())
+    return LayoutSize("independent", tuple(images), unique)
 
 
 def _monolith(lock: Lock, layers: dict[tuple[str, str], Layers]) -> LayoutSize:
-    """One image a variant that holds everything; every stage is that image."""
-    whole = {variant: weigh(table.values()) for variant, table in lock.by_variant.items()}
-    images = [
-        ImageSize(name, variant, ((f"all:{variant}", whole[variant]),), whole[variant])
-        for name, variant in sorted(layers)
-    ]
-    return LayoutSize("monolith", tuple(images), sum(whole.values(), Bytes()))
+    """One image per variant with all its packages, used as every stage."""
+    # All images of a variant are one and the same image, so its bytes count once.
+    wholes = {variant: weigh(table.values()) for variant, table in lock.by_variant.items()}
+    images = []
+    for name, variant in sorted(layers):
+        whole = wholes[variant]
+        own = ((f"all:{variant}", whole),)
+        images.append(ImageSize(name, variant, own, whole))
+    unique = sum(wholes.values(), Bytes())
+    return LayoutSize("monolith", tuple(images), unique)
 
 
-def _sum(images: Iterable[ImageSize]) -> Bytes:
-    return sum((image.whole for image in images), Bytes())
+# -- budgets ----------------------------------------------------------------------------------
+
+
+class _Bound(NamedTuple):
+    """A bound in bytes (None: no bound), and the path of its key in versions.toml."""
+
+    size: int | None
+    path: tuple[str, ...]
+
+    def exceeded_by(self, what: str, size: Bytes) -> Excess | None:
+        """The excess of ``what``. An unknown size counts: it may exceed any bound."""
+        if self.size is None:
+            return None
+        if size.installed <= self.size and not size.unknown:
+            return None
+        return Excess(what, self.path, self.size, size)
 
 
 def excesses(manifest: Manifest, lock: Lock) -> list[Excess]:
-    """Every budget that an image or a layer exceeds, or may exceed where a size is unknown."""
-    found = []
+    """Every budget that an image or a layer exceeds, or may exceed as a size is unknown."""
+    found: list[Excess | None] = []
     for size in layered(lock).images:
         image = manifest.images.get(size.image)
+        # The lock may be older than versions.toml.
         if image is None:
             continue
-        own, family = image.budget, manifest.budget
-        path = ("bases" if image.kind == "base" else "stages", image.name)
-        bound = own.image if own.image is not None else family.image
-        where = (*path, "max-image") if own.image is not None else ("budgets", "max-image")
-        if bound is not None and _over(size.whole, bound):
-            found.append(Excess(f"image {size.tag}", where, bound, size.whole))
-        bound = own.layer if own.layer is not None else family.layer
-        where = (*path, "max-layer") if own.layer is not None else ("budgets", "max-layer")
-        for label, layer in size.layers:
-            if bound is not None and _over(layer, bound):
-                found.append(Excess(f"layer {label}", where, bound, layer))
-    return found
+        found.append(_image_bound(image, manifest.budget).exceeded_by(f"image {size.tag}", size.whole))
+        layer_bound = _layer_bound(image, manifest.budget)
+        found += [layer_bound.exceeded_by(f"layer {label}", layer) for label, layer in size.layers]
+    return [excess for excess in found if excess is not None]
 
 
-def _over(size: Bytes, bound: int) -> bool:
-    return size.installed > bound or bool(size.unknown)
+def _image_bound(image: Image, family: Budget) -> _Bound:
+    if image.budget.image is not None:
+        return _Bound(image.budget.image, (*_path(image), "max-image"))
+    return _Bound(family.image, ("budgets", "max-image"))
+
+
+def _layer_bound(image: Image, family: Budget) -> _Bound:
+    if image.budget.layer is not None:
+        return _Bound(image.budget.layer, (*_path(image), "max-layer"))
+    return _Bound(family.layer, ("budgets", "max-layer"))
+
+
+def _path(image: Image) -> tuple[str, str]:
+    return ("bases" if image.kind == "base" else "stages", image.name)

@@ -1,4 +1,4 @@
-"""Sizes of the family as text: layers and images, the layouts side by side, and what is unknown."""
+"""Sizes of the family as text and as plain data: images with their layers, the layouts, and unknown sizes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from lockgen.core.sizes import Bytes, ImageSize, LayoutSize
 from lockgen.core.text_table import megabytes, table
+
+FORMAT = 1
 
 _ABOUT = {
     "independent": "independent: each image by itself",
@@ -15,40 +17,49 @@ _ABOUT = {
 
 
 def images_text(images: Sequence[ImageSize]) -> str:
-    """Each image with all that it holds, and under it the layers that it adds to the image below."""
+    """Each image with its total size, followed by the layers that it adds to the image below."""
     rows = []
     for image in images:
-        rows.append([image.tag, download(image.whole), installed(image.whole)])
-        rows += [[f"  + {label}", download(layer), installed(layer)] for label, layer in image.layers]
+        rows.append(_row(image.tag, image.whole))
+        rows += [_row(f"  + {label}", layer) for label, layer in image.layers]
     return table(["image, and the layers it adds", "download", "installed"], rows)
 
 
 def layouts_text(sizes: Sequence[LayoutSize], limit: Bytes) -> str:
-    """The family in each layout, with how many times the limit that is."""
+    """The family in each layout, with the ratio to the limit."""
     rows = [_layout(_ABOUT[size.layout], size.unique, limit, _largest(size)) for size in sizes]
     rows.append(_layout("the limit: every package once", limit, limit, ""))
     head = ["the family, each layer once", "download", "x limit", "installed", "x limit", "largest image"]
     return table(head, rows)
 
 
-def unknown_text(size: Bytes, mends: Mapping[str, Sequence[str]]) -> str:
-    """What is unknown and what makes it known, "" where all is known. ``mends`` are pins by command."""
+def unknown_text(size: Bytes, remedies: Mapping[str, Sequence[str]]) -> str:
+    """The unknown sizes and the commands that determine them, "" if all are known. ``remedies``: pins by command."""
     if not size.unknown | size.unweighed:
         return ""
-    lines = ["`at least`: what is unknown counts as nothing, in the limit too. To know it:"]
-    for command, pins in mends.items():
+    lines = ["`at least`: unknown sizes count as 0, also in the limit. To determine them:"]
+    for command, pins in remedies.items():
         lines += [f"  {_lacking(pin, size)} of {pin}" for pin in sorted(pins)]
         lines.append(f"    {command}")
     return "\n".join(lines)
 
 
 def _lacking(pin: str, size: Bytes) -> str:
-    lacking = [word for word, pins in (("download", size.unweighed), ("installed", size.unknown)) if pin in pins]
+    lacking = []
+    if pin in size.unweighed:
+        lacking.append("download")
+    if pin in size.unknown:
+        lacking.append("installed")
     return " and ".join(lacking) + " size"
 
 
 def _largest(size: LayoutSize) -> str:
-    return installed(max((image.whole for image in size.images), key=lambda whole: whole.installed))
+    largest = max(size.images, key=lambda image: image.whole.installed)
+    return installed(largest.whole)
+
+
+def _row(name: str, size: Bytes) -> list[str]:
+    return [name, download(size), installed(size)]
 
 
 def _layout(name: str, size: Bytes, limit: Bytes, largest: str) -> list[str]:
@@ -63,16 +74,47 @@ def _layout(name: str, size: Bytes, limit: Bytes, largest: str) -> list[str]:
 
 
 def _ratio(size: int, limit: int) -> str:
+    # Without any known size, the limit is 0.
     return f"{size / limit:.2f}" if limit else "-"
 
 
 def download(size: Bytes) -> str:
+    """The download size for people. With unknown parts it is a lower bound."""
     return _at_least(size.download, known=not size.unweighed)
 
 
 def installed(size: Bytes) -> str:
+    """The installed size for people. With unknown parts it is a lower bound."""
     return _at_least(size.installed, known=not size.unknown)
 
 
 def _at_least(size: int, *, known: bool) -> str:
     return megabytes(size) if known else f"at least {megabytes(size)}"
+
+
+# -- JSON -------------------------------------------------------------------------------------
+
+
+def as_json(sizes: Sequence[LayoutSize], limit: Bytes, remedies: Mapping[str, Sequence[str]]) -> dict[str, object]:
+    """Plain data. FORMAT is raised when readers of the previous format would misread it."""
+    layouts = [_layout_data(size) for size in sizes]
+    return {"format": FORMAT, "limit": _bytes_data(limit), "layouts": layouts, "mends": remedies}
+
+
+def _layout_data(size: LayoutSize) -> dict[str, object]:
+    images = [_image_data(image) for image in size.images]
+    return {"layout": size.layout, "unique": _bytes_data(size.unique), "images": images}
+
+
+def _image_data(image: ImageSize) -> dict[str, object]:
+    layers = [{"layer": label, **_bytes_data(layer)} for label, layer in image.layers]
+    return {"image": image.tag, **_bytes_data(image.whole), "layers": layers}
+
+
+def _bytes_data(size: Bytes) -> dict[str, object]:
+    return {
+        "download": size.download,
+        "installed": size.installed,
+        "unknown": sorted(size.unknown),
+        "unweighed": sorted(size.unweighed),
+    }

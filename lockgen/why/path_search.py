@@ -29,7 +29,7 @@ class _State(NamedTuple):
 
 
 class FoundPaths(NamedTuple):
-    """Simple paths, the shortest first. ``complete``: there are no others."""
+    """Simple paths, the shortest first. ``complete``: these are all of them."""
 
     trails: list[Trail]
     complete: bool

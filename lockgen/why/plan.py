@@ -52,6 +52,7 @@ def why(lock: Lock, package: str, images: Collection[str] | None = None, *, limi
     """
     name = canonicalize_name(package)
     _check_known(lock, package, name)
+    # Images below the selected ones count too: most packages are inherited from them.
     chains = [lock.chain(image) for image in _selected(lock, images)]
     links = {link.tag: link for chain in chains for link in chain}
     return Why(
@@ -64,6 +65,7 @@ def why(lock: Lock, package: str, images: Collection[str] | None = None, *, limi
 
 
 def _check_known(lock: Lock, written: str, name: str) -> None:
+    # Build tools are not in any image, so they are unknown here.
     known = {package.name for package in lock.packages}
     if name not in known:
         raise BadInput(f"no package {written!r} in the lock", hint=close_match(name, known))
@@ -101,8 +103,9 @@ def _image_requirements(name: str, images: Iterable[LockedImage]) -> tuple[Image
         for requirement in (*image.common, *image.requires):
             if requirement.name == name:
                 tags[requirement].add(image.tag)
-    sorted_tags = {requirement: tuple(sorted(found)) for requirement, found in tags.items()}
-    return tuple(ImageRequirement(requirement, sorted_tags[requirement]) for requirement in sorted(sorted_tags))
+    found = [ImageRequirement(requirement, tuple(sorted(where))) for requirement, where in tags.items()]
+    found.sort(key=lambda item: item.requirement)
+    return tuple(found)
 
 
 class _DependentKey(NamedTuple):
@@ -115,16 +118,23 @@ class _DependentKey(NamedTuple):
 
 
 def _dependents(lock: Lock, name: str, images: Iterable[LockedImage]) -> tuple[Dependent, ...]:
-    starts: dict[str, set[NodeKey]] = defaultdict(set)
-    for image in images:
-        requirements = (*image.common, *image.requires)
-        starts[image.variant].update(nodes(requirements))
     variants: dict[_DependentKey, list[str]] = defaultdict(list)
+    starts = _starts(images)
     for variant in sorted(starts):
         packages = lock.by_variant[variant]
         for key in _dependents_in(packages, name, starts[variant]):
             variants[key].append(variant)
-    return tuple(Dependent(*key, tuple(variants[key])) for key in sorted(variants))
+    found = [Dependent(*key, tuple(variants[key])) for key in sorted(variants)]
+    return tuple(found)
+
+
+def _starts(images: Iterable[LockedImage]) -> dict[str, set[NodeKey]]:
+    """The nodes that the images require directly, by variant."""
+    starts: dict[str, set[NodeKey]] = defaultdict(set)
+    for image in images:
+        requirements = (*image.common, *image.requires)
+        starts[image.variant].update(nodes(requirements))
+    return starts
 
 
 def _dependents_in(packages: Mapping[str, Package], name: str, starts: set[NodeKey]) -> set[_DependentKey]:
@@ -133,7 +143,7 @@ def _dependents_in(packages: Mapping[str, Package], name: str, starts: set[NodeK
     found = set()
     for node in _reachable(graph, starts):
         package, extra = node
-        # An extra that requests other extras of its own package is not a dependent.
+        # An extra that requests other extras of the same package is not a dependent.
         if package == name:
             continue
         for requirement in graph.requirements(node):
@@ -159,6 +169,7 @@ def _groups(lock: Lock, name: str, chains: Iterable[tuple[LockedImage, ...]], li
     """Images with the same answer together, the groups of the lowest images first."""
     answers = _Answers(lock, name, limit)
     groups: dict[_Answer, _GroupBuilder] = defaultdict(_GroupBuilder)
+    # A base is in the chains of all its stages, and is listed once.
     listed: set[str] = set()
     for chain in chains:
         requiring = []
@@ -222,6 +233,7 @@ class _Answers:
         for requirement, common in _own_requirements(image):
             trails, complete = search.paths(requirement)
             paths += [DependencyPath(search.steps(trail), common) for trail in trails]
+            # Without a complete search, the number of paths is a lower bound.
             counted = counted and complete
         paths.sort(key=_path_order)
         more = max(0, len(paths) - self._limit)

@@ -52,6 +52,7 @@ def _group(group: PathGroup) -> list[str]:
         steps = " -> ".join(str(step) for step in path.steps)
         lines.append(f"  {verb} {steps}")
     if group.more:
+        # The search for paths gives up after many of them.
         least = "" if group.counted else "at least "
         noun = "paths" if group.more > 1 else "path"
         lines.append(f"  and {least}{group.more} more {noun}")

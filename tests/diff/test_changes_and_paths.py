@@ -1,4 +1,4 @@
-"""What `diff` and `why` say, on locks made by hand."""
+"""The output of `diff` and `why` for handmade locks."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def package(pin: str, *needs: str, index: str | None = None, digest: str = "0", 
     return Package(name, version, index, ("cpu",), (file,), tuple(map(need, needs)), asked)
 
 
-def lock(*packages: Package, asks: dict[str, list[str]], common: tuple[str, ...] = ()) -> Lock:
-    """``asks``: image to its asks; the first is the root base of all others."""
-    root = next(iter(asks))
+def lock(*packages: Package, requirements: dict[str, list[str]], common: tuple[str, ...] = ()) -> Lock:
+    """``requirements`` are those of each image. The first image is the root base of all others."""
+    root = next(iter(requirements))
     shared = tuple(map(need, common))
     images = tuple(
         LockedImage(name, "cpu", None if name == root else root, tuple(map(need, own)), shared if name == root else ())
-        for name, own in asks.items()
+        for name, own in requirements.items()
     )
     url = {"cu121": "https://index.example/whl/cu121"}
     return Lock("f", {"python": "3.11"}, {}, url, {}, images, tuple(sorted(packages, key=lambda p: p.sort_key)))
@@ -44,12 +44,12 @@ def lock(*packages: Package, asks: dict[str, list[str]], common: tuple[str, ...]
 OLD = lock(
     package("up==1.0"), package("down==2.0"), package("gone==1.0"), package("same==1.0"), package("torch==2.5.1+cpu"),
     package("rebuilt==1.0", digest="0"),
-    asks={"base": ["same"], "asr": ["up", "down", "gone", "torch", "rebuilt"]},
+    requirements={"base": ["same"], "asr": ["up", "down", "gone", "torch", "rebuilt"]},
 )  # fmt: skip
 NEW = lock(
     package("up==1.10"), package("down==1.9"), package("fresh==1.0"), package("same==1.0"),
     package("torch==2.5.1+cu121", index="cu121"), package("rebuilt==1.0", digest="1"),
-    asks={"base": ["same"], "asr": ["up", "down", "fresh", "torch", "rebuilt"]},
+    requirements={"base": ["same"], "asr": ["up", "down", "fresh", "torch", "rebuilt"]},
 )  # fmt: skip
 
 
@@ -58,10 +58,10 @@ def test_every_kind_of_change() -> None:
     assert kinds == {
         "down": "down", "fresh": "added", "gone": "removed", "rebuilt": "refreshed", "torch": "moved", "up": "up",
     }  # fmt: skip
-    assert [image.tag for image in compare(OLD, NEW).images] == ["asr:cpu"], "base has none of it"
+    assert [image.tag for image in compare(OLD, NEW).images] == ["asr:cpu"], "the packages of base did not change"
 
 
-def test_nothing_changed_and_all_is_new() -> None:
+def test_equal_locks_have_no_changes_and_a_first_lock_is_all_new() -> None:
     assert not compare(NEW, NEW)
     first = compare(None, NEW)
     assert first.first
@@ -69,14 +69,14 @@ def test_nothing_changed_and_all_is_new() -> None:
     assert rendering.text(compare(NEW, NEW)).strip() == "no changes"
 
 
-def test_an_image_that_goes_and_a_target_that_changes() -> None:
+def test_a_removed_image_and_a_changed_target() -> None:
     fewer = replace(NEW, images=NEW.images[:1], target={"python": "3.12"})
     changes = compare(NEW, fewer)
     assert [image.tag for image in changes.removed] == ["asr:cpu"]
     assert [(s.old, s.new) for s in changes.settings] == [("3.11", "3.12")]
 
 
-def test_text_markdown_and_json_tell_the_same() -> None:
+def test_text_markdown_and_json_show_the_same_changes() -> None:
     changes = compare(OLD, NEW)
     text, table, data = rendering.text(changes), rendering.markdown(changes), rendering.as_json(changes)
     assert "up 1.0 -> 1.10" in " ".join(text.split())
@@ -90,11 +90,11 @@ def test_text_markdown_and_json_tell_the_same() -> None:
 DIAMOND = lock(
     package("top==1", "left>=1", "right[x]"), package("left==1", "leaf<3"), package("right==1", x=["leaf>=1"]),
     package("leaf==2", "ring"), package("ring==1", "leaf"), package("lonely==1"), package("shared==1", "leaf"),
-    asks={"base": [], "asr": ["top"], "other": ["lonely"]}, common=("shared",),
+    requirements={"base": [], "asr": ["top"], "other": ["lonely"]}, common=("shared",),
 )  # fmt: skip
 
 
-def test_all_ways_lead_to_the_package_the_shortest_first() -> None:
+def test_all_paths_lead_to_the_package_with_the_shortest_first() -> None:
     answer = why(DIAMOND, "Leaf")
     text = why_rendering.text(answer)
     assert "top (1) -> left>=1 (1) -> leaf<3 (2)" in text
@@ -102,11 +102,11 @@ def test_all_ways_lead_to_the_package_the_shortest_first() -> None:
     assert "shared (1) -> leaf (2)" in text
     assert {dependent.name for dependent in answer.dependents} == {"left", "right", "ring", "shared"}
     lengths = [len(path.steps) for group in answer.groups for path in group.paths]
-    assert max(lengths) == 3, "no way goes round the ring"
+    assert max(lengths) == 3, "no path goes round the ring"
     assert why_rendering.as_json(answer)["package"] == "leaf"
 
 
-def test_only_the_images_asked_about() -> None:
+def test_only_the_selected_images_are_searched() -> None:
     assert why(DIAMOND, "lonely", ["asr"]).groups == ()
     assert [group.images for group in why(DIAMOND, "lonely", ["other"]).groups] == [("other:cpu",)]
     for package_name, images in (("lonly", None), ("lonely", ["othr"])):
@@ -115,14 +115,14 @@ def test_only_the_images_asked_about() -> None:
         assert "did you mean" in str(raised.value.faults[0].hint)
 
 
-def test_a_graph_with_more_ways_than_atoms_is_answered() -> None:
+def test_a_graph_with_exponentially_many_paths_is_answered() -> None:
     layers = 30
     packages = [package("end==1")]
     for n in range(layers):
         below = [f"p{n + 1}x", f"p{n + 1}y"] if n + 1 < layers else ["end"]
         packages += [Package(f"p{n}{s}", "1", None, ("cpu",), packages[0].files, tuple(Dependency(b) for b in below))
                      for s in "xy"]  # fmt: skip
-    answer = why(lock(*packages, asks={"base": ["end"], "asr": []}), "end")
+    answer = why(lock(*packages, requirements={"base": ["end"], "asr": []}), "end")
     assert answer.groups
     image = LockedImage("base", "cpu", None, (Dependency("p0x"),))
     deep = Lock("f", {}, {}, {}, {}, (image,), tuple(packages))

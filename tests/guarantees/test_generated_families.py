@@ -1,4 +1,4 @@
-"""The guarantees as properties, over families that hypothesis draws; read back by an independent auditor."""
+"""The guarantees as properties of generated families, verified by an independent auditor."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ many = settings(
 
 
 def resolved(universe: Universe, text: str, old: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
-    """The tree; an example without a solution is no example."""
+    """The generated files. Examples without a solution are discarded."""
     try:
         return resolve(universe, text, old)
     except NoResolution:
@@ -37,7 +37,7 @@ def resolved(universe: Universe, text: str, old: Mapping[str, bytes] | None = No
 @pytest.mark.slow
 @many
 @given(drawn)
-def test_every_law_holds(drawn: Drawn) -> None:
+def test_every_guarantee_holds(drawn: Drawn) -> None:
     universe, family = drawn
     tree = resolved(universe, family.toml())
     event(f"{len(family.variants)} variants")
@@ -56,7 +56,7 @@ def test_order_spelling_and_comments_do_not_matter(drawn: Drawn, shuffle: int) -
 @pytest.mark.slow
 @many
 @given(drawn)
-def test_a_second_resolve_changes_nothing_whatever_has_been_released(drawn: Drawn) -> None:
+def test_a_second_resolve_changes_nothing_after_new_releases(drawn: Drawn) -> None:
     universe, family = drawn
     tree = resolved(universe, family.toml())
     assert resolve(universe, family.toml(), tree) == tree
@@ -64,8 +64,8 @@ def test_a_second_resolve_changes_nothing_whatever_has_been_released(drawn: Draw
     assert resolve(Universe(releases, universe.torch), family.toml(), tree) == tree
 
 
-def test_another_variant_does_not_feel_a_pin_of_its_own_kind() -> None:
-    """Found by the property above: the legacy pin was a wish of every other variant, but not of its own next lock."""
+def test_a_pin_of_one_variant_does_not_affect_another_variant() -> None:
+    """Found by the property above: every other variant preferred the legacy pin, until its next lock."""
     one, two = (("gamma",), ("py3-none-any",)), ((), ("py3-none-any",))
     releases = {name: {"1.0": two} for name in NAMES} | {"beta-lib": {"1.0": one, "2.0": two}}
     universe = Universe(releases, {"torch": {"2.4": ()}, "torchaudio": {"2.4": ("torch==2.4",)}})
@@ -85,7 +85,7 @@ def test_another_variant_does_not_feel_a_pin_of_its_own_kind() -> None:
 
 
 def related(universe: Universe, name: str) -> set[str]:
-    """Everything that ``name`` could have a say in: its part of the graph of all needs, read without direction."""
+    """Every package that ``name`` could affect: its component of the undirected graph of all requirements."""
     edges: dict[str, set[str]] = {}
     everything = [(n, lines) for n, versions in universe.releases.items() for lines, _ in versions.values()]
     everything += [(n, lines) for n, versions in universe.torch.items() for lines in versions.values()]
@@ -105,7 +105,7 @@ def related(universe: Universe, name: str) -> set[str]:
 @pytest.mark.slow
 @many
 @given(drawn, st.sampled_from(NAMES), st.sampled_from(VERSIONS))
-def test_another_pin_leaves_the_unrelated_alone(drawn: Drawn, name: str, version: str) -> None:
+def test_a_changed_pin_changes_no_unrelated_package(drawn: Drawn, name: str, version: str) -> None:
     universe, family = drawn
     assume(version in universe.releases[name])
     before = resolved(universe, family.toml())
@@ -122,8 +122,8 @@ def test_another_pin_leaves_the_unrelated_alone(drawn: Drawn, name: str, version
         }
 
 
-def test_the_auditor_sees_what_is_wrong() -> None:
-    """A check that passes everything would prove nothing."""
+def test_the_auditor_finds_broken_guarantees() -> None:
+    """An auditor that accepts everything would prove nothing."""
     releases = {name: {"1.0": ((), ("py3-none-any",))} for name in NAMES}
     universe = Universe(releases, {name: {"2.5": ()} for name in TORCH})
     root = Image(None, ("cpu",), ("gamma",))

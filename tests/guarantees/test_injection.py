@@ -1,4 +1,4 @@
-"""Law 9: what stands in versions.toml is data to a Dockerfile, a shell, bake and Python, or it is refused."""
+"""Guarantee 9: values of versions.toml stay data in Dockerfiles, shell, bake and Python, or they are rejected."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lockgen.errors import BadInput
 
 
 def instructions(text: str) -> list[str]:
-    """The instructions of a Dockerfile, by a reader of its own: comments, continued lines, heredocs."""
+    """The instructions of a Dockerfile, by a simple parser for comments, continued lines and heredocs."""
     found: list[str] = []
     lines = iter(text.split("\n"))
     for line in lines:
@@ -40,7 +40,7 @@ def scripts(text: str) -> Iterator[str]:
 
 
 def shape(tree: dict[str, str]) -> list[list[str]]:
-    """What every Dockerfile does, but for the values."""
+    """The instructions of every Dockerfile, without their values."""
     return sorted(instructions(text) for path, text in tree.items() if path.endswith("/Dockerfile"))
 
 
@@ -49,7 +49,7 @@ def parses(text: str) -> bool:
 
 
 def judge(slot: str, value: str) -> bool:
-    """Refused with a place and a hint, or written so that each file still says what it said; whether it was written."""
+    """Whether ``value`` is accepted, and changes no instruction. If not, the error has a place and a hint."""
     try:
         tree = rendered(**{slot: value})
     except BadInput as refused:
@@ -61,7 +61,7 @@ def judge(slot: str, value: str) -> bool:
     assert shape(tree) == shape(rendered())
     known = {script for text in rendered().values() for script in scripts(text)}
     for path, text in tree.items():
-        assert path.count("/") <= 2, "nothing is written elsewhere"
+        assert path.count("/") <= 2, "no file is written elsewhere"
         assert ".." not in path.split("/")
         if path.endswith(".py"):
             ast.parse(text)
@@ -70,7 +70,7 @@ def judge(slot: str, value: str) -> bool:
     return True
 
 
-def test_the_reader_sees_what_is_injected() -> None:
+def test_the_reader_finds_injected_instructions() -> None:
     assert instructions("FROM a\nENV A=\"x\"\nRUN evil\nRUN <<'EOF'\nCOPY no\nEOF\nUSER \\\n 1\n") == [
         "FROM",
         "ENV",
@@ -84,8 +84,8 @@ def test_the_reader_sees_what_is_injected() -> None:
 
 
 @pytest.mark.parametrize("slot", DEFAULT)
-def test_nothing_evil_is_more_than_a_value(slot: str) -> None:
-    assert judge(slot, DEFAULT[slot]), "the ordinary value is taken"
+def test_malicious_values_stay_values_or_are_rejected(slot: str) -> None:
+    assert judge(slot, DEFAULT[slot]), "the ordinary value is accepted"
     for evil in EVIL:
         for value in (evil, DEFAULT[slot] + evil, evil + DEFAULT[slot], DEFAULT[slot][:1] + evil + DEFAULT[slot][1:]):
             judge(slot, value)
@@ -98,19 +98,19 @@ def test_nothing_evil_is_more_than_a_value(slot: str) -> None:
 )
 @example("env", '%{if true}"', 0)
 @settings(max_examples=examples(400))
-def test_whatever_is_written_into_a_field(slot: str, text: str, at: int) -> None:
+def test_random_text_in_a_field_stays_a_value_or_is_rejected(slot: str, text: str, at: int) -> None:
     ordinary = DEFAULT[slot]
     judge(slot, ordinary[:at] + text + ordinary[at:])
 
 
-def test_a_value_of_the_environment_comes_back() -> None:
-    """The most that is accepted: what Docker would expand is not, `%` and `~` are."""
+def test_a_value_of_the_environment_is_unchanged() -> None:
+    """All accepted punctuation: `%` and `~` are allowed, but nothing that Docker would expand."""
     value = "a b_c./:=,@%+~-% {"[:-2]
     text = rendered(env=value)[f"docker/{DEFAULT['stage']}/Dockerfile"]
     assert f'MODE="{value}"' in text
 
 
-def test_names_come_back_from_python() -> None:
+def test_names_are_unchanged_in_python_files() -> None:
     tree = rendered(stage="a.b__c-d")
     [call] = [
         node
@@ -120,7 +120,7 @@ def test_names_come_back_from_python() -> None:
     assert ast.literal_eval(call.keywords[0].value) == "a.b__c-d"
 
 
-def test_the_family_is_the_one_of_the_lock() -> None:
-    """Else the renderings above would be of nothing."""
+def test_the_family_and_its_lock_belong_together() -> None:
+    """Otherwise the tests above would render nothing."""
     assert json.loads(LOCK.read_text())["family"] == "small"
     assert "{" in VERSIONS

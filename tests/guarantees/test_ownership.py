@@ -1,4 +1,4 @@
-"""Guarantee 11: nothing of the user's is overwritten or removed."""
+"""Guarantee 11: no file of the user is overwritten or removed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PATHS = [
 
 @pytest.fixture
 def small(small: Project) -> Project:
-    """The family with a program in one stage, so that there is a self_check.py."""
+    """The family with a program in one stage, so that it has a self_check.py."""
     small.write(FAMILY)
     return small
 
@@ -61,7 +61,7 @@ def commit(project: Project) -> None:
 
 
 def refused(project: Project, *paths: str, command: tuple[str, ...] = ("resolve",)) -> str:
-    """Runs ``command``, which has to name each of ``paths`` and to change nothing; what it says."""
+    """Run ``command``, which has to report each of ``paths`` and to change no file. Return its error output."""
     before = snapshot(project.root)
     ran = project.run(*command)
     assert ran.code == 2, ran.out + ran.err
@@ -80,7 +80,7 @@ def test_a_hand_written_file_is_never_replaced(small: Project, path: str, text: 
     refused(small, path, command=("resolve", "--check"))
 
 
-def test_all_of_them_are_named_at_once(small: Project) -> None:
+def test_all_foreign_files_are_reported_at_once(small: Project) -> None:
     for path in PATHS:
         small.write(MINE, path)
     (small.root / "docker/base/Dockerfile").mkdir()
@@ -88,7 +88,7 @@ def test_all_of_them_are_named_at_once(small: Project) -> None:
     refused(small, *PATHS, "docker/base/Dockerfile", "docker/ml/Dockerfile")
 
 
-def test_the_way_out_works(small: Project) -> None:
+def test_the_hints_of_a_refusal_work(small: Project) -> None:
     path = "docker/base/requirements-base.txt"
     small.write(MINE, path)
     refused(small, path)
@@ -101,7 +101,7 @@ def test_the_way_out_works(small: Project) -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_an_edit_of_a_generated_file_is_drift(small: Project, path: str) -> None:
-    """The lock records the path, so that the file is lockgen's though its header is gone."""
+    """The lock records the path, so the file is lockgen's even without its header."""
     small.ok("resolve")
     good = small.tree
     small.write(MINE, path)
@@ -112,7 +112,7 @@ def test_an_edit_of_a_generated_file_is_drift(small: Project, path: str) -> None
     assert small.tree == good
 
 
-def test_the_lock_at_head_records_paths_too(small: Project) -> None:
+def test_paths_recorded_by_the_lock_at_head_are_owned(small: Project) -> None:
     small.ok("resolve")
     good = small.tree
     commit(small)
@@ -122,7 +122,7 @@ def test_the_lock_at_head_records_paths_too(small: Project) -> None:
     assert small.tree == good
 
 
-def test_head_of_a_repository_around_the_project(small: Project) -> None:
+def test_the_lock_at_head_of_an_enclosing_repository_counts(small: Project) -> None:
     small.ok("resolve")
     good = small.tree
     subprocess.run(["git", "init", "--quiet", str(small.root.parent)], check=True)
@@ -147,7 +147,7 @@ def test_without_a_lock_only_the_header_counts(small: Project, repository: str) 
     refused(small, "docker/asr/Dockerfile")
 
 
-def test_head_that_cannot_be_asked(small: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_unreadable_head_counts_as_no_lock(small: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     small.ok("resolve")
     commit(small)
     (small.root / "locks/lock.json").unlink()
@@ -159,13 +159,13 @@ def test_head_that_cannot_be_asked(small: Project, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     "text", ['{"format": 1, "packages": {}}\n', '{\n  "lockfileVersion": 3\n}\n', "[]", "", "<<<<"]
 )
-def test_another_tools_lock(small: Project, text: str) -> None:
+def test_a_lock_file_of_another_tool_is_not_replaced(small: Project, text: str) -> None:
     small.write(text, "locks/lock.json")
     refused(small, "locks/lock.json")
 
 
-def test_a_lock_in_pieces_is_still_lockgens(small: Project) -> None:
-    """By how it begins, without any other file of lockgen's and without git."""
+def test_a_truncated_lock_is_still_owned(small: Project) -> None:
+    """Its beginning identifies it, without git or any other generated file."""
     small.ok("resolve")
     good = small.tree
     text = good["locks/lock.json"].decode()
@@ -193,7 +193,7 @@ def test_a_lock_in_pieces_is_still_lockgens(small: Project) -> None:
         ("\0" + HEADER, False),
     ],
 )
-def test_the_header_is_the_first_line(small: Project, text: str, lockgens: bool) -> None:
+def test_only_a_header_on_the_first_line_counts(small: Project, text: str, lockgens: bool) -> None:
     path = small.root / "docker/base/requirements-base.txt"
     path.parent.mkdir(parents=True)
     path.write_bytes(text.encode() + MINE.encode())
@@ -204,7 +204,7 @@ def test_the_header_is_the_first_line(small: Project, text: str, lockgens: bool)
         refused(small, "docker/base/requirements-base.txt")
 
 
-def test_the_bytes_that_would_be_written_are_never_refused(small: Project) -> None:
+def test_a_file_with_the_bytes_to_be_written_is_never_refused(small: Project) -> None:
     small.ok("resolve")
     good = small.tree
     text = good["locks/lock.json"]
@@ -216,23 +216,23 @@ def test_the_bytes_that_would_be_written_are_never_refused(small: Project) -> No
     assert small.tree == good
 
 
-# -- other things than files ------------------------------------------------------
+# -- symlinks and folders ---------------------------------------------------------
 
 
-def test_a_link_to_a_file_of_the_users(small: Project) -> None:
+def test_a_symlink_to_a_user_file_is_refused(small: Project) -> None:
     small.write(MINE, "mine.txt")
     (small.root / "docker/base").mkdir(parents=True)
     (small.root / "docker/base/requirements-base.txt").symlink_to("../../mine.txt")
     refused(small, "docker/base/requirements-base.txt")
 
 
-def test_a_link_that_leads_nowhere(small: Project) -> None:
+def test_a_dangling_symlink_is_refused(small: Project) -> None:
     (small.root / "docker/asr").mkdir(parents=True)
     (small.root / "docker/asr/Dockerfile").symlink_to("later")
     refused(small, "docker/asr/Dockerfile")
 
 
-def test_a_link_in_place_of_a_stages_program(small: Project) -> None:
+def test_a_symlink_in_place_of_a_program_is_refused(small: Project) -> None:
     small.write(FAMILY.replace("[stages.demux]", '[stages.demux]\nentrypoint = "demux.py"'))
     (small.root / "docker/demux").mkdir(parents=True)
     (small.root / "docker/demux/demux.py").symlink_to("not-yet")
@@ -241,7 +241,7 @@ def test_a_link_in_place_of_a_stages_program(small: Project) -> None:
 
 @pytest.mark.parametrize("name", ["docker", "locks", "docker/asr", "locks/cpu"])
 @pytest.mark.parametrize("link", [False, True])
-def test_a_file_where_a_folder_is_needed(small: Project, name: str, link: bool) -> None:
+def test_a_file_in_place_of_a_folder_is_refused(small: Project, name: str, link: bool) -> None:
     small.write(FAMILY.replace("locks/index", "recorded"))
     (small.root / "locks/index").rename(small.root / "recorded")
     (small.root / "locks").rmdir()
@@ -255,8 +255,8 @@ def test_a_file_where_a_folder_is_needed(small: Project, name: str, link: bool) 
     refused(small, name, command=("resolve", "--check"))
 
 
-def test_a_link_to_a_generated_file_is_not_removed(small: Project) -> None:
-    """It has lockgen's first line, but lockgen makes no links."""
+def test_a_symlink_to_a_generated_file_is_not_removed(small: Project) -> None:
+    """Its first line is lockgen's header, but lockgen does not create symlinks."""
     small.ok("resolve")
     (small.root / "docker/old").mkdir()
     link = small.root / "docker/old/requirements-old.txt"
@@ -271,7 +271,7 @@ def test_a_link_to_a_generated_file_is_not_removed(small: Project) -> None:
 # -- other commands ---------------------------------------------------------------
 
 
-def test_bump_refuses_as_resolve_does(small: Project) -> None:
+def test_bump_refuses_foreign_files_too(small: Project) -> None:
     small.ok("resolve")
     small.write(FAMILY + '\n[stages.new]\nfrom = "base"\n')
     small.write(MINE, "docker/new/requirements-new.txt")
@@ -284,7 +284,7 @@ def test_bump_refuses_as_resolve_does(small: Project) -> None:
     )
 
 
-def test_bump_keeps_a_link_to_versions_toml(small: Project) -> None:
+def test_bump_does_not_replace_a_symlinked_versions_toml(small: Project) -> None:
     small.ok("resolve")
     (small.root / "versions.toml").rename(small.root / "family.toml")
     (small.root / "versions.toml").symlink_to("family.toml")
@@ -293,7 +293,7 @@ def test_bump_keeps_a_link_to_versions_toml(small: Project) -> None:
     assert (small.root / "versions.toml").is_symlink()
 
 
-def test_check_promises_nothing_that_resolve_refuses(small: Project) -> None:
+def test_check_does_not_suggest_a_resolve_that_would_be_refused(small: Project) -> None:
     small.write(MINE, "docker/asr/Dockerfile")
     ran = small.run("check")
     assert ran.code == 1
@@ -309,7 +309,7 @@ def test_check_promises_nothing_that_resolve_refuses(small: Project) -> None:
     assert "lockgen resolve" not in ran.out
 
 
-def test_check_without_git(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_works_without_git(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     small.write(MINE, "docker/asr/Dockerfile")
     monkeypatch.setenv("PATH", os.devnull)
     assert "docker/asr/Dockerfile" in small.run("check").out

@@ -1,4 +1,4 @@
-"""The guarantees as properties again, with the real resolvers on a real index: fewer families, nothing in memory."""
+"""The guarantees as properties of a few families, with the real resolvers and a real index."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXAMPLES = {"uv": 15, "pip-compile": 6}
 
 
 def resolved(universe: Universe, family: Family, name: str) -> dict[str, bytes] | None:
-    """The tree, None where there is no solution."""
+    """The generated files, None without a solution."""
     manifest = parse_manifest(family.toml().encode())
     indexes = {index: universe.explicit(index) for index in manifest.indexes}
     index = universe.index()
@@ -44,7 +44,7 @@ def resolved(universe: Universe, family: Family, name: str) -> dict[str, bytes] 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_every_law_holds(name: str) -> None:
+def test_every_guarantee_holds(name: str) -> None:
     @settings(max_examples=examples(EXAMPLES[name]), deadline=None, suppress_health_check=list(HealthCheck))
     @given(universes().flatmap(lambda u: st.tuples(st.just(u), families(u))))
     def holds(drawn: tuple[Universe, Family]) -> None:
@@ -53,9 +53,9 @@ def test_every_law_holds(name: str) -> None:
         try:
             resolve(universe, family.toml())
         except NoResolution:
-            assert tree is None, "the resolver in memory finds none"
+            assert tree is None, "the resolver in memory finds no solution"
             assume(False)
-        assert tree is not None, "the resolver in memory finds one"
+        assert tree is not None, "the resolver in memory finds a solution"
         guarantees.check_all(universe, family, tree)
 
     holds()

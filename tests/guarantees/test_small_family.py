@@ -1,4 +1,4 @@
-"""The guarantees on a small family, by a real uv on a real index; read back by a reader of its own."""
+"""The guarantees for a small family, with a real uv and a real index, verified by an independent parser."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_closures_are_exact(small: Project) -> None:
     assert versions(read.closure("demux", "cpu")) == {"numpy": "2.0.0", "tqdm": "4.66.0"}
 
 
-def test_every_file_usable_on_the_target_and_no_other(small: Project, index: LocalIndex) -> None:
+def test_exactly_the_files_usable_on_the_target_are_locked(small: Project, index: LocalIndex) -> None:
     small.ok("resolve")
     usable = ["numpy-2.0.0-py3-none-any.whl", "numpy-2.0.0-cp311-cp311-manylinux_2_17_x86_64.whl"]
     assert set(small.written.common("cpu")["numpy"].hashes) == {index.sha256(name) for name in usable}
@@ -55,14 +55,14 @@ def test_layers_are_disjoint_and_add_up(small: Project) -> None:
         assert {name: line for layer in layers for name, line in layer.items()} == read.closure(image, variant)
 
 
-def test_the_common_file_is_one_and_torch_layers_are_two(small: Project) -> None:
+def test_variants_share_a_file_where_they_agree(small: Project) -> None:
     small.ok("resolve")
     files = set(small.tree)
     assert "docker/requirements-common.txt" in files
     assert not any(path.startswith("docker/requirements-common.") and path.count(".") > 1 for path in files)
     assert {"docker/ml/requirements-ml.cpu.txt", "docker/ml/requirements-ml.cuda.txt"} <= files
     assert "docker/ml/requirements-ml.txt" not in files
-    assert "docker/asr/requirements-asr.txt" in files, "its variants agree byte for byte"
+    assert "docker/asr/requirements-asr.txt" in files, "its variants have the same bytes"
 
 
 def test_running_twice_changes_nothing(small: Project) -> None:
@@ -83,19 +83,19 @@ def test_resolve_check_writes_nothing(small: Project) -> None:
     assert small.tree == before
 
 
-def test_a_relock_keeps_what_may_stay(small: Project, index: LocalIndex) -> None:
+def test_a_relock_keeps_versions_that_still_fit(small: Project, index: LocalIndex) -> None:
     small.ok("resolve")
     index.add("speech", "1.1", ["numpy>=1.26", "torch>=2.4"], extras=["fast"])
     index.add("tqdm", "4.66.5")
     before = small.tree
     small.ok("resolve")
-    assert small.tree == before, "new releases alone change nothing"
+    assert small.tree == before, "new releases alone do not change the lock"
 
     small.write(SMALL.replace('numpy = "2.0.0"', 'numpy = "1.26.4"'))
     small.ok("resolve")
     closure = versions(small.written.closure("asr", "cuda"))
     assert closure["numpy"] == "1.26.4"
-    assert (closure["tqdm"], closure["speech"]) == ("4.66.0", "1.0"), "what need not change did not"
+    assert (closure["tqdm"], closure["speech"]) == ("4.66.0", "1.0"), "versions that still fit did not change"
 
     small.ok("resolve", "--upgrade-package", "tqdm")
     closure = versions(small.written.closure("asr", "cuda"))
@@ -106,7 +106,7 @@ def test_a_relock_keeps_what_may_stay(small: Project, index: LocalIndex) -> None
     assert (closure["tqdm"], closure["speech"], closure["numpy"]) == ("4.66.5", "1.1", "1.26.4")
 
 
-def test_a_stage_that_goes_takes_its_files_along(small: Project) -> None:
+def test_the_files_of_a_removed_stage_are_removed(small: Project) -> None:
     small.ok("resolve")
     small.write(SMALL.replace('[stages.demux]\nfrom = "base"\nvariants = ["cpu"]\n', ""))
     assert small.run("check").code == 1
@@ -115,7 +115,7 @@ def test_a_stage_that_goes_takes_its_files_along(small: Project) -> None:
     assert small.ok("check").out == ""
 
 
-def test_somebodys_own_file_is_told_and_kept(small: Project) -> None:
+def test_a_user_file_is_reported_and_kept(small: Project) -> None:
     small.ok("resolve")
     small.write("requests\n", "docker/asr/requirements-mine.txt")
     ran = small.ok("resolve")
@@ -142,7 +142,7 @@ def legacy(small: Project, index: LocalIndex, pins: str) -> None:
     small.write(text.replace("[bases.ml]\n", '[bases.ml]\nvariants = ["cpu", "cuda"]\n'))
 
 
-def test_a_legacy_variant_is_the_way_out(small: Project, index: LocalIndex) -> None:
+def test_a_variant_with_its_own_pin_resolves_a_conflict(small: Project, index: LocalIndex) -> None:
     legacy(small, index, 'numpy = "1.26.4"')
     small.ok("resolve")
     read = small.written
@@ -154,11 +154,11 @@ def test_a_legacy_variant_is_the_way_out(small: Project, index: LocalIndex) -> N
     assert "numpy==1.26.4" in own
     assert not (small.root / "docker/requirements-common.cpu.txt").exists()
     packages = [(p["name"], p["version"], p["variants"]) for p in read.lock["packages"] if p["name"] == "tqdm"]
-    assert packages == [("tqdm", "4.66.0", ["cpu", "cuda", "legacy"])], "everything else stays equal"
+    assert packages == [("tqdm", "4.66.0", ["cpu", "cuda", "legacy"])], "everything else stays the same"
     assert small.ok("check").out == ""
 
 
-def test_without_a_pin_stages_may_not_disagree(small: Project, index: LocalIndex) -> None:
+def test_variants_may_not_differ_without_a_pin(small: Project, index: LocalIndex) -> None:
     legacy(small, index, 'filelock = "3.0.0"')
     small.write((small.root / "versions.toml").read_text().replace('numpy = "2.0.0"\n', ""))
     index.add("fresh", "1.0", ["numpy>=2"])
@@ -171,7 +171,7 @@ def test_without_a_pin_stages_may_not_disagree(small: Project, index: LocalIndex
     assert small.tree == before
 
 
-def test_the_index_of_every_package(small: Project) -> None:
+def test_every_package_comes_from_its_index(small: Project) -> None:
     small.ok("resolve")
     indexes = {(p["name"], p["version"]): p.get("index") for p in small.written.lock["packages"]}
     assert indexes["torch", "2.5.1+cu121"] == "cu121"
@@ -215,7 +215,7 @@ packages = ["early", "late"]
 """
 
 
-def test_where_the_resolvers_differ_it_is_said(project: Project, index: LocalIndex) -> None:
+def test_a_difference_between_the_resolvers_is_reported(project: Project, index: LocalIndex) -> None:
     for version, requires in (("1.0", []), ("2.0", ["early<2"])):
         index.add("early", version)
         index.add("late", version, requires)
@@ -230,7 +230,7 @@ def test_where_the_resolvers_differ_it_is_said(project: Project, index: LocalInd
     assert "differently" not in project.ok("resolve", "--resolver", "pip-compile").err, "the lock's versions are kept"
 
 
-def test_no_url_of_the_default_index_and_no_secret(
+def test_no_file_contains_credentials_or_the_url_of_the_default_index(
     small: Project, index: LocalIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret = index.url.replace("http://", "http://robot:s3cr3t-t0ken@")
@@ -243,7 +243,7 @@ def test_no_url_of_the_default_index_and_no_secret(
     assert "https://index.example/whl/cu121" in (small.root / "docker/ml/requirements-ml.cuda.txt").read_text()
 
 
-def test_the_lock_is_data(small: Project) -> None:
+def test_the_lock_contains_requirements_sizes_and_own_pins(small: Project) -> None:
     small.ok("resolve")
     lock = json.loads((small.root / "locks/lock.json").read_text())
     speech = next(package for package in lock["packages"] if package["name"] == "speech")
@@ -274,8 +274,8 @@ def test_diff_and_why(small: Project) -> None:
     assert small.run("why", "filelok").code == 2
 
 
-def test_an_upper_bound_of_requires_python_counts(small: Project, index: LocalIndex) -> None:
-    # uv#4022: uv would take it, and pip refuse to install it in the image.
+def test_the_upper_bound_of_requires_python_counts(small: Project, index: LocalIndex) -> None:
+    # uv#4022: uv would choose it, and pip would refuse to install it in the image.
     index.add("tqdm", "4.66.7", python=">=3.7,<3.11")
     index.add("tqdm", "4.66.6", python=">=3.7,<3.11")
     small.ok("resolve")
@@ -286,7 +286,7 @@ def test_an_upper_bound_of_requires_python_counts(small: Project, index: LocalIn
     assert small.tree == with_uv
 
 
-def test_a_pin_above_an_upper_bound_of_requires_python(small: Project, index: LocalIndex) -> None:
+def test_a_pin_that_requires_another_python_has_no_solution(small: Project, index: LocalIndex) -> None:
     index.add("numpy", "1.99", python="<3.11")
     small.write(SMALL.replace('numpy = "2.0.0"', 'numpy = "1.99"'))
     before = small.tree

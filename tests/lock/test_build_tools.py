@@ -1,4 +1,4 @@
-"""What builds source distributions: one set where it goes together, else as few as it takes."""
+"""Build tools for source distributions: one set if their requirements fit together, else as few sets as possible."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ packages = ["modern", "newer"]
 
 @pytest.fixture
 def mixed(project: Project, index: LocalIndex) -> Project:
-    """`ancient` goes with nobody but `plain`, which asks for nothing; `modern` and `newer` go together."""
+    """`ancient` conflicts with `modern` and `newer`, which share a backend. `plain` has no build requirements."""
     for version in ("1.0", "2.0"):
         index.add_backend(version)
     index.add("ancient", "0.9", source=True, builds=["tinybackend<2"])
@@ -60,7 +60,7 @@ def second(project: Project) -> tuple[list[str], list[str]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("resolver", ["uv", "pip-compile"])
-def test_as_few_sets_as_it_takes(mixed: Project, resolver: str) -> None:
+def test_conflicting_builds_get_the_fewest_sets_of_tools(mixed: Project, resolver: str) -> None:
     mixed.ok("resolve", "--resolver", resolver)
     assert pins(lock_of(mixed)["tools"]) == ["tinybackend==1.0", "uv==0.9.7"]
     assert second(mixed) == (["modern==1.0", "newer==1.0"], ["tinybackend==2.0"])
@@ -70,7 +70,7 @@ def test_as_few_sets_as_it_takes(mixed: Project, resolver: str) -> None:
     mixed.ok("check")
 
 
-def test_the_order_in_the_file_does_not_matter(mixed: Project) -> None:
+def test_the_order_in_versions_toml_does_not_change_the_sets(mixed: Project) -> None:
     mixed.ok("resolve")
     before = {path: data for path, data in mixed.tree.items() if path != "versions.toml"}
     for path in ("locks/lock.json", "docker/requirements-build-2.txt"):
@@ -85,8 +85,8 @@ def test_the_order_in_the_file_does_not_matter(mixed: Project) -> None:
     assert {path: data for path, data in mixed.tree.items() if path != "versions.toml"} == before
 
 
-def test_one_set_is_written_as_one_file(mixed: Project, index: LocalIndex) -> None:
-    """And what a second one has left behind is removed as soon as nothing conflicts."""
+def test_one_set_of_tools_is_one_file(mixed: Project, index: LocalIndex) -> None:
+    """The files of a second set are removed as soon as nothing conflicts."""
     mixed.ok("resolve")
     assert "docker/requirements-build-2.txt" in mixed.tree
     mixed.write(FAMILY.replace('packages = ["ancient", "plain"]', 'packages = ["plain"]'))
@@ -96,7 +96,7 @@ def test_one_set_is_written_as_one_file(mixed: Project, index: LocalIndex) -> No
     assert not [path for path in mixed.tree if path.endswith("-2.txt")]
 
 
-def test_tools_are_kept_until_they_are_opened(mixed: Project, index: LocalIndex) -> None:
+def test_tools_are_kept_until_an_upgrade(mixed: Project, index: LocalIndex) -> None:
     mixed.ok("resolve")
     index.add_backend("1.5")
     index.add_backend("2.5")
@@ -108,8 +108,8 @@ def test_tools_are_kept_until_they_are_opened(mixed: Project, index: LocalIndex)
     assert second(mixed) == (["modern==1.0"], ["tinybackend==2.5"])
 
 
-def test_a_new_source_leaves_the_others_where_they_are(mixed: Project, index: LocalIndex) -> None:
-    """A release that `newer` could be built with beside `ancient` too: it stays, as nothing makes it move."""
+def test_a_new_package_does_not_move_others_to_another_set(mixed: Project, index: LocalIndex) -> None:
+    """A new backend release would fit both `newer` and `ancient`, but `newer` stays in its set."""
     mixed.ok("resolve")
     index.add_backend("1.5")
     index.add("helped", "1.0", source=True, builds=["tinybackend==1.0"])
@@ -119,7 +119,7 @@ def test_a_new_source_leaves_the_others_where_they_are(mixed: Project, index: Lo
     assert second(mixed) == (["modern==1.0", "newer==1.0"], ["tinybackend==2.0"])
 
 
-def test_check_looks_after_the_second_set(mixed: Project) -> None:
+def test_check_verifies_the_second_set(mixed: Project) -> None:
     mixed.ok("resolve")
     path = mixed.root / "docker/requirements-build-2.txt"
     path.write_text(path.read_text().replace("2.0", "2.1"))
@@ -130,7 +130,7 @@ def test_check_looks_after_the_second_set(mixed: Project) -> None:
     assert "docker/requirements-build-3.txt: the lock generates no such file" in found.out
 
 
-def test_a_wheelhouse_holds_each_set_where_it_is_needed(mixed: Project, index: LocalIndex, tmp_path: Path) -> None:
+def test_fetch_puts_each_set_where_it_is_needed(mixed: Project, index: LocalIndex, tmp_path: Path) -> None:
     mixed.ok("resolve")
     mixed.ok("fetch", str(tmp_path / "wheelhouse"))
     held = {
@@ -146,8 +146,8 @@ def test_a_wheelhouse_holds_each_set_where_it_is_needed(mixed: Project, index: L
     }
 
 
-def test_fetch_removes_no_file_of_the_user_s(mixed: Project, tmp_path: Path) -> None:
-    """`lockgen fetch .` in a project that already has a folder `tools`."""
+def test_fetch_does_not_remove_user_files(mixed: Project, tmp_path: Path) -> None:
+    """Even if the folder already contains a folder named `tools`."""
     mixed.ok("resolve")
     own = tmp_path / "wheelhouse/tools/mine.py"
     own.parent.mkdir(parents=True)
@@ -156,8 +156,8 @@ def test_fetch_removes_no_file_of_the_user_s(mixed: Project, tmp_path: Path) -> 
     assert own.read_text() == "mine\n"
 
 
-def test_what_cannot_be_built_whatever_it_is_built_with(mixed: Project, index: LocalIndex) -> None:
-    """Tools are wheels: an isolated build may build its own, an image does not."""
+def test_a_build_that_requires_a_source_distribution_has_no_solution(mixed: Project, index: LocalIndex) -> None:
+    """Tools have to be wheels: images do not build tools, unlike isolated builds."""
     index.add("tinyhelper", "1.0", source=True)
     index.add("helped", "1.0", source=True, builds=["tinybackend>=2", "tinyhelper"], static=True)
     mixed.write(FAMILY.replace('"newer"]\n', '"newer", "helped"]\n'))
@@ -168,13 +168,13 @@ def test_what_cannot_be_built_whatever_it_is_built_with(mixed: Project, index: L
     assert "ancient==0.9" not in failed.err
 
 
-def test_a_lock_with_broken_tools_is_refused(mixed: Project) -> None:
+def test_a_lock_with_invalid_tools_is_rejected(mixed: Project) -> None:
     mixed.ok("resolve")
     good = (mixed.root / "locks/lock.json").read_text()
     broken: list[dict[str, Any]] = [
         {"builds": []},
         {"packages": []},
-        {"builds": ["nobody==1.0"]},
+        {"builds": ["unknown==1.0"]},
         {"builds": ["uv==0.9.7"]},
         {"builds": [3]},
         {"builds": ["modern==1.0", "modern==1.0"]},

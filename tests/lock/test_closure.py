@@ -1,4 +1,4 @@
-"""Closures over any graph: extras, circles, diamonds; compared with the plainest walk there is."""
+"""Closures of random graphs with extras, cycles and diamonds, compared with a naive search."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ graphs = st.fixed_dictionaries(
 )
 
 
-def plainly(packages: dict[str, Package], asks: tuple[Dependency, ...]) -> set[str]:
-    """Every need of every package and extra seen, over and over until nothing is new."""
-    seen = {(ask.name, extra) for ask in asks for extra in ("", *ask.extras)}
+def naive_closure(packages: dict[str, Package], requirements: tuple[Dependency, ...]) -> set[str]:
+    """Add the requirements of every package and extra seen, until nothing is new."""
+    seen = {(requirement.name, extra) for requirement in requirements for extra in ("", *requirement.extras)}
     while True:
         more = set(seen)
         for name, extra in seen:
@@ -39,15 +39,16 @@ def plainly(packages: dict[str, Package], asks: tuple[Dependency, ...]) -> set[s
 
 
 @given(graphs, st.lists(needs, min_size=1, max_size=4))
-def test_closures_are_what_a_plain_walk_finds_in_any_order(
-    packages: dict[str, Package], questions: list[tuple[Dependency, ...]]
+def test_closures_equal_those_of_a_naive_search_in_any_order(
+    packages: dict[str, Package], requests: list[tuple[Dependency, ...]]
 ) -> None:
-    graph = Graph(packages)  # one graph for all: what it remembers must not leak into the next answer
-    for asks in questions:
-        assert graph.closure(asks) == plainly(packages, asks)
+    # One graph for all: its cache must not change later answers.
+    graph = Graph(packages)
+    for requirements in requests:
+        assert graph.closure(requirements) == naive_closure(packages, requirements)
 
 
-def test_a_package_that_is_not_there() -> None:
+def test_a_missing_package_is_an_error() -> None:
     packages = {"a": package("a", (Dependency("gone"),), {})}
     with pytest.raises(NoResolution, match="the solution lacks gone") as raised:
         closure(packages, [Dependency("a")])

@@ -1,4 +1,4 @@
-"""What can go wrong while resolving: the message, the hint, the exit code, and every file as it was."""
+"""Errors while resolving: the message, the hint and the exit code, and that no file changes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def fails(project: Project, code: int, *arguments: str) -> Ran:
 
 
 @pytest.mark.parametrize("resolver", RESOLVERS)
-def test_no_solution_in_words_of_images_and_pins(small: Project, index: LocalIndex, resolver: str) -> None:
+def test_no_solution_is_explained_with_images_and_pins(small: Project, index: LocalIndex, resolver: str) -> None:
     index.add("modern", "3.0", ["numpy>=2.1"])
     small.write(asks('"modern==3.0"'))
     ran = fails(small, 3, "--resolver", resolver)
@@ -55,7 +55,7 @@ def test_no_solution_in_words_of_images_and_pins(small: Project, index: LocalInd
 
 
 @pytest.mark.parametrize("resolver", RESOLVERS)
-def test_a_package_that_nobody_has(small: Project, resolver: str) -> None:
+def test_a_package_that_does_not_exist(small: Project, resolver: str) -> None:
     small.write(asks('"numpyy"'))
     assert "numpyy" in fails(small, 3, "--resolver", resolver).err
 
@@ -69,7 +69,9 @@ def test_no_file_for_the_target(small: Project, index: LocalIndex, resolver: str
 
 
 @pytest.mark.parametrize("resolver", RESOLVERS)
-def test_a_source_distribution_that_may_not_be_built(small: Project, index: LocalIndex, resolver: str) -> None:
+def test_a_source_distribution_that_is_not_allowed_to_be_built(
+    small: Project, index: LocalIndex, resolver: str
+) -> None:
     index.add("onlysource", "1.0", source=True)
     small.write(asks('"onlysource"'))
     assert '[family] build = ["onlysource"]' in fails(small, 3, "--resolver", resolver).err
@@ -95,7 +97,7 @@ def test_a_source_distribution_that_does_not_build(small: Project, index: LocalI
     assert "needs FFmpeg headers" in ran.err
 
 
-def test_no_hash_on_a_recorded_index_is_no_record(small: Project) -> None:
+def test_a_record_without_a_hash_is_rejected(small: Project) -> None:
     path = small.root / "locks/index/cpu/index.json"
     document = json.loads(path.read_text())
     del document["projects"]["torch"][0]["sha256"]
@@ -106,14 +108,14 @@ def test_no_hash_on_a_recorded_index_is_no_record(small: Project) -> None:
 
 
 @pytest.mark.parametrize("resolver", RESOLVERS)
-def test_no_hash_on_the_default_index(small: Project, index: LocalIndex, resolver: str) -> None:
+def test_a_file_without_a_hash_on_the_default_index(small: Project, index: LocalIndex, resolver: str) -> None:
     index.add("bare", "1.0", hashed=False)
     small.write(asks('"bare"'))
     ran = fails(small, 3, "--resolver", resolver)
     assert "bare 1.0: the index gives no sha256 for bare-1.0-py3-none-any.whl" in ran.err
 
 
-def test_another_hash_for_the_same_file(small: Project, index: LocalIndex) -> None:
+def test_a_changed_hash_is_rejected_until_the_package_is_upgraded(small: Project, index: LocalIndex) -> None:
     small.ok("resolve")
     index.add("tqdm", "4.66.0", ['colorama ; sys_platform == "win32"', 'x ; extra == "y"'], extras=["y"])
     ran = fails(small, 4)
@@ -123,7 +125,7 @@ def test_another_hash_for_the_same_file(small: Project, index: LocalIndex) -> No
     assert small.written.common("cpu")["tqdm"].hashes == (index.sha256("tqdm-4.66.0-py3-none-any.whl"),)
 
 
-def test_a_hash_edited_in_the_lock(small: Project, index: LocalIndex) -> None:
+def test_an_edited_hash_in_the_lock_is_rejected(small: Project, index: LocalIndex) -> None:
     small.ok("resolve")
     path = small.root / "locks/lock.json"
     digest = index.sha256("speech-1.0-py3-none-any.whl")
@@ -134,21 +136,21 @@ def test_a_hash_edited_in_the_lock(small: Project, index: LocalIndex) -> None:
     assert "speech-1.0-py3-none-any.whl has another sha256" in ran.err
 
 
-def test_a_variant_without_the_index_that_a_package_comes_from(small: Project) -> None:
+def test_a_variant_without_the_index_of_a_package(small: Project) -> None:
     small.write(SMALL.replace('index = "cpu"\n', "").replace('pins = { torch = "2.5.1+cpu" }\n', ""))
     ran = fails(small, 3)
     assert "variant cpu needs torch, which comes only from cpu, cu121" in ran.err.replace(" or ", ", ")
     assert "[variants.cpu] index =" in ran.err
 
 
-def test_no_record(small: Project) -> None:
+def test_a_missing_record(small: Project) -> None:
     (small.root / "locks/index/cpu/index.json").unlink()
     ran = fails(small, 2)
     assert "index cpu has no record in locks/index/cpu" in ran.err
     assert "lockgen index record cpu" in ran.err
 
 
-def test_a_record_that_was_tampered_with(small: Project) -> None:
+def test_a_record_with_edited_metadata_is_rejected(small: Project) -> None:
     path = small.root / "locks/index/cu121/metadata/torch-2.5.1+cu121.txt"
     path.write_text(path.read_text() + "Requires-Dist: evil\n")
     ran = fails(small, 2)
@@ -156,7 +158,7 @@ def test_a_record_that_was_tampered_with(small: Project) -> None:
     assert "another sha256" in ran.err
 
 
-def test_index_down(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_that_is_down(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
     ran = fails(small, 4)
@@ -164,7 +166,9 @@ def test_index_down(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hint: " in ran.err
 
 
-def test_index_cut_off_in_the_middle(small: Project, index: LocalIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_that_closes_the_connection_early(
+    small: Project, index: LocalIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     status, headers, body = index.respond("/simple/numpy/")
     index.answers["/simple/numpy/"] = (status, {**headers, "Content-Length": str(len(body) + 500)}, body)
@@ -172,7 +176,7 @@ def test_index_cut_off_in_the_middle(small: Project, index: LocalIndex, monkeypa
     assert "index" in ran.err
 
 
-def test_index_slow(small: Project, index: LocalIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_that_times_out(small: Project, index: LocalIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     monkeypatch.setenv("UV_HTTP_TIMEOUT", "1")
     respond = index.respond
@@ -187,7 +191,7 @@ def test_index_slow(small: Project, index: LocalIndex, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("resolver", RESOLVERS)
-def test_redirect_to_another_host_takes_no_credentials_along(
+def test_credentials_are_not_sent_to_the_host_of_a_redirect(
     small: Project, index: LocalIndex, monkeypatch: pytest.MonkeyPatch, resolver: str
 ) -> None:
     from support.index import LocalIndex as Other
@@ -210,7 +214,7 @@ def test_redirect_to_another_host_takes_no_credentials_along(
     assert all(b"s3cr3t" not in data for data in small.tree.values())
 
 
-def test_uv_too_old(small: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uv_is_too_old(small: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stub = tmp_path / "uv"
     stub.write_text("#!/bin/sh\necho 'uv 0.4.0'\n")
     stub.chmod(stub.stat().st_mode | stat.S_IXUSR)
@@ -220,7 +224,7 @@ def test_uv_too_old(small: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "pip install -U uv" in ran.err
 
 
-def test_uv_missing(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uv_is_missing(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uv", None)
     monkeypatch.setenv("PATH", "/nowhere")
     ran = fails(small, 4)
@@ -242,7 +246,7 @@ def test_offline_with_a_warm_cache(small: Project, index: LocalIndex) -> None:
     assert index.asked == []
 
 
-def test_offline_and_live(small: Project) -> None:
+def test_offline_and_live_exclude_each_other(small: Project) -> None:
     assert "exclude each other" in fails(small, 2, "--offline", "--live").err
 
 
@@ -250,7 +254,7 @@ def test_an_unknown_option(small: Project) -> None:
     assert fails(small, 2, "--ofline").err.count("--offline") == 1
 
 
-def test_a_package_that_the_lock_does_not_hold(small: Project) -> None:
+def test_upgrading_a_package_that_is_not_in_the_lock(small: Project) -> None:
     small.ok("resolve")
     ran = fails(small, 2, "-P", "numppy")
     assert "no package 'numppy' in the lock" in ran.err
@@ -258,7 +262,7 @@ def test_a_package_that_the_lock_does_not_hold(small: Project) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"format": 9}', '{"format": 1, "packages": 3}', ""])
-def test_a_lock_that_is_no_lock(small: Project, text: str) -> None:
+def test_an_invalid_lock_is_rejected_and_replaced_by_resolve(small: Project, text: str) -> None:
     small.ok("resolve")
     good = small.tree
     small.write(text, "locks/lock.json")
@@ -274,7 +278,7 @@ def command_line(project: Project, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "lockgen", "--project", str(project.root), *arguments]
 
 
-def test_interrupt(small: Project, index: LocalIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_changes_no_files(small: Project, index: LocalIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     before = small.tree
     respond = index.respond
 
@@ -296,7 +300,7 @@ def test_interrupt(small: Project, index: LocalIndex, monkeypatch: pytest.Monkey
     assert small.tree == before
 
 
-def test_two_at_once_do_not_interleave(small: Project) -> None:
+def test_two_concurrent_runs_do_not_interleave(small: Project) -> None:
     both = [
         subprocess.Popen(command_line(small, "resolve"), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(2)
@@ -304,11 +308,11 @@ def test_two_at_once_do_not_interleave(small: Project) -> None:
     ends = [process.communicate(timeout=60) for process in both]
     assert [process.returncode for process in both] == [0, 0], ends
     assert small.ok("check").out == ""
-    assert sum("no changes" in out for out, _ in ends) == 1, "the second found the first one's lock"
+    assert sum("no changes" in out for out, _ in ends) == 1, "the second run found the lock of the first"
 
 
-def test_disk_full(small: Project, tmp_path: Path) -> None:
-    """A real full disk where one can be mounted; the injected one below runs everywhere."""
+def test_a_full_disk(small: Project, tmp_path: Path) -> None:
+    """A real full disk, where one can be mounted. The simulated one below runs everywhere."""
     small.ok("resolve")
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -328,7 +332,7 @@ def test_disk_full(small: Project, tmp_path: Path) -> None:
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_disk_full_while_writing(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_up_while_writing(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     import errno
 
     small.ok("resolve")
@@ -356,7 +360,7 @@ def test_a_live_index_without_a_hash_for_a_pin(small: Project, index: LocalIndex
     assert "torch-2.5.1+cu121-cp311-cp311-linux_x86_64.whl was left out: the index gives no sha256 for it" in ran.err
 
 
-def test_a_record_that_lacks_a_pinned_version(small: Project) -> None:
+def test_a_record_without_the_pinned_version(small: Project) -> None:
     small.write(SMALL.replace("2.5.1+cu121", "2.6.0+cu121"))
     ran = fails(small, 3)
     assert "index cu121 has no torch ==2.6.0+cu121 that runs on the target" in ran.err
@@ -370,18 +374,18 @@ def test_a_variant_without_the_index_of_its_pin(small: Project) -> None:
     assert "versions.toml:" in ran.err
 
 
-def test_a_pin_that_holds_nothing_and_an_extra_that_is_not_there_are_told(small: Project) -> None:
+def test_an_unused_pin_and_an_unknown_extra_are_reported(small: Project) -> None:
     small.write(SMALL.replace('numpy = "2.0.0"', 'numpy = "2.0.0"\nfilelok = "3.0.0"').replace("[fast]", "[fst]"))
     ran = small.ok("resolve")
     assert "the pin of filelok holds nothing: no image needs it; filelock?" in ran.err
     assert "speech 1.0 has no extra `fst`" in ran.err
 
 
-def test_check_in_a_folder_that_cannot_be_written(small: Project) -> None:
+def test_resolve_check_creates_no_state_folder(small: Project) -> None:
     small.ok("resolve")
     state = small.root / ".lockgen"
     for path in sorted(state.rglob("*"), reverse=True):
         path.unlink()
     state.rmdir()
     assert small.run("resolve", "--check", "--offline").code == 0
-    assert not state.exists(), "nothing was written, not even a lock file"
+    assert not state.exists(), "no file was written, not even one for locking"

@@ -1,4 +1,4 @@
-"""Which file of a release is locked: the one that installers take, with the metadata that is its own (guarantee 12)."""
+"""The locked file of a release is the one that installers take, with its own metadata (guarantee 12)."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ BUILDS = ("", "1-", "2-", "9-", "10-", "10a-", "2b-")
 
 
 def add(index: LocalIndex, number: int, tag: str, *, same: bool = False, **more: object) -> str:
-    """One file of pkg 1.0; its metadata needs a package that only it needs, unless it says the ``same``."""
+    """Add a file of pkg 1.0. It requires a package that no other file requires, unless the metadata is the ``same``."""
     helper = "helper" if same else f"helper{number}"
     index.add(helper, "1.0")
     return index.add("pkg", "1.0", [helper], tag=tag, **more)  # type: ignore[arg-type]
 
 
 def locked(project: Project) -> tuple[list[str], list[str]]:
-    """The locked files of pkg, and the helpers that are locked."""
+    """The locked files of pkg, and the locked helper packages."""
     packages = json.loads((project.root / "locks/lock.json").read_text())["packages"]
     files = next([file["name"] for file in p["files"]] for p in packages if p["name"] == "pkg")
     return files, sorted(p["name"] for p in packages if p["name"].startswith("helper"))
@@ -75,7 +75,7 @@ def locked(project: Project) -> tuple[list[str], list[str]]:
     ids=["three-builds", "numbers", "build-or-none", "letters", "linux-or-manylinux", "tag-before-build", "a-tie"],
 )
 @pytest.mark.parametrize("reverse", [False, True], ids=["as-listed", "reversed"])
-def test_the_best_file_and_its_needs(
+def test_the_best_file_is_locked_with_its_own_requirements(
     project: Project, index: LocalIndex, resolver: str, tags: Sequence[str], best: int, reverse: bool
 ) -> None:
     numbered = list(enumerate(tags))
@@ -87,7 +87,7 @@ def test_the_best_file_and_its_needs(
 
 
 @pytest.mark.parametrize("resolver", RESOLVERS)
-def test_files_with_the_same_metadata_are_all_locked_the_installed_one_first(
+def test_all_files_with_the_same_metadata_are_locked_with_the_installed_one_first(
     project: Project, index: LocalIndex, resolver: str
 ) -> None:
     names = [add(index, n, f"{tag}-py3-none-any", same=True) for n, tag in enumerate(("9", "10"))]
@@ -99,10 +99,8 @@ def test_files_with_the_same_metadata_are_all_locked_the_installed_one_first(
 
 
 @pytest.mark.parametrize("resolver", RESOLVERS)
-def test_a_file_that_the_target_s_python_may_not_install_is_not_the_best(
-    project: Project, index: LocalIndex, resolver: str
-) -> None:
-    """uv heeds no upper bound (uv#4022), pip does: the lock has what both install."""
+def test_a_file_for_another_python_is_not_the_best(project: Project, index: LocalIndex, resolver: str) -> None:
+    """uv ignores the upper bound of Requires-Python (uv#4022), pip does not: the locked file suits both."""
     add(index, 0, f"{CP}-{CP}-linux_{MACHINE}", python="<3.11")
     good = add(index, 1, "py3-none-any")
     project.write(FAMILY)
@@ -110,7 +108,7 @@ def test_a_file_that_the_target_s_python_may_not_install_is_not_the_best(
     assert locked(project) == ([good], ["helper1"])
 
 
-def test_an_explicit_index_is_read_the_same_way(project: Project, index: LocalIndex) -> None:
+def test_the_best_file_of_an_explicit_index_is_locked(project: Project, index: LocalIndex) -> None:
     with serving(LocalIndex()) as other:
         for number, build in enumerate(("9", "17", "20")):
             index.add(f"helper{number}", "1.0")
@@ -123,7 +121,7 @@ def test_an_explicit_index_is_read_the_same_way(project: Project, index: LocalIn
     assert locked(project) == (["pkg-1.0-20-py3-none-any.whl"], ["helper2"])
 
 
-def test_offline_the_lock_is_the_same(project: Project, index: LocalIndex) -> None:
+def test_the_lock_is_the_same_offline(project: Project, index: LocalIndex) -> None:
     for number, build in enumerate(("9", "10", "2")):
         add(index, number, f"{build}-py3-none-any")
     project.write(FAMILY)
@@ -139,7 +137,7 @@ releases = st.lists(st.tuples(st.sampled_from(BUILDS), st.sampled_from(TAGS)), m
 
 @settings(max_examples=examples(25), suppress_health_check=list(HealthCheck))
 @given(releases)
-def test_the_order_is_that_of_uv(release: Sequence[tuple[str, str]]) -> None:
+def test_the_order_of_files_is_the_order_of_uv(release: Sequence[tuple[str, str]]) -> None:
     with serving(LocalIndex()) as index:
         names = [add(index, number, f"{build}{tag}") for number, (build, tag) in enumerate(release)]
         files = [IndexFile(name, f"https://index.example/{name}", "0" * 64) for name in names]
@@ -149,7 +147,7 @@ def test_the_order_is_that_of_uv(release: Sequence[tuple[str, str]]) -> None:
 
 
 def compiled(index: LocalIndex) -> str:
-    """The helper of the file that uv takes for the target."""
+    """The helper of the file that uv chooses for the target."""
     command = [find_uv(), "pip", "compile", "-", "-q", "--no-header", "--no-annotate", "--no-config", "--no-cache"]
     command += ["--default-index", index.url, "--python-version", HERE.python, "--python-platform", HERE.uv_platform]
     done = subprocess.run([*command, "--only-binary", ":all:"], input="pkg", capture_output=True, text=True, check=True)
@@ -162,7 +160,7 @@ def compiled(index: LocalIndex) -> str:
 def test_pip_and_uv_install_the_locked_file(
     tmp_path_factory: pytest.TempPathFactory, release: Sequence[tuple[str, str]]
 ) -> None:
-    """From the hashed line of the lock, whatever order each tool has itself."""
+    """They install it by its hash, although each tool has its own order of files."""
     with serving(LocalIndex()) as index:
         names = [add(index, number, f"{build}{tag}") for number, (build, tag) in enumerate(release)]
         files = [IndexFile(name, f"https://index.example/{name}", index.sha256(name)) for name in names]
@@ -182,7 +180,7 @@ def piped(index: LocalIndex, folder: Path) -> str:
 
 
 def by_uv(index: LocalIndex, folder: Path) -> str:
-    """The file that uv fetched, as the index was asked for it."""
+    """The file that uv downloaded, according to the index."""
     index.asked.clear()
     command = [find_uv(), "pip", "install", "-q", "--no-deps", "--require-hashes", "--no-config", "--no-cache"]
     command += ["--default-index", index.url, "--target", str(folder / "site"), "--python", sys.executable]
@@ -193,7 +191,7 @@ def by_uv(index: LocalIndex, folder: Path) -> str:
 @pytest.mark.parametrize("resolver", RESOLVERS)
 @pytest.mark.parametrize("pin", ["", '[pins]\npkg = "1.0"\n'], ids=["free", "pinned"])
 @pytest.mark.parametrize("same", [False, True], ids=["other-needs", "same-needs"])
-def test_a_yanked_file_is_not_locked_beside_another_one(
+def test_a_yanked_file_is_not_locked_if_there_is_another(
     project: Project, index: LocalIndex, resolver: str, pin: str, same: bool
 ) -> None:
     """PEP 592 yanks files, not releases. uv may take the yanked file of a pinned version; pip does not."""
@@ -210,9 +208,7 @@ def test_a_yanked_file_is_not_locked_beside_another_one(
 
 
 @pytest.mark.parametrize("resolver", RESOLVERS)
-def test_a_release_that_is_yanked_as_a_whole_is_locked_where_it_is_pinned(
-    project: Project, index: LocalIndex, resolver: str
-) -> None:
+def test_a_completely_yanked_release_is_locked_if_pinned(project: Project, index: LocalIndex, resolver: str) -> None:
     best = add(index, 0, "2-py3-none-any", yanked=True)
     add(index, 1, "1-py3-none-any", yanked=True)
     project.write(FAMILY.replace("[bases.base]", '[pins]\npkg = "1.0"\n\n[bases.base]'))
@@ -221,8 +217,8 @@ def test_a_release_that_is_yanked_as_a_whole_is_locked_where_it_is_pinned(
 
 
 @pytest.mark.parametrize("resolver", RESOLVERS)
-def test_a_tool_is_not_the_yanked_file(project: Project, index: LocalIndex, resolver: str) -> None:
-    """The same of what installs images."""
+def test_a_yanked_file_of_a_build_tool_is_not_locked(project: Project, index: LocalIndex, resolver: str) -> None:
+    """The same rule for the installer."""
     del index.pages["uv"]
     index.add("uv", "1.0", tag=f"{CP}-{CP}-linux_{MACHINE}", yanked=True)
     good = index.add("uv", "1.0")

@@ -1,4 +1,4 @@
-"""The lock as text: what is written is read again as it was, and any other byte is noticed."""
+"""The text of a lock: it round-trips, and the digest reveals any changed byte."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ few = settings(max_examples=examples(40), deadline=None, suppress_health_check=l
 
 @few
 @given(universes().flatmap(lambda u: st.tuples(st.just(u), families(u))), st.data())
-def test_a_lock_reads_as_it_was_written(drawn: tuple[Universe, Family], data: st.DataObject) -> None:
+def test_a_lock_round_trips_and_any_other_byte_is_noticed(drawn: tuple[Universe, Family], data: st.DataObject) -> None:
     universe, family = drawn
     try:
         text = resolve(universe, family.toml())["locks/lock.json"]

@@ -1,4 +1,4 @@
-"""Generated files take listed packages from their page: layers, tools, and the script that splits requirement files."""
+"""Generated files install listed packages from the page of their index: layers, tools, and the script for both."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def rendered(lock: Lock) -> dict[str, str]:
 
 @cache
 def with_tools() -> dict[str, str]:
-    """Every file of a family where both sets of tools hold a listed torch."""
+    """All files of a family in which both sets of tools contain a listed torch."""
     lock = golden_lock()
     more = tuple(ToolSet(tools.builds, (TORCH, *tools.packages)) for tools in lock.more_tools)
     return rendered(replace(lock, tools=(TORCH, *lock.tools), more_tools=more))
@@ -71,7 +71,7 @@ def test_a_family_without_listed_packages_has_no_script() -> None:
 
 
 def split(tmp_path: Path, pages: str, text: str, command: str) -> list[str]:
-    """What the script runs for a requirement file: a line of arguments, then what it is given to install."""
+    """The exit code of the script and the commands that it runs: arguments, and requirements to install."""
     (tmp_path / "requirements.txt").write_text(text)
     (tmp_path / "by-index").write_text(source("outputs/templates/by_index.py.j2"))
     fake = [sys.executable, "-c", command]
@@ -103,7 +103,7 @@ def test_the_script_installs_one_index_at_a_time(tmp_path: Path) -> None:
     ]
 
 
-def test_the_script_runs_nothing_for_nothing(tmp_path: Path) -> None:
+def test_the_script_runs_nothing_without_requirements(tmp_path: Path) -> None:
     text = "# Nothing: all it needs is in the layers below.\n"
     assert split(tmp_path, PAGE, text, ECHO) == ["exit 0"]
     assert split(tmp_path, PAGE, "torch==2.5.1+cu121\n", ECHO)[1:] == [
@@ -112,6 +112,6 @@ def test_the_script_runs_nothing_for_nothing(tmp_path: Path) -> None:
     assert split(tmp_path, "", "torch==2.5.1+cu121\n", ECHO)[1:] == ["['torch==2.5.1+cu121']"]
 
 
-def test_the_script_stops_where_an_index_fails(tmp_path: Path) -> None:
+def test_the_script_stops_at_a_failing_index(tmp_path: Path) -> None:
     failing = "import sys; print('ran'); sys.exit(3)"
     assert split(tmp_path, PAGE, "alpha==1.0\ntorch==2.5.1+cu121\n", failing) == ["exit 3", "ran"]

@@ -55,7 +55,7 @@ PURE = {
     project_urls record_reader record_writer wheel_ranking""",
     "lint": """import_names import_usage model python_imports render""",
     "lock": """blame build_tools closure engine exclusions file_choices graph keys layers lock_builder reader requests
-    tool_sets writer""",
+    tool_sets variant_solver writer""",
     "manifest": """compat_reader editor fingerprints reader record_digests schema schema_command
     update_policy_reader""",
     "outputs": """generated_files image_files image_plan model requirements""",

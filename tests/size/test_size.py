@@ -1,4 +1,4 @@
-"""Sizes from the lock alone, the layouts beside the limit, and budgets."""
+"""Sizes from the lock alone, the layouts compared with the limit, and budgets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lockgen.core.sizes import Bytes, ImageSize, LayoutSize
 from lockgen.size.render import images_text, layouts_text, unknown_text
 
 
-def test_layers_add_up_and_no_layout_beats_the_limit(small: Project) -> None:
+def test_layers_add_up_and_no_layout_is_below_the_limit(small: Project) -> None:
     small.ok("resolve")
     data = json.loads(small.ok("size", "--json").out)
     layouts = {row["layout"]: row for row in data["layouts"]}
@@ -24,7 +24,7 @@ def test_layers_add_up_and_no_layout_beats_the_limit(small: Project) -> None:
         image, variant = tag.split(":")
         under = known[f"{below[image]}:{variant}"]["download"] if below[image] else 0
         assert row["download"] == under + sum(layer["download"] for layer in row["layers"])
-    # No image's layers are another's, even where they hold the same: base:cpu and base:cuda stand on other files.
+    # Images do not share layers with equal packages: base:cpu and base:cuda have different base images.
     every = sum(layer["download"] for row in known.values() for layer in row["layers"])
     assert layouts["layered"]["unique"]["download"] == every
     assert data["limit"]["download"] <= layouts["layered"]["unique"]["download"]
@@ -53,7 +53,7 @@ monolith: one image for each variant   13.0 kB     1.61   at least 6.9 kB     1.
 layered: as lockgen builds it          13.0 kB     1.61   at least 6.9 kB     1.83  at least 3.8 kB
 the limit: every package once           8.1 kB     1.00   at least 3.8 kB     1.00
 
-`at least`: what is unknown counts as nothing, in the limit too. To know it:
+`at least`: unknown sizes count as 0, also in the limit. To determine them:
   installed size of torch==2.5.1+cpu
     lockgen index record cpu where that index can be reached, or lockgen index measure cpu WHEEL where the wheels are;\
  then lockgen resolve
@@ -73,7 +73,7 @@ layered: as lockgen builds it    0.1 MB     2.00     0.5 MB     2.00         0.2
 the limit: every package once   64.5 kB     1.00     0.2 MB     1.00"""
 
 
-def test_the_forecast_as_people_read_it(small: Project) -> None:
+def test_the_text_output(small: Project) -> None:
     small.ok("resolve")
     assert small.ok("size").out == FORECAST
 
@@ -84,10 +84,10 @@ def test_an_image_by_name_is_shown_alone(small: Project) -> None:
     assert out.splitlines()[1].split()[0] == "demux:cpu"
     assert "torch" not in out
     assert "limit" not in out
-    assert small.run("size", "nobody").code == 2
+    assert small.run("size", "unknown").code == 2
 
 
-def test_large_sizes_are_told_in_gigabytes() -> None:
+def test_large_sizes_are_shown_in_gigabytes() -> None:
     layer = Bytes(780_367_618, 1_540_000_000, frozenset({"torchaudio==2.5.1"}), frozenset({"torchaudio==2.5.1"}))
     below = Bytes(64_500, 250_000)
     image = ImageSize("ml", "cuda", (("ml:cuda", layer),), layer + below)
@@ -97,8 +97,8 @@ def test_large_sizes_are_told_in_gigabytes() -> None:
     assert unknown_text(known.unique, {}) == ""
 
 
-def test_what_nobody_knows_is_said(small: Project) -> None:
-    """torch comes from a record, which holds no installed size: it is named, and never counted as nothing."""
+def test_unknown_sizes_are_reported_with_their_remedies(small: Project) -> None:
+    """torch comes from a record without installed sizes, so the output names it as unknown."""
     small.ok("resolve")
     data = json.loads(small.ok("size", "--json").out)
     assert "torch==2.5.1+cu121" in data["limit"]["unknown"]
@@ -108,8 +108,8 @@ def test_what_nobody_knows_is_said(small: Project) -> None:
     assert data["mends"][other] == ["torch==2.5.1+cu121"]
 
 
-def test_a_record_that_holds_installed_sizes_makes_them_known(small: Project, index: LocalIndex) -> None:
-    """Without a network: from the record, and with it an old lock is out of date."""
+def test_installed_sizes_come_from_the_record(small: Project, index: LocalIndex) -> None:
+    """Offline. The new record also makes the old lock stale."""
     small.ok("resolve")
     for name in ("cpu", "cu121"):
         path = small.root / f"locks/index/{name}/index.json"
@@ -149,7 +149,7 @@ def budgets(project: Project, text: str) -> list[dict[str, Any]]:
     return rows
 
 
-def test_a_budget_fails_the_check(small: Project) -> None:
+def test_an_exceeded_budget_fails_the_check(small: Project) -> None:
     text = SMALL + '\n[budgets]\nmax-image = "1 kB"\n'
     (row,) = [row for row in budgets(small, text) if row["what"] == "image demux:cpu"]
     line = text.splitlines().index('max-image = "1 kB"') + 1
@@ -163,8 +163,8 @@ def test_a_budget_fails_the_check(small: Project) -> None:
     assert "To fix: raise budgets.max-image, or remove packages" in small.run("check").out
 
 
-def test_a_budget_that_is_exceeded_though_something_is_unknown(small: Project) -> None:
-    """What is known is too much already."""
+def test_a_budget_can_be_exceeded_by_known_sizes_alone(small: Project) -> None:
+    """The known sizes alone exceed the budget."""
     rows = budgets(small, SMALL + '\n[budgets]\nmax-image = "1 kB"\n')
     (row,) = [row for row in rows if row["what"] == "image asr:cuda"]
     assert row["kind"] == "budget"
@@ -173,8 +173,8 @@ def test_a_budget_that_is_exceeded_though_something_is_unknown(small: Project) -
     assert "takes at least" in row["message"]
 
 
-def test_a_budget_that_nobody_can_promise(small: Project) -> None:
-    """An unknown size never passes, and is not called too large."""
+def test_a_budget_with_unknown_sizes_is_reported_as_unknown(small: Project) -> None:
+    """An unknown size neither passes the check nor counts as too large."""
     rows = budgets(small, SMALL + '\n[budgets]\nmax-image = "3 GB"\nmax-layer = "3 GB"\n')
     assert {row["kind"] for row in rows} == {"budget-unknown"}
     assert {row["what"] for row in rows} == {
@@ -189,14 +189,14 @@ def test_a_budget_that_nobody_can_promise(small: Project) -> None:
     assert "lockgen index record cpu" in row["mend"]
 
 
-def test_a_budget_keeps_nothing_from_being_fetched_or_built(small: Project) -> None:
-    """It says that an image is large, not that a file does not match the lock."""
+def test_an_exceeded_budget_does_not_prevent_builds(small: Project) -> None:
+    """The image is large, but its files match the lock."""
     small.write(SMALL + '\n[budgets]\nmax-image = "1 kB"\n')
     small.ok("resolve")
     assert "demux:cpu" in small.ok("build", "--dry-run").out
 
 
-def test_an_image_has_a_budget_of_its_own(small: Project) -> None:
+def test_an_image_can_override_the_budget(small: Project) -> None:
     text = SMALL.replace("[stages.demux]\n", '[stages.demux]\nmax-image = "1 GB"\nmax-layer = "1 MiB"\n')
     text = text.replace("[bases.base]\n", '[bases.base]\nmax-layer = "10 B"\n')
     rows = budgets(small, text + '\n[budgets]\nmax-layer = "1 kB"\n')
@@ -209,7 +209,7 @@ def test_an_image_has_a_budget_of_its_own(small: Project) -> None:
     assert set(others.values()) == {1000}
 
 
-def test_a_budget_that_is_no_size(small: Project) -> None:
+def test_a_budget_that_is_not_a_size_is_rejected(small: Project) -> None:
     small.write(SMALL + '\n[budgets]\nmax-layer = "large"\n')
     failed = small.run("resolve")
     assert failed.code == 2
