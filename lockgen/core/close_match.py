@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 _FEW = 12
-"""So many names are all told; of more, only the nearest."""
+"""Up to this many names are all listed; of more, only the closest."""
 
 
 def close_match(word: str, known: Iterable[str]) -> str | None:

@@ -26,7 +26,7 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """Cells that nobody wants: all that lie within every one of ``bounds`` (axis to bound, as written)."""
+    """Cells to leave out: those within all of ``bounds`` (axis to bound, as written)."""
 
     bounds: Mapping[str, str]
     path: KeyPath

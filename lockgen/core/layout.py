@@ -14,7 +14,7 @@ SEEN_PATH = "locks/first-seen.json"
 
 COMMON = "docker/requirements-common"
 BUILD = "docker/requirements-build"
-"""Requirement files, without what tells variants apart and without ".txt"."""
+"""Requirement files, without the suffix for variants and without ".txt"."""
 
 BAKE = "docker/docker-bake.hcl"
 SCRIPT = "docker/build-all-images.sh"

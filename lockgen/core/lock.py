@@ -137,7 +137,7 @@ class Lock:
 
     @cached_property
     def by_variant(self) -> dict[str, dict[str, Package]]:
-        """Variant to package name to package: one version each (law 2)."""
+        """Variant to package name to package: one version each (guarantee 2)."""
         table: dict[str, dict[str, Package]] = {variant: {} for variant in self.variants}
         for package in self.packages:
             for variant in package.variants:

@@ -82,7 +82,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What may not be exceeded, in bytes installed; None is no bound."""
+    """Limits in installed bytes; None means no limit."""
 
     image: int | None = None
     layer: int | None = None
@@ -124,7 +124,7 @@ class Image:
 class Manifest:
     """One family. ``build`` names the packages that may be built from a source distribution.
 
-    ``budget`` holds for each image and layer that has no bound of its own. ``ignores`` are for `lockgen audit`,
+    ``budget`` applies to images and layers without their own limit. ``ignores`` are for `lockgen audit`,
     ``unimported`` for `lockgen lint`: no lock becomes another by either.
     """
 
@@ -176,9 +176,13 @@ def render_requirement(requirement: Requirement) -> str:
     """The requirement in one spelling: canonical name, sorted extras and bounds, marker."""
     text: str = canonicalize_name(requirement.name)
     if requirement.extras:
-        text += "[" + ",".join(sorted(canonicalize_name(extra) for extra in requirement.extras)) + "]"
-    text += ",".join(sorted(str(part) for part in requirement.specifier))
-    return text + (f" ; {requirement.marker}" if requirement.marker else "")
+        extras = sorted(canonicalize_name(extra) for extra in requirement.extras)
+        text += f"[{','.join(extras)}]"
+    bounds = sorted(str(part) for part in requirement.specifier)
+    text += ",".join(bounds)
+    if requirement.marker:
+        text += f" ; {requirement.marker}"
+    return text
 
 
 @dataclass(frozen=True, slots=True)

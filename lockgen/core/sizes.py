@@ -50,7 +50,7 @@ class LayoutSize:
 
 @dataclass(frozen=True, slots=True)
 class Excess:
-    """A budget that is exceeded, or of which nobody can tell. Bytes installed; ``what`` is an image or a layer."""
+    """A budget that is exceeded, or may be. Installed bytes; ``what`` is an image or a layer."""
 
     what: str
     path: tuple[str, ...]
@@ -70,7 +70,7 @@ class Excess:
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """What an image weighs before and after; None where there is no such image."""
+    """The size of an image before and after; None if the image does not exist then."""
 
     tag: str
     before: Bytes | None

@@ -84,7 +84,7 @@ class Target:
 
     def admits(self, requires_python: str | None) -> bool:
         """Whether a file with this Requires-Python installs here: its lower bound is that of uv (the first release
-        of ``python``), the rest holds for some release. What is no specifier counts as none, as with pip.
+        of ``python``), the rest holds for some release. An invalid specifier is ignored, as in pip.
         """
         return _admits(self.python, requires_python or "")
 

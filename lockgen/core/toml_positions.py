@@ -1,6 +1,6 @@
 """Where the keys and values of a TOML document stand, for error messages.
 
-Neither tomllib nor tomlkit keeps positions. This is no validator: it expects what tomllib accepted.
+Neither tomllib nor tomlkit keeps positions. This does not validate: the input must be accepted by tomllib.
 """
 
 from __future__ import annotations

@@ -42,10 +42,10 @@ class GroupPolicy:
 
 @dataclass(frozen=True, slots=True)
 class IgnoreRule:
-    """Releases that nobody wants: of every package that ``pattern`` matches, those within ``versions`` (None: all).
+    """Releases to ignore: of every package that ``pattern`` matches, those within ``versions`` (None: all).
 
     With ``image`` it is about base images, and the version is the number in the tag. With ``variant`` it is about
-    that variant's own pins, and about nobody else's.
+    that variant's own pins, and to no others.
     """
 
     pattern: str

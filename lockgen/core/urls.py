@@ -6,7 +6,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 
 def redacted(url: str) -> str:
-    """``url`` without user info, query and fragment: each can hold a token. What is no URL is not shown at all."""
+    """``url`` without user info, query and fragment: each can hold a token. An invalid URL is not shown at all."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -23,7 +23,7 @@ class FileCache:
             return None
 
     def keep(self, key: str, text: str) -> None:
-        """Whoever reads at the same time finds all of it, or nothing."""
+        """A concurrent reader sees all of it or nothing."""
         folder = self._folder / key[:2]
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def is_interactive(stream: TextIO) -> bool:
-    """Whether somebody watches: a terminal, and no CI."""
+    """Whether a person is watching: stderr is a terminal, and this is not CI."""
     return stream.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
 
 

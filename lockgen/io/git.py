@@ -18,10 +18,10 @@ def show(root: Path, ref: str, path: str) -> bytes | None:
 
     Raises:
         BadInput: ``root`` is in no repository, or git knows no such commit.
-        ToolFailed: there is no git, or it did not answer.
+        ToolFailed: git is missing or did not answer.
     """
     check_ref(ref)
-    # ls-tree, since `git show` tells a missing file from a damaged repository only in words.
+    # ls-tree, because `git show` distinguishes a missing file from a damaged repository only by its message.
     listed = _git(root, "ls-tree", "-z", "--full-name", ref, "--", path)
     if listed.code:
         _unlisted(root, ref, listed)
@@ -75,7 +75,7 @@ def call(
     """Runs git in ``root``; ``env`` replaces the environment.
 
     Raises:
-        ToolFailed: there is no git, or it did not answer in time.
+        ToolFailed: git is missing or did not answer in time.
     """
     command = ["git", "--literal-pathspecs", "--no-optional-locks", *arguments]
     return run(command, cwd=root, env=env, stdin=stdin, timeout=timeout)

@@ -1,4 +1,4 @@
-"""The one door for HTTP. What speaks it (`transport.py`) is much to import, and many a run asks nobody."""
+"""The one door for HTTP. The implementation (`transport.py`) takes long to import, and many runs send no request."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Http:
     ) -> AbstractContextManager[Opened]:
         """A body to read as it comes, whatever its size; redirects are followed, and lose what only one host may see.
 
-        A ``form`` is sent as one and to nobody else: there a redirect is the answer.
+        A ``form`` is sent to this URL only: a redirect is returned, not followed.
 
         Raises:
             ToolFailed: no connection.

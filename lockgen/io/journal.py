@@ -1,7 +1,7 @@
 """Many files replaced as one: staged first, then recorded in a journal, then moved into place.
 
 The journal's appearance is the commit point. Before it nothing of the project is touched; from then on the
-new tree is what counts, and whoever comes next moves what is left (every step may be done twice).
+new tree counts, and the next process moves the remaining files (every step can be repeated).
 
     .lockgen/stage/0, 1, ...   the new bytes, in the order of the journal's ``write``
     .lockgen/journal.json      {"format": 2, "checkout": {"inode": ..., "ctime_ns": ...},
@@ -37,7 +37,7 @@ _NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF})
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """What tells this checkout from every copy of it; see the module's text."""
+    """What distinguishes this checkout from every copy of it; see the module docstring."""
 
     inode: int
     ctime_ns: int
@@ -77,7 +77,7 @@ def _ignore_path(root: str) -> str:
 
 
 def _checkout(root: str) -> Checkout | None:
-    """None where there is no such file, so no journal of this checkout's either."""
+    """None if the file does not exist; then this checkout has no journal either."""
     status = status_of(_ignore_path(root))
     return Checkout(status.st_ino, status.st_ctime_ns) if status is not None else None
 
@@ -106,18 +106,18 @@ def prepare(root: str) -> None:
     if (status is None or status.st_size == 0) and not pending(root):  # 0: killed between open and write
         with contextlib.suppress(FileNotFoundError):
             os.unlink(ignore)
-        with contextlib.suppress(FileExistsError):  # another command was quicker: nobody has a lock yet
+        with contextlib.suppress(FileExistsError):  # another command was faster, and no lock is held yet
             _write(ignore, b"*\n", 0o644)
 
 
 def stage(root: str, contents: Mapping[str, bytes | None]) -> Journal:
-    """Puts the new bytes on the disk beside the tree. A file keeps the mode of the one it replaces.
+    """Write the new bytes to disk outside of the tree. A file keeps the mode of the one that it replaces.
 
-    ValueError for a path that a journal may not contain: if the writer were killed, nobody could complete the write.
+    ValueError for a path that a journal may not contain: if the writer were killed, no command could complete it.
     """
     for path, data in contents.items():
         if not (is_writable(path) if data is not None else is_removable(path)):
-            raise ValueError(f"lockgen does not write or remove {path}: see rendering/ownership.py")
+            raise ValueError(f"lockgen does not write or remove {path}: see core/ownership_rules.py")
     checkout = _checkout(root)
     if checkout is None:  # removed since prepare()
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), _ignore_path(root))

@@ -37,7 +37,7 @@ def lock_file(path: str, busy: Callable[[str | None], None]) -> int:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         try:
             flock(handle, shared=False, busy=lambda: busy(_holder(path)))
-            if not is_removed(handle):  # else somebody cleaned up while we waited: this lock locks nothing
+            if not is_removed(handle):  # else another process removed the file meanwhile: the lock protects nothing
                 _sign(handle)
                 return handle
         except BaseException:

@@ -78,9 +78,12 @@ def record_paths(where: str, data: bytes | None) -> Collection[str]:
     """
     if data is None or not (has_header(data) or _is_record(data)):
         return ()
-    names = (name.decode("utf-8", "replace") for name in _METADATA_FILE.findall(data))
-    paths = (f"{where}/metadata/{name}" for name in names)
-    return {f"{where}/index.json", *(path for path in paths if is_removable(path))}
+    owned = {f"{where}/index.json"}
+    for name in _METADATA_FILE.findall(data):
+        path = f"{where}/metadata/{name.decode('utf-8', 'replace')}"
+        if is_removable(path):
+            owned.add(path)
+    return owned
 
 
 def _is_record(data: bytes) -> bool:

@@ -20,9 +20,14 @@ def changes(root: str, tree: Mapping[str, bytes | None]) -> dict[str, bytes | No
     targets = {path: located(root, path) for path in sorted(tree)}
     _refuse_clashes(targets, tree)
     links = [path for path, target in targets.items() if os.path.islink(target)]
-    changed = {path: tree[path] for path in targets if not _is_there(root, path, path in links, tree[path])}
-    if changed:  # what a link reads may be changed by this very write: make it a file, whatever it reads now
-        changed.update((path, tree[path]) for path in links)
+    changed: dict[str, bytes | None] = {}
+    for path in targets:
+        if not _is_there(root, path, path in links, tree[path]):
+            changed[path] = tree[path]
+    if changed:
+        # This write may change the file that a link leads to. So each link becomes a file, whatever it reads now.
+        for path in links:
+            changed[path] = tree[path]
     for path in changed:
         _require_folder(root, os.path.dirname(targets[path]), path)
     return changed
@@ -49,14 +54,17 @@ def _refuse_clashes(targets: Mapping[str, str], tree: Mapping[str, bytes | None]
     """BadInput if two paths are one file (through a symlinked folder), or one is a folder of another."""
     names: dict[str, str] = {}
     for path, target in targets.items():
-        if (other := names.setdefault(target, path)) != path:
+        other = names.setdefault(target, path)
+        if other != path:
             raise BadInput(f"{other} and {path} are the same file", place=Place(path))
     for path, target in targets.items():
+        # A file that is removed needs no folder.
         folder = target if tree[path] is not None else ""
         while len(folder) > 1:
             folder = os.path.dirname(folder)
-            if folder in names and tree[names[folder]] is not None:
-                raise BadInput(f"{names[folder]} would be a file and the folder of {path}", place=Place(path))
+            owner = names.get(folder)
+            if owner is not None and tree[owner] is not None:
+                raise BadInput(f"{owner} would be a file and the folder of {path}", place=Place(path))
 
 
 def _require_folder(root: str, folder: str, path: str) -> None:

@@ -46,7 +46,7 @@ def run(
 ) -> Finished:
     """Runs ``argv`` to its end. ``env`` replaces the environment; ``timeout`` in seconds.
 
-    The child leads a process group of its own, so that a time-out or Ctrl-C ends what it started too.
+    The child leads a separate process group, so that a timeout or Ctrl-C also ends its children.
 
     Raises:
         ToolFailed: it cannot be started, or was still running after ``timeout``.
@@ -100,7 +100,7 @@ def stream(
 
 @contextlib.contextmanager
 def reading(argv: Sequence[str], *, cwd: Path) -> Iterator[IO[bytes]]:
-    """The standard output of ``argv`` as bytes to read; what it says on stderr is told if it fails.
+    """The standard output of ``argv`` as bytes to read; its stderr becomes part of the error if it fails.
 
     Raises:
         ToolFailed: it cannot be started, or failed.

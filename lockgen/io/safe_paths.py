@@ -54,7 +54,7 @@ def within(root: str, real: str, path: str) -> str:
 def located(root: str, path: str) -> str:
     """The absolute path of ``path``, links in its folders resolved; a link in its last part is not followed.
 
-    BadInput where it is no relative path with forward slashes, or a folder's link leads out of ``root``.
+    BadInput if it is not a relative path with forward slashes, or if a symlinked folder leads out of ``root``.
     """
     _require_name(path)
     folder, _, name = path.rpartition("/")
@@ -86,7 +86,7 @@ def status_of(target: str) -> os.stat_result | None:
 
 
 def file_above(root: str, path: str) -> str | None:
-    """The first folder of ``path`` that is there and is no folder (or a link to one); None if all can be made."""
+    """The first part of ``path`` that exists and is not a folder (or a link to one); None if there is none."""
     parts = path.split("/")[:-1]
     for end in range(1, len(parts) + 1):
         folder = "/".join(parts[:end])
@@ -111,7 +111,7 @@ def read_file(root: str, path: str) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
-        require_file(os.fstat(handle), path)  # open() refuses a folder in words of its own
+        require_file(os.fstat(handle), path)  # the message of open() for a folder is misleading
     except BadInput:
         os.close(handle)
         raise
@@ -131,7 +131,7 @@ def require_file(status: os.stat_result, path: str) -> None:
 
 
 def failure(error: OSError, root: str, message: str, *, needed: int = 0) -> ToolFailed:
-    """What a person is told about ``error``. ``needed``: bytes that were to be written."""
+    """The error for ``error``. ``needed``: the number of bytes to write."""
     import errno
 
     name = error.filename2 or error.filename

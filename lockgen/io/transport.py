@@ -53,7 +53,7 @@ class Transport:
         try:
             return self._remember(url)
         except ValueError:
-            raise ToolFailed(f"{redacted(url)} cannot be asked", hint="look at the addresses of the index") from None
+            raise ToolFailed(f"{redacted(url)} is not a valid URL", hint="check the URLs of the index") from None
 
     def _patiently(self, plain: str, headers: Mapping[str, str], largest: int, sent: bytes | None = None) -> Response:
         for attempt in range(ATTEMPTS):
@@ -184,7 +184,7 @@ def _body(answer: requests.Response, until: float, largest: int) -> bytes:
 
 
 def _unreachable(url: str, error: Exception) -> ToolFailed:
-    # The text of urllib3's errors holds the whole URL, query and all: only the kind is told.
+    # The messages of urllib3 contain the whole URL with its query, so only the kind of error is shown.
     inner: object = error.args[0] if error.args else error
     inner = getattr(inner, "reason", inner)
     slow = isinstance(error, requests.Timeout) or isinstance(inner, ReadTimeoutError)

@@ -41,14 +41,14 @@ def find_uv() -> str:
     except (ImportError, FileNotFoundError):
         found = shutil.which("uv")
     if found is None:
-        raise ToolFailed("uv was not found", hint="install it beside lockgen: pip install uv")
+        raise ToolFailed("uv was not found", hint="install it next to lockgen: pip install uv")
     return found
 
 
 def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """``environ`` without the settings that could change what is resolved."""
     kept = {name: value for name, value in environ.items() if _PASSES.fullmatch(name)}
-    # The pins tell uv at once what to ask for, and its 50 connections at once look up 50 addresses: a small DNS server
+    # With pins uv knows at once what to request, and its 50 connections look up 50 addresses: a small DNS server
     # drops some of them, and each costs its caller's time-out of 5 s. 16 are as quick where none is dropped.
     kept.setdefault("UV_CONCURRENT_DOWNLOADS", "16")
     # What uv says is read: in a narrow terminal it would break an address or a derivation into lines.
@@ -80,7 +80,7 @@ def interpreter(uv: str, version: str) -> str:
     """The Python that builds source distributions: one of ``version`` if there is one that starts, else lockgen's own.
 
     What a package requires seldom hangs on the Python that builds it. uv would look for one in each call, and a shim on
-    PATH (pyenv's) that only says "command not found" costs it a second each time: so it is told.
+    PATH (pyenv's) that only says "command not found" costs it a second each time: so uv is told which one to use.
     """
     if version == f"{sys.version_info[0]}.{sys.version_info[1]}":
         return sys.executable

@@ -234,7 +234,7 @@ class Folder:
             return
         try:
             handle = self._lock_run(wait=False)
-        except ToolFailed:  # a writer at work, or a read-only folder: they harm nobody
+        except ToolFailed:  # another writer, or a read-only folder: leftovers do no harm
             return
         try:
             journal.discard(self.root)

@@ -39,9 +39,13 @@ class Declaration:
         self.table = table
         self.manifest = manifest
         self.add = add
-        self.pinned = {name for variant in manifest.variants for name in manifest.pins_of(variant)}
-        asks = [*manifest.common, *(ask for image in manifest.images.values() for ask in image.packages)]
-        self.known = self.pinned | {ask.name for ask in asks}
+        self.pinned: set[str] = set()
+        for variant in manifest.variants:
+            self.pinned.update(manifest.pins_of(variant))
+        required = {ask.name for ask in manifest.common}
+        for image in manifest.images.values():
+            required.update(ask.name for ask in image.packages)
+        self.known = self.pinned | required
 
     def read(self) -> Compat:
         axes = [self._python(), *self._packages()]
@@ -65,7 +69,7 @@ class Declaration:
             name = str(canonicalize_name(text))
             if name not in self.known:
                 hint = close_match(text, {*self.known, "python", "variants", "exclude", "held", "pairs"})
-                self.add(path, f"nobody pins `{text}` or asks for it, so it can be no axis", hint)
+                self.add(path, f"`{text}` is neither pinned nor required; it cannot be an axis", hint)
             elif name in seen:
                 self.add(path, f"`{text}` is named twice", "keep one of them")
             elif isinstance(value, str):
@@ -79,7 +83,7 @@ class Declaration:
             SpecifierSet(text)
         except InvalidSpecifier:
             hint = f'a bound, as in ">=2.1,<=2.5.1", or a list of versions: {name} = ["{text}"]'
-            self.add(path, f"{text!r} is no bound on versions", hint)
+            self.add(path, f"{text!r} is not a version specifier", hint)
         return Declared(name, (), text, path)
 
     def _versions(self, values: list[str], path: KeyPath) -> Iterable[str]:
@@ -92,7 +96,7 @@ class Declaration:
                 )
                 continue
             if version.local is not None:
-                hint = f'write "{version.public}": each variant takes the build of its own index'
+                hint = f'write "{version.public}": each variant uses the build of its index'
                 self.add((*path, position), f"{text!r} is the build of one index", hint)
             yield str(version)
 
@@ -121,9 +125,9 @@ class Declaration:
             for key, text in entry.items():
                 name = VARIANT if key == VARIANT else str(canonicalize_name(key))
                 if name not in axes:
-                    self.add((*path, key), f"`{key}` is no axis here", close_match(key, axes))
+                    self.add((*path, key), f"`{key}` is not an axis", close_match(key, axes))
                 elif name != VARIANT and as_bound(text) is None:
-                    self.add((*path, key), f"{text!r} is no bound on versions", 'as in "2.1.*", ">=2.2" or "2.1.0"')
+                    self.add((*path, key), f"{text!r} is not a version specifier", 'as in "2.1.*", ">=2.2" or "2.1.0"')
                 else:
                     bounds[name] = text
             yield Exclusion(bounds, path)

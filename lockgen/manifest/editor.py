@@ -1,6 +1,6 @@
 """Changes to the text of versions.toml: only the old value is replaced, and a note is put at the end of its line.
 
-tomlkit would keep comments too, but not put one beside an item of an array or inside an inline table. So the text
+tomlkit would keep comments too, but cannot put one next to an item of an array or inside an inline table. So the text
 itself is edited where the value stands, and read again: if more than the wanted values differ, nothing is changed.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -68,25 +68,39 @@ def with_pin(text: str, name: str, version: str, position: Position, file: str) 
     """
     wanted = tomllib.loads(text)
     lines = text.split("\n")
-    there = wanted.setdefault("pins", {})
-    rows = [row for key in there for row in [position(("pins", key))] if row is not None]
-    # A pin that is a table of its own has a header: what came after it would be in that table.
-    direct = [row[0] for row in rows if not lines[row[0] - 1].lstrip().startswith("[")]
-    header = next((n for n, line in enumerate(lines, 1) if _PINS.match(line)), None)
+    pins = wanted.setdefault("pins", {})
     line = f"{name} = {json.dumps(version)}"
-    dotted = _DOTTED.match(lines[max(direct) - 1]) if direct else None
-    if dotted is not None:  # pins.numpy = "1.0", with no table around it
-        line = dotted[1] + line
-    if direct or header is not None:
-        number = max(direct) if direct else header or 0
-        indent = re.match(r"\s*", lines[number - 1]) if direct else None
-        lines.insert(number, f"{indent[0] if indent else ''}{line}{_ending(lines)}")
+    ending = _ending(lines)
+    last = _last_direct_pin(lines, pins, position)
+    header = next((number for number, row in enumerate(lines, 1) if _PINS.match(row)), None)
+    if last is not None:
+        above = lines[last - 1]
+        dotted = _DOTTED.match(above)
+        if dotted is not None:  # pins.numpy = "1.0", without a table around it
+            line = dotted[1] + line
+        indent = above[: len(above) - len(above.lstrip())]
+        lines.insert(last, f"{indent}{line}{ending}")
+    elif header is not None:
+        lines.insert(header, f"{line}{ending}")
     else:
-        ending = _ending(lines)
-        lines = [*text.rstrip("\r\n").split("\n"), *(f"{row}{ending}" for row in ("", "[pins]", line)), ""]
-        lines[-5] += ending
-    there[name] = version
+        rows = text.rstrip("\r\n").split("\n")
+        rows[-1] += ending
+        lines = [*rows, ending, f"[pins]{ending}", f"{line}{ending}", ""]
+    pins[name] = version
     return _agreed("\n".join(lines), wanted, file)
+
+
+def _last_direct_pin(lines: Sequence[str], pins: Iterable[str], position: Position) -> int | None:
+    """The number of the last line with a pin that a pin can follow.
+
+    A pin that is a table has a header: a line after it would belong to that table.
+    """
+    found = None
+    for key in pins:
+        place = position(("pins", key))
+        if place is not None and not lines[place[0] - 1].lstrip().startswith("["):
+            found = max(found or 0, place[0])
+    return found
 
 
 def with_cut_off(text: str, when: datetime, position: Position, file: str) -> str:
@@ -120,27 +134,42 @@ def with_index(text: str, name: str, like: str, url: str, recorded: str | None, 
     """``text`` with an index more, below the index ``like`` whose packages it has.
 
     Raises:
-        BadInput: that index is written in a way that nothing can be added beside it.
+        BadInput: that index is written in a way that nothing can be added next to it.
     """
     wanted = tomllib.loads(text)
     table = wanted["index"][like]
     lines = text.split("\n")
     spelled = re.compile(rf"""\s*\[\s*["']?index["']?\s*\.\s*(["']?){re.escape(like)}\1\s*\]""")
-    header = next((n for n, line in enumerate(lines) if spelled.match(line)), None)
+    header = next((number for number, line in enumerate(lines) if spelled.match(line)), None)
     if header is None:
         raise BadInput(
             f"[index.{like}] does not stand where it was read",
             place=Place(file),
             hint=f"add [index.{name}] by hand: url = {json.dumps(url)}",
         )
-    end = next((n for n in range(header + 1, len(lines)) if lines[n].lstrip().startswith("[")), len(lines))
-    while end > header + 1 and (not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#")):
-        end -= 1
-    added = {"url": url, "packages": table["packages"]} | ({"recorded": recorded} if recorded else {})
-    rows = [f"{key} = {json.dumps(value)}" for key, value in added.items()]
-    lines[end:end] = [f"{row}{_ending(lines)}" for row in ("", f"[index.{name}]", *rows)]
+    added = {"url": url, "packages": table["packages"]}
+    if recorded:
+        added["recorded"] = recorded
+    rows = ["", f"[index.{name}]"]
+    rows += [f"{key} = {json.dumps(value)}" for key, value in added.items()]
+    end = _end_of_table(lines, header)
+    ending = _ending(lines)
+    lines[end:end] = [f"{row}{ending}" for row in rows]
     wanted["index"][name] = added
     return _agreed("\n".join(lines), wanted, file)
+
+
+def _end_of_table(lines: Sequence[str], header: int) -> int:
+    """Where the table with the header at ``header`` ends (from 0); comments above the next table belong to that one."""
+    end = header + 1
+    while end < len(lines) and not lines[end].lstrip().startswith("["):
+        end += 1
+    while end > header + 1:
+        above = lines[end - 1].strip()
+        if above and not above.startswith("#"):
+            break
+        end -= 1
+    return end
 
 
 def _ending(lines: Sequence[str]) -> str:
@@ -165,10 +194,12 @@ def _agreed(text: str, wanted: Any, file: str) -> str:
 def _replaced(line: str, column: int, edit: Edit, file: str, number: int) -> str:
     """The first string from ``column`` on that is the old value; a key that is a string comes before its value."""
     for found in _STRING.finditer(line, column):
-        if _value(found[0]) == edit.old:
-            quote = found[0][0]
-            new = f"'{edit.new}'" if quote == "'" else json.dumps(edit.new)
-            return line[: found.start()] + new + line[found.end() :]
+        literal = found[0]
+        if _value(literal) != edit.old:
+            continue
+        # The quotes stay as they were.
+        new = f"'{edit.new}'" if literal.startswith("'") else json.dumps(edit.new)
+        return line[: found.start()] + new + line[found.end() :]
     raise _cannot(edit, file, number)
 
 

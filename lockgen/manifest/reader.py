@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
@@ -44,10 +45,10 @@ from lockgen.manifest.schema import (
 )
 from lockgen.manifest.update_policy_reader import Allowed
 
-# Names that would collide with what lies beside the variants' folders under locks/.
+# Names that would collide with other files next to the variants' folders in locks/.
 _RESERVED_VARIANTS = {"index", "lock.json"}
 _RESERVED_FOLDERS = {".git", ".lockgen"}
-# What lies beside a stage's program, in docker/IMAGE or in /app.
+# Files next to a stage's program, in docker/IMAGE or in /app.
 _RESERVED_PROGRAMS = {"dockerfile", "lock.txt", "self_check.py"}
 
 
@@ -60,11 +61,15 @@ class _Faults:
     found: list[Fault] = field(default_factory=list)
 
     def add(self, path: KeyPath, message: str, hint: str | None = None) -> None:
-        places, known = TomlPositions(self.text), path
-        while (position := places.find(known)) is None and known:
+        positions = TomlPositions(self.text)
+        known = path
+        position = positions.find(known)
+        while position is None and known:
             known = known[:-1]
+            position = positions.find(known)
         line, column = position or (None, None)
-        self.found.append(Fault(message, Place(self.file, line, column, dotted(path) or None), hint))
+        place = Place(self.file, line, column, dotted(path) or None)
+        self.found.append(Fault(message, place, hint))
 
     def stop_if_any(self) -> None:
         if self.found:
@@ -237,7 +242,7 @@ class _Builder:
         if int(family.glibc.split(".")[1]) not in GLIBC_MINORS:
             self.faults.add(
                 ("family", "glibc"),
-                f"{family.glibc!r} is no glibc that uv resolves for",
+                f"{family.glibc!r} is not a glibc version that uv supports",
                 "2.17, 2.28, or 2.31 to 2.40: take the next lower one",
             )
         if family.user == "root":
@@ -275,7 +280,7 @@ class _Builder:
         try:
             return canonicalize_name(text, validate=True)
         except InvalidName:
-            self.faults.add(path, f"{text!r} is no package name", "letters, digits and `._-` (PEP 508)")
+            self.faults.add(path, f"{text!r} is not a package name", "letters, digits and `._-` (PEP 508)")
             return None
 
     def _names(self, texts: list[str], path: KeyPath) -> list[str]:
@@ -292,17 +297,19 @@ class _Builder:
         also = "" if text == first else f", also written `{first}`"
         self.faults.add(path, f"`{text}` is named twice{also}", "keep one of them")
 
-    # -- what audit and lint are told ----------------------------------------
+    # -- [audit] and [lint] ---------------------------------------------------
 
     def _ignores(self) -> tuple[IgnoredAdvisory, ...]:
         found: dict[str, IgnoredAdvisory] = {}
         for position, entry in enumerate(self.file.audit.ignore):
             path: KeyPath = ("audit", "ignore", position)
-            known = found.get(entry.id.casefold())
-            if known is not None:
-                self._twice((*path, "id"), entry.id, known.id)
-            self._said(entry.reason, (*path, "reason"))
-            found.setdefault(entry.id.casefold(), IgnoredAdvisory(entry.id, entry.reason.strip(), entry.until, path))
+            self._check_reason(entry.reason, (*path, "reason"))
+            # Identifiers of advisories are not case-sensitive.
+            key = entry.id.casefold()
+            if key in found:
+                self._twice((*path, "id"), entry.id, found[key].id)
+            else:
+                found[key] = IgnoredAdvisory(entry.id, entry.reason.strip(), entry.until, path)
         return tuple(found.values())
 
     def _unimported(self) -> dict[str, Unimported]:
@@ -310,16 +317,16 @@ class _Builder:
         for text, reason in self.file.lint.unimported.items():
             path: KeyPath = ("lint", "unimported", text)
             name = self._name(text, path)
-            self._said(reason, path)
+            self._check_reason(reason, path)
             if name is not None and name in found:
                 self._twice(path, text, str(found[name].path[-1]))
             elif name is not None:
                 found[name] = Unimported(reason.strip(), path)
         return found
 
-    def _said(self, reason: str, path: KeyPath) -> None:
+    def _check_reason(self, reason: str, path: KeyPath) -> None:
         if not reason.strip() or not reason.isprintable():
-            self.faults.add(path, f"{reason!r} is no reason", "say it in a few words, in one line")
+            self.faults.add(path, f"{reason!r} is not a reason", "say it in a few words, in one line")
 
     def _pins(self, table: dict[str, PinValue], path: KeyPath) -> dict[str, Pin]:
         pins: dict[str, Pin] = {}
@@ -370,7 +377,8 @@ class _Builder:
             canonicalize_name(requirement.name, validate=True)
         except (InvalidRequirement, InvalidName) as error:
             reason = str(error).splitlines()[0]
-            self.faults.add(path, f"{text!r} is no requirement: {reason}", 'as in "numpy", "numpy>=1.26", "x[extra]"')
+            hint = 'as in "numpy", "numpy>=1.26", "x[extra]"'
+            self.faults.add(path, f"{text!r} is not a requirement: {reason}", hint)
             return None
         if requirement.url is not None:
             self.faults.add(path, f"{text!r}: a requirement by URL or path cannot be locked", hint)
@@ -394,22 +402,29 @@ class _Builder:
             path: KeyPath = ("variants", name)
             if name in _RESERVED_VARIANTS:
                 self.faults.add(path, f"a variant cannot be called `{name}`", "locks/ keeps that name for itself")
-            if table.index is not None and table.index not in indexes:
-                self.faults.add((*path, "index"), f"unknown index `{table.index}`", close_match(table.index, indexes))
-            index = table.index if table.index in indexes else None
+            index = table.index
+            if index is not None and index not in indexes:
+                self.faults.add((*path, "index"), f"unknown index `{index}`", close_match(index, indexes))
+                index = None
             pins = self._pins(table.pins, (*path, "pins"))
-            near = next((other for other in variants if variable(other) == variable(name)), None)
-            if near is not None:
-                message = f"variants `{near}` and `{name}` would share the bake variable {variable(name)}"
-                self.faults.add(path, message, "rename one: it has to differ by more than `.`, `_` and `-`")
+            self._check_variable(name, variants)
             variants[name] = Variant(name, table.from_, index, pins, table.ppa)
         return variants
 
+    def _check_variable(self, name: str, variants: Iterable[str]) -> None:
+        """Bake sees the base image of each variant as a variable; two variants must not share one."""
+        for other in variants:
+            if variable(other) == variable(name):
+                message = f"variants `{other}` and `{name}` would share the bake variable {variable(name)}"
+                hint = "rename one: it has to differ by more than `.`, `_` and `-`"
+                self.faults.add(("variants", name), message, hint)
+                return
+
     def _folder(self, text: str, path: KeyPath) -> None:
         if any(part in {"", ".", ".."} for part in text.rstrip("/").split("/")):
-            self.faults.add(path, f"{text!r} leaves the project or is no plain path", "no `..`, `.`, or `//` in it")
+            self.faults.add(path, f"{text!r} leaves the project or is not a plain path", "no `..`, `.`, or `//` in it")
         elif _RESERVED_FOLDERS & {part.casefold() for part in text.split("/")}:
-            self.faults.add(path, f"{text!r} is git's folder or lockgen's own", "keep what you need beside it")
+            self.faults.add(path, f"{text!r} belongs to git or to lockgen", "use another folder")
 
     def _images(self, variants: dict[str, Variant]) -> dict[str, Image]:
         tables: dict[str, tuple[str, BaseTable]] = {}
@@ -433,14 +448,17 @@ class _Builder:
         return images
 
     def _check_preloads(self, tables: dict[str, tuple[str, BaseTable]], images: dict[str, Image]) -> None:
-        """A program would look elsewhere than where the models of its image lie."""
+        """Report variables in `env` with which programs would not find the preloaded models of their image."""
         for name, image in images.items():
-            below: str | None = name
-            while below is not None and not images[below].preload:
-                below = images[below].base
-            for key in sorted(CACHES.keys() & image.env.keys()) if below is not None else ():
-                message = f"{key} would hide what `preload` of `{below}` puts under {MODELS}"
-                self.faults.add((tables[name][0], name, "env", key), message, "leave it out: the image sets it")
+            owner: str | None = name
+            while owner is not None and not images[owner].preload:
+                owner = images[owner].base
+            if owner is None:
+                continue
+            kind = tables[name][0]
+            for key in sorted(CACHES.keys() & image.env.keys()):
+                message = f"{key} would hide what `preload` of `{owner}` puts under {MODELS}"
+                self.faults.add((kind, name, "env", key), message, "leave it out: the image sets it")
 
     def _check_targets(self, tables: dict[str, tuple[str, BaseTable]], images: dict[str, Image]) -> None:
         """`a` in variant `b-c` and `a-b` in variant `c` are both `a-b-c` to bake: it would build one of them."""
@@ -533,7 +551,7 @@ class _Builder:
             self.faults.add((kind, name, "variants"), f"`{name}` comes in no variant", close_match("", variants))
         return tuple(sorted(chosen))
 
-    # -- one accelerator per image (law 4) -----------------------------------
+    # -- one accelerator per image (guarantee 4) -----------------------------------
 
     def _check_accelerators(self, manifest: Manifest) -> None:
         for variant in manifest.variants.values():

@@ -13,7 +13,7 @@ _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
 
 
 def record_digest(read: ReadBytes, folder: str) -> str | None:
-    """One digest of index.json and of every metadata file that it names; None where there is no record.
+    """One digest of index.json and of every metadata file that it names; None if there is no record.
 
     A record that is broken has a digest too: that of what can be read.
     """

@@ -58,7 +58,7 @@ MEANING = {
         "a plain value",
         "letters, digits, spaces and `_./:=,@%+~-`; nothing a shell or Docker expands",
     ),
-    _PROGRAM: ("a file name", "letters, digits and `._-`: a program beside the image's Dockerfile"),
+    _PROGRAM: ("a file name", "letters, digits and `._-`: a program next to the image's Dockerfile"),
     _PPA: ("a PPA", 'OWNER/NAME, as in "deadsnakes/ppa"'),
     _USER: ("a user name", "lower-case letters, digits, `_` and `-`"),
     _MODULE: ("a module with arguments", 'what `python -m` is given, as in "spacy download en_core_web_sm"'),
@@ -101,7 +101,7 @@ RequirementText = Annotated[
 
 
 def _pin_shape(value: object) -> str:
-    # A table of anything else is a name with dots that was not quoted, and is told as such.
+    # Any other table comes from a name with dots that was not quoted, and is reported as such.
     return "=table" if isinstance(value, dict) and value.keys() & {"version", "held"} else "=text"
 
 
@@ -141,100 +141,100 @@ class FamilyTable(StrictTable):
 
     name: ImageName = Field(description="Images are {registry}/{name}-{image}:{variant}")
     registry: Annotated[str, StringConstraints(pattern=_REGISTRY)] | None = Field(
-        None, description="Where the images are pushed"
+        None, description="The registry to push images to"
     )
     python: PythonVersion = Field(description='The images\' Python, as in "3.11"')
-    platform: Literal["linux/amd64", "linux/arm64"] = Field("linux/amd64", description="The images' platform")
+    platform: Literal["linux/amd64", "linux/arm64"] = Field("linux/amd64", description="The platform of the images")
     glibc: Annotated[str, StringConstraints(pattern=_GLIBC)] = Field(
         "2.28",
-        description="The oldest glibc of the base images: wheels that ask for a newer one are not used",
+        description="The oldest glibc of the base images; wheels that need a newer one are not used",
     )
     exclude_newer: datetime | None = Field(
-        None, description="Nothing published later is seen: a date, a time and an offset"
+        None, description="Ignore releases published later: a date, a time and an offset"
     )
     build: list[str] = Field(
         [],
-        description="Packages that are built from their source distribution; for any other, a wheel is needed",
+        description="Packages to build from source; all others need a wheel",
     )
     user: Annotated[str, StringConstraints(pattern=_USER, max_length=32)] = Field(
         "appuser", description="The unprivileged user that every image runs as"
     )
-    uid: int = Field(1000, description="That user's number", ge=1, le=60000)
+    uid: int = Field(1000, description="The number of that user", ge=1, le=60000)
 
 
 class IndexTable(StrictTable):
     """An index besides the default one."""
 
-    url: Annotated[str, StringConstraints(pattern=_URL)] = Field(description="The index's address (PEP 503)")
-    packages: list[str] = Field(description="These come from here and from nowhere else", min_length=1)
+    url: Annotated[str, StringConstraints(pattern=_URL)] = Field(description="The URL of the index (PEP 503)")
+    packages: list[str] = Field(description="Packages that come only from this index", min_length=1)
     recorded: FolderName | None = Field(
         None,
-        description="The folder of the recorded index, used instead of the network unless --live is given",
+        description="The folder of the record, used instead of the network unless --live is given",
     )
 
 
 class VariantTable(StrictTable):
     """A flavour of images with its own solve."""
 
-    from_: ImageReferenceText = Field(description="The image that root bases of this variant are FROM")
-    index: str | None = Field(None, description="The index whose packages this variant takes from there")
-    pins: PinTable = Field({}, description="Pins of this variant, over the family's")
+    from_: ImageReferenceText = Field(description="The base image of this variant")
+    index: str | None = Field(None, description="The index for the packages that it lists")
+    pins: PinTable = Field({}, description="Pins of this variant; they override [pins]")
     ppa: Annotated[str, StringConstraints(pattern=_PPA, max_length=100)] | None = Field(
-        None, description="Where an Ubuntu base that lacks the family's Python takes it from"
+        None, description="The PPA with Python, for an Ubuntu base without the family's Python"
     )
 
 
 class CommonTable(StrictTable):
-    """What every root base installs first, from docker/requirements-common.txt."""
+    """Packages that every root base installs first, from docker/requirements-common.txt."""
 
-    packages: list[RequirementText] = Field([], description="Requirements; their versions come from the pins")
+    packages: list[RequirementText] = Field([], description="Requirements; pins decide their versions")
 
 
 class BudgetsTable(StrictTable):
-    """How large images may be: bytes of Python packages, installed. `lockgen check` fails beyond."""
+    """Size limits of images, in installed bytes of Python packages. `lockgen check` fails if they are exceeded."""
 
-    max_image: Size | None = Field(None, description="The most that all layers of an image may hold")
-    max_layer: Size | None = Field(None, description="The most that one layer may hold")
+    max_image: Size | None = Field(None, description="The limit for all layers of an image")
+    max_layer: Size | None = Field(None, description="The limit for one layer")
 
 
 class BaseTable(StrictTable):
-    """A base: an image that others are FROM."""
+    """A base: an image that others build on."""
 
-    from_: str | None = Field(None, description="The base below; without one, the variant's image")
-    variants: list[str] | None = Field(None, description="The variants it comes in; by default those of its base")
-    packages: list[RequirementText] = Field([], description="Requirements; their versions come from the pins")
+    from_: str | None = Field(None, description="The base to build on; default: the base image of the variant")
+    variants: list[str] | None = Field(None, description="Variants to build; default: those of its base")
+    packages: list[RequirementText] = Field([], description="Requirements; pins decide their versions")
     apt: list[AptPackage] = Field([], description="System packages of the image")
-    build_apt: list[AptPackage] = Field([], description="System packages of its builder only")
+    build_apt: list[AptPackage] = Field([], description="System packages of its build stage only")
     copy_: list[FolderName] = Field([], description="Folders of shared code to copy")
     env: dict[EnvName, EnvValue] = Field({}, description="Environment variables")
-    folders: list[FolderName] = Field([], description="Folders under /app that the user may write to")
+    folders: list[FolderName] = Field([], description="Folders in /app that the user may write to")
     preload: list[Module] = Field(
-        [], description="What `python -m` runs while the image is built, to fetch models: not locked, and not hashed"
+        [], description="Arguments of `python -m` that fetch models during the build; not locked or hashed"
     )
-    max_image: Size | None = Field(None, description="This image's budget, over [budgets]")
-    max_layer: Size | None = Field(None, description="The budget of this image's own layers, over [budgets]")
+    max_image: Size | None = Field(None, description="The limit for this image; overrides [budgets]")
+    max_layer: Size | None = Field(None, description="The limit for the layers of this image; overrides [budgets]")
 
 
 class StageTable(BaseTable):
     """A stage: a leaf with an entrypoint."""
 
-    from_: str = Field(description="The base it stands on")
+    from_: str = Field(description="The base to build on")
     entrypoint: Annotated[str, StringConstraints(pattern=_PROGRAM)] | None = Field(
-        None, description="The stage's program, beside its Dockerfile"
+        None, description="The stage's program, next to its Dockerfile"
     )
 
 
 class PairEntry(StrictTable):
     """What belongs to one torch release."""
 
-    torchaudio: str | None = Field(None, description="The torchaudio that goes with it")
-    torchvision: str | None = Field(None, description="The torchvision that goes with it")
-    accelerator: str | None = Field(None, description='What the default index\'s build of it is for, as in "cu121"')
-    python: list[PythonVersion] | None = Field(None, description="The Pythons that it has wheels for")
+    torchaudio: str | None = Field(None, description="The matching torchaudio")
+    torchvision: str | None = Field(None, description="The matching torchvision")
+    accelerator: str | None = Field(None, description='Accelerator of the build on the default index, such as "cu121"')
+    python: list[PythonVersion] | None = Field(None, description="Python versions with wheels")
 
 
 AxisValue = Annotated[
-    Annotated[str, Field(description="A bound on the versions that the index has"), Tag("=text")]
+    Annotated[str, Field(description="A version specifier; all matching versions of the index are tried"), Tag("=text")]
     | Annotated[list[str], Field(min_length=1), Tag("=list")],
     Discriminator(_axis_shape),
 ]
@@ -247,87 +247,83 @@ class CompatTable(StrictTable):
     __pydantic_extra__: dict[str, AxisValue] = Field(init=False)
 
     python: list[PythonVersion] | None = Field(
-        None, description="The Pythons to try; by default the family's", min_length=1
+        None, description="Python versions to try; default: the family's", min_length=1
     )
-    variants: list[str] | None = Field(None, description="The variants to try; by default all", min_length=1)
+    variants: list[str] | None = Field(None, description="Variants to try; default: all", min_length=1)
     exclude: list[dict[str, str]] = Field(
-        [], description='Cells to leave out, each by bounds on axes: { python = "3.12", torch = "2.1.*" }'
+        [], description='Cells to leave out, by specifiers on axes: { python = "3.12", torch = "2.1.*" }'
     )
-    held: list[str] = Field([], description="Pins that must not move")
-    pairs: dict[str, PairEntry] = Field({}, description="What belongs to a torch release, over what lockgen knows")
+    held: list[str] = Field([], description="Pins that must not change")
+    pairs: dict[str, PairEntry] = Field({}, description="Partners of a torch release; overrides what lockgen knows")
 
 
 class GroupTable(StrictTable):
     """Pins that move together, in one pull request."""
 
     packages: list[NamePattern] = Field(
-        [], description='Names of pinned packages; `*` stands for any letters: "pyannote.*"', min_length=1
+        [], description='Names of pinned packages; `*` matches any characters: "pyannote.*"', min_length=1
     )
     base_images: list[ImagePattern] = Field(
-        [], description='Base images without their tags; `*` stands for any letters: "nvidia/*"', min_length=1
+        [], description='Base images without tags; `*` matches any characters: "nvidia/*"', min_length=1
     )
-    steps: list[UpdateStep] | None = Field(
-        None, description="The steps that are taken; by default those of [update]", min_length=1
-    )
-    cooldown: Days | None = Field(None, description="How many days old a release has to be, over [update]")
-    partial: bool = Field(False, description="What cannot move stays; else the group moves as a whole or not at all")
+    steps: list[UpdateStep] | None = Field(None, description="Allowed steps; default: those of [update]", min_length=1)
+    cooldown: Days | None = Field(None, description="Minimum age of a release in days; overrides [update]")
+    partial: bool = Field(False, description="Move the group without the pins that cannot move; else all or nothing")
 
 
 class LeftOutEntry(StrictTable):
-    """Releases that nobody wants."""
+    """Releases to ignore."""
 
-    package: NamePattern | None = Field(None, description="The name of a package; `*` stands for any letters")
-    base_image: ImagePattern | None = Field(None, description="Or of a base image, without its tag")
-    variant: VariantName | None = Field(
-        None, description="Of the package only the pin that this variant has for itself"
-    )
-    versions: str | None = Field(None, description='A bound, as in ">=3" or "2.1.*"; without one, all versions')
-    reason: str = Field("", description="Why, in a line", max_length=300)
+    package: NamePattern | None = Field(None, description="The name of a package; `*` matches any characters")
+    base_image: ImagePattern | None = Field(None, description="The name of a base image, without its tag")
+    variant: VariantName | None = Field(None, description="Only the pin of this variant")
+    versions: str | None = Field(None, description='A specifier, such as ">=3" or "2.1.*"; default: all versions')
+    reason: str = Field("", description="The reason, in one line", max_length=300)
 
 
 class UpdateTable(StrictTable):
-    """What `lockgen update` may do by itself."""
+    """The policy of `lockgen update`."""
 
-    groups: dict[GroupName, GroupTable] = Field({}, description="Pins that move together, by the group's name")
-    ignore: list[LeftOutEntry] = Field([], description='What stays away: { package = "numpy", versions = ">=3" }')
-    steps: list[UpdateStep] = Field(["patch", "minor", "major"], description="The steps that are taken", min_length=1)
-    cooldown: Days = Field(0, description="How many days old a release has to be; a fix of a vulnerability need not")
-    max_open: int = Field(5, description="How many pull requests may be open at once", ge=1, le=100)
-    labels: list[Label] = Field(["dependencies"], description="What a pull request is labelled with")
+    groups: dict[GroupName, GroupTable] = Field({}, description="Pins that move together, by the name of the group")
+    ignore: list[LeftOutEntry] = Field([], description='Releases to ignore: { package = "numpy", versions = ">=3" }')
+    steps: list[UpdateStep] = Field(["patch", "minor", "major"], description="Allowed steps", min_length=1)
+    cooldown: Days = Field(0, description="Minimum age of a release in days; security fixes do not wait")
+    max_open: int = Field(5, description="Maximum number of open pull requests", ge=1, le=100)
+    labels: list[Label] = Field(["dependencies"], description="Labels of pull requests")
     base: Annotated[str, StringConstraints(pattern=_BRANCH, max_length=100)] | None = Field(
-        None, description="The branch that pull requests go to; by default the remote's own"
+        None, description="The base branch of pull requests; default: the default branch of the remote"
     )
     prefix: Annotated[str, StringConstraints(pattern=_PREFIX, max_length=60)] = Field(
-        "lockgen/", description="How the names of lockgen's branches begin"
+        "lockgen/", description="Prefix of the names of lockgen's branches"
     )
     forge: Literal["github", "gitlab"] | None = Field(
-        None, description="Where pull requests are opened; by default as the remote's address says"
+        None, description="The kind of forge; default: detected from the remote's URL"
     )
-    base_images: bool = Field(True, description="Base images move too: a newer tag, or a newer digest of the same tag")
+    base_images: bool = Field(True, description="Update base images too: newer tags, and newer digests of the same tag")
     move_exclude_newer: bool = Field(
-        False, description="[family] exclude-newer moves along with what is newer; else nothing newer is proposed"
+        False, description="Move [family] exclude-newer with newer releases; else newer releases are not proposed"
     )
 
 
 class IgnoreEntry(StrictTable):
     """An advisory that was looked at and does not count."""
 
-    id: AdvisoryId = Field(description="Any of its names: CVE-…, GHSA-… or PYSEC-…")
-    reason: Reason = Field(description="Why it does not count here")
-    until: date | None = Field(None, description="The last day that it does not count; without one it never does")
+    id: AdvisoryId = Field(description="An identifier of the advisory: CVE-…, GHSA-… or PYSEC-…")
+    reason: Reason = Field(description="The reason why it is ignored")
+    until: date | None = Field(None, description="The last day on which it is ignored; default: no end")
 
 
 class AuditTable(StrictTable):
-    """What `lockgen audit` is told."""
+    """Settings of `lockgen audit`."""
 
-    ignore: list[IgnoreEntry] = Field([], description="Advisories that do not count, each with a reason")
+    ignore: list[IgnoreEntry] = Field([], description="Advisories to ignore, each with a reason")
 
 
 class LintTable(StrictTable):
-    """What `lockgen lint` is told."""
+    """Settings of `lockgen lint`."""
 
     unimported: dict[str, Reason] = Field(
-        {}, description="Packages that are used without an import (plugins, engines of others), each with the reason"
+        {}, description="Packages that are used without an import (plugins), each with a reason"
     )
 
 
@@ -337,17 +333,17 @@ class VersionsFile(StrictTable):
     format: Literal[1] = Field(1, description="The version of this format")
     family: FamilyTable
     index: dict[IndexName, IndexTable] = Field({}, description="Indexes besides the default one, by name")
-    variants: dict[VariantName, VariantTable] = Field(description="The flavours of images, by name", min_length=1)
-    pins: PinTable = Field({}, description="One version per package for the whole family, whoever asks for it")
+    variants: dict[VariantName, VariantTable] = Field(description="Flavours of images, by name", min_length=1)
+    pins: PinTable = Field({}, description="One version per package for the whole family")
     # Not validated: that would build a table's model, and the whole's once more.
     common: CommonTable = CommonTable.model_construct(packages=[])
     budgets: BudgetsTable = BudgetsTable.model_construct()
-    bases: dict[ImageName, BaseTable] = Field(description="Images that others are FROM, by name", min_length=1)
+    bases: dict[ImageName, BaseTable] = Field(description="Images that others build on, by name", min_length=1)
     stages: dict[ImageName, StageTable] = Field({}, description="Images with an entrypoint, by name")
     compat: CompatTable | None = Field(None, description="The compatibility matrix")
-    update: UpdateTable | None = Field(None, description="What `lockgen update` may do by itself")
-    audit: AuditTable = Field(AuditTable.model_construct(), description="What `lockgen audit` is told")
-    lint: LintTable = Field(LintTable.model_construct(), description="What `lockgen lint` is told")
+    update: UpdateTable | None = Field(None, description="The policy of `lockgen update`")
+    audit: AuditTable = Field(AuditTable.model_construct(), description="Settings of `lockgen audit`")
+    lint: LintTable = Field(LintTable.model_construct(), description="Settings of `lockgen lint`")
 
 
 _TABLES: dict[str, type[StrictTable]] = {
@@ -369,7 +365,7 @@ _TABLES_BY_NAME: dict[str, type[StrictTable]] = {
 
 
 def table_at(path: tuple[int | str, ...]) -> type[StrictTable] | None:
-    """The model of the table at ``path`` in the file; None where that is no table of the format."""
+    """The model of the table at ``path`` in the file; None if it is not a table of the format."""
     match path:
         case ():
             return VersionsFile

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
@@ -54,29 +54,36 @@ class Allowed:
     def _branch(self, text: str, path: KeyPath) -> None:
         parts = text.split("/")
         if ".." in text or any(part.endswith(_NEVER) for part in parts):
-            self.add(path, f"{text!r} is no name that git gives a branch", "no `..`, and no part that ends in `.lock`")
+            self.add(path, f"{text!r} is not a valid branch name", "no `..`, and no part that ends in `.lock`")
 
     def _groups(self) -> Iterable[GroupPolicy]:
         taken: dict[str, str] = {}
         held: dict[str, str] = {}
         for name, table in self.table.groups.items():
             path = (*_HERE, "groups", name)
-            self._branch(name, path)
-            if name == SEEN_BRANCH:
-                self.add(path, f"a group cannot be called `{name}`", "a branch of lockgen's own has that name")
             patterns = tuple(self._patterns(name, table, path, taken))
             images = tuple(self._images(name, table, path, held))
-            if not table.packages and not table.base_images and name != BASES_GROUP:
-                self.add(path, f"group `{name}` holds nothing", "name `packages`, or `base-images`")
-            if name == BASES_GROUP and table.packages:
-                hint = "rename it: base images that no group holds have a branch of that name"
-                self.add(path, f"the group `{name}` holds packages", hint)
-            if name in self.pinned and not any(fnmatchcase(name, pattern) for pattern in patterns):
-                hint = "rename the group, or let it hold that package: both would have one branch"
-                self.add(path, f"group `{name}` has the name of a package that it does not hold", hint)
+            self._check_name(name, table, patterns)
             steps = table.steps if table.steps is not None else self.table.steps
             kept = tuple(self._once(steps, (*path, "steps")))
             yield GroupPolicy(name, patterns, kept, table.cooldown, table.partial, images)
+
+    def _check_name(self, name: str, table: GroupTable, patterns: Sequence[str]) -> None:
+        """The name of a group is part of its branch, so no two things may have the same one."""
+        path = (*_HERE, "groups", name)
+        self._branch(name, path)
+        if name == SEEN_BRANCH:
+            self.add(path, f"a group cannot be called `{name}`", "a branch of lockgen's own has that name")
+        if name == BASES_GROUP:
+            if table.packages:
+                hint = "rename it: base images that no group holds have a branch of that name"
+                self.add(path, f"the group `{name}` holds packages", hint)
+        elif not table.packages and not table.base_images:
+            self.add(path, f"group `{name}` holds nothing", "name `packages`, or `base-images`")
+        is_own = any(fnmatchcase(name, pattern) for pattern in patterns)
+        if name in self.pinned and not is_own:
+            hint = "rename the group, or let it hold that package: both would have one branch"
+            self.add(path, f"group `{name}` has the name of a package that it does not hold", hint)
 
     def _patterns(self, name: str, table: GroupTable, path: KeyPath, taken: dict[str, str]) -> Iterable[str]:
         for position, text in enumerate(table.packages):
@@ -105,7 +112,8 @@ class Allowed:
             path = (*_HERE, "ignore", position)
             bound = as_bound(entry.versions) if entry.versions is not None else None
             if entry.versions is not None and bound is None:
-                self.add((*path, "versions"), f"{entry.versions!r} is no bound on versions", 'as in ">=3" or "2.1.*"')
+                message = f"{entry.versions!r} is not a version specifier"
+                self.add((*path, "versions"), message, 'as in ">=3" or "2.1.*"')
             if entry.variant is not None and entry.variant not in self.variants:
                 hint = close_match(entry.variant, self.variants)
                 self.add((*path, "variant"), f"no variant is called `{entry.variant}`", hint)
@@ -116,7 +124,7 @@ class Allowed:
                     self.add((*path, "variant"), "`variant` does not go with `base-image`", "leave it out")
                 yield IgnoreRule(entry.base_image, bound, entry.reason, image=True)
             else:
-                # A package that is only locked may be named too: nobody knows the lock here.
+                # A package without a pin may be named too; the lock is not known here.
                 yield IgnoreRule(canonical(str(entry.package)), bound, entry.reason, variant=entry.variant)
 
     def _once(self, values: list[Text], path: KeyPath) -> list[Text]:

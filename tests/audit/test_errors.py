@@ -50,8 +50,8 @@ def test_what_they_say() -> None:
 CASES = {
     "no reason": ('reason = "the same, for good"', "", "[audit.ignore[1]] has no `reason`", 7, True),
     "empty reason": ('"the same, for good"', '""', "`reason` is empty", 9, True),
-    "blank reason": ('"the same, for good"', '"  "', "is no reason", 9, False),
-    "a reason of two lines": ('"the same, for good"', '"a\\nb"', "is no reason", 9, False),
+    "blank reason": ('"the same, for good"', '"  "', "is not a reason", 9, False),
+    "a reason of two lines": ('"the same, for good"', '"a\\nb"', "is not a reason", 9, False),
     "no id": ('id = "GHSA-53q9-r3pm-6pq6"', "", "[audit.ignore[1]] has no `id`", 7, True),
     "an id that is none": ('"GHSA-53q9-r3pm-6pq6"', '"torch"', "'torch' is not the name of an advisory", 8, True),
     "the same twice": ('"GHSA-53q9-r3pm-6pq6"', '"CVE-2025-32434"', "`CVE-2025-32434` is named twice", 8, False),
@@ -59,7 +59,7 @@ CASES = {
     "a moment": ("2026-12-31", "2026-12-31T12:00:00Z", "expected a date, got a date-time", 5, False),
     "a key that is not there": ("until =", "untill =", "unknown key `untill`", 5, True),
     "another table": ("[lint.unimported]", "[lint.unused]", "unknown key `unused`", 11, True),
-    "a name that is none": ('"pyannote.audio"', '"a b"', "'a b' is no package name", 12, False),
+    "a name that is none": ('"pyannote.audio"', '"a b"', "'a b' is not a package name", 12, False),
     "a name without quotes": ('"pyannote.audio"', "pyannote.audio", "expected a string, got a table", 12, True),
 }
 
