@@ -308,7 +308,8 @@ def compat(context: click.Context, /, cells: tuple[str, ...], **flags: Any) -> i
     CELLS are names or parts of names, such as "python=3.11 torch=2.5.1". Without CELLS, all cells run and
     locks/COMPAT.md is written.
     """
-    from lockgen.compat.command import CompatOptions, run
+    from lockgen.compat.command import run
+    from lockgen.compat.matrix_run import CompatOptions
 
     return _with_app(context, lambda app: run(app, cells, CompatOptions(**flags)))
 

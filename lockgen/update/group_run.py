@@ -12,7 +12,7 @@ from packaging.version import Version
 from lockgen.app import App
 from lockgen.audit.model import AuditFinding
 from lockgen.check.full_check import check
-from lockgen.compat import command as compat
+from lockgen.compat import matrix_run as compat
 from lockgen.compat import render as matrices
 from lockgen.compat.model import CellStatus, Matrix
 from lockgen.core.image_reference import parse_reference

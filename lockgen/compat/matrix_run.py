@@ -1,0 +1,235 @@
+"""Planning the compatibility matrix, resolving its cells, and writing locks/COMPAT.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from packaging.version import Version
+
+from lockgen.app import App
+from lockgen.compat import cells as planning
+from lockgen.compat import render as rendering
+from lockgen.compat.matrix_search import MatrixSearch
+from lockgen.compat.model import Cell, CellOutcome, CellResult, CellStatus, ImageGroup, InstallSummary, Matrix
+from lockgen.conflicts.answer_conditions import answer_conditions
+from lockgen.core.compat_axes import PYTHON, Compat, Pairs
+from lockgen.core.index import ExplicitIndex, IndexFile
+from lockgen.core.layout import COMPAT_PATH
+from lockgen.core.manifest import Manifest
+from lockgen.core.resolution import Resolver
+from lockgen.core.target import Target
+from lockgen.errors import BadInput, ToolFailed
+from lockgen.index.simple_api import read_page
+from lockgen.index.sources import explicit_indexes
+from lockgen.io.ownership import refuse_foreign_file
+from lockgen.io.parallel import Threads
+from lockgen.io.workspace import Folder
+from lockgen.manifest.fingerprints import compat_fingerprint
+from lockgen.pairs.plan import wheels_of
+from lockgen.pairs.table import known_pairs
+
+
+@dataclass(frozen=True)
+class CompatOptions:
+    """The command line. ``seconds`` bounds a question; ``shard`` is "I/N"; with ``merge`` the words are files."""
+
+    as_json: bool = False
+    as_markdown: bool = False
+    as_html: bool = False
+    fail_on: tuple[str, ...] = ()
+    jobs: int | None = None
+    seconds: float = 60.0
+    offline: bool = False
+    live: bool = False
+    no_cache: bool = False
+    shard: str | None = None
+    merge: bool = False
+    only_list: bool = False
+    install: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A matrix to be filled, and what it is filled from."""
+
+    folder: Folder
+    manifest: Manifest
+    compat: Compat
+    pairs: Pairs
+    indexes: Mapping[str, ExplicitIndex]
+    matrix: Matrix
+
+
+def declared(manifest: Manifest) -> Compat:
+    """What [compat] says.
+
+    Raises:
+        BadInput: there is none.
+    """
+    if manifest.compat is None:
+        hint = 'say what to try: [compat] python = ["3.11", "3.12"], torch = ">=2.1"'
+        raise BadInput("versions.toml has no [compat]", hint=hint)
+    return manifest.compat
+
+
+def planned(app: App, manifest: Manifest, options: CompatOptions) -> Plan:
+    """The empty matrix.
+
+    Raises:
+        LockgenError: an axis, an exclusion, a record or an index is at fault.
+    """
+    compat = declared(manifest)
+    folder = app.folder
+    with folder.shared():
+        pairs = known_pairs(folder, compat.pairs)
+        narrowed = _of_variants(manifest, compat)
+        indexes = explicit_indexes(
+            narrowed,
+            app.folder,
+            app.http,
+            app.progress,
+            live=options.live,
+            offline=options.offline,
+            targets=_targets(manifest),
+        )
+        fingerprint = compat_fingerprint(manifest, pairs, folder)
+    axes = planning.axes_of(compat, _offered(app, narrowed, compat, indexes, options))
+    if faults := planning.without_partner(compat, axes, pairs):
+        raise BadInput.of(faults)
+    cells = planning.cells_of(compat, axes)
+    groups = planning.groups_of(manifest, compat.variants)
+    matrix = Matrix(manifest.family, fingerprint, axes, groups, cells)
+    return Plan(folder, manifest, compat, pairs, indexes, matrix)
+
+
+def _of_variants(manifest: Manifest, compat: Compat) -> Manifest:
+    return replace(manifest, variants={name: manifest.variants[name] for name in compat.variants})
+
+
+def _targets(manifest: Manifest) -> list[Target]:
+    pythons = next(axis.values for axis in declared(manifest).axes if axis.name == PYTHON)
+    return [replace(manifest.target, python=python) for python in pythons]
+
+
+def _offered(
+    app: App,
+    manifest: Manifest,
+    compat: Compat,
+    indexes: Mapping[str, ExplicitIndex],
+    options: CompatOptions,
+) -> dict[str, list[Version]]:
+    """The available versions of each package whose axis is a version specifier."""
+    found: dict[str, list[Version]] = {}
+    for axis in compat.axes:
+        if axis.bound is None:
+            continue
+        routes = {manifest.index_of(axis.name, variant) for variant in compat.variants}
+        explicit = [indexes[index.name] for index in routes if index is not None]
+        files: list[IndexFile] = []
+        for index in explicit:
+            if axis.name in index.pages:
+                files += index.pages[axis.name].files
+        if not explicit:
+            files = _files_on_default_index(app, manifest, axis.name, options)
+        found[axis.name] = list(wheels_of(files))
+    return found
+
+
+def _files_on_default_index(app: App, manifest: Manifest, name: str, options: CompatOptions) -> list[IndexFile]:
+    if options.offline:
+        message = f"with --offline the versions of {name} are unknown"
+        hint = "list the versions in [compat], or run it once without --offline"
+        raise ToolFailed(message, hint=hint, path=("compat", name))
+    app.progress.step(f"reading the versions of {name}")
+    page = read_page(app.http, app.uv(options.seconds).default_index, name)
+    cut_off = manifest.exclude_newer
+    if cut_off is None:
+        return list(page.files)
+    # Without an upload time a file is taken to be too new, as uv does.
+    return [file for file in page.files if file.upload_time is not None and file.upload_time < cut_off]
+
+
+def filled(
+    app: App, plan: Plan, cells: Sequence[Cell], options: CompatOptions, resolver: Resolver | None = None
+) -> tuple[Matrix, bool]:
+    """The matrix with the results of ``cells``, and whether all of them are there."""
+    uv = app.uv(options.seconds)
+    search = MatrixSearch(
+        resolver=resolver or uv,
+        metadata=app.metadata(),
+        indexes=plan.indexes,
+        memory=app.cache("compat", ignored=options.no_cache),
+        parallel=Threads(options.jobs),
+        progress=app.progress,
+        surroundings=answer_conditions(plan.manifest, uv),
+        offline=options.offline,
+    )
+    places: list[tuple[Cell, ImageGroup]] = []
+    for cell in cells:
+        if not cell.excluded:
+            places += [(cell, group) for group in plan.matrix.groups if _is_in(cell, group)]
+    situations = [planning.situation(plan.manifest, cell, group, plan.pairs, plan.indexes) for cell, group in places]
+    outcomes = search.judge(situations)
+    results: dict[str, list[CellResult]] = {}
+    for (cell, group), situation, outcome in zip(places, situations, outcomes, strict=True):
+        # There is no outcome where Ctrl-C came first.
+        if outcome is None:
+            continue
+        result = result_of(group, outcome, planning.spoken_of(situation))
+        if options.install and outcome.status in {CellStatus.YES, CellStatus.CHANGES}:
+            app.progress.step(f"installing {group.name} of {cell.name}")
+            result = _installed(plan, situation, outcome, result, resolver or uv, options)
+            _note_install(app, f"{cell.name}, {group.name}", result.installed)
+        results.setdefault(cell.name, []).append(result)
+    app.progress.note(f"{len(cells)} cells, {search.asked} resolver calls")
+    done = tuple(replace(cell, results=tuple(results.get(cell.name, ()))) for cell in cells)
+    return replace(plan.matrix, cells=done), None not in outcomes
+
+
+def _installed(
+    plan: Plan,
+    situation: planning.Situation,
+    outcome: CellOutcome,
+    result: CellResult,
+    resolver: Resolver,
+    options: CompatOptions,
+) -> CellResult:
+    """``result`` with what came of installing its solution."""
+    # Imported here because it takes long and --install is rare.
+    from lockgen.compat.install_check import tried
+
+    done = tried(situation, outcome.versions, resolver, plan.indexes, offline=options.offline)
+    return replace(result, installed=InstallSummary(CellStatus(done.status), done.reason, done.native))
+
+
+def _note_install(app: App, where: str, installed: InstallSummary | None) -> None:
+    if installed is None:
+        return
+    details = [line for line in (installed.reason, *installed.native) if line]
+    app.progress.note("\n  ".join([f"{where}: installed: {installed.status}", *details]))
+
+
+def _is_in(cell: Cell, group: ImageGroup) -> bool:
+    return cell.at["variant"] == group.variant
+
+
+def result_of(group: ImageGroup, outcome: CellOutcome, spoken: Iterable[str]) -> CellResult:
+    """``outcome`` as it is shown: of all versions only those of the packages that versions.toml speaks of."""
+    shown = {name: outcome.versions[name] for name in sorted(spoken) if name in outcome.versions}
+    return CellResult(group, outcome.status, outcome.changes, outcome.reason, outcome.detail, shown)
+
+
+def write_matrix(folder: Folder, matrix: Matrix) -> list[str]:
+    """Writes locks/COMPAT.md; its path if it changed.
+
+    Raises:
+        BadInput: the file there is not lockgen's.
+    """
+    with folder.locked():
+        refuse_foreign_file(folder, COMPAT_PATH, is_matrix)
+        return folder.replace({COMPAT_PATH: rendering.markdown(matrix).encode()})
+
+
+def is_matrix(data: bytes) -> bool:
+    return rendering.inputs_of(data) is not None
