@@ -83,7 +83,7 @@ class PipCompile:
 
 
 def create(time_limit: float) -> PipCompile:
-    """See `lockgen.resolvers`. pip-compile has a time limit of its own, as one solve takes minutes."""
+    """See `lockgen.resolvers`. pip-compile has another time limit, as one solve takes minutes."""
     return PipCompile()
 
 
@@ -176,7 +176,7 @@ def _solution(path: Path, index: RoutingIndex) -> Solution:
 def _failure(done: Finished, index: RoutingIndex, request: Request) -> LockgenError:
     """The error for a run of pip-compile that failed."""
     text = done.stderr.strip()
-    # First of all: pip takes a page that it could not read for an empty one, and reports that there is no solution.
+    # First of all: pip takes an unreadable page for an empty one, and reports a missing solution.
     if index.failures:
         return ToolFailed.of(fault for error in index.failures.values() for fault in error.faults)
     if "No space left" in text:

@@ -38,7 +38,7 @@ class Cause(NamedTuple):
 
 
 def is_no_solution(text: str) -> bool:
-    """Whether pip found that there is no solution."""
+    """Whether pip found no solution."""
     return _NO_SOLUTION.search(text) is not None
 
 

@@ -41,7 +41,7 @@ def parse_pylock(text: str) -> list[PylockPackage]:
         ValueError, KeyError, TypeError, AttributeError: it is not a pylock.toml.
     """
     document = tomli.loads(text)
-    # uv leaves the key out if there are no packages.
+    # uv leaves the key out of a solution without packages.
     return [_package(entry) for entry in document.get("packages", [])]
 
 

@@ -95,7 +95,7 @@ class _Solve:
         return _solution(self.folder / "pylock.toml", self.request)
 
     def _explained(self, fault: Fault) -> Fault:
-        """``fault`` with the pins that the explicit indexes do not have: uv only reports that there is no version."""
+        """``fault`` with the pins that the explicit indexes do not have: uv only reports missing versions."""
         lacking: list[str] = []
         for pin in map(Requirement, self.request.constraints):
             name = canonicalize_name(pin.name)

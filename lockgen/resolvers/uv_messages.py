@@ -17,7 +17,7 @@ PROJECT = "lockgen-family"
 """The name of the project that uv resolves. Messages to the user call it the family."""
 
 _WHEEL_NEEDED = re.compile(r"Wheels are required for `([^`]+)`|([\w.-]+?)(?:[=<>!~]+\S+)? has no usable wheels")
-# Offline, uv reports that there are no versions of a package with an extra or a marker if it never fetched the page.
+# Offline, uv reports this about a package with an extra or a marker if it never fetched the page.
 _NOT_FETCHED = re.compile(r"there (?:is no version|are no versions) of [\w.-]+[\[{]")
 _OFFLINE = re.compile(r"network was disabled|not found in the cache")
 _BUILD_FAILED = re.compile(r"Failed to build|build backend|build-system\.requires")
@@ -56,7 +56,7 @@ def _sentence(line: str) -> str:
 
 
 def _no_solution(text: str, request: Request) -> NoResolution:
-    # The first line only says that there is no solution.
+    # The first line is only "No solution found".
     reason = text.split("\n", 1)[-1]
     # uv's hint names options of uv. The hint below names those of lockgen.
     reason = re.sub(r"\n*hint: Wheels are required.*", "", reason)
