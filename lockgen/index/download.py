@@ -166,7 +166,7 @@ class _PermanentFailure(Exception):
 
 @contextlib.contextmanager
 def _permanent_failures(path: Path) -> Iterator[None]:
-    """Raises _PermanentFailure for errors of the disk, so that they do not look like a lost connection."""
+    """Raise _PermanentFailure for errors of the disk, so that they do not look like a lost connection."""
     try:
         with disk_errors(path):
             yield
@@ -176,7 +176,7 @@ def _permanent_failures(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Raises ToolFailed with ``path`` for any OSError."""
+    """Raise ToolFailed with ``path`` for any OSError."""
     try:
         yield
     except OSError as error:

@@ -35,23 +35,23 @@ def read_live(
     """
     with ThreadPoolExecutor(WORKERS) as pool:
         pages = list(pool.map(lambda project: read_page(http, url, project), packages))
-    hashed: list[IndexFile] = []
-    withheld: dict[str, str] = {}
-    for file in (file for page in pages for file in page.files if usable(file)):
-        if file.sha256 is None:
-            withheld[file.name] = NO_HASH
-        else:
-            hashed.append(file)
+    wanted = _wanted_files(pages, usable)
+    hashed = [file for file in wanted if file.sha256 is not None]
     progress.step(f"reading the metadata of {len(hashed)} files of {name}")
     metadata, failed = read_wheels(MetadataReader(http), hashed)
     # Some files of an index may be broken. If all are, the index or the network is at fault.
     if failed and not metadata:
         raise ToolFailed.of(fault for error in failed.values() for fault in error.faults)
+    withheld = {file.name: NO_HASH for file in wanted if file.sha256 is None}
     withheld |= {file: str(error) for file, error in failed.items()}
-    for file_name, reason in sorted(withheld.items()):
-        progress.note(f"index {name}: {file_name} is left out: {reason}")
+    _report_withheld(name, withheld, progress)
     kept = {page.project: _with_metadata_only(page, metadata) for page in pages}
     return ExplicitIndex(name, redacted(url), kept, metadata, withheld)
+
+
+def _report_withheld(index: str, withheld: Mapping[str, str], progress: Progress) -> None:
+    for file, reason in sorted(withheld.items()):
+        progress.note(f"index {index}: {file} is left out: {reason}")
 
 
 def read_wheels(
@@ -60,6 +60,13 @@ def read_wheels(
     """The metadata of ``files`` by name, and the error of each file that could not be read."""
     by_name = {file.name: file for file in files}
     return try_each(by_name, lambda name: reader.wheel(by_name[name]))
+
+
+def _wanted_files(pages: Sequence[ProjectPage], usable: Callable[[IndexFile], bool]) -> list[IndexFile]:
+    found: list[IndexFile] = []
+    for page in pages:
+        found += [file for file in page.files if usable(file)]
+    return found
 
 
 def _with_metadata_only(page: ProjectPage, metadata: Mapping[str, CoreMetadata]) -> ProjectPage:

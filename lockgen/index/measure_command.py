@@ -53,7 +53,7 @@ def _measured(
         except LockgenError as error:
             errors.append(error)
     if errors:
-        # The exit code of the command line's faults only if there are no others.
+        # Faults of the index or the disk have the more important exit code.
         kind = BadInput if all(isinstance(error, BadInput) for error in errors) else ToolFailed
         raise kind.of(fault for error in errors for fault in error.faults)
     return found

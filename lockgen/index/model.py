@@ -1,4 +1,4 @@
-"""Releases as `lockgen update` and `lockgen bump` read them from an index."""
+"""Releases on an index, for `lockgen update` and `lockgen bump`."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ UploadTimes = dict[Version, datetime | None]
 
 
 class Uploads:
-    """Reads each page of the default index once. Explicit indexes are passed in as data."""
+    """Releases and their upload times. Each page of the default index is read once; explicit indexes are passed in."""
 
     def __init__(self, http: Http, manifest: Manifest) -> None:
         self._http, self._manifest = http, manifest

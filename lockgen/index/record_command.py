@@ -65,22 +65,30 @@ def _report(
 ) -> None:
     """Print what changed. ``replaced`` are the recorded files, by name, that ``found`` takes the place of."""
     now = {entry.file.name: entry.file for entry in found.files}
-    for file in sorted(replaced.keys() & now.keys()):
-        _report_changed_hash(replaced[file], now[file], progress)
-    for file in sorted(replaced.keys() - now.keys() - found.missing.keys()):
-        progress.note(f"gone: {file} is no longer on the index")
-    for file, reason in sorted(found.missing.items()):
-        progress.note(f"missing: {file}: {reason}")
-    for file, reason in sorted(found.unmeasured.items()):
-        progress.note(f"installed size unknown: {file}: {reason}")
+    _report_differences(replaced, now, progress, expected=found.missing.keys())
+    _report_reasons("missing", found.missing, progress)
+    _report_reasons("installed size unknown", found.unmeasured, progress)
     added = len(now.keys() - replaced.keys())
     click.echo(_summary(name, found, added, len(written)))
 
 
-def _report_changed_hash(old: IndexFile, new: IndexFile, progress: Progress) -> None:
-    # An index must not replace a file under its name, so this needs a person's attention.
-    if old.sha256 != new.sha256:
-        progress.note(f"changed: {new.name} has another sha256 now: {old.sha256} -> {new.sha256}")
+def _report_reasons(kind: str, reasons: Mapping[str, str], progress: Progress) -> None:
+    for file, reason in sorted(reasons.items()):
+        progress.note(f"{kind}: {file}: {reason}")
+
+
+def _report_differences(
+    old: Mapping[str, IndexFile], new: Mapping[str, IndexFile], progress: Progress, expected: Collection[str]
+) -> None:
+    """Print files that changed or disappeared. Those in ``expected`` are reported elsewhere."""
+    for file in sorted(old.keys() & new.keys()):
+        before, now = old[file].sha256, new[file].sha256
+        # An index must not replace a file under its name, so this needs a person's attention.
+        if before != now:
+            progress.note(f"changed: {file} has another sha256 now: {before} -> {now}")
+    for file in sorted(old.keys() - new.keys()):
+        if file not in expected:
+            progress.note(f"gone: {file} is no longer on the index")
 
 
 def _summary(name: str, found: Recording, added: int, written: int) -> str:

@@ -18,7 +18,7 @@ from lockgen.index.core_metadata import parse_metadata
 from lockgen.index.page_reader import belongs_to
 
 ReadRecordFile = Callable[[str], bytes | None]
-"""Reads a file of the project by its path; None if there is none."""
+"""Path of a file in the project to its bytes; None if it does not exist."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")

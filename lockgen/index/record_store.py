@@ -19,7 +19,7 @@ def find_index(manifest: Manifest, name: str) -> Index:
     """The index ``name`` of versions.toml.
 
     Raises:
-        BadInput: there is no index of that name.
+        BadInput: versions.toml does not have it.
     """
     if name not in manifest.indexes:
         raise BadInput(f"there is no [index.{name}] in versions.toml", hint=close_match(name, manifest.indexes))
@@ -41,7 +41,7 @@ def record_folder(index: Index) -> str:
 def read_recorded_files(
     folder: Folder, index: Index, progress: Progress, *, may_replace_all: bool
 ) -> dict[str, RecordedFile]:
-    """The files of the current record, by name; empty if there is no record.
+    """The files of the current record, by name; empty if it does not exist.
 
     With ``may_replace_all``, a damaged record counts as none.
 

@@ -85,7 +85,7 @@ class IndexReleases:
         try:
             entry = self._entry(name, request)
         except LockgenError:
-            # The port promises an empty answer where the index cannot be asked.
+            # The port promises an empty result if the index cannot be read.
             return ()
         cached = _cached_versions(entry, even_old=request.offline)
         if cached is not None:

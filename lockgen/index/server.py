@@ -33,7 +33,7 @@ class Served:
 
 
 class PageSource(Protocol):
-    """Provides the contents of the server. Called from many threads."""
+    """The contents of the server. Called from many threads."""
 
     def page(self, index: str, project: str) -> Served | None:
         """The page of ``project``; None if ``index`` does not have it. Raises LockgenError if it cannot be read."""

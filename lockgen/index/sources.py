@@ -93,7 +93,7 @@ def _runs_on_any(targets: Sequence[Target]) -> FileTest:
 
 
 def _may_be_chosen(manifest: Manifest, index: Index) -> FileTest:
-    """Accepts wheels that run on the family's target, of the pinned version if a package is pinned.
+    """Accept wheels that run on the family's target, of the pinned version if a package is pinned.
 
     Reading less of a live index saves most of the time: each wheel costs a request.
     """

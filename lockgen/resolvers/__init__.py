@@ -1,21 +1,22 @@
-"""The resolvers behind the port, looked up in one table."""
+"""The resolvers behind the port. A new resolver is one module with a `create` function, and one line in the table."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import import_module
+
 from lockgen.core.resolution import Resolver
 
-NAMES = ("uv", "pip-compile")
+# Names of modules, so that only the resolver in use is imported.
+_MODULES = {
+    "uv": "lockgen.resolvers.uv",
+    "pip-compile": "lockgen.resolvers.pip_compile",
+}
+
+NAMES = tuple(_MODULES)
 
 
 def resolver(name: str, time_limit: float = 600) -> Resolver:
-    """The resolver called ``name`` (one of NAMES); only its own module is imported.
-
-    uv heeds ``time_limit``, in seconds.
-    """
-    if name == "pip-compile":
-        from lockgen.resolvers.pip_compile import PipCompile
-
-        return PipCompile()
-    from lockgen.resolvers.uv import Uv
-
-    return Uv(time_limit)
+    """The resolver ``name`` (one of NAMES). ``time_limit`` is in seconds for each solve; pip-compile ignores it."""
+    create: Callable[[float], Resolver] = import_module(_MODULES[name]).create
+    return create(time_limit)

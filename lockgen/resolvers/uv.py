@@ -1,41 +1,41 @@
-"""uv as a resolver: one ``uv pip compile`` to a pylock.toml (PEP 751), which holds files, sizes and hashes.
+"""uv as a resolver: one ``uv pip compile`` to a pylock.toml (PEP 751), which has the files with sizes and hashes.
 
-The listed packages reach uv as a folder of PEP 503 pages (a ``file:`` URL) that it asks before the default index, with
-their metadata as static ``dependency-metadata``. So there is no server, and it works with ``--offline``, which refuses
+uv gets the listed packages as a folder of PEP 503 pages (a ``file:`` URL) that it asks before the default index, with
+their metadata as static ``dependency-metadata``. A loopback server would not work with ``--offline``, which forbids
 loopback too.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-import tomli
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
 from lockgen.core.index import IndexFile
 from lockgen.core.resolution import Request, Resolved, Solution
-from lockgen.errors import Fault, LockgenError, NoResolution, ToolFailed
+from lockgen.errors import Fault, ToolFailed
+from lockgen.index.explicit_files import listed_files
 from lockgen.index.uv_pages import Pages, array, quoted
 from lockgen.index.uv_settings import PREVIEW, settings
 from lockgen.index.wheel_ranking import identity, usable_files, wheel_rank
-from lockgen.io.process import Finished, run
+from lockgen.io.process import run
 from lockgen.io.uv import check_version, clean_environment, default_index, find_uv, interpreter
+from lockgen.resolvers.pylock_reader import PylockFile, PylockPackage, parse_pylock
+from lockgen.resolvers.uv_messages import PROJECT, uv_failure
 
-_PROJECT = "lockgen-family"
+_BUG = "this is a bug of lockgen or of this version of uv. No files were changed."
 
 
 class Uv:
-    """The default resolver. ``time_limit`` is the seconds that one solve may take.
+    """The default resolver. ``time_limit`` is in seconds for each solve.
 
-    Which uv there is and which default index it uses is asked once: a session of many questions has one answer to both.
+    The version of uv and its default index are looked up once for each object, so that all solves agree on them.
     """
 
     name = "uv"
@@ -46,30 +46,37 @@ class Uv:
 
     @cached_property
     def _program(self) -> tuple[str, str]:
-        """The program and its version."""
+        """The path of uv and its version."""
         uv = find_uv()
         return uv, check_version(uv)
 
     @property
     def version(self) -> str:
-        """ "uv 0.13.9"."""
+        """The version, such as "uv 0.13.9"."""
         return self._program[1]
 
     @cached_property
     def default_index(self) -> str:
-        """The address of the default index, credentials included."""
+        """The URL of the default index, credentials included."""
         return default_index()
 
     def solve(self, request: Request) -> Solution:
-        """See ports.Resolver."""
+        """See resolution.Resolver."""
         with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
             uv = self._program[0]
             python = interpreter(uv, request.target.python)
             return _Solve(uv, Path(folder), request, self.default_index, self._time_limit, python, self._pages).run()
 
 
+def create(time_limit: float) -> Uv:
+    """See `lockgen.resolvers`."""
+    return Uv(time_limit)
+
+
 @dataclass
 class _Solve:
+    """One run of uv, in its own folder."""
+
     uv: str
     folder: Path
     request: Request
@@ -79,37 +86,40 @@ class _Solve:
     pages: Pages
 
     def run(self) -> Solution:
-        self._write()
-        done = run(self._command(), cwd=self.folder, env=clean_environment(os.environ), timeout=self.time_limit)
+        self._write_inputs()
+        environment = clean_environment(os.environ)
+        done = run(self._command(), cwd=self.folder, env=environment, timeout=self.time_limit)
         if done.code != 0:
-            error = _failure(done, self.request)
+            error = uv_failure(done.stderr, done.code, self.request)
             raise type(error).of([self._explained(fault) for fault in error.faults])
-        return Solution(_read_pylock(self.folder / "pylock.toml", self.request))
+        return _solution(self.folder / "pylock.toml", self.request)
 
     def _explained(self, fault: Fault) -> Fault:
-        """``fault`` with what the explicit indexes lack of the pins: uv says of it only that there is nothing."""
-        lacking = []
+        """``fault`` with the pins that the explicit indexes do not have: uv only reports missing versions."""
+        lacking: list[str] = []
         for pin in map(Requirement, self.request.constraints):
             name = canonicalize_name(pin.name)
-            if (where := self.request.routes.get(name)) is not None and not self._offers(where, name, pin):
-                lacking.append(f"index {where} has no {pin.name} {pin.specifier} that runs on the target")
-                lacking += self._withheld(where, name, pin)
+            index = self.request.routes.get(name)
+            if index is not None and not self._offers(index, name, pin):
+                lacking.append(f"index {index} has no {pin.name} {pin.specifier} that runs on the target")
+                lacking += self._withheld(index, name, pin)
         if not lacking:
             return fault
-        hint = "choose a version that it has, or make its record anew: lockgen index record NAME"
-        return replace(fault, reason="\n".join([fault.reason or "", *lacking]).strip(), hint=hint)
+        reason = "\n".join([fault.reason or "", *lacking])
+        hint = "choose a version that the index has, or record the index again: lockgen index record NAME"
+        return replace(fault, reason=reason.strip(), hint=hint)
 
-    def _withheld(self, where: str, name: str, pin: Requirement) -> list[str]:
-        """The files that ``pin`` means and that are there, but could not be offered: no hash, no metadata."""
+    def _withheld(self, index: str, name: str, pin: Requirement) -> list[str]:
+        """The files of ``pin`` that the index has, but that cannot be offered: without a hash or metadata."""
         found = []
-        for file, reason in sorted(self.request.indexes[where].withheld.items()):
+        for file, reason in sorted(self.request.indexes[index].withheld.items()):
             owner, version = identity(file)
             if owner == name and pin.specifier.contains(version, prereleases=True):
                 found.append(f"{file} was left out: {reason}")
         return found
 
-    def _offers(self, where: str, name: str, pin: Requirement) -> bool:
-        offered = self.pages.offered(self.request.indexes[where], name, self.request.target)
+    def _offers(self, index: str, name: str, pin: Requirement) -> bool:
+        offered = self.pages.offered(self.request.indexes[index], name, self.request.target)
         return any(pin.specifier.contains(version, prereleases=True) for version in offered)
 
     def _command(self) -> list[str]:
@@ -120,102 +130,59 @@ class _Solve:
         command += ["--python", self.python, "--only-binary", ":all:"]
         for name in sorted(self.request.build):
             command += ["--no-binary", name]
-        return command + (["--offline"] if self.request.offline else [])
+        if self.request.offline:
+            command.append("--offline")
+        return command
 
-    def _write(self) -> None:
-        python = self.request.target.python
-        requirements = array(sorted(self.request.requirements))
-        (self.folder / "pyproject.toml").write_text(
-            f'[project]\nname = "{_PROJECT}"\nversion = "0"\nrequires-python = "=={python}.*"\n'
-            f"dependencies = {requirements}\n"
-        )
+    def _write_inputs(self) -> None:
+        project = [
+            "[project]",
+            f'name = "{PROJECT}"',
+            'version = "0"',
+            f'requires-python = "=={self.request.target.python}.*"',
+            f"dependencies = {array(sorted(self.request.requirements))}",
+        ]
+        (self.folder / "pyproject.toml").write_text("\n".join(project) + "\n")
         (self.folder / "uv.toml").write_text(settings(self.request, self.index, self.pages))
-        _write_preferences(self.folder / "pylock.toml", self.request)
+        _write_preferences(self.folder / "pylock.toml", self.request.preferences)
 
 
-def _write_preferences(path: Path, request: Request) -> None:
-    path.unlink(missing_ok=True)
-    if request.preferences:
-        lines = ['lock-version = "1.0"', 'created-by = "lockgen"']
-        for name, version in sorted(request.preferences.items()):
-            lines += ["[[packages]]", f"name = {quoted(name)}", f"version = {quoted(version)}"]
-        path.write_text("\n".join(lines) + "\n")
+def _write_preferences(path: Path, preferences: Mapping[str, str]) -> None:
+    """Write ``preferences`` as an earlier output: uv keeps its versions if they still fit."""
+    if not preferences:
+        return
+    lines = ['lock-version = "1.0"', 'created-by = "lockgen"']
+    for name, version in sorted(preferences.items()):
+        lines += ["[[packages]]", f"name = {quoted(name)}", f"version = {quoted(version)}"]
+    path.write_text("\n".join(lines) + "\n")
 
 
-def _read_pylock(path: Path, request: Request) -> dict[str, Resolved]:
-    document = tomli.loads(path.read_text(encoding="utf-8"))
-    found: dict[str, Resolved] = {}
-    for entry in document.get("packages", []):
-        name = str(canonicalize_name(entry["name"]))
-        listed = [*entry.get("wheels", []), *([entry["sdist"]] if "sdist" in entry else [])]
-        index = request.routes.get(name)
-        page = request.indexes[index].pages.get(name) if index is not None else None
-        original = {file.name: file for file in page.files} if page is not None else {}
-        files = []
-        for item in listed:
-            url = str(item.get("url") or Path(str(item["path"])).as_uri())
-            file = str(item.get("name") or _name_in(url))
-            if index is not None and file not in original:
-                raise ToolFailed(
-                    f"uv took {file}, which index {index} does not have",
-                    hint="this is a bug of lockgen or of this uv; nothing was written",
-                )
-            # A package has wheels for many machines: only those that run on the target become files.
-            if not file.endswith(".whl") or wheel_rank(file, request.target) is not None:
-                files.append(original.get(file) or _file(item, url, file))
-        usable = usable_files(name, files, request.target, build=request.build)
-        found[name] = Resolved(name, str(Version(entry["version"])), index, usable)
-    return found
+def _solution(pylock: Path, request: Request) -> Solution:
+    try:
+        packages = parse_pylock(pylock.read_text(encoding="utf-8"))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ToolFailed("uv wrote an invalid pylock.toml", reason=repr(error), hint=_BUG) from error
+    return Solution({package.name: _resolved(package, request) for package in packages})
 
 
-@lru_cache(maxsize=1 << 16)
-def _name_in(url: str) -> str:
-    return unquote(urlsplit(url).path.rsplit("/", 1)[-1])
+def _resolved(package: PylockPackage, request: Request) -> Resolved:
+    name = package.name
+    index = request.routes.get(name)
+    recorded: dict[str, IndexFile] = {}
+    if index is not None:
+        recorded = {file.name: file for file in listed_files(request.indexes[index], name)}
+    files: list[IndexFile] = []
+    for file in package.files:
+        if index is not None and file.name not in recorded:
+            raise ToolFailed(f"uv chose {file.name}, which index {index} does not have", hint=_BUG)
+        # Most wheels of a package are for other platforms.
+        if file.name.endswith(".whl") and wheel_rank(file.name, request.target) is None:
+            continue
+        files.append(recorded.get(file.name) or _index_file(file))
+    usable = usable_files(name, files, request.target, build=request.build)
+    return Resolved(name, str(package.version), index, usable)
 
 
-def _file(item: dict[str, object], url: str, name: str) -> IndexFile:
-    hashes, size = item.get("hashes"), item.get("size")
-    sha256 = hashes.get("sha256") if isinstance(hashes, dict) else None
-    return IndexFile(name, url, sha256, size if isinstance(size, int) else None, vouched=False)
-
-
-_WHEEL_NEEDED = re.compile(r"Wheels are required for `([^`]+)`|([\w.-]+?)(?:[=<>!~]+\S+)? has no usable wheels")
-
-
-# Of a package with an extra or a marker uv says offline that there are no versions, where its page was never fetched.
-_UNSEEN = re.compile(r"there (?:is no version|are no versions) of [\w.-]+[\[{]")
-
-
-def _failure(done: Finished, request: Request) -> LockgenError:
-    text = done.stderr.strip().replace(_PROJECT, "the family")
-    text = re.sub(r"^error: ", "", text)
-    unseen = request.offline and _UNSEEN.search(" ".join(text.split()))
-    if unseen or "network was disabled" in text or "not found in the cache" in text:
-        return ToolFailed(
-            "the cache does not hold all that this needs", reason=text, hint="run it once without --offline"
-        )
-    # Further down it may be what building some source distribution requires that has no solution: no conflict of ours.
-    if re.match(r"\W*No solution found", text):
-        names = sorted({canonicalize_name(a or b) for a, b in _WHEEL_NEEDED.findall(text)} - request.build)
-        reason = text.split("\n", 1)[-1]
-        reason = re.sub(r"\n*hint: Wheels are required.*", "", reason)
-        reason = re.sub(r"^\s*cause: ", "", reason)
-        reason = "\n".join(line.strip() for line in reason.strip().splitlines())
-        hint = None
-        if names:
-            listed = ", ".join(f'"{name}"' for name in names)
-            hint = (
-                f"no wheel of {', '.join(names)} runs on the target: choose another version, or, where its source"
-                f" builds there, [family] build = [{listed}]"
-            )
-        return NoResolution("no solution", reason=reason, hint=hint)
-    if re.search(r"Failed to build|build backend|build-system\.requires", text):
-        message = text.splitlines()[0]
-        return ToolFailed(
-            f"{message[:1].lower()}{message[1:]}", reason=text, hint="nothing says that versions conflict"
-        )
-    if "Request failed" in text or "Failed to fetch" in text or "error sending request" in text:
-        return ToolFailed("the index could not be read", reason=text, hint="run it again, or --offline from the cache")
-    if "No space left" in text:
-        return ToolFailed("the disk is full", reason=text, hint="free some space; nothing was written")
-    return ToolFailed(f"uv stopped with exit code {done.code}", reason=text or None)
+def _index_file(file: PylockFile) -> IndexFile:
+    # Not vouched: if the page has no hash, uv downloads the file and computes one.
+    return IndexFile(file.name, file.url, file.sha256, file.size, vouched=False)

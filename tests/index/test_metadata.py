@@ -1,4 +1,4 @@
-"""What a file requires: beside it, out of it by ranges, out of an sdist, built, or from the cache."""
+"""Core Metadata of a file: next to it, out of it by range requests, from an sdist, by a build, or from the cache."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def files(**known: bytes) -> Callable[[Asked], Answer]:
 
 
 @pytest.mark.parametrize("said", ["", sha256(TEXT)])
-def test_metadata_beside_the_wheel_is_all_that_is_read(said: str) -> None:
+def test_separate_metadata_saves_reading_the_wheel(said: str) -> None:
     with hand(files(**{f"{NAME}.metadata": TEXT})) as server:
         assert read(of(server, NAME, b"wheel", metadata_sha256=said)) == KNOWN
     assert server.paths == [f"/{NAME}.metadata"]
@@ -73,7 +73,7 @@ def test_metadata_with_another_hash_is_refused() -> None:
     assert not cache_root().joinpath("metadata").exists()
 
 
-def test_metadata_that_is_offered_and_not_there_is_read_from_the_wheel() -> None:
+def test_metadata_that_is_offered_but_missing_is_read_from_the_wheel() -> None:
     data = wheel_of(NAME, TEXT)
     with hand(files(**{NAME: data})) as server:
         assert read(of(server, NAME, data, metadata_sha256=sha256(TEXT))) == KNOWN
@@ -81,7 +81,7 @@ def test_metadata_that_is_offered_and_not_there_is_read_from_the_wheel() -> None
 
 
 @pytest.mark.parametrize("comment", [b"", b"x" * 65_000], ids=["", "comment"])
-def test_metadata_far_from_the_end_costs_few_bytes(comment: bytes) -> None:
+def test_metadata_far_from_the_end_needs_few_bytes(comment: bytes) -> None:
     buffer = io.BytesIO(wheel_of(NAME, TEXT + b"#" * 30_000, before=bytes(3_000_000), after=bytes(8_000_000)))
     with zipfile.ZipFile(buffer, "a") as archive:
         archive.comment = comment  # so long that the directory is not in the first part read
@@ -92,7 +92,7 @@ def test_metadata_far_from_the_end_costs_few_bytes(comment: bytes) -> None:
     assert server.sent < 200_000 < len(data)
 
 
-def test_a_large_wheel_on_a_server_without_ranges_is_not_read() -> None:
+def test_a_large_wheel_on_a_server_without_ranges_is_an_error() -> None:
     data = wheel_of(NAME, TEXT, after=bytes(6 * 1024 * 1024))
     with (
         hand(lambda asked: Answer(200, data)) as server,
@@ -117,7 +117,7 @@ def test_a_wheel_that_was_read_whole_must_have_its_hash() -> None:
         read(of(server, NAME, b"another wheel"))
 
 
-def test_a_server_that_answers_other_ranges_is_refused() -> None:
+def test_a_server_that_sends_other_ranges_is_refused() -> None:
     data = wheel_of(NAME, TEXT, after=bytes(1_000_000))
 
     def respond(asked: Asked) -> Answer:
@@ -180,14 +180,14 @@ def locked() -> bytes:
         (lambda: wheel_of(NAME, TEXT)[40:], "is not a wheel"),
     ],
 )
-def test_what_is_no_wheel(make: Callable[[], bytes], message: str) -> None:
+def test_an_invalid_wheel_is_an_error(make: Callable[[], bytes], message: str) -> None:
     data = make()
     with hand(lambda asked: Answer(200, data)) as server, pytest.raises(ToolFailed, match=message) as caught:
         read(of(server, NAME, data))
     assert NAME in str(caught.value)
 
 
-def test_a_wheel_that_is_gone() -> None:
+def test_a_missing_wheel_is_an_error() -> None:
     with (
         hand(lambda asked: Answer(404)) as server,
         pytest.raises(ToolFailed, match=r"torch.*\.whl is no longer at http://.*: HTTP 404"),
@@ -198,12 +198,12 @@ def test_a_wheel_that_is_gone() -> None:
 @pytest.mark.parametrize(
     ("name", "version"), [("evil", "2.5.1+cu121"), ("torch", "2.5.1"), ("torch", "2.5.1+cu124"), ("torch", "latest")]
 )
-@pytest.mark.parametrize("beside", [True, False])
-def test_metadata_of_another_package_is_refused(name: str, version: str, beside: bool) -> None:
+@pytest.mark.parametrize("separate", [True, False])
+def test_metadata_of_another_package_is_refused(name: str, version: str, separate: bool) -> None:
     text = metadata_of(name, version)
     data = wheel_of(NAME, text)
     with hand(files(**{NAME: data, f"{NAME}.metadata": text})) as server:
-        file = of(server, NAME, data, metadata_sha256="" if beside else None)
+        file = of(server, NAME, data, metadata_sha256="" if separate else None)
         with pytest.raises(ToolFailed, match=f"the metadata of torch.* is that of {name} "):
             read(file)
         with pytest.raises(ToolFailed, match=f"the metadata of torch.* is that of {name} "):
@@ -219,7 +219,7 @@ def test_another_spelling_of_the_name_is_the_same_package() -> None:
         assert read(of(server, name, data)).name == "Foo.Bar"
 
 
-def test_metadata_that_names_nothing() -> None:
+def test_metadata_without_a_name_is_an_error() -> None:
     with (
         hand(files(**{f"{NAME}.metadata": b"Metadata-Version: 2.1\n"})) as server,
         pytest.raises(ToolFailed, match="has no name or no version"),
@@ -227,7 +227,7 @@ def test_metadata_that_names_nothing() -> None:
         read(of(server, NAME, b"", metadata_sha256=""))
 
 
-def test_every_file_that_fails_is_told() -> None:
+def test_every_file_that_fails_is_reported() -> None:
     good, other = NAME, NAME.replace("2.5.1", "2.4.0")
     data = wheel_of(good, TEXT)
     with hand(files(**{good: data})) as server:
@@ -250,19 +250,19 @@ def cached() -> tuple[IndexFile, Path]:
 
 
 @pytest.mark.parametrize("offline", [True, False])
-def test_what_is_cached_needs_no_server(offline: bool) -> None:
+def test_cached_metadata_needs_no_server(offline: bool) -> None:
     file, entry = cached()
     assert read(file, offline=offline) == KNOWN
     assert entry.stem == file.sha256
     assert list(cache_root().rglob("*.tmp")) == []
 
 
-def test_what_two_threads_ask_for_at_once_is_fetched_once() -> None:
+def test_two_threads_fetch_the_same_file_once() -> None:
     data = wheel_of(NAME, TEXT)
     both = threading.Barrier(2)
 
     def respond(asked: Asked) -> Answer:
-        time.sleep(0.2)  # the other one has come to it by then
+        time.sleep(0.2)  # meanwhile the other thread requests it too
         return ranged(data, asked)
 
     with hand(respond) as server, ThreadPoolExecutor(2) as pool:
@@ -299,7 +299,7 @@ def test_a_file_without_a_hash_is_never_cached() -> None:
         lambda data: json.dumps({key: value for key, value in data.items() if key != "extras"}),
     ],
 )
-def test_a_damaged_entry_is_read_again(damage: Callable[[dict[str, object]], str]) -> None:
+def test_a_damaged_cache_entry_is_replaced(damage: Callable[[dict[str, object]], str]) -> None:
     file, entry = cached()
     entry.write_text(damage(json.loads(entry.read_text())))
     with pytest.raises(ToolFailed, match="the cache has no metadata"):
@@ -310,7 +310,7 @@ def test_a_damaged_entry_is_read_again(damage: Callable[[dict[str, object]], str
     assert read(file, offline=True) == KNOWN
 
 
-def test_offline_names_every_file_that_the_cache_lacks() -> None:
+def test_offline_names_every_file_that_is_not_cached() -> None:
     file, _ = cached()
     other = replace(file, name=NAME.replace("2.5.1", "2.4.0"), sha256="0" * 64)
     with pytest.raises(ToolFailed, match=r"the cache has no metadata of torch-2\.4\.0\+cu121") as caught:
@@ -318,14 +318,14 @@ def test_offline_names_every_file_that_the_cache_lacks() -> None:
     assert caught.value.faults[0].hint == "run it once without --offline"
 
 
-def test_a_cache_that_cannot_be_written_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwritable_cache_is_not_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("LOCKGEN_CACHE_DIR", str(tmp_path / "file"))
     with hand(files(**{f"{NAME}.metadata": TEXT})) as server:
         assert read(of(server, NAME, b"", metadata_sha256="")) == KNOWN
 
 
-def test_the_cache_is_the_users_where_none_is_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_default_cache_is_in_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("LOCKGEN_CACHE_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -361,7 +361,7 @@ STATIC = b"Metadata-Version: 2.2\nName: pysrt\nVersion: 1.1.2\nRequires-Dist: ch
 
 
 @pytest.mark.parametrize("name", ["pysrt-1.1.2.tar.gz", "pysrt-1.1.2.zip"])
-def test_an_sdist_that_says_what_it_requires_is_not_built(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_sdist_with_static_requirements_is_not_built(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def build(*_: object) -> bytes:
         raise AssertionError("built")
 
@@ -371,7 +371,7 @@ def test_an_sdist_that_says_what_it_requires_is_not_built(name: str, monkeypatch
         assert read(of(server, name, data)) == CoreMetadata("pysrt", "1.1.2", None, ("chardet",))
 
 
-def test_an_sdist_that_does_not_say_is_built() -> None:
+def test_an_sdist_without_static_requirements_is_built() -> None:
     text = "Metadata-Version: 2.1\nName: docopt\nVersion: 0.6.2\nRequires-Dist: chardet>=3\n"
     name, data = sdist("docopt", "0.6.2", text)
     with hand(files(**{name: data})) as server:
@@ -381,7 +381,7 @@ def test_an_sdist_that_does_not_say_is_built() -> None:
     assert read(file, offline=True).requires == ("chardet>=3",)
 
 
-def test_a_python_that_does_not_start_is_as_good_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_python_that_does_not_start_counts_as_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """pyenv puts a shim on PATH for each Python that it has, and most of them only say "command not found"."""
     shim = tmp_path / "python3.8"
     shim.write_text("#!/bin/sh\necho 'pyenv: python3.8: command not found' >&2\nexit 127\n")
@@ -395,7 +395,7 @@ def test_a_python_that_does_not_start_is_as_good_as_none(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize("info", [None, STATIC.replace(b"2.2", b"2.1"), STATIC + b"Dynamic: Requires-Dist\n"])
-def test_an_sdist_that_does_not_build(info: bytes | None) -> None:
+def test_an_sdist_that_does_not_build_is_an_error(info: bytes | None) -> None:
     data = source(info)
     with (
         hand(files(**{"pysrt-1.1.2.tar.gz": data})) as server,
@@ -422,7 +422,7 @@ def test_an_sdist_with_another_hash_is_neither_read_nor_built(monkeypatch: pytes
     [b"", b"no archive", source(STATIC)[:100], source(STATIC)[:30] + b"\xff" * 200],
     ids=["empty", "text", "cut off", "damaged"],
 )
-def test_what_is_no_sdist(data: bytes) -> None:
+def test_an_invalid_sdist_is_an_error(data: bytes) -> None:
     with (
         hand(files(**{"pysrt-1.1.2.tar.gz": data})) as server,
         pytest.raises(ToolFailed, match=r"pysrt-1\.1\.2\.tar\.gz is not a source distribution"),
@@ -430,7 +430,7 @@ def test_what_is_no_sdist(data: bytes) -> None:
         read(of(server, "pysrt-1.1.2.tar.gz", data))
 
 
-def test_an_sdist_that_is_gone() -> None:
+def test_a_missing_sdist_is_an_error() -> None:
     with (
         hand(lambda asked: Answer(404)) as server,
         pytest.raises(ToolFailed, match=r"pysrt-1\.1\.2\.tar\.gz is no longer at .*: HTTP 404"),
@@ -438,7 +438,7 @@ def test_an_sdist_that_is_gone() -> None:
         read(of(server, "pysrt-1.1.2.tar.gz", b""))
 
 
-# -- a hash that only the resolver vouches for -----------------------------------------
+# -- a hash that only the resolver gives -------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -449,7 +449,7 @@ def test_an_sdist_that_is_gone() -> None:
         (None, ToolFailed, "no longer lists torch"),
     ],
 )
-def test_the_index_itself_must_stand_for_a_hash(
+def test_the_index_page_must_confirm_a_hash(
     listed: dict[str, str] | None, error: type[Exception], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = wheel_of(NAME, TEXT)
@@ -470,14 +470,14 @@ def test_the_index_itself_must_stand_for_a_hash(
 # -- the text ------------------------------------------------------------------------
 
 
-def test_a_folded_header_is_one_line() -> None:
+def test_a_folded_header_becomes_one_line() -> None:
     text = b"Name: torch\nVersion: 2.5.1\nRequires-Dist: filelock\n  ; extra == 'x'\r\nRequires-Python: >=3.8\n\t,<4\n"
     known = parse_metadata(text, NAME)
     assert known.requires == ("filelock ; extra == 'x'",)
     assert known.requires_python == ">=3.8 ,<4"
 
 
-def test_odd_fields_that_nobody_needs_do_no_harm() -> None:
+def test_invalid_values_of_other_fields_are_ignored() -> None:
     text = b"Name: torch\nVersion: 2.5.1\nClassifier\nLicense: \xff\xfe\nDynamic: nothing\nX-Odd: 1\n"
     assert parse_metadata(text, NAME) == CoreMetadata("torch", "2.5.1")
 
@@ -495,10 +495,10 @@ def test_odd_fields_that_nobody_needs_do_no_harm() -> None:
         ("Metadata-Version: 2.2\nDynamic: Summary\n", True),
     ],
 )
-def test_when_an_sdist_says_what_a_build_would(text: str, static: bool) -> None:
+def test_when_the_requirements_of_an_sdist_are_static(text: str, static: bool) -> None:
     assert is_static(text) is static
 
 
-def test_the_wheels_here_are_wheels() -> None:
+def test_the_wheels_of_these_tests_are_valid() -> None:
     with zipfile.ZipFile(io.BytesIO(simple_wheel(NAME))) as archive:
         assert archive.testzip() is None

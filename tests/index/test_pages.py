@@ -1,4 +1,4 @@
-"""An index page is somebody else's text: what it says is read, and what it must not say gets nowhere."""
+"""Index pages are untrusted: valid entries are read, and everything else is left out."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def from_json(*entries: object, version: object = "1.1", project: str = "torch")
         ('<base href="../">', ESCAPED, f"https://index.example/whl/cu121/{ESCAPED}"),
     ],
 )
-def test_a_link_is_read_against_the_page_or_its_base(base: str, href: str, url: str) -> None:
+def test_a_link_is_relative_to_the_page_or_its_base(base: str, href: str, url: str) -> None:
     (file,) = from_html(f'<head>{base}</head><a href="{href}#sha256={HASH}">x</a>')
     assert file == IndexFile(WHEEL, url, HASH)
 
@@ -64,7 +64,7 @@ def test_a_link_is_read_against_the_page_or_its_base(base: str, href: str, url: 
         ("", None),
     ],
 )
-def test_only_a_whole_sha256_is_a_hash(fragment: str, sha256: str | None) -> None:
+def test_only_a_complete_sha256_is_a_hash(fragment: str, sha256: str | None) -> None:
     (file,) = from_html(f'<a href="{ESCAPED}{fragment}">x</a>')
     assert file.sha256 == sha256
 
@@ -147,13 +147,13 @@ def test_metadata_that_json_offers(said: dict[str, object], offered: str | None)
 
 
 @pytest.mark.parametrize("odd", [True, -1, "12", None, 1.5])
-def test_what_is_no_size_is_left_out(odd: object) -> None:
+def test_an_invalid_size_is_left_out(odd: object) -> None:
     (file,) = from_json({"filename": WHEEL, "url": ESCAPED, "hashes": {"sha256": HASH}, "size": odd})
     assert file.size is None
 
 
 @pytest.mark.parametrize("odd", ["2024-10-29T17:00:00", "yesterday", 3, None])
-def test_a_time_without_a_zone_is_no_time(odd: object) -> None:
+def test_an_invalid_time_is_left_out(odd: object) -> None:
     (file,) = from_json({"filename": WHEEL, "url": ESCAPED, "hashes": {"sha256": HASH}, "upload-time": odd})
     assert file.upload_time is None
 
@@ -167,7 +167,7 @@ def test_another_version_of_the_api_is_refused(version: object) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b"{}", b'{"meta": {"api-version": "1.0"}, "files": 3}', b"\xff", b"[" * 100_000]
 )
-def test_what_is_no_page_is_refused(body: bytes) -> None:
+def test_an_invalid_page_is_refused(body: bytes) -> None:
     with pytest.raises(ToolFailed, match="is not an index page"):
         parse_page(body, JSON_TYPE, URL, "torch")
 
@@ -203,7 +203,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_name_is_no_file(name: str) -> None:
+def test_a_hostile_name_is_left_out(name: str) -> None:
     good = {"filename": WHEEL, "url": ESCAPED, "hashes": {"sha256": HASH}}
     assert [file.name for file in from_json({**good, "filename": name}, good)] == [WHEEL]
 
@@ -212,14 +212,14 @@ def test_a_hostile_name_is_no_file(name: str) -> None:
     "url",
     ["http://[", "http://[::1", "//[/x", f"http://a.example/{WHEEL}\nX: y", "file:///etc/passwd", "data:x", "\ud800"],
 )
-def test_an_address_that_is_none_takes_its_file_with_it(url: str) -> None:
+def test_a_file_with_an_invalid_address_is_left_out(url: str) -> None:
     good = {"filename": WHEEL, "url": ESCAPED, "hashes": {"sha256": HASH}}
     other = WHEEL.replace("cp311", "cp312")
     assert [file.name for file in from_json({**good, "filename": other, "url": url}, good)] == [WHEEL]
 
 
 @pytest.mark.parametrize("base", ["http://[", "file:///", "https://[x"])
-def test_a_base_that_is_no_address_is_refused_or_ignored(base: str) -> None:
+def test_an_invalid_base_is_refused_or_ignored(base: str) -> None:
     absolute = f'<a href="https://files.example/{ESCAPED}#sha256={HASH}">x</a>'
     assert from_html(f'<base href="{base}">{absolute}') in (
         (),
@@ -276,12 +276,12 @@ def assert_harmless(files: tuple[IndexFile, ...]) -> None:
 
 
 @given(st.lists(_entries | _values, max_size=4))
-def test_no_json_page_gets_anything_odd_through(entries: list[object]) -> None:
+def test_no_json_page_yields_harmful_values(entries: list[object]) -> None:
     assert_harmless(from_json(*entries))
 
 
 @given(st.lists(st.tuples(_texts, _texts, _texts), max_size=4), st.text(max_size=60))
-def test_no_html_page_gets_anything_odd_through(links: list[tuple[str, str, str]], noise: str) -> None:
+def test_no_html_page_yields_harmful_values(links: list[tuple[str, str, str]], noise: str) -> None:
     text = noise.join(f'<a href="{a}#sha256={b}" data-yanked="{c}" data-requires-python=\'{c}\'>' for a, b, c in links)
     assert_harmless(parse_page(text.encode("utf-8", "replace"), "text/html", URL, "torch").files)
 
@@ -301,7 +301,7 @@ def test_no_bytes_crash_the_reader_of_html(noise: bytes, start: bytes) -> None:
 
 @pytest.mark.parametrize("name", [WHEEL, "torch-1.0.tar.gz", "torch-3.0.tar.gz", *HOSTILE])
 @pytest.mark.parametrize("kind", [JSON_TYPE, HTML_TYPE])
-def test_the_page_of_one_file_is_that_part_of_the_page(name: str, kind: str) -> None:
+def test_a_page_of_one_file_is_a_part_of_the_whole_page(name: str, kind: str) -> None:
     links = [(WHEEL, ESCAPED), ("torch-1.0.tar.gz", "torch-1.0.tar.gz"), (WHEEL, f"again/{ESCAPED}")]
     entries = [{"filename": file, "url": url, "hashes": {"sha256": HASH}} for file, url in links]
     json_page = json.dumps({"meta": {"api-version": "1.0"}, "files": [{"filename": {}}, 1, *entries]})
@@ -318,12 +318,12 @@ def test_the_page_of_one_file_is_that_part_of_the_page(name: str, kind: str) -> 
 @example("https://a.example/x.whl?")
 @example("https://a.example/x.whl#")
 @example("https://a.example/x.whl;")
-def test_a_link_is_what_the_standard_library_makes_of_it(link: str) -> None:
+def test_a_link_equals_the_result_of_urljoin(link: str) -> None:
     for file in from_json({"filename": WHEEL, "url": link, "hashes": {"sha256": HASH}}):
         assert file.url == urljoin(URL, link)
 
 
-# -- what is served is what is read ---------------------------------------------
+# -- written pages ---------------------------------------------------------------
 
 _files = st.builds(
     IndexFile,
@@ -359,7 +359,7 @@ def test_a_rendered_page_reads_back(files: list[IndexFile]) -> None:
         ("https://index.example/simple", "https://index.example/simple"),
     ],
 )
-def test_a_shown_url_holds_no_secret(url: str, shown: str) -> None:
+def test_a_redacted_url_has_no_secret(url: str, shown: str) -> None:
     assert redacted(url) == shown
 
 
@@ -370,5 +370,5 @@ def test_credentials_belong_to_scheme_host_and_port() -> None:
     assert all(origin(url) != known for url in others)
 
 
-def test_what_is_no_url_is_not_shown() -> None:
+def test_an_invalid_url_is_not_shown() -> None:
     assert redacted("https://user:secret@[index.example/x") == "(no URL)"

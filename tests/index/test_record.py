@@ -1,4 +1,4 @@
-"""A record of an index: written, read back, and every byte of it guarded."""
+"""Records of indexes: writing, reading, and detecting any change."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_order_of_files_and_of_writing_does_not_matter() -> None:
     assert [name.split("+")[0] for name in names] == ["torch-2.5.1", "torch-2.5.1", "torch-2.5.1", "torch-2.10.0"]
 
 
-def test_each_text_is_there_once_and_each_file_has_one_line() -> None:
+def test_each_text_is_stored_once_and_each_file_has_one_line() -> None:
     texts = sorted(path for path in tree() if "/metadata/" in path)
     assert texts == [
         "rec/metadata/torch-2.10.0+cu121.txt",
@@ -84,7 +84,7 @@ def test_an_empty_record_reads_back() -> None:
     assert parse_record(known.get, "rec", "cu121").pages == {}
 
 
-def test_headers_hold_no_description() -> None:
+def test_headers_have_no_description() -> None:
     text = (
         b"Metadata-Version: 2.1\r\nName: torch\r\nVersion: 2.5.1\r\nLicense: one\r\n   two\r\n"
         b"Description: long\r\n        longer\r\nRequires-Dist: sympy\r\n  ; extra == 'x'\r\n\r\nbody\r\n"
@@ -94,14 +94,14 @@ def test_headers_hold_no_description() -> None:
     )
 
 
-# -- what was tampered with ---------------------------------------------------------
+# -- changed records ------- ---------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", sorted(path for path in tree() if "/metadata/" in path))
 @pytest.mark.parametrize(
     "change", [lambda data: data + b"\n", lambda data: data[1:], lambda data: None, lambda data: b""]
 )
-def test_a_changed_metadata_file_is_named(path: str, change: Callable[[bytes], bytes | None]) -> None:
+def test_a_changed_metadata_file_is_an_error(path: str, change: Callable[[bytes], bytes | None]) -> None:
     known: dict[str, bytes | None] = {**tree()}
     known[path] = change(tree()[path])
     with pytest.raises(BadInput) as caught:
@@ -111,7 +111,7 @@ def test_a_changed_metadata_file_is_named(path: str, change: Callable[[bytes], b
     assert "lockgen index record cu121" in str(fault.hint)
 
 
-def test_a_missing_record_is_named() -> None:
+def test_a_missing_record_is_an_error() -> None:
     with pytest.raises(BadInput) as caught:
         parse_record(lambda path: None, "rec", "cu121")
     assert str(caught.value.faults[0].place) == "rec/index.json"
@@ -154,7 +154,7 @@ BROKEN: dict[str, Callable[[dict[str, object]], object]] = {
 
 
 @pytest.mark.parametrize("edit", BROKEN.values(), ids=BROKEN.keys())
-def test_a_broken_index_json_is_named(edit: Callable[[dict[str, object]], object]) -> None:
+def test_a_malformed_index_json_is_an_error(edit: Callable[[dict[str, object]], object]) -> None:
     known = {**tree(), "rec/index.json": edited(edit), "secret": b"Name: x\nVersion: 1\n"}
     with pytest.raises(BadInput) as caught:
         parse_record(known.get, "rec", "cu121")
@@ -162,7 +162,7 @@ def test_a_broken_index_json_is_named(edit: Callable[[dict[str, object]], object
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"format": 1'])
-def test_what_is_no_json_is_named(data: bytes) -> None:
+def test_an_index_json_that_is_not_json_is_an_error(data: bytes) -> None:
     with pytest.raises(BadInput) as caught:
         parse_record({**tree(), "rec/index.json": data}.get, "rec", "cu121")
     assert str(caught.value.faults[0].place) == "rec/index.json"

@@ -1,4 +1,4 @@
-"""`lockgen index record` and a live read, against real index servers and against ones that misbehave."""
+"""`lockgen index record` and live reads, with real index servers and with faulty ones."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Heard:
 
 @dataclass
 class Recording:
-    """A project whose index is at ``url``; what the last run said."""
+    """A project with an index, and the output of the last run."""
 
     root: Path
     capsys: pytest.CaptureFixture[str]
@@ -115,7 +115,7 @@ def free_port() -> int:
 
 @contextmanager
 def running(command: list[str], url: str, log: Path) -> Iterator[None]:
-    """The server ``command`` until the end, from when ``url`` answers."""
+    """Runs the server ``command``; starts when ``url`` responds."""
     with log.open("wb") as out:
         server = subprocess.Popen(
             with_signals(command),
@@ -136,7 +136,7 @@ def running(command: list[str], url: str, log: Path) -> Iterator[None]:
                     except subprocess.TimeoutExpired:
                         continue
             else:
-                raise AssertionError("it never answered: " + log.read_text())
+                raise AssertionError("the server did not start: " + log.read_text())
             yield
         finally:
             server.terminate()
@@ -155,7 +155,7 @@ def pypiserver(folder: Path, algorithm: str = "sha256") -> Iterator[tuple[str, P
 
 @contextmanager
 def simple_repository(source: str, log: Path) -> Iterator[str]:
-    """JSON, and METADATA beside each wheel (PEP 658) without a hash, of a folder or of another index."""
+    """JSON, and METADATA next to each wheel (PEP 658) without a hash, from a folder or another index."""
     port = free_port()
     command = [sys.executable, "-m", "simple_repository_server", "--host", "127.0.0.1", "--port", str(port), source]
     with running(command, f"http://127.0.0.1:{port}/simple/", log):
@@ -192,7 +192,7 @@ def test_a_real_server_is_recorded(
         )
         assert recording.run() == 0
         assert recording.out.rstrip().endswith("; 0 paths written")
-        told = log.read_text()
+        requests = log.read_text()
     assert recording.tree == first
     assert {name: file.sha256 for name, file in recording.files.items()} == {name: sha256(known[name]) for name in MINE}
     assert recording.index.metadata[AUDIO].requires == ("torch==2.5.1",)
@@ -200,9 +200,9 @@ def test_a_real_server_is_recorded(
     assert set(live.metadata) == {TORCH[0], AUDIO}
     assert live.metadata == {name: recording.index.metadata[name] for name in live.metadata}
     assert live.withheld == {}
-    assert "/torchaudio" in told
-    assert "numpy" not in told
-    assert (".whl.metadata" in told) is (server is both)
+    assert "/torchaudio" in requests
+    assert "numpy" not in requests
+    assert (".whl.metadata" in requests) is (server is both)
 
 
 def assert_nothing_hashed(url: str, recording: Recording) -> None:
@@ -218,13 +218,13 @@ def assert_nothing_hashed(url: str, recording: Recording) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["md5", "off"])
-def test_a_real_server_without_sha256_gives_nothing(algorithm: str, recording: Recording, tmp_path: Path) -> None:
+def test_a_real_server_without_sha256_yields_no_files(algorithm: str, recording: Recording, tmp_path: Path) -> None:
     shelve(tmp_path / "wheels")
     with pypiserver(tmp_path / "wheels", algorithm) as (url, _):
         assert_nothing_hashed(url, recording)
 
 
-def test_a_real_server_of_json_without_hashes_gives_nothing(recording: Recording, tmp_path: Path) -> None:
+def test_a_real_json_server_without_hashes_yields_no_files(recording: Recording, tmp_path: Path) -> None:
     for project in ("torch", "torchaudio"):
         (tmp_path / "wheels" / project).mkdir(parents=True)
     for name in (*MINE, WINDOWS):
@@ -233,7 +233,7 @@ def test_a_real_server_of_json_without_hashes_gives_nothing(recording: Recording
         assert_nothing_hashed(url, recording)
 
 
-# -- what changes upstream, and what fails ---------------------------------------------
+# -- changes and failures of the index -------------------------------------------------
 
 
 @pytest.fixture(params=["json", "html"])
@@ -241,7 +241,7 @@ def shelf(request: pytest.FixtureRequest) -> Shelf:
     return Shelf(wheels(), html=request.param == "html")
 
 
-def test_only_what_is_listed_is_asked_for_and_only_for_linux(shelf: Shelf, recording: Recording) -> None:
+def test_only_listed_packages_for_linux_are_recorded(shelf: Shelf, recording: Recording) -> None:
     with hand(shelf.respond) as server:
         recording.write(server.url.replace("http://", "http://user:s3cret@") + "/simple/")
         assert recording.run() == 0
@@ -272,7 +272,7 @@ def test_running_again_reads_only_the_pages_and_writes_nothing(shelf: Shelf, rec
     assert recording.notes == []
 
 
-def test_one_file_that_fails_is_told_and_the_others_are_recorded(shelf: Shelf, recording: Recording) -> None:
+def test_one_file_that_fails_is_reported_and_the_others_are_recorded(shelf: Shelf, recording: Recording) -> None:
     shelf.files[TORCH[0]] = shelf.files[TORCH[0]][:-30]
     with hand(shelf.respond) as server:
         recording.write(f"{server.url}/simple")
@@ -296,7 +296,7 @@ def test_a_wheel_with_another_packages_metadata_is_missing(shelf: Shelf, recordi
     assert set(recording.files) == set(TORCH)
 
 
-def test_another_packages_metadata_is_refused_though_the_cache_knows_better(recording: Recording) -> None:
+def test_another_packages_metadata_is_refused_even_if_the_right_one_is_cached(recording: Recording) -> None:
     shelf = Shelf(wheels())
     good = shelf.files[AUDIO]
     with hand(shelf.respond) as server:
@@ -310,7 +310,7 @@ def test_another_packages_metadata_is_refused_though_the_cache_knows_better(reco
     assert b"evil" not in b"".join(recording.tree.values())
 
 
-def test_a_changed_hash_is_told(shelf: Shelf, recording: Recording) -> None:
+def test_a_changed_hash_is_reported(shelf: Shelf, recording: Recording) -> None:
     with hand(shelf.respond) as server:
         recording.write(f"{server.url}/simple")
         recording.run()
@@ -323,7 +323,7 @@ def test_a_changed_hash_is_told(shelf: Shelf, recording: Recording) -> None:
     assert recording.index.metadata[AUDIO].requires == ("torch==2.5.1", "soundfile")
 
 
-def test_a_file_that_is_gone_is_dropped_with_its_metadata(shelf: Shelf, recording: Recording) -> None:
+def test_a_file_that_is_gone_is_removed_with_its_metadata(shelf: Shelf, recording: Recording) -> None:
     with hand(shelf.respond) as server:
         recording.write(f"{server.url}/simple")
         recording.run()
@@ -333,7 +333,7 @@ def test_a_file_that_is_gone_is_dropped_with_its_metadata(shelf: Shelf, recordin
     assert sorted(recording.tree) == ["index.json", "metadata/torch-2.5.1+cu121.txt"]
 
 
-def test_a_yank_is_kept_and_a_later_one_noticed(shelf: Shelf, recording: Recording) -> None:
+def test_yanked_files_are_recorded_and_later_ones_noticed(shelf: Shelf, recording: Recording) -> None:
     shelf.said[AUDIO] = {"yanked": "broken"}
     with hand(shelf.respond) as server:
         recording.write(f"{server.url}/simple")
@@ -348,7 +348,7 @@ def test_a_yank_is_kept_and_a_later_one_noticed(shelf: Shelf, recording: Recordi
     }
 
 
-def test_a_file_without_a_hash_is_missing_and_not_even_read(shelf: Shelf, recording: Recording) -> None:
+def test_a_file_without_a_hash_is_missing_and_not_read(shelf: Shelf, recording: Recording) -> None:
     shelf.said[AUDIO] = {"hashes": {}}
     with hand(shelf.respond) as server:
         recording.write(f"{server.url}/simple")
@@ -357,7 +357,7 @@ def test_a_file_without_a_hash_is_missing_and_not_even_read(shelf: Shelf, record
     assert not any("torchaudio" in path for path in server.paths if path.startswith("/files/"))
 
 
-def test_a_package_by_name_leaves_the_others_as_they_are(shelf: Shelf, recording: Recording) -> None:
+def test_recording_one_package_leaves_the_others_unchanged(shelf: Shelf, recording: Recording) -> None:
     with hand(shelf.respond) as server:
         recording.write(f"{server.url}/simple")
         recording.run()
@@ -373,7 +373,7 @@ def test_a_package_by_name_leaves_the_others_as_they_are(shelf: Shelf, recording
     assert recording.tree[kept] == before[kept]
 
 
-def test_a_package_that_the_index_does_not_list(shelf: Shelf, recording: Recording) -> None:
+def test_a_package_that_the_index_does_not_list_is_an_error(shelf: Shelf, recording: Recording) -> None:
     with hand(shelf.respond) as server:
         recording.write(f"{server.url}/simple")
         with pytest.raises(BadInput, match="index cu121 does not list numpy"):
@@ -385,7 +385,7 @@ def damage(recording: Recording) -> None:
     (recording.folder / "metadata/torchaudio-2.5.1+cu121.txt").write_text("Name: evil\nVersion: 1\n")
 
 
-def test_a_broken_record_is_made_anew_and_told(shelf: Shelf, recording: Recording) -> None:
+def test_a_damaged_record_is_replaced_and_reported(shelf: Shelf, recording: Recording) -> None:
     with hand(shelf.respond) as server:
         recording.write(f"{server.url}/simple")
         recording.run()
@@ -398,7 +398,7 @@ def test_a_broken_record_is_made_anew_and_told(shelf: Shelf, recording: Recordin
     assert note == f"replacing the damaged record: {place}: the sha256 differs from the recorded one"
 
 
-def test_a_broken_record_is_not_halved(shelf: Shelf, recording: Recording) -> None:
+def test_a_damaged_record_is_not_replaced_for_some_packages_only(shelf: Shelf, recording: Recording) -> None:
     with hand(shelf.respond) as server:
         recording.write(f"{server.url}/simple")
         recording.run()
@@ -430,7 +430,7 @@ def test_a_page_that_is_another_document_changes_nothing(recording: Recording) -
     assert not recording.folder.exists()
 
 
-def test_an_index_without_a_place_for_its_record(recording: Recording) -> None:
+def test_an_index_without_a_folder_for_its_record_is_an_error(recording: Recording) -> None:
     recording.write("https://index.example/simple", recorded="")
     with pytest.raises(BadInput, match="has no folder for its record") as caught:
         recording.run()
@@ -480,7 +480,7 @@ def without_sizes(recording: Recording) -> None:
 
 
 def on_disk(data: bytes) -> int:
-    """What a wheel's members come to, and what an installer adds: INSTALLER (`uv`), REQUESTED, two lines of RECORD."""
+    """The size of a wheel's members, and of what an installer adds: INSTALLER, REQUESTED, two lines of RECORD."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = sum(member.file_size for member in archive.infolist())
         info = next(name for name in archive.namelist() if name.endswith("RECORD")).removesuffix("RECORD")
@@ -488,8 +488,8 @@ def on_disk(data: bytes) -> int:
     return members + 2 + len("".join(lines))
 
 
-def test_a_record_holds_both_sizes_of_each_wheel(shelf: Shelf, recording: Recording) -> None:
-    """The page's size, else that of Content-Range; the installed one from the wheel's end, by ranges alone."""
+def test_a_record_has_both_sizes_of_each_wheel(shelf: Shelf, recording: Recording) -> None:
+    """The size is that of the page or of Content-Range, the installed size comes from the end of the wheel."""
     shelf.files[AUDIO] = wheel_of(AUDIO, metadata_of("torchaudio", "2.5.1+cu121"), before=b"x" * 3_000_000)
     with hand(shelf.respond) as server:
         recording.write(f"{server.url}/simple")
@@ -512,7 +512,7 @@ def test_a_record_without_sizes_is_completed(shelf: Shelf, recording: Recording)
     assert recording.out.startswith("index cu121: 3 files recorded, 0 of them new")
 
 
-def test_sizes_are_those_of_the_same_bytes(shelf: Shelf, recording: Recording) -> None:
+def test_sizes_of_another_sha256_are_not_reused(shelf: Shelf, recording: Recording) -> None:
     with hand(shelf.respond) as server:
         recording.write(f"{server.url}/simple")
         recording.run()
@@ -522,8 +522,8 @@ def test_sizes_are_those_of_the_same_bytes(shelf: Shelf, recording: Recording) -
     assert recording.files[AUDIO].installed == on_disk(shelf.files[AUDIO]) != old
 
 
-def test_a_server_without_ranges_leaves_sizes_unknown_and_says_so(recording: Recording) -> None:
-    """The METADATA lies beside the wheel (PEP 658); the wheel itself is too large to be read whole."""
+def test_without_ranges_sizes_stay_unknown_and_are_reported(recording: Recording) -> None:
+    """The METADATA is next to the wheel (PEP 658); the wheel itself is too large to be downloaded."""
     shelf = Shelf(wheels())
     shelf.files[AUDIO] = wheel_of(AUDIO, metadata_of("torchaudio", "2.5.1+cu121"), before=b"x" * 6_000_000)
     text = metadata_of("torchaudio", "2.5.1+cu121")
@@ -547,7 +547,7 @@ def test_a_server_without_ranges_leaves_sizes_unknown_and_says_so(recording: Rec
     assert "1 of unknown installed size" in recording.out
 
 
-def test_a_page_that_says_another_size_than_the_file_has(recording: Recording) -> None:
+def test_a_wrong_size_on_the_page_is_reported(recording: Recording) -> None:
     shelf = Shelf(wheels())
     shelf.said[AUDIO] = {"size": 7}
     with hand(shelf.respond) as server:
@@ -560,8 +560,8 @@ def test_a_page_that_says_another_size_than_the_file_has(recording: Recording) -
     assert recording.files[AUDIO].installed is None
 
 
-def test_wheels_that_are_here_are_measured(recording: Recording, tmp_path: Path) -> None:
-    """Where the index can't be reached: of the recorded bytes alone, and without asking anybody."""
+def test_local_wheels_are_measured(recording: Recording, tmp_path: Path) -> None:
+    """For an index that cannot be reached: the network is not used."""
     shelf = Shelf(wheels())
     with hand(shelf.respond) as server:
         recording.write(f"{server.url}/simple")
@@ -576,7 +576,7 @@ def test_wheels_that_are_here_are_measured(recording: Recording, tmp_path: Path)
     assert heard.notes == ["run lockgen resolve to copy the sizes into the lock"]
 
 
-def test_other_bytes_than_the_recorded_ones_measure_nothing(recording: Recording, tmp_path: Path) -> None:
+def test_wheels_with_another_sha256_are_not_measured(recording: Recording, tmp_path: Path) -> None:
     shelf = Shelf(wheels())
     with hand(shelf.respond) as server:
         recording.write(f"{server.url}/simple")
@@ -596,7 +596,7 @@ def test_other_bytes_than_the_recorded_ones_measure_nothing(recording: Recording
     assert recording.tree == before
 
 
-def test_measuring_without_a_record(recording: Recording, tmp_path: Path) -> None:
+def test_measuring_without_a_record_is_an_error(recording: Recording, tmp_path: Path) -> None:
     recording.write("https://index.example/simple")
     with pytest.raises(BadInput, match="missing record") as caught:
         measure(recording.root, "cu121", (tmp_path / AUDIO,), Heard())
@@ -606,7 +606,7 @@ def test_measuring_without_a_record(recording: Recording, tmp_path: Path) -> Non
 # -- live ------------------------------------------------------------------------------
 
 
-def test_a_live_read_withholds_what_fails_and_says_why(shelf: Shelf) -> None:
+def test_a_live_read_withholds_files_that_fail_with_the_reason(shelf: Shelf) -> None:
     shelf.files[TORCH[0]] = b"no wheel"
     shelf.said[AUDIO] = {"hashes": {}}
     shelf.said[TORCH[1]] = {"yanked": "old"}
@@ -628,7 +628,7 @@ def test_a_live_read_withholds_what_fails_and_says_why(shelf: Shelf) -> None:
     assert not any("s3cret" in text for text in [*heard.notes, *live.withheld.values()])
 
 
-def test_a_live_read_of_which_nothing_is_left_fails(shelf: Shelf) -> None:
+def test_a_live_read_fails_if_every_file_fails(shelf: Shelf) -> None:
     shelf.files = dict.fromkeys(TORCH, b"no wheel")
     with hand(shelf.respond) as server, pytest.raises(ToolFailed) as caught:
         read_live(Http(), "cu121", f"{server.url}/simple", ["torch"], lambda file: True, Heard())

@@ -1,4 +1,4 @@
-"""A record on loopback, and real clients that resolve from it."""
+"""The server for records, with real clients."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def get(url: str, accept: str = "*/*", method: str = "GET") -> tuple[str, bytes]
         return answer.headers["Content-Type"], answer.read()
 
 
-def test_json_for_who_asks_for_it(base: str) -> None:
+def test_json_is_served_on_request(base: str) -> None:
     kind, body = get(f"{base}/cu121/simple/torch/", "application/vnd.pypi.simple.v1+json, text/html;q=0.1")
     page = json.loads(body)
     assert (kind, page["meta"], page["name"]) == (
@@ -66,7 +66,7 @@ def test_json_for_who_asks_for_it(base: str) -> None:
     assert (first["requires-python"], "yanked" in first, second["yanked"]) == (">=3.8", False, "<broken>")
 
 
-def test_html_for_who_does_not(base: str) -> None:
+def test_html_is_the_default(base: str) -> None:
     kind, body = get(f"{base}/cu121/simple/Torch/", "text/html")
     text = body.decode()
     assert kind == "text/html; charset=utf-8"
@@ -75,7 +75,7 @@ def test_html_for_who_does_not(base: str) -> None:
     assert 'data-yanked="&lt;broken&gt;"' in text
 
 
-def test_metadata_is_beside_its_file_and_has_the_hash_that_the_page_says(base: str) -> None:
+def test_metadata_has_the_hash_on_the_page(base: str) -> None:
     page = json.loads(get(f"{base}/cu121/simple/torch/", "application/json")[1])
     html = get(f"{base}/cu121/simple/torch/")[1].decode()
     for entry in page["files"]:
@@ -102,7 +102,7 @@ def test_metadata_is_beside_its_file_and_has_the_hash_that_the_page_says(base: s
         "/cu121/simple/torch/more/",
     ],
 )
-def test_nothing_else_is_there(path: str, base: str) -> None:
+def test_other_paths_are_not_found(path: str, base: str) -> None:
     with pytest.raises(urllib.error.HTTPError) as caught:
         get(base + path)
     assert caught.value.code == 404
@@ -114,21 +114,21 @@ def test_head_has_no_body(base: str) -> None:
     assert (kind, body) == ("text/html; charset=utf-8", b"")
 
 
-def test_it_is_on_loopback_only_and_gone_afterwards() -> None:
+def test_the_server_is_on_loopback_and_stops() -> None:
     with serving(RecordedIndexes({"cu121": index()})) as (address, _):
         assert address.startswith("http://127.0.0.1:")
     with pytest.raises(urllib.error.URLError):
         get(f"{address}/cu121/simple/torch/")
 
 
-def test_metadata_text_is_one_line_for_each_field() -> None:
+def test_each_field_of_the_metadata_is_one_line() -> None:
     odd = CoreMetadata("torch", "2.5.1", ">=3.8", ("a\nRequires-Dist: evil", "b ; extra == 'x'"), ("x",))
     known = parse_metadata(metadata_text(odd), NAME)
     assert known.requires == ("a Requires-Dist: evil", "b ; extra == 'x'")
     assert (known.extras, known.requires_python) == (("x",), ">=3.8")
 
 
-def test_uv_resolves_from_it(base: str) -> None:
+def test_uv_resolves_from_the_server(base: str) -> None:
     command = [find_uv(), "pip", "compile", "-", "--no-config", "--no-header", "--no-deps", "--generate-hashes"]
     command += ["--default-index", f"{base}/cu121/simple/", "--python", sys.executable, "--python-platform", "linux"]
     environment = clean_environment(os.environ)
@@ -139,7 +139,7 @@ def test_uv_resolves_from_it(base: str) -> None:
     )
 
 
-def test_uv_reads_the_requirements(base: str) -> None:
+def test_uv_reads_the_requirements_from_the_server(base: str) -> None:
     command = [find_uv(), "pip", "compile", "-", "--no-config", "--default-index", f"{base}/cu121/simple/"]
     command += ["--python", sys.executable, "--python-platform", "linux"]
     environment = clean_environment(os.environ)
@@ -148,7 +148,7 @@ def test_uv_reads_the_requirements(base: str) -> None:
     assert "sympy was not found" in " ".join(done.stderr.split())
 
 
-def test_pip_takes_its_metadata_and_checks_its_hash(base: str) -> None:
+def test_pip_reads_the_metadata_and_checks_its_hash(base: str) -> None:
     command = [
         sys.executable,
         "-m",
@@ -162,6 +162,6 @@ def test_pip_takes_its_metadata_and_checks_its_hash(base: str) -> None:
     command += ["--disable-pip-version-check", "--index-url", f"{base}/cu121/simple/", "--platform", "linux_x86_64"]
     command += ["--only-binary", ":all:", "--target", "unused", "torch"]
     done = subprocess.run(command, capture_output=True, text=True)
-    # It chose the one that is not yanked, read its metadata, and then asked for what that requires.
+    # pip chose the version that is not yanked, read its metadata, and then requested its dependencies.
     assert "No matching distribution found for sympy==1.13.1" in done.stderr, done.stdout + done.stderr
     assert "Obtaining dependency information for torch==2.5.1+cu121" in done.stdout or ".whl.metadata" in done.stdout

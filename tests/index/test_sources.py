@@ -1,4 +1,4 @@
-"""Where a family's explicit indexes come from: the record, or the index itself and only what may be chosen of it."""
+"""Explicit indexes of a family: from the record, or from the index itself with only the files that may be chosen."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def asked_files(server: Hand) -> set[str]:
 
 
 @pytest.mark.parametrize(("recorded", "live"), [(False, False), (False, True), (True, True)])
-def test_of_a_live_index_only_what_may_be_chosen_is_read(recorded: bool, live: bool, tmp_path: Path) -> None:
+def test_only_files_that_may_be_chosen_are_read_from_a_live_index(recorded: bool, live: bool, tmp_path: Path) -> None:
     with hand(shelf().respond) as server:
         write(tmp_path, server, recorded=recorded)
         found = indexes(tmp_path, live=live)
@@ -79,7 +79,7 @@ def test_a_record_is_used_without_the_network(tmp_path: Path) -> None:
     assert len(found["cu121"].metadata) == 7
 
 
-def test_a_record_that_is_missing_says_how_to_make_it(tmp_path: Path) -> None:
+def test_the_hint_for_a_missing_record_creates_it(tmp_path: Path) -> None:
     with hand(shelf().respond) as server:
         write(tmp_path, server, recorded=True)
         with pytest.raises(BadInput, match="index cu121 has no record in rec") as caught:
@@ -89,7 +89,7 @@ def test_a_record_that_is_missing_says_how_to_make_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("recorded", "live"), [(False, False), (True, True)])
-def test_offline_asks_no_live_index(recorded: bool, live: bool, tmp_path: Path) -> None:
+def test_offline_forbids_reading_a_live_index(recorded: bool, live: bool, tmp_path: Path) -> None:
     with hand(shelf().respond) as server:
         write(tmp_path, server, recorded=recorded)
         with pytest.raises(ToolFailed, match="--offline forbids"):

@@ -61,6 +61,7 @@ PURE = {
     "outputs": """generated_files image_files image_plan model requirements""",
     "pairs": """plan reader render table""",
     "registry": """model tags""",
+    "resolvers": """pip_messages pylock_reader uv_messages""",
     "sbom": """model plan render""",
     "size": """plan render""",
     "update": """base_image_updates branches close_reasons commit_message model plan ports pull_request_text

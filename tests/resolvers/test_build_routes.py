@@ -1,4 +1,4 @@
-"""What a build requires comes from where the family takes it: the default index is not even asked for a listed name."""
+"""Build requirements come from the same indexes as the family: the default index never gets a listed name."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ index = "cu121"
 from = "base"
 packages = ["srcpkg"]
 """
-# Its wheel says what it was built with: a torch that is asked for by the backend itself, not by pyproject.toml.
+# The backend itself requires torch, not pyproject.toml.
 ASKING_BACKEND = """
 from tinybackend import build_wheel as _build
 def get_requires_for_build_wheel(config_settings=None):
@@ -53,13 +53,13 @@ def cu121() -> Iterator[LocalIndex]:
 
 @pytest.fixture
 def payload(tmp_path: Path) -> Path:
-    """The file that the foreign torch makes as soon as any of its code runs."""
+    """The file that the foreign torch creates when its code runs."""
     return tmp_path / "it-ran"
 
 
 @pytest.fixture
 def hostile(project: Project, index: LocalIndex, cu121: LocalIndex, payload: Path) -> Project:
-    """The default index offers newer and equal builds of torch, whose import leaves a mark."""
+    """The default index offers newer and equal builds of torch, whose import creates ``payload``."""
     code = f"open({str(payload)!r}, 'w').close()\n"
     for version in ("99.0", "2.5.1", "2.5.1+cu121"):
         add_wheel(index, version, code)
@@ -98,7 +98,7 @@ def check_nothing_foreign(index: LocalIndex, payload: Path) -> None:
 @pytest.mark.parametrize("resolver", RESOLVERS)
 @pytest.mark.parametrize("pin", ['pins = { torch = "2.5.1+cu121" }', ""], ids=["pinned", "free"])
 @pytest.mark.parametrize("static", [True, False], ids=["static-metadata", "built-metadata"])
-def test_what_pyproject_requires(
+def test_requirements_in_pyproject_use_the_routed_index(
     hostile: Project, index: LocalIndex, cu121: LocalIndex, payload: Path, resolver: str, pin: str, static: bool
 ) -> None:
     write(hostile, cu121, pin)
@@ -112,10 +112,10 @@ def test_what_pyproject_requires(
 
 
 @pytest.mark.parametrize("resolver", RESOLVERS)
-def test_what_a_build_requirement_needs_itself(
+def test_dependencies_of_build_requirements_use_the_routed_index(
     hostile: Project, index: LocalIndex, payload: Path, resolver: str
 ) -> None:
-    """torch is reached through a package of the default index."""
+    """A package of the default index requires torch."""
     index.add("helper", "1.0", ["torch"])
     index.add("srcpkg", "1.0", source=True, builds=["tinybackend", "helper"])
     hostile.ok("resolve", "--resolver", resolver)
@@ -124,17 +124,19 @@ def test_what_a_build_requirement_needs_itself(
 
 
 @pytest.mark.parametrize("resolver", RESOLVERS)
-def test_what_only_the_backend_asks_for(hostile: Project, index: LocalIndex, payload: Path, resolver: str) -> None:
+def test_requirements_of_the_backend_use_the_routed_index(
+    hostile: Project, index: LocalIndex, payload: Path, resolver: str
+) -> None:
     name, data = sdist("srcpkg", "1.0", metadata("srcpkg", "1.0", [], [], None), ["tinybackend"])
     index.add_file("srcpkg", name, with_backend(data), None)
-    index.add_backend("1.0")  # without torch at its top: pyproject.toml does not ask for it
+    index.add_backend("1.0")  # does not import torch, as pyproject.toml does not require it
     hostile.ok("resolve", "--resolver", resolver)
     check_nothing_foreign(index, payload)
     assert tools(hostile)["torch"] == ("2.5.1+cu121", "cu121")
 
 
 def with_backend(archive: bytes) -> bytes:
-    """The source distribution with its own backend, which asks for torch (get_requires_for_build_wheel)."""
+    """The source distribution with its own backend, which requires torch (get_requires_for_build_wheel)."""
     import gzip
     import io
     import tarfile
@@ -166,8 +168,10 @@ def test_a_variant_without_the_index_gets_an_error_before_any_code_runs(
 
 
 @pytest.mark.parametrize("resolver", RESOLVERS)
-def test_an_image_s_own_needs(hostile: Project, index: LocalIndex, cu121: LocalIndex, resolver: str) -> None:
-    """Neither pinned nor asked for by name: only reached."""
+def test_dependencies_of_an_image_use_the_routed_index(
+    hostile: Project, index: LocalIndex, cu121: LocalIndex, resolver: str
+) -> None:
+    """torch is neither pinned nor required directly."""
     index.add("deep", "1.0", ["torch>=2"])
     hostile.write(FAMILY.format(url=cu121.url, pins="").replace('["srcpkg"]\n', '["deep"]\n').replace(
         'build = ["deep"]\n', ""))  # fmt: skip
@@ -178,7 +182,7 @@ def test_an_image_s_own_needs(hostile: Project, index: LocalIndex, cu121: LocalI
 
 
 @pytest.mark.parametrize("resolver", RESOLVERS)
-def test_a_variant_without_the_index_is_told_who_has_it(
+def test_the_error_of_a_variant_without_the_index_names_the_index(
     hostile: Project, index: LocalIndex, cu121: LocalIndex, resolver: str
 ) -> None:
     text = FAMILY.format(url=cu121.url, pins="").replace('index = "cu121"\n', "")
@@ -190,10 +194,10 @@ def test_a_variant_without_the_index_is_told_who_has_it(
     assert asked_for_torch(index) == []
 
 
-def test_an_answer_of_an_earlier_version_s_cache_is_not_taken(
+def test_a_cached_build_of_an_earlier_version_is_not_used(
     hostile: Project, index: LocalIndex, cu121: LocalIndex, payload: Path, tmp_path: Path
 ) -> None:
-    """What a build said while its requirements came from anywhere."""
+    """Earlier versions took build requirements from any index."""
     name = index.add("srcpkg", "1.0", source=True, builds=["tinybackend", "torch"])
     digest = hashlib.sha256(index.files[name]).hexdigest()
     entry = tmp_path / "cache-LOCKGEN" / "artifacts" / digest[:2] / f"{digest}.json"

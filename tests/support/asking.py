@@ -90,7 +90,7 @@ def comparable(solution: Solution) -> dict[str, tuple[str, str | None, tuple[tup
     }
 
 
-def told(error: LockgenError) -> str:
-    """Every word of ``error`` that a person gets to read."""
+def full_text(error: LockgenError) -> str:
+    """All text of ``error`` that a person reads."""
     parts = [part for fault in error.faults for part in (fault.message, fault.reason, fault.hint) if part]
     return "\n".join(parts)

@@ -1,4 +1,4 @@
-"""Both resolvers, one after the other, with nothing of the user's own around them."""
+"""The contract runs with every resolver, without any settings of the user."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from lockgen.resolvers import resolver as by_name
 
 
 @pytest.fixture(autouse=True)
-def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home, and no setting of pip's or uv's but those that the index fixture makes."""
+def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home folder, and no settings of pip or uv except those of the index fixture."""
     for name in list(os.environ):
         if name.startswith(("UV_", "PIP_")) and name not in {"UV_DEFAULT_INDEX", "PIP_INDEX_URL"}:
             monkeypatch.delenv(name)
@@ -31,8 +31,8 @@ def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 IN_MEMORY = {"test_choosing", "test_routes"}
-"""Where the resolver in memory stands beside the real ones, so that other tests may trust it. Nothing else can fail
-in it: it has no process and no network."""
+"""The modules that the resolver in memory runs too, so that other tests may rely on it. The others are about processes
+and the network, which it does not have."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

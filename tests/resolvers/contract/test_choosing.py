@@ -1,4 +1,4 @@
-"""Which versions are chosen: the newest that every bound, pin, preference, date and marker allows."""
+"""Chosen versions: the newest that all bounds, pins, preferences, dates and markers allow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_the_newest_allowed_version_wins(index: LocalIndex, resolver: Resolver) 
     assert versions(resolver.solve(ask("Pkg"))) == {"other": "2.5", "pkg": "1.10"}
 
 
-def test_a_pin_holds_and_one_that_nobody_needs_adds_nothing(index: LocalIndex, resolver: Resolver) -> None:
+def test_a_pin_applies_and_an_unused_one_adds_nothing(index: LocalIndex, resolver: Resolver) -> None:
     for version in ("1.0", "2.0", "3.0"):
         index.add("pkg", version, ["other"])
         index.add("other", version)
@@ -28,9 +28,7 @@ def test_a_pin_holds_and_one_that_nobody_needs_adds_nothing(index: LocalIndex, r
     assert versions(resolver.solve(request)) == {"other": "1.0", "pkg": "2.0"}
 
 
-def test_preferences_hold_while_they_fit_and_only_what_must_change_changes(
-    index: LocalIndex, resolver: Resolver
-) -> None:
+def test_preferences_are_kept_if_they_fit(index: LocalIndex, resolver: Resolver) -> None:
     for name in ("pkg", "other", "third"):
         for version in ("1.0", "2.0", "3.0"):
             index.add(name, version, ["third"] if name == "pkg" else [])
@@ -40,13 +38,13 @@ def test_preferences_hold_while_they_fit_and_only_what_must_change_changes(
     assert versions(resolver.solve(changed)) == {"other": "2.0", "pkg": "1.0", "third": "3.0"}
 
 
-def test_a_preference_that_is_on_no_index_any_more_is_replaced(index: LocalIndex, resolver: Resolver) -> None:
+def test_a_preference_that_is_no_longer_on_the_index_is_replaced(index: LocalIndex, resolver: Resolver) -> None:
     index.add("pkg", "1.0")
     index.add("pkg", "3.0")
     assert versions(resolver.solve(ask("pkg", kept={"pkg": "2.0"}))) == {"pkg": "3.0"}
 
 
-def test_a_cut_off_hides_what_is_newer_and_what_has_no_date(index: LocalIndex, resolver: Resolver) -> None:
+def test_a_cut_off_hides_newer_and_undated_files(index: LocalIndex, resolver: Resolver) -> None:
     index.add("pkg", "1.0", uploaded="2025-01-01T00:00:00Z")
     index.add("pkg", "2.0", uploaded="2025-05-31T23:59:59.5Z")
     index.add("pkg", "3.0", uploaded="2025-06-01T00:00:00Z")
@@ -59,7 +57,7 @@ def test_a_cut_off_hides_what_is_newer_and_what_has_no_date(index: LocalIndex, r
     assert files(solution, "pkg") == ["pkg-2.0-py3-none-any.whl"]
 
 
-def test_extras_bring_their_needs_and_no_others(index: LocalIndex, resolver: Resolver) -> None:
+def test_extras_add_only_their_own_requirements(index: LocalIndex, resolver: Resolver) -> None:
     requires = ["core", 'fast-impl ; extra == "fast-mode"', 'slow-impl ; extra == "slow"']
     index.add("pkg", "1.0", requires, extras=["fast-mode", "slow"])
     index.add("asker", "1.0", ["pkg[Fast_Mode]"])
@@ -84,14 +82,14 @@ def test_markers_are_those_of_the_target(index: LocalIndex, resolver: Resolver) 
     assert versions(resolver.solve(asked)) == {"pkg": "1.0", "this-python": "1.0"}
 
 
-def test_a_version_for_another_python_is_passed_over(index: LocalIndex, resolver: Resolver) -> None:
+def test_a_version_for_another_python_is_skipped(index: LocalIndex, resolver: Resolver) -> None:
     index.add("pkg", "1.0", python=f">={PYTHON}")
     index.add("pkg", "2.0", python=f">={NEXT_PYTHON}")
     index.add("pkg", "3.0", python=f">={NEXT_PYTHON},<4")
     assert versions(resolver.solve(ask("pkg"))) == {"pkg": "1.0"}
 
 
-def test_a_version_without_a_wheel_for_the_target_is_passed_over(index: LocalIndex, resolver: Resolver) -> None:
+def test_a_version_without_a_wheel_for_the_target_is_skipped(index: LocalIndex, resolver: Resolver) -> None:
     index.add("pkg", "1.0")
     index.add("pkg", "2.0", tag=f"{NEXT_CP}-{NEXT_CP}-{LINUX.rsplit('-', 1)[1]}")
     assert versions(resolver.solve(ask("pkg"))) == {"pkg": "1.0"}
@@ -100,7 +98,7 @@ def test_a_version_without_a_wheel_for_the_target_is_passed_over(index: LocalInd
     assert "pkg" in str(raised.value.faults[0].reason)
 
 
-def test_a_yanked_version_is_taken_only_where_it_is_pinned(index: LocalIndex, resolver: Resolver) -> None:
+def test_a_yanked_version_is_chosen_only_if_it_is_pinned(index: LocalIndex, resolver: Resolver) -> None:
     index.add("pkg", "1.0")
     index.add("pkg", "2.0", yanked=True)
     assert versions(resolver.solve(ask("pkg"))) == {"pkg": "1.0"}

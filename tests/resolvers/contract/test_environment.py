@@ -1,4 +1,4 @@
-"""The user's settings: none of them changes a solution, whichever tool they are meant for."""
+"""Settings of the user for pip or uv do not change a solution."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lockgen.resolvers.uv import Uv
 
 @pytest.fixture
 def tempting(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """Another index and a folder of wheels, with newer versions of what the tests ask for."""
+    """Another index and a folder of wheels, with newer versions of the required packages."""
     folder = tmp_path / "wheels"
     folder.mkdir()
     with serving(LocalIndex()) as other:
@@ -27,7 +27,7 @@ def tempting(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         yield other.url, folder
 
 
-# Apart, since one leak can hide another: the lowest version of a longer list is still the index's own.
+# Separate groups, because one leak can hide another: the lowest version of a longer list is still that of the index.
 NEWER = {
     "PIP_EXTRA_INDEX_URL": "{url}",
     "PIP_FIND_LINKS": "{folder}",
@@ -59,7 +59,7 @@ NOTHING = {
 
 
 @pytest.mark.parametrize("leaks", [NEWER, OLDER, NOTHING], ids=["newer", "older", "nothing"])
-def test_no_variable_of_pip_or_uv_leaks(
+def test_environment_variables_of_pip_and_uv_have_no_effect(
     index: LocalIndex,
     resolver: Resolver,
     tempting: tuple[str, Path],
@@ -79,24 +79,24 @@ def test_no_variable_of_pip_or_uv_leaks(
     assert comparable(resolver.solve(ask("pkg"))) == {"pkg": ("2.0", None, expected)}
 
 
-def test_no_setting_of_the_user_s_files_leaks(
-    index: LocalIndex, resolver: Resolver, nobody: Path, tempting: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+def test_configuration_files_of_the_user_have_no_effect(
+    index: LocalIndex, resolver: Resolver, empty_home: Path, tempting: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index.add("pkg", "2.0")
     url, folder = tempting
-    (nobody / ".config/uv").mkdir()
-    (nobody / ".config/uv/uv.toml").write_text(
+    (empty_home / ".config/uv").mkdir()
+    (empty_home / ".config/uv/uv.toml").write_text(
         f'find-links = ["{folder}"]\nextra-index-url = ["{url}"]\nindex-strategy = "unsafe-best-match"\n'
     )
-    pip_conf = nobody / "pip.conf"
+    pip_conf = empty_home / "pip.conf"
     pip_conf.write_text(f"[global]\nextra-index-url = {url}\nfind-links = {folder}\npre = true\n")
-    (nobody / ".config/pip").mkdir()
-    (nobody / ".config/pip/pip.conf").write_text(pip_conf.read_text())
+    (empty_home / ".config/pip").mkdir()
+    (empty_home / ".config/pip/pip.conf").write_text(pip_conf.read_text())
     monkeypatch.setenv("PIP_CONFIG_FILE", str(pip_conf))
     assert versions(resolver.solve(ask("pkg"))) == {"pkg": "2.0"}
 
 
-def test_no_file_of_the_folder_one_stands_in_leaks(
+def test_files_in_the_current_folder_have_no_effect(
     index: LocalIndex, resolver: Resolver, tempting: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index.add("pkg", "2.0")
@@ -110,7 +110,7 @@ def test_no_file_of_the_folder_one_stands_in_leaks(
     assert versions(resolver.solve(ask("pkg"))) == {"pkg": "2.0"}
 
 
-def test_both_resolvers_answer_alike(index: LocalIndex) -> None:
+def test_both_resolvers_give_the_same_solution(index: LocalIndex) -> None:
     index.add("app", "1.0", ["lib[fast]>=1", "torch>=2.4", 'win ; sys_platform == "win32"'])
     index.add("lib", "1.0", ['speed<2 ; extra == "fast"'], extras=["fast"])
     index.add("lib", "1.5", ['speed<2 ; extra == "fast"'], extras=["fast"], tag=LINUX)

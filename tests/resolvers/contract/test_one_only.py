@@ -1,4 +1,4 @@
-"""What only one of the resolvers can do, or must refuse."""
+"""Features and limits of one resolver."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.asking import HERE, NEXT_CP, NEXT_PYTHON, ask, comparable, files, told, versions
+from support.asking import HERE, NEXT_CP, NEXT_PYTHON, ask, comparable, files, full_text, versions
 from support.index import LocalIndex
 
 from lockgen.core.target import MACHINES, Target
@@ -31,7 +31,7 @@ def test_uv_answers_from_a_warm_cache(index: LocalIndex) -> None:
 
 
 def test_uv_reads_a_file_once_and_a_page_each_time(index: LocalIndex) -> None:
-    """Files never change under their names, whether an index says so or not; pages get new releases."""
+    """Files never change under their names, whatever the headers of an index are; pages get new releases."""
     index.add("pkg", "1.0", ["numpy"])
     index.add("numpy", "1.0")
     Uv().solve(ask("pkg"))
@@ -45,11 +45,11 @@ def test_uv_reads_a_file_once_and_a_page_each_time(index: LocalIndex) -> None:
     }
 
 
-def test_uv_says_that_a_cold_cache_holds_nothing(index: LocalIndex) -> None:
+def test_uv_reports_a_cold_cache(index: LocalIndex) -> None:
     index.add("pkg", "1.0")
     with pytest.raises(ToolFailed) as raised:
         Uv().solve(ask("pkg", offline=True))
-    assert "without --offline" in told(raised.value)
+    assert "without --offline" in full_text(raised.value)
     assert index.asked == []
 
 
@@ -64,7 +64,7 @@ def _stub(path: Path, prints: str, code: int = 0) -> str:
     [("uv 0.4.30", 0, "0.4.30 is too old"), ("", 0, "does not start"), ("uv 9.9.9", 1, "does not start")],
     ids=["old", "silent", "broken"],
 )
-def test_a_uv_that_cannot_serve_is_told(
+def test_an_unusable_uv_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prints: str, code: int, said: str
 ) -> None:
     stub = _stub(tmp_path / "uv-stub", prints, code)
@@ -74,14 +74,14 @@ def test_a_uv_that_cannot_serve_is_told(
     assert "pip install -U uv" in str(raised.value.faults[0].hint)
 
 
-def test_a_uv_of_words_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_uv_without_a_version_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stub = _stub(tmp_path / "uv-stub", "usage: something else")
     monkeypatch.setattr(uv, "find_uv", lambda: stub)
     with pytest.raises(ToolFailed, match="does not start"):
         Uv().solve(ask("pkg"))
 
 
-def test_a_missing_uv_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_uv_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uv, "find_uv", lambda: str(tmp_path / "no-uv"))
     with pytest.raises(ToolFailed, match="not found"):
         Uv().solve(ask("pkg"))
@@ -121,14 +121,14 @@ def test_pip_compile_heeds_all_of_requires_python(index: LocalIndex, python: str
 
 
 def test_uv_heeds_only_the_lower_bound_of_requires_python(index: LocalIndex) -> None:
-    # A limit of uv, kept here so that a uv which lifts it is noticed: pip refuses to install this file.
+    # A limit of uv: pip refuses to install this file. This test fails once a version of uv lifts the limit.
     index.add("pkg", "1.0")
     index.add("pkg", "2.0", python=f"<{HERE.python}")
     assert versions(Uv().solve(ask("pkg"))) == {"pkg": "2.0"}
 
 
-def test_pip_compile_works_where_metadata_can_only_be_had_with_the_wheel(index: LocalIndex) -> None:
-    # No METADATA beside the wheels, and a server that knows no ranges: pip fetches the wheels themselves.
+def test_pip_compile_downloads_wheels_if_metadata_cannot_be_read_otherwise(index: LocalIndex) -> None:
+    # Without separate METADATA and without range requests, pip downloads the wheels themselves.
     index.add("pkg", "1.0", ["other<2"])
     for version in ("1.0", "2.0"):
         index.add("other", version)

@@ -1,4 +1,4 @@
-"""Where packages come from: the routed ones from their index, all others from the default index."""
+"""Routed packages come from their index, all others from the default index."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def indexes(solution: Solution) -> dict[str, str | None]:
     return {name: package.index for name, package in sorted(solution.packages.items())}
 
 
-def test_a_local_version_satisfies_who_asks_for_the_public_one(resolver: Resolver) -> None:
+def test_a_local_version_satisfies_a_requirement_for_the_public_one(resolver: Resolver) -> None:
     solution = resolver.solve(ask("torch", "exact", "lower", "upper", pins=[PIN], routed=ROUTED))
     assert versions(solution)["torch"] == "2.5.1+cu121"
     assert indexes(solution) == {
@@ -65,46 +65,46 @@ def test_a_chain_of_routed_packages_needs_nothing_of_the_default_index(
     assert versions(solution)["torchaudio"] == "2.5.1+cu121"
 
 
-def test_an_unused_pin_that_fits_no_other_pin_breaks_nothing(resolver: Resolver) -> None:
+def test_an_unused_pin_that_conflicts_with_another_is_ignored(resolver: Resolver) -> None:
     pins = ["torch==2.4.1+cu121", "torchvision==0.20.1+cu121", "torchaudio==2.5.1+cu121"]
     found = versions(resolver.solve(ask("deep", pins=pins, routed=ROUTED)))
     assert found["torch"] == "2.4.1+cu121"
     assert not found.keys() & {"torchvision", "torchaudio"}
 
 
-def test_a_routed_file_is_the_record_s_own(resolver: Resolver) -> None:
+def test_a_routed_file_is_the_one_of_the_record(resolver: Resolver) -> None:
     index = explicit()
     (found,) = resolver.solve(ask("torch", pins=[PIN], routed=ROUTED, explicit_index=index)).packages["torch"].files
     (listed,) = (file for file in index.pages["torch"].files if "2.5.1" in file.name)
     assert (found.name, found.url, found.sha256, found.size) == (listed.name, listed.url, listed.sha256, listed.size)
 
 
-def test_versions_of_routed_packages_are_moved_together(resolver: Resolver) -> None:
+def test_versions_of_routed_packages_move_together(resolver: Resolver) -> None:
     solution = resolver.solve(ask("torchaudio", "torch<2.5", routed=ROUTED))
     assert versions(solution) == {"filelock": "3.0", "torch": "2.4.1+cu121", "torchaudio": "2.4.1+cu121"}
 
 
-def test_an_unused_pin_that_fits_nothing_breaks_nothing(resolver: Resolver) -> None:
+def test_an_unused_pin_that_does_not_exist_is_ignored(resolver: Resolver) -> None:
     request = ask("deep", pins=[PIN, "torchvision==0.1+cu121"], routed=ROUTED)
     found = versions(resolver.solve(request))
     assert found["torch"] == "2.5.1+cu121"
     assert "torchvision" not in found
 
 
-def test_a_pin_that_only_the_default_index_has_is_not_met(resolver: Resolver) -> None:
+def test_a_pin_that_only_the_default_index_has_is_not_satisfied(resolver: Resolver) -> None:
     with pytest.raises(NoResolution) as raised:
         resolver.solve(ask("deep", pins=["torch==2.9.0"], routed=ROUTED))
     assert "torch" in str(raised.value.faults[0].reason)
 
 
-def test_a_package_that_its_index_does_not_have_is_not_taken_elsewhere(resolver: Resolver) -> None:
+def test_a_package_missing_on_its_index_is_not_taken_from_another(resolver: Resolver) -> None:
     only_torch = explicit([package for package in CU121 if package[0] == "torch"])
     with pytest.raises(NoResolution) as raised:
         resolver.solve(ask("speech", routed=ROUTED, explicit_index=only_torch))
     assert "torchaudio" in str(raised.value.faults[0].reason)
 
 
-def test_without_a_route_the_default_index_serves(resolver: Resolver) -> None:
+def test_without_a_route_packages_come_from_the_default_index(resolver: Resolver) -> None:
     solution = resolver.solve(ask("torch"))
     assert indexes(solution) == {"filelock": None, "torch": None}
     assert versions(solution)["torch"] == "2.9.0"
@@ -116,7 +116,7 @@ def test_foreign_wheels_of_the_record_are_left_out(resolver: Resolver) -> None:
     assert files(solution, "torch") == [f"torch-2.5.1+cu121-{CP}-{CP}-linux_{MACHINE}.whl"]
 
 
-def test_a_second_solve_with_all_of_it_kept_is_the_same(resolver: Resolver) -> None:
+def test_a_second_solve_with_all_preferences_is_the_same(resolver: Resolver) -> None:
     first = resolver.solve(ask("speech", "numpy", routed=ROUTED))
     second = resolver.solve(ask("speech", "numpy", routed=ROUTED, kept=versions(first)))
     assert comparable(first) == comparable(second)

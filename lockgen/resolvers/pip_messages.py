@@ -1,0 +1,79 @@
+"""What pip's messages mean, and which of their lines are for the user."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from packaging.utils import canonicalize_name
+
+from lockgen.index.wheel_ranking import identity
+
+_NO_SOLUTION = re.compile("ResolutionImpossible|No matching distribution|Could not find a version")
+_BUILD_FAILED = re.compile("metadata-generation-failed|subprocess-exited-with-error|Failed to build")
+_FAILED_BUILD_OF = re.compile(r"Failed to build '([\w.-]+)'")
+_NO_MATCH = re.compile(
+    r"(?:No matching distribution found for|Could not find a version that (?:matches|satisfies)[^\n]*?)"
+    r" ([A-Za-z0-9][\w.-]*)"
+)
+_PROGRESS = re.compile(
+    r"^\s*(Using |Looking in|Collecting |Obtaining|Downloading |Discarding|WARNING: |INFO: |Requirement already"
+    r"|Installing|To fix this|1\. loosen|2\. remove|.*pip is looking at|.*is still looking|Preparing metadata"
+    r"|Building wheel|Getting)"
+)
+# pip names the conflicting requirements only in its exception, as
+# RequirementInformation(requirement=SpecifierRequirement('numpy>=2'), parent=LinkCandidate('https://…')).
+_CAUSE = re.compile(r"RequirementInformation\(requirement=\w+\('([^']+)'\), parent=(?:None|\w+\('([^']*)'?)")
+_FILE_IN_LINK = re.compile(r"([^/ ]+\.(?:whl|tar\.gz|zip))(?: |$)")
+_TRACEBACK = "\nTraceback (most recent call last):"
+
+
+class Cause(NamedTuple):
+    """A requirement that takes part in a conflict. ``parent`` requires it: a package, or the family."""
+
+    requirement: str
+    parent: str
+
+
+def is_no_solution(text: str) -> bool:
+    """Whether pip found no solution."""
+    return _NO_SOLUTION.search(text) is not None
+
+
+def is_failed_build(text: str) -> bool:
+    """Whether a source distribution did not build."""
+    return _BUILD_FAILED.search(text) is not None
+
+
+def failed_build_of(text: str) -> str | None:
+    """The package that did not build; None if pip does not name it."""
+    found = _FAILED_BUILD_OF.search(text)
+    return found[1] if found else None
+
+
+def unmatched_packages(text: str) -> set[str]:
+    """The packages for which pip found no version that it may use."""
+    return {str(canonicalize_name(name)) for name in _NO_MATCH.findall(text)}
+
+
+def causes(text: str) -> Iterator[Cause]:
+    """The requirements in conflict, as far as pip names them: it leaves out pins."""
+    for requirement, link in _CAUSE.findall(text):
+        found = _FILE_IN_LINK.search(unquote(link))
+        parent = "the family"
+        if found is not None:
+            name, version = identity(found[1])
+            parent = f"{name} {version}"
+        yield Cause(requirement, parent)
+
+
+def readable_part(text: str) -> str:
+    """``text`` without progress messages, and without the traceback of pip-compile itself.
+
+    The traceback of a failed build stays: pip indents it, so it does not match.
+    """
+    before = text.split(_TRACEBACK, 1)[0]
+    lines = [line.rstrip() for line in before.splitlines() if not _PROGRESS.match(line)]
+    return re.sub(r"\n{2,}", "\n", "\n".join(lines)).strip()

@@ -1,0 +1,166 @@
+"""The one index that pip sees: each project's page, from the index that the request routes it to."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from lockgen.core.index import IndexFile, ProjectPage
+from lockgen.core.resolution import Request
+from lockgen.errors import LockgenError
+from lockgen.index.explicit_files import offered_files
+from lockgen.index.metadata import MetadataReader
+from lockgen.index.parallel_reads import WORKERS
+from lockgen.index.server import Served, metadata_text
+from lockgen.index.simple_api import read_page
+from lockgen.index.wheel_ranking import best_files, identity, usable_files
+from lockgen.io.http import Http
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedPage:
+    """The usable files of a project, best first, and the explicit index that they come from."""
+
+    page: ProjectPage
+    index: str | None
+
+    @property
+    def offered(self) -> ProjectPage:
+        """The page that pip sees: only the first file of each version, which is the one that is installed."""
+        return replace(self.page, files=best_files(self.page.files))
+
+
+class RoutingIndex:
+    """A server.PageSource for pip. Keeps every page, because the files of the solution are read from the pages.
+
+    ``failures`` are the pages of the default index that could not be read, ``unreadable`` the wheels whose metadata
+    could not be read by range requests. ``only_sources`` are projects that have files, but none that the target can
+    use without a build.
+    """
+
+    def __init__(self, request: Request, default: str) -> None:
+        self._request = request
+        self._default = default
+        self._http = Http()
+        self._reader = MetadataReader(self._http)
+        # Files of the default index, and of explicit indexes.
+        self._wheels: dict[str, IndexFile] = {}
+        self._listed: dict[str, IndexFile] = {}
+        self._pages: dict[str, RoutedPage] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        self._locks_guard = threading.Lock()
+        self.reads_metadata = True
+        self.unreadable: dict[str, LockgenError] = {}
+        self.failures: dict[str, LockgenError] = {}
+        self.only_sources: set[str] = set()
+
+    def prefetch(self) -> None:
+        """Read the pages that are certain to be requested, many at once: pip requests one after the other."""
+        names = set(self._request.preferences)
+        for line in (*self._request.requirements, *self._request.constraints):
+            names.add(str(canonicalize_name(Requirement(line).name)))
+        with ThreadPoolExecutor(WORKERS) as pool:
+            list(pool.map(self._prefetch, sorted(names)))
+
+    def _prefetch(self, project: str) -> None:
+        try:
+            self.routed(project)
+        except LockgenError:
+            # An unused pin needs no page. If pip requests it, `failures` has the error.
+            return
+
+    def page(self, index: str, project: str) -> Served | None:
+        """See server.PageSource."""
+        routed = self.routed(project)
+        if not routed.page.files:
+            return None
+        page = routed.offered
+        if routed.index is not None:
+            return Served(page, own=True)
+        # Only wheels with a sha256 are served from here. A page with any other file links to the default index instead.
+        served_here = self.reads_metadata and all(file.name in self._wheels for file in page.files)
+        return Served(page, own=served_here, hashed=False)
+
+    def metadata(self, index: str, name: str) -> bytes | None:
+        """See server.PageSource."""
+        for explicit in self._request.indexes.values():
+            if name in explicit.metadata:
+                return metadata_text(explicit.metadata[name])
+        wheel = self._wheels.get(name)
+        if wheel is None:
+            return None
+        try:
+            return metadata_text(self._reader.wheel(wheel))
+        except LockgenError as error:
+            self.unreadable[name] = error
+            return None
+
+    def location(self, index: str, name: str) -> str | None:
+        """See server.PageSource. Builds download wheels: those of backends, and those of listed packages."""
+        wheel = self._wheels.get(name) or self._listed.get(name)
+        return wheel.url if wheel is not None else None
+
+    def routed(self, project: str) -> RoutedPage:
+        """The page of ``project`` from the index that it comes from.
+
+        Raises:
+            LockgenError: the default index cannot be read; the error is in ``failures`` too.
+        """
+        with self._locks_guard:
+            lock = self._locks.setdefault(project, threading.Lock())
+        with lock:
+            # pip retries a failed page, and each attempt would wait for the time-out again.
+            if project in self.failures:
+                raise self.failures[project]
+            if project not in self._pages:
+                self._pages[project] = self._read(project)
+            return self._pages[project]
+
+    def offers(self, requirement: Requirement) -> bool:
+        """Whether a usable file satisfies ``requirement``."""
+        page = self.routed(str(canonicalize_name(requirement.name))).page
+        versions = [identity(file.name)[1] for file in page.files]
+        return any(requirement.specifier.contains(version, prereleases=True) for version in versions)
+
+    def _read(self, project: str) -> RoutedPage:
+        index = self._request.routes.get(project)
+        if index is not None:
+            return self._read_explicit(project, index)
+        if project in self._request.blocked:
+            return RoutedPage(ProjectPage(project, ()), None)
+        return self._read_default(project)
+
+    def _read_explicit(self, project: str, index: str) -> RoutedPage:
+        offered = offered_files(self._request.indexes[index], project)
+        # Without the hash of the recorded text: this server writes another text, from the parsed metadata.
+        files = [replace(file, metadata_sha256="") for file in offered]
+        usable = usable_files(project, files, self._request.target, build=frozenset())
+        for file in usable:
+            self._listed[file.name] = file
+        return RoutedPage(ProjectPage(project, usable), index)
+
+    def _read_default(self, project: str) -> RoutedPage:
+        try:
+            page = read_page(self._http, self._default, project)
+        except LockgenError as error:
+            self.failures[project] = error
+            raise
+        allowed = [file for file in page.files if self._allows(file)]
+        usable = usable_files(project, allowed, self._request.target, self._request.build)
+        if allowed and not usable:
+            self.only_sources.add(project)
+        for file in usable:
+            if file.name.endswith(".whl") and file.sha256:
+                self._wheels[file.name] = file
+        return RoutedPage(ProjectPage(project, usable), None)
+
+    def _allows(self, file: IndexFile) -> bool:
+        cut_off = self._request.exclude_newer
+        # As in uv: a file without an upload time may be newer than the cut-off.
+        if cut_off is not None and (file.upload_time is None or file.upload_time >= cut_off):
+            return False
+        return self._request.target.admits(file.requires_python)
