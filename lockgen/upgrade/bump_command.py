@@ -37,7 +37,7 @@ from lockgen.manifest.editor import Edit, edited, with_pin
 from lockgen.manifest.fingerprints import VERSIONS, Inputs, read_inputs
 from lockgen.manifest.reader import close_match, parse_manifest
 from lockgen.outputs import resolve_command as resolving
-from lockgen.pairs.command import pairs_of_record
+from lockgen.pairs.plan import pairs_of_record
 from lockgen.pairs.table import known_pairs
 from lockgen.size.plan import layered
 from lockgen.upgrade import bump_render as rendering
