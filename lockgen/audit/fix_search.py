@@ -256,7 +256,8 @@ class FixSearch:
         self.progress.step(f"looking for what else has to move with {holder.name} {way[holder.name]}")
         for proposal in self.repair(way).proposals:
             # A pin is let go of where no image of a variant needs it, and has a version where one does.
-            moves = {m.element.path: (m.element, m.to) for m in sorted(proposal.moves, key=lambda m: m.to is not None)}
+            ordered = sorted(proposal.moves, key=lambda m: m.to is not None)
+            moves = {m.constraint.path: (m.constraint, m.to) for m in ordered}
             steps = [
                 UpgradeStep(e.name, e.version or "", to, e.path) for e, to in moves.values() if to and e.kind == "pin"
             ]

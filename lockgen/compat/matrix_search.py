@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from lockgen.compat.cells import Gap, Situation
 from lockgen.compat.model import CellOutcome, CellStatus
 from lockgen.conflicts.answer_cache import content, digest
-from lockgen.conflicts.conflict_search import shrink, smallest
 from lockgen.conflicts.constraints import Constraints, named_in
 from lockgen.conflicts.hitting_sets import Items, hitting_sets
+from lockgen.conflicts.minimize import minimal_subset, shrink
 from lockgen.conflicts.model import Answer, Verdict
 from lockgen.conflicts.oracle import Oracle
 from lockgen.conflicts.reasons import short_reason, unmet
@@ -278,7 +278,7 @@ class _MatrixRun:
             core = shrink(near, fails)
             return core, self._ask(core, also=named).reason
         hard = kept - self.free
-        free: Items = frozenset() if fails_whole(frozenset()) else smallest(kept & self.free, fails_whole)
+        free: Items = frozenset() if fails_whole(frozenset()) else minimal_subset(kept & self.free, fails_whole)
         words = self._ask(hard | free, whole=True).reason
         return free | frozenset(item for item in hard if self.all[item].name in named_in(words)), words
 

@@ -1,4 +1,4 @@
-"""What makes two questions to a resolver the same one, over runs: all that an answer depends on, as a digest."""
+"""Cache of resolver verdicts between runs. The key is a digest of everything that a verdict depends on."""
 
 from __future__ import annotations
 
@@ -14,60 +14,67 @@ from lockgen.core.ports import Cache
 from lockgen.core.resolution import Request, Resolved
 
 MEANING = 2
-"""Grows where the same question comes to another answer: what was kept is then not taken."""
+"""Version of the cache keys. Increase it when the same request can get another verdict: old entries become unused."""
 
 
 def digest(value: object) -> str:
     """SHA-256 of a JSON value, in hex."""
+    # Sorted keys: two equal values must have one digest, whatever the order of their dictionaries.
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def content(index: ExplicitIndex) -> object:
-    """All of an index that a resolver may see."""
-    return {
-        name: [
-            [file.name, file.sha256, file.requires_python, file.yanked, _metadata(index.metadata.get(file.name))]
-            for file in page.files
-        ]
-        for name, page in index.pages.items()
-    }
+    """Everything in an index that a resolver can see, as a JSON value."""
+    pages: dict[str, list[object]] = {}
+    for name, page in index.pages.items():
+        pages[name] = []
+        for file in page.files:
+            metadata = _metadata(index.metadata.get(file.name))
+            pages[name].append([file.name, file.sha256, file.requires_python, file.yanked, metadata])
+    return pages
 
 
 def _metadata(metadata: CoreMetadata | None) -> object:
-    return (
-        None if metadata is None else [metadata.version, metadata.requires_python, metadata.requires, metadata.extras]
-    )
+    if metadata is None:
+        return None
+    return [metadata.version, metadata.requires_python, metadata.requires, metadata.extras]
 
 
 @dataclass
 class AnswerCache:
-    """Verdicts of earlier runs. ``surroundings`` is what they depend on besides the question: versions, the index.
+    """Verdicts of earlier runs.
 
-    Only what is settled is kept: a yes or a no. Whoever asks without a network may take what is kept, but keeps
-    nothing: his cache may lack a page that would say otherwise.
+    ``conditions`` is what a verdict depends on besides the request: the versions of the tools, the default index.
+
+    Only settled verdicts are stored, yes or no. An offline run may read the cache but must not write to it: a page that
+    is missing from the resolver's own cache could change the verdict.
     """
 
     memory: Cache
-    surroundings: Mapping[str, str]
+    conditions: Mapping[str, str]
     _contents: dict[int, tuple[ExplicitIndex, str]] = field(default_factory=dict)
 
     def recall(self, request: Request, *, warm: bool = False) -> Verdict | None:
-        """What was answered before to ``request``; with ``warm`` only what an index itself was asked about."""
+        """The stored verdict for ``request``; with ``warm``, only one that came from the index itself."""
         found = _read(self.memory.recall(self._key(request, warm)))
         if found is None:
             return None
         return Verdict(Answer(found["answer"]), str(found["reason"]), dict(found["versions"]))
 
     def keep(self, request: Request, verdict: Verdict, *, warm: bool = False) -> None:
-        """For the next run; a ``warm`` answer is an answer like others too."""
-        if verdict.answer is not Answer.UNKNOWN:
-            kept = {"answer": verdict.answer, "reason": verdict.reason, "versions": dict(verdict.versions)}
-            for key in {self._key(request, False), self._key(request, warm)}:
-                self.memory.keep(key, json.dumps(kept))
+        """Store a settled verdict for later runs."""
+        if verdict.answer is Answer.UNKNOWN:
+            return
+        kept = {"answer": verdict.answer, "reason": verdict.reason, "versions": dict(verdict.versions)}
+        text = json.dumps(kept)
+        self.memory.keep(self._key(request, warm=False), text)
+        # A verdict from the index answers the ordinary question too, but not the other way round.
+        if warm:
+            self.memory.keep(self._key(request, warm=True), text)
 
     def recall_package(self, name: str, version: str, request: Request) -> Resolved | None:
-        """The package with the one file that an answer looks at; without its METADATA's place."""
+        """The stored package with its first file; the file's metadata URL is not stored."""
         found = _read(self.memory.recall(self._package_key(name, version, request)))
         if found is None:
             return None
@@ -75,53 +82,68 @@ class AnswerCache:
         return Resolved(name, version, found["index"], (file,))
 
     def keep_package(self, package: Resolved, request: Request) -> None:
-        """For `recall_package`; a package without a file is nothing to look at."""
+        """Store a package for `recall_package`, unless it has no file or is stored already."""
+        if not package.files:
+            return
         key = self._package_key(package.name, package.version, request)
-        if package.files and self.memory.recall(key) is None:
-            file = package.files[0]
-            kept = {"file": file.name, "url": file.url, "sha256": file.sha256, "metadata": file.metadata_sha256}
-            self.memory.keep(key, json.dumps({**kept, "index": package.index}))
+        if self.memory.recall(key) is not None:
+            return
+        # One file is enough: its metadata names the requirements of the release.
+        file = package.files[0]
+        kept = {
+            "file": file.name,
+            "url": file.url,
+            "sha256": file.sha256,
+            "metadata": file.metadata_sha256,
+            "index": package.index,
+        }
+        self.memory.keep(key, json.dumps(kept))
 
     def _key(self, request: Request, warm: bool) -> str:
-        return digest(
-            {
-                **self._common(request),
-                **({"warm": True} if warm else {}),
-                "requirements": request.requirements,
-                "constraints": request.constraints,
-                "preferences": dict(request.preferences),
-                "overrides": dict(request.overrides),
-                "build": sorted(request.build),
-                "known": {name: _metadata(metadata) for name, metadata in request.known.items()},
-            }
-        )
+        key = self._common(request)
+        if warm:
+            key["warm"] = True
+        key["requirements"] = request.requirements
+        key["constraints"] = request.constraints
+        key["preferences"] = dict(request.preferences)
+        key["overrides"] = dict(request.overrides)
+        key["build"] = sorted(request.build)
+        key["known"] = {name: _metadata(metadata) for name, metadata in request.known.items()}
+        return digest(key)
 
     def _package_key(self, name: str, version: str, request: Request) -> str:
         return digest({**self._common(request), "package": [name, version]})
 
     def _common(self, request: Request) -> dict[str, Any]:
         target = request.target
+        cut_off = request.exclude_newer
         return {
             "meaning": MEANING,
-            "surroundings": dict(self.surroundings),
+            # The key keeps its old name: another name would drop every stored verdict.
+            "surroundings": dict(self.conditions),
             "target": [target.python, target.platform, target.glibc],
             "routes": dict(request.routes),
             "blocked": sorted(request.blocked),
             "indexes": {name: self._content(index) for name, index in request.indexes.items()},
-            "exclude-newer": request.exclude_newer.isoformat() if request.exclude_newer else None,
+            "exclude-newer": cut_off.isoformat() if cut_off else None,
         }
 
     def _content(self, index: ExplicitIndex) -> str:
+        """The digest of an index. Thousands of requests share a few indexes, so each is digested once."""
         known = self._contents.get(id(index))
         if known is None:
-            known = self._contents[id(index)] = (index, digest(content(index)))
+            # The entry holds the index itself: the id of a freed object could be given to another one.
+            known = (index, digest(content(index)))
+            self._contents[id(index)] = known
         return known[1]
 
 
 def _read(text: str | None) -> dict[str, Any] | None:
-    """A cache file may be cut short, or be another's."""
+    """The entry of a cache file; None if there is none. A truncated or foreign file counts as missing."""
+    if text is None:
+        return None
     try:
-        found = json.loads(text) if text is not None else None
+        found = json.loads(text)
     except ValueError:
         return None
     return found if isinstance(found, dict) else None

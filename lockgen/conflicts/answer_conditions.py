@@ -1,4 +1,4 @@
-"""What an answer of uv depends on besides the question."""
+"""Conditions of a uv verdict besides the request: versions, the default index, the day."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from lockgen.resolvers.uv import Uv
 
 
 def answer_conditions(manifest: Manifest, uv: Uv) -> dict[str, str]:
-    """What an answer of ``uv`` depends on besides the question. Without a cut-off, tomorrow's index is another one."""
-    found = {"lockgen": __version__, "resolver": uv.version, "index": uv.default_index}
-    return found if manifest.exclude_newer is not None else {**found, "day": datetime.now(UTC).date().isoformat()}
+    """Everything that a verdict of ``uv`` depends on besides the request."""
+    conditions = {"lockgen": __version__, "resolver": uv.version, "index": uv.default_index}
+    if manifest.exclude_newer is None:
+        # Without a cut-off the index grows: a verdict is valid for one day at most.
+        conditions["day"] = datetime.now(UTC).date().isoformat()
+    return conditions

@@ -1,133 +1,178 @@
-"""Why a family has no solution, in words of images and lines of versions.toml; and as data."""
+"""Conflicts as text for a terminal, in terms of images and lines of versions.toml, and as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lockgen.conflicts.model import Conflict, Constraint, Diagnosis, Link
+from lockgen.conflicts.model import Conflict, Constraint, Diagnosis, UnmetRequirement
 
 ConflictLine = Callable[[Constraint], int | None]
-"""Where an element stands in versions.toml."""
+"""The line of a constraint in versions.toml."""
+
+_MOST_NAMES = 4
 
 
 def text(diagnoses: Sequence[Diagnosis], line: ConflictLine) -> str:
-    """All of it for a terminal; "" where nothing is known to conflict."""
-    return "\n".join(part for diagnosis in diagnoses for part in _diagnosis(diagnosis, line)).rstrip("\n")
+    """All diagnoses, for a terminal."""
+    rows: list[str] = []
+    for diagnosis in diagnoses:
+        rows += _diagnosis(diagnosis, line)
+    return "\n".join(rows).rstrip("\n")
 
 
 def _diagnosis(diagnosis: Diagnosis, line: ConflictLine) -> list[str]:
-    who = ", ".join(diagnosis.variants) + (", which share one version of each package" if diagnosis.joint else "")
-    count = len(diagnosis.conflicts)
-    what = "no conflict was found" if not count else f"{count} {'conflict' if count == 1 else 'conflicts'}"
-    all_of_them = "" if diagnosis.complete else ", and there may be more: the search did not end"
-    parts = [f"the images of {who}: {what}{all_of_them}", ""]
+    rows = [_heading(diagnosis), ""]
     for number, conflict in enumerate(diagnosis.conflicts, 1):
-        parts += [*_conflict(number, conflict, line), ""]
+        rows += _conflict(number, conflict, line)
+        rows.append("")
     if diagnosis.unknown:
-        parts.append(f"{len(diagnosis.unknown)} questions had no answer:")
-        parts += [
-            f"  {reason.splitlines()[0] if reason else 'the resolver said nothing'}" for reason in diagnosis.unknown
-        ]
-    return parts
+        rows.append(f"{len(diagnosis.unknown)} questions had no answer:")
+        for reason in diagnosis.unknown:
+            # The rest of a reason is the output of a build or of a resolver.
+            first = reason.splitlines()[0] if reason else "the resolver gave no reason"
+            rows.append(f"  {first}")
+    return rows
+
+
+def _heading(diagnosis: Diagnosis) -> str:
+    variants = ", ".join(diagnosis.variants)
+    if diagnosis.joint:
+        variants += ", which share one version of each package"
+    heading = f"the images of {variants}: {_count(len(diagnosis.conflicts))}"
+    if not diagnosis.complete:
+        heading += ", and there may be more: the search ended early"
+    return heading
+
+
+def _count(conflicts: int) -> str:
+    if conflicts == 0:
+        return "no conflict was found"
+    return "1 conflict" if conflicts == 1 else f"{conflicts} conflicts"
 
 
 def _conflict(number: int, conflict: Conflict, line: ConflictLine) -> list[str]:
-    head = " with ".join(element.text for element in conflict.elements)
-    proof = "" if conflict.proved else " (perhaps less of it would do)"
-    rows = [f"{number}. {head}{proof}"]
+    constraints = " with ".join(_texts(conflict.constraints))
+    note = "" if conflict.proved_minimal else " (may not be minimal)"
+    rows = [f"{number}. {constraints}{note}"]
     rows += [f"   {sentence}" for sentence in sentences(conflict, line)]
-    if not conflict.links:
+    # Without a requirement to name, the resolver's own explanation is the best there is.
+    if not conflict.unmet:
         rows += [f"   | {part}" for part in conflict.reason.splitlines() if part.strip()]
     return rows
 
 
 def sentences(conflict: Conflict, line: ConflictLine) -> list[str]:
-    """What makes it a conflict, each need with who asks for it and what holds against it; then what no index has."""
-    by_name = {element.name: element for element in conflict.elements}
-    found = [_linked(link, by_name, line) for link in conflict.links]
-    told = {name for link in conflict.links for name in (link.name, link.needs, link.against and link.against.name)}
-    found += [_holds(element, line) for element in conflict.elements if element.name not in told]
-    return [*found, *conflict.never]
+    """The cause of a conflict: each unmet requirement, the other constraints, and what no index has."""
+    by_name = {constraint.name: constraint for constraint in conflict.constraints}
+    found: list[str] = []
+    mentioned: set[str] = set()
+    for unmet in conflict.unmet:
+        found.append(_unmet(unmet, by_name, line))
+        mentioned |= {unmet.name, unmet.needs}
+        if unmet.against is not None:
+            mentioned.add(unmet.against.name)
+    others = [constraint for constraint in conflict.constraints if constraint.name not in mentioned]
+    found += [_declaration(constraint, line) for constraint in others]
+    return [*found, *conflict.unavailable]
 
 
-def _linked(link: Link, by_name: Mapping[str, Constraint], line: ConflictLine) -> str:
-    need = _need(link, by_name)
-    if link.against is not None:
-        return f"{need}; {_need(link.against, by_name)}"
-    return f"{need}; {_holds(by_name[link.needs], line)}"
+def _unmet(unmet: UnmetRequirement, by_name: Mapping[str, Constraint], line: ConflictLine) -> str:
+    need = _need(unmet, by_name)
+    if unmet.against is not None:
+        return f"{need}; {_need(unmet.against, by_name)}"
+    return f"{need}; {_declaration(by_name[unmet.needs], line)}"
 
 
-def _need(link: Link, by_name: Mapping[str, Constraint]) -> str:
-    asked = f", asked by {_list(by_name[link.name].askers)}," if by_name[link.name].askers else ""
-    between = f"{link.via}, and those need " if link.via else ""
-    return f"{link.name} {link.version}{asked} needs {between}{link.needs}{link.bound}"
+def _need(unmet: UnmetRequirement, by_name: Mapping[str, Constraint]) -> str:
+    images = by_name[unmet.name].requested_by
+    asked = f", asked by {_list(images)}," if images else ""
+    between = f"{unmet.via}, and those need " if unmet.via else ""
+    return f"{unmet.name} {unmet.version}{asked} needs {between}{unmet.needs}{unmet.bound}"
 
 
-def _holds(element: Constraint, line: ConflictLine) -> str:
-    """ "[pins] line 31 holds torch at 2.5.1+cu121"."""
-    table = _table(element)
-    number = line(element)
-    where = f"{table} line {number}" if number is not None else table
-    if element.kind == "pin":
-        asked = f", asked by {_list(element.askers)}" if element.askers else ""
-        return f"{where} holds {element.name} at {element.version}{asked}"
-    return f"{where} asks for {element.text}"
+def _declaration(constraint: Constraint, line: ConflictLine) -> str:
+    """Where a constraint is and what it says: "[pins] line 31 holds torch at 2.5.1+cu121"."""
+    where = _table(constraint)
+    number = line(constraint)
+    if number is not None:
+        where = f"{where} line {number}"
+    if constraint.kind != "pin":
+        return f"{where} asks for {constraint.text}"
+    images = constraint.requested_by
+    asked = f", asked by {_list(images)}" if images else ""
+    return f"{where} holds {constraint.name} at {constraint.version}{asked}"
 
 
-def _table(element: Constraint) -> str:
-    keys = [str(key) for key in element.path]
-    return "[" + ".".join(keys[:1] if keys[0] in {"pins", "common"} else keys[:2]) + "]"
+def _table(constraint: Constraint) -> str:
+    keys = [str(key) for key in constraint.path]
+    # These tables have no names: [pins], but [stages.asr].
+    length = 1 if keys[0] in {"pins", "common"} else 2
+    return f"[{'.'.join(keys[:length])}]"
 
 
 def _list(names: Sequence[str]) -> str:
-    shown = list(names) if len(names) < 5 else [*names[:3], f"{len(names) - 3} more"]
-    return " and ".join(part for part in (", ".join(shown[:-1]), shown[-1]) if part)
+    shown = list(names)
+    if len(shown) > _MOST_NAMES:
+        shown = [*names[:3], f"{len(names) - 3} more"]
+    if len(shown) == 1:
+        return shown[0]
+    return f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def as_json(diagnoses: Sequence[Diagnosis], line: ConflictLine) -> dict[str, Any]:
-    """Format 1. The lines are those of versions.toml."""
-    return {"format": 1, "solves": [_data(diagnosis, line) for diagnosis in diagnoses]}
+    """Format 1. Line numbers are those of versions.toml."""
+    return {"format": 1, "solves": [_diagnosis_data(diagnosis, line) for diagnosis in diagnoses]}
 
 
-def _data(diagnosis: Diagnosis, line: ConflictLine) -> Mapping[str, Any]:
+def _diagnosis_data(diagnosis: Diagnosis, line: ConflictLine) -> Mapping[str, Any]:
     return {
         "variants": list(diagnosis.variants),
         "together": diagnosis.joint,
         "complete": diagnosis.complete,
         "questions": diagnosis.asked,
         "unknown": list(diagnosis.unknown),
-        "conflicts": [
-            {
-                "elements": [element_data(element, line) for element in conflict.elements],
-                "needs": [_link_data(link) for link in conflict.links],
-                "never": list(conflict.never),
-                "sentences": sentences(conflict, line),
-                "reason": conflict.reason,
-                "minimal": conflict.proved,
-            }
-            for conflict in diagnosis.conflicts
-        ],
-        "without": [[element.text for element in correction.elements] for correction in diagnosis.corrections],
+        "conflicts": [_conflict_data(conflict, line) for conflict in diagnosis.conflicts],
+        "without": [_texts(correction.constraints) for correction in diagnosis.corrections],
     }
 
 
-def _link_data(link: Link) -> dict[str, Any]:
-    found: dict[str, Any] = {"package": link.name, "version": link.version, "needs": f"{link.needs}{link.bound}"}
-    if link.via:
-        found["via"] = link.via
-    if link.against is not None:
-        found["against"] = _link_data(link.against)
-    return found
+def _texts(constraints: Sequence[Constraint]) -> list[str]:
+    return [constraint.text for constraint in constraints]
 
 
-def element_data(element: Constraint, line: ConflictLine) -> dict[str, Any]:
-    """An element, with its place and its images."""
+def _conflict_data(conflict: Conflict, line: ConflictLine) -> dict[str, Any]:
     return {
-        "text": element.text,
-        "kind": element.kind,
-        "path": list(element.path),
-        "line": line(element),
-        "images": list(element.askers),
-        "held": element.held,
+        "elements": [constraint_data(constraint, line) for constraint in conflict.constraints],
+        "needs": [_unmet_data(unmet) for unmet in conflict.unmet],
+        "never": list(conflict.unavailable),
+        "sentences": sentences(conflict, line),
+        "reason": conflict.reason,
+        "minimal": conflict.proved_minimal,
+    }
+
+
+def _unmet_data(unmet: UnmetRequirement) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "package": unmet.name,
+        "version": unmet.version,
+        "needs": f"{unmet.needs}{unmet.bound}",
+    }
+    # Absent keys, not null: format 1 has always left them out.
+    if unmet.via:
+        data["via"] = unmet.via
+    if unmet.against is not None:
+        data["against"] = _unmet_data(unmet.against)
+    return data
+
+
+def constraint_data(constraint: Constraint, line: ConflictLine) -> dict[str, Any]:
+    """A constraint with its place and the images that require it."""
+    return {
+        "text": constraint.text,
+        "kind": constraint.kind,
+        "path": list(constraint.path),
+        "line": line(constraint),
+        "images": list(constraint.requested_by),
+        "held": constraint.held,
     }

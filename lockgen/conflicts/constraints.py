@@ -1,4 +1,4 @@
-"""What of versions.toml may be let go of, and the questions that leave some of it out."""
+"""The constraints of versions.toml that can be dropped, and requests with only some of them."""
 
 from __future__ import annotations
 
@@ -16,101 +16,136 @@ from lockgen.core.manifest import DeclaredRequirement, Manifest, Pin, render_req
 from lockgen.core.resolution import Request
 from lockgen.lock.requests import blocked_names, declared_requirements, pins_and_routes
 
+COMMON = "[common]"
+"""Stands for all images in `Constraint.requested_by`. No image can have this name."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def bare(requirement: Requirement) -> str:
     """The requirement without its bound."""
-    free = Requirement(str(requirement))
-    free.specifier = SpecifierSet()
-    return render_requirement(free)
+    # A copy: the given one belongs to the manifest.
+    unbounded = Requirement(str(requirement))
+    unbounded.specifier = SpecifierSet()
+    return render_requirement(unbounded)
 
 
 class Constraints:
-    """The elements of one variant's solve, or of a few that are solved together, and requests that keep some of them.
+    """The constraints of one variant, or of several variants that are resolved together.
 
-    An element is a line that says something: a pin, which asks for its package too where an image does; a requirement
-    with a bound; a requirement of what nobody pins. So a conflict is a set of lines that contradict one another by
-    themselves.
+    A constraint is one line: a pin, a requirement with a bound, or a requirement of an unpinned package. So a conflict
+    is a set of lines that contradict one another. A pin includes the requirement of its package by the images: without
+    it the pin alone would never be in a solution.
     """
 
     def __init__(self, manifest: Manifest, variants: list[str], indexes: Mapping[str, ExplicitIndex]) -> None:
         self.manifest = manifest
         self.variants = variants
         self.indexes = indexes
-        self._asks = declared_requirements(manifest, variants)
-        self._askers = _askers(manifest, variants)
-        self._bare: dict[str, set[str]] = {}
-        for ask in self._asks:
-            self._bare.setdefault(ask.name, set()).add(bare(ask.requirement))
-        self._routes = pins_and_routes(manifest, variants)[1]
+        self._requirements = declared_requirements(manifest, variants)
+        self._images = _requesting_images(manifest, variants)
+        self._unbounded: dict[str, set[str]] = {}
+        for requirement in self._requirements:
+            self._unbounded.setdefault(requirement.name, set()).add(bare(requirement.requirement))
+        _, self._routes = pins_and_routes(manifest, variants)
         pins = self._pins()
-        self.all: tuple[Constraint, ...] = (*pins, *self._lines({pin.name for pin in pins}))
+        pinned = {pin.name for pin in pins}
+        self.all: tuple[Constraint, ...] = (*pins, *self._lines(pinned))
 
     def _pins(self) -> list[Constraint]:
         pins: dict[str, Pin] = {}
+        # In reverse: the pins of the first variant win, as in `rules_of`.
         for variant in reversed(self.variants):
             pins |= self.manifest.pins_of(variant)
-        return [
-            Constraint(name, "pin", f"{name}=={pin.version}", pin.path, self._askers.get(name, ()), pin.held)
-            for name, pin in sorted(pins.items())
-        ]
+        constraints: list[Constraint] = []
+        for name, pin in sorted(pins.items()):
+            constraint = Constraint(
+                name=name,
+                kind="pin",
+                text=f"{name}=={pin.version}",
+                path=pin.path,
+                requested_by=self._images.get(name, ()),
+                held=pin.held,
+            )
+            constraints.append(constraint)
+        return constraints
 
     def _lines(self, pinned: Collection[str]) -> list[Constraint]:
-        found: dict[str, list[DeclaredRequirement]] = {}
-        for ask in self._asks:
-            if ask.requirement.specifier or ask.name not in pinned:
-                found.setdefault(ask.text, []).append(ask)
-        return [
-            Constraint(
-                name=asks[0].name,
-                kind="bound" if asks[0].requirement.specifier else "ask",
+        """The requirements with a bound, and those of unpinned packages; equal texts are one constraint."""
+        by_text: dict[str, list[DeclaredRequirement]] = {}
+        for requirement in self._requirements:
+            # A bare requirement of a pinned package is part of the pin's constraint.
+            if requirement.requirement.specifier or requirement.name not in pinned:
+                by_text.setdefault(requirement.text, []).append(requirement)
+        constraints: list[Constraint] = []
+        for text, (first, *others) in sorted(by_text.items()):
+            constraint = Constraint(
+                name=first.name,
+                kind="bound" if first.requirement.specifier else "ask",
                 text=text,
-                path=asks[0].path,
-                askers=self._who(asks),
-                also=tuple(ask.path for ask in asks[1:]),
+                path=first.path,
+                requested_by=_sources([first, *others]),
+                other_paths=tuple(other.path for other in others),
             )
-            for text, asks in sorted(found.items())
-        ]
-
-    def _who(self, asks: Iterable[DeclaredRequirement]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys("[common]" if ask.path[0] == "common" else str(ask.path[1]) for ask in asks))
+            constraints.append(constraint)
+        return constraints
 
     def request(
         self, kept: Collection[Constraint], *, whole: bool = False, offline: bool = False, also: Collection[str] = ()
     ) -> Request:
-        """What ``kept`` says; and what the images ask for of ``also``, or with ``whole`` of all, in any version."""
-        lines = {element.text for element in kept if element.kind != "pin"}
-        named = self._bare if whole else {element.name for element in kept if element.kind == "pin"} | {*also}
-        lines |= {text for name in named for text in self._bare.get(name, ())}
+        """A request with the constraints ``kept``.
+
+        In addition it contains, without bounds, what the images require of the packages ``also``; with ``whole``,
+        everything that they require.
+        """
+        pins = [constraint for constraint in kept if constraint.kind == "pin"]
+        requirements = {constraint.text for constraint in kept if constraint.kind != "pin"}
+        named: Collection[str] = {*also, *(pin.name for pin in pins)}
+        if whole:
+            named = self._unbounded
+        for name in named:
+            requirements.update(self._unbounded.get(name, ()))
         cut_off = self.manifest.exclude_newer
+        # Everything is sorted: equal questions must be equal requests, or the cache would miss them.
         return Request(
             family=self.manifest.family,
             target=self.manifest.target,
-            requirements=tuple(sorted(lines)),
-            constraints=tuple(sorted(element.text for element in kept if element.kind == "pin")),
+            requirements=tuple(sorted(requirements)),
+            constraints=tuple(sorted(pin.text for pin in pins)),
             routes=dict(sorted(self._routes.items())),
             indexes={name: self.indexes[name] for name in sorted(set(self._routes.values()))},
             preferences={},
             build=self.manifest.build,
             exclude_newer=cut_off.astimezone(UTC) if cut_off is not None else None,
             offline=offline,
+            # Guarantee 4: what one variant takes from an explicit index must not come from the default one.
             blocked=blocked_names(self.manifest, self.variants, self._routes),
         )
 
 
 def named_in(reason: str) -> set[str]:
-    """The packages that a resolver's reason may name, and other words."""
+    """The normalized names of the packages in a resolver's reason, among other words of it."""
     return {str(canonicalize_name(word.rstrip("._-"))) for word in _NAME.findall(reason)}
 
 
-def _askers(manifest: Manifest, variants: list[str]) -> dict[str, tuple[str, ...]]:
-    """Package to the images that ask for it by name, "[common]" for what all ask for."""
+def _sources(requirements: Iterable[DeclaredRequirement]) -> tuple[str, ...]:
+    """The images that declare ``requirements``, each once, in order."""
+    sources: list[str] = []
+    for requirement in requirements:
+        # A path is ("common", ...) or (table, image, ...).
+        table = requirement.path[0]
+        sources.append(COMMON if table == "common" else str(requirement.path[1]))
+    return tuple(dict.fromkeys(sources))
+
+
+def _requesting_images(manifest: Manifest, variants: list[str]) -> dict[str, tuple[str, ...]]:
+    """Package to the images that require it by name; COMMON stands for all images."""
     found: dict[str, list[str]] = {}
-    for ask in manifest.common:
-        found.setdefault(ask.name, []).append("[common]")
+    for requirement in manifest.common:
+        found.setdefault(requirement.name, []).append(COMMON)
     for image in sorted(manifest.images.values(), key=lambda image: image.name):
-        if set(variants) & set(image.variants):
-            for ask in image.packages:
-                found.setdefault(ask.name, []).append(image.name)
-    return {name: tuple(dict.fromkeys(who)) for name, who in found.items()}
+        if not set(variants) & set(image.variants):
+            continue
+        for requirement in image.packages:
+            found.setdefault(requirement.name, []).append(image.name)
+    return {name: tuple(dict.fromkeys(images)) for name, images in found.items()}

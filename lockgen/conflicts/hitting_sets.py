@@ -1,10 +1,12 @@
-"""Minimal hitting sets, and the search for every minimal conflict that lives on them.
+"""Minimal hitting sets, and the search for all minimal conflicts that is built on them.
 
-Reiter's duality ("A theory of diagnosis from first principles", 1987): the minimal sets to let go of are the minimal
-hitting sets of the conflicts, and the minimal conflicts those of the sets to let go of. So the search asks only for
-what is left when a hitting set of the conflicts known so far is taken away. If that holds, the set is one to let go
-of; if not, there is a conflict in it that was not known. When every hitting set has been asked for, both lists are
-complete.
+The search uses Reiter's duality ("A theory of diagnosis from first principles", 1987). A correction is a set of items
+to drop so that the others are satisfiable. The minimal corrections are the minimal hitting sets of the conflicts, and
+the minimal conflicts are the minimal hitting sets of the corrections.
+
+So the search only tests what is left after a hitting set of the known conflicts is dropped. If that is satisfiable, the
+hitting set is a correction. If not, what is left contains an unknown conflict. When every hitting set has been tested,
+both lists are complete.
 """
 
 from __future__ import annotations
@@ -15,28 +17,38 @@ Items = frozenset[int]
 
 
 def minimal(sets: Iterable[Items]) -> list[Items]:
-    """Those of ``sets`` that hold no other one; the smaller first, then by their items."""
+    """The sets that contain no other one of ``sets``, ordered by size and then by their items."""
     found: list[Items] = []
-    for one in sorted(set(sets), key=lambda s: (len(s), sorted(s))):
-        if not any(other <= one for other in found):
-            found.append(one)
+    # By size, so that every subset of a set has been seen before the set itself.
+    for candidate in sorted(set(sets), key=_by_size):
+        if not any(known <= candidate for known in found):
+            found.append(candidate)
     return found
 
 
+def _by_size(items: Items) -> tuple[int, list[int]]:
+    return len(items), sorted(items)
+
+
 def hitting_sets(conflicts: Iterable[Items]) -> list[Items]:
-    """Every minimal set that shares an item with each of ``conflicts`` (Berge's way: one conflict after the other)."""
+    """Every minimal set that shares an item with each of ``conflicts`` (Berge's algorithm)."""
     found: list[Items] = [frozenset()]
     for conflict in minimal(conflicts):
-        hit = [one for one in found if one & conflict]
-        more = [one | {item} for one in found if not one & conflict for item in conflict]
-        found = minimal([*hit, *more])
+        extended: list[Items] = []
+        for candidate in found:
+            if candidate & conflict:
+                extended.append(candidate)
+            else:
+                extended += [candidate | {item} for item in conflict]
+        # Without this reduction after each conflict the list would grow exponentially.
+        found = minimal(extended)
     return found
 
 
 class Search:
-    """The state of a search over items 0 to ``count`` - 1.
+    """State of a search over the items 0 to ``count`` - 1.
 
-    It asks nothing itself: `open` says what to ask, and it is told.
+    The search calls no resolver: `untested` returns the sets to test, and the caller records each result.
     """
 
     def __init__(self, count: int) -> None:
@@ -47,46 +59,58 @@ class Search:
 
     @property
     def corrections(self) -> list[Items]:
-        """The minimal sets to let go of that are known."""
+        """The known minimal corrections."""
         return minimal(self._corrections)
 
     @property
     def cores(self) -> list[Items]:
-        """The conflicts as they were told, without those that hold another."""
+        """The recorded conflicts, without those that contain another one."""
         return minimal(self._conflicts)
 
-    def open(self, most: int) -> list[Items]:
-        """At most ``most`` sets that may hold and were not asked for, the largest first; none when all is known."""
+    def untested(self, most: int) -> list[Items]:
+        """At most ``most`` sets to test, the largest first; none if the search has ended."""
         known = self._corrections | self._unknown
-        return [self._all - hit for hit in hitting_sets(self._conflicts) if hit not in known][:most]
+        dropped = [items for items in hitting_sets(self._conflicts) if items not in known]
+        return [self._all - items for items in dropped[:most]]
 
-    def holds(self, items: Items) -> None:
-        """``items`` hold together."""
+    def add_satisfiable(self, items: Items) -> None:
+        """Record that ``items`` have a solution."""
         self._corrections.add(self._all - items)
 
-    def fails(self, core: Items) -> None:
-        """``core`` does not hold together; the smaller, the fewer questions."""
+    def add_conflict(self, core: Items) -> None:
+        """Record that ``core`` has no solution. The smaller it is, the fewer tests follow."""
         self._conflicts.append(core)
 
-    def unknown(self, items: Items) -> None:
-        """Nobody can tell whether ``items`` hold together."""
+    def add_unknown(self, items: Items) -> None:
+        """Record that it is unknown whether ``items`` have a solution."""
         self._unknown.add(self._all - items)
 
     @property
     def ended(self) -> bool:
-        return not self.open(1)
+        """Whether every hitting set of the known conflicts has been tested."""
+        return not self.untested(1)
 
     @property
     def complete(self) -> bool:
+        """Whether the search has ended with an answer to every test."""
         return self.ended and not self._unknown
 
     def conflicts(self) -> list[tuple[Items, bool]]:
-        """Every minimal conflict, and whether it is proved to be minimal and one of all.
+        """The conflicts, each with whether it is proved to be minimal.
 
-        Where the search ended with an answer for each question they are the hitting sets of what has to be let go of;
-        else the cores that were told, proved where each of their items alone is known to be the way out.
+        A complete search has all of them: the hitting sets of the corrections. Otherwise these are the recorded
+        conflicts, and one is proved if it is known to have a solution without any one of its items.
         """
         if self.complete:
+            # Without any conflict, the only hitting set is the empty one.
             return [(items, True) for items in hitting_sets(self._corrections) if items]
-        holding = [self._all - correction for correction in self._corrections]
-        return [(core, all(any(core - {item} <= held for held in holding) for item in core)) for core in self.cores]
+        return [(core, self._is_minimal(core)) for core in self.cores]
+
+    def _is_minimal(self, core: Items) -> bool:
+        satisfiable = [self._all - correction for correction in self._corrections]
+        for item in core:
+            rest = core - {item}
+            # Every subset of a satisfiable set is satisfiable.
+            if not any(rest <= items for items in satisfiable):
+                return False
+        return True

@@ -1,4 +1,4 @@
-"""What a resolver said of a question, and what of versions.toml cannot hold together."""
+"""Resolver verdicts, the constraints of versions.toml, the conflicts between them, and repairs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import Literal
 
 from lockgen.core.key_path import KeyPath
 
+_NOT_EXACT = ("*", ",", ";", "<", ">", "~", "!=")
+"""Signs of a requirement that may allow several versions. An epoch ("1!0.5") contains "!" and is exact."""
+
 
 class Answer(StrEnum):
-    """Yes, no or unknown (law 10): unknown is a time-out, a build that failed, a file that the cache lacks."""
+    """Yes, no or unknown (guarantee 10). Unknown: a timeout, a failed build, a file that the cache lacks."""
 
     YES = "yes"
     NO = "no"
@@ -20,8 +23,10 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A resolver's answer. ``reason`` is its own words for a no, or why nobody can tell; ``versions`` are those
-    of a yes.
+    """A resolver's answer to a request.
+
+    ``reason`` is the resolver's own explanation of a no, or the cause of an unknown; ``versions`` is the solution of a
+    yes.
     """
 
     answer: Answer
@@ -31,37 +36,47 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Constraint:
-    """One thing that versions.toml says and could say otherwise.
+    """One line of versions.toml that restricts the solution.
 
-    A pin ("numpy==1.24.3"), a requirement with a bound ("numpy>=2"), or one of what nobody pins ("numpy"). ``path`` are
-    its keys in the file, ``also`` those of other places that say the same; ``askers`` the images that ask for the
-    package by name. What says the same is the same: two variants see one line from different places.
+    A pin ("numpy==1.24.3"), a requirement with a bound ("numpy>=2"), or a bare requirement of an unpinned package
+    ("numpy", kind "ask").
+
+    ``path`` is its key path in the file, ``other_paths`` are further places with the same text. ``requested_by`` lists
+    the images that require the package by name. ``held`` pins must not move.
     """
 
     name: str
     kind: Literal["pin", "bound", "ask"]
     text: str
+    # Places and images do not count in comparisons: two variants can have one line at different places.
     path: KeyPath = field(compare=False)
-    askers: tuple[str, ...] = field(default=(), compare=False)
+    requested_by: tuple[str, ...] = field(default=(), compare=False)
     held: bool = False
-    also: tuple[KeyPath, ...] = field(default=(), compare=False)
+    other_paths: tuple[KeyPath, ...] = field(default=(), compare=False)
 
     @property
     def version(self) -> str | None:
-        """The one version that it allows; None where there may be more."""
+        """The only version that it allows; None if it may allow several."""
         _, equals, version = self.text.partition("==")
-        # "1!0.5" has an epoch and is exact; "!=" is a bound.
-        exact = bool(equals) and version[:1] != "=" and not any(sign in self.text for sign in (*",;*<>~", "!="))
-        return version if exact else None
+        if not equals:
+            return None
+        # "===" compares strings, not versions.
+        if version.startswith("="):
+            return None
+        if any(sign in self.text for sign in _NOT_EXACT):
+            return None
+        return version
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """A need of one exact version that another element does not meet: whisperx 3.7.2 needs torch>=2.7.1.
+class UnmetRequirement:
+    """A requirement of one exact version that another constraint violates: whisperx 3.7.2 needs torch>=2.7.1.
 
-    With ``via`` it is the need of what that version needs: transformers 4.35.0 needs tokenizers>=0.14,<0.15, and those
-    need huggingface-hub>=0.16.4,<0.18. With ``against`` it is the need of another exact version that no release of
-    ``needs`` meets together with this one: scipy 1.11.4 needs numpy<1.28.0, whisperx 3.7.2 needs numpy>=2.0.2.
+    With ``via``, it is indirect: transformers 4.35.0 needs tokenizers>=0.14,<0.15, and those versions need
+    huggingface-hub>=0.16.4,<0.18.
+
+    With ``against``, it is one of two requirements of the same package that no release meets together: scipy 1.11.4
+    needs numpy<1.28.0, whisperx 3.7.2 needs numpy>=2.0.2.
     """
 
     name: str
@@ -69,42 +84,42 @@ class Link:
     needs: str
     bound: str
     via: str = ""
-    against: Link | None = None
+    against: UnmetRequirement | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Elements that cannot hold together, while any of them may be left out and the rest can. ``variants`` feel it.
+    """A minimal set of constraints without a solution: without any one of them, the others have one.
 
-    ``links`` are the needs that make it so, as far as metadata says it in one step; ``reason`` is the resolver's own
-    derivation of just these elements; ``never`` says what an index does not have at all. ``proved`` is False where a
-    search that ended early has not shown that it is minimal.
+    ``variants`` are the variants that have the conflict. ``unmet`` are the requirements that cause it, as far as
+    package metadata shows it; ``reason`` is the resolver's explanation for just these constraints; ``unavailable``
+    says what an index does not have. ``proved_minimal`` is False if the search ended before it had proved that.
     """
 
-    elements: tuple[Constraint, ...]
+    constraints: tuple[Constraint, ...]
     variants: tuple[str, ...]
     reason: str
-    links: tuple[Link, ...] = ()
-    never: tuple[str, ...] = ()
-    proved: bool = True
+    unmet: tuple[UnmetRequirement, ...] = ()
+    unavailable: tuple[str, ...] = ()
+    proved_minimal: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """The smallest sets of elements to let go of: without them the rest holds, with any one of them kept it does
-    not.
-    """
+    """A minimal set of constraints to drop. The others have the solution ``versions``; with any one of these, none."""
 
-    elements: tuple[Constraint, ...]
+    constraints: tuple[Constraint, ...]
     versions: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What is known of a variant (or of several that are alike). ``unknown`` are questions that had no answer, and why.
+    """The conflicts of one variant, or of several variants.
 
-    ``complete`` says that there is no other conflict; else it ended early, or some answer is missing. ``joint``: the
-    variants were asked as one family, with one version of each package (law 2); else each by itself.
+    ``unknown`` lists why some requests have no answer. ``complete`` means that these are all conflicts; otherwise
+    the search ended early or an answer is missing. ``joint`` means that the variants were resolved as one family, with
+    one version of each package (guarantee 2); otherwise each was resolved by itself. ``asked`` counts the resolver
+    calls.
     """
 
     variants: tuple[str, ...]
@@ -118,21 +133,21 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True)
 class PinChange:
-    """An element that changes. ``to`` is its new version, None where a bound is let go of.
+    """A change of one constraint. ``to`` is the new version, None if the bound is removed.
 
-    ``steps`` counts the releases from the old version to the new one (1 for the next), None where nobody can tell.
-    ``why`` is the need, of what is chosen now, that the old version does not meet.
+    ``steps`` counts the releases from the old version to the new one (1 for the next), None if it is unknown. ``why``
+    is the requirement of a chosen package that the old version does not meet.
     """
 
-    element: Constraint
+    constraint: Constraint
     to: str | None
     steps: int | None = None
-    why: Link | None = None
+    why: UnmetRequirement | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Moves after which the family resolves: that was asked, with every variant. ``versions`` is what came out."""
+    """Changes that make the family resolve, verified with every variant. ``versions`` has a solution per variant."""
 
     moves: tuple[PinChange, ...]
     images: tuple[str, ...]
@@ -141,9 +156,9 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """The one need that stands in the way: with ``package`` asking for ``instead``, nothing has to move.
+    """A single requirement that blocks the family.
 
-    That was asked too.
+    If ``package`` required ``instead``, the family would resolve without any change. The resolver confirmed it.
     """
 
     package: str
@@ -154,7 +169,7 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Repairs:
-    """Proposals, the smallest first. ``complete`` says that there is none with fewer moves than the first."""
+    """Proposals, the smallest first. ``complete`` means that no proposal has fewer changes than the first."""
 
     proposals: tuple[Proposal, ...]
     overrides: tuple[Override, ...]

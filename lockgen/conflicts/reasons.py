@@ -1,9 +1,9 @@
-"""The shortest way to say why packages cannot hold together: the needs that a resolver's derivation names."""
+"""Short reasons for conflicts, extracted from the explanation of a resolver."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -13,6 +13,8 @@ from lockgen.conflicts.constraints import named_in
 from lockgen.conflicts.model import Constraint
 
 _LONGEST = 300
+_MOST_NEEDS = 3
+
 # "whisperx==3.4.3 depends on torch>=2.5.1", "all of: a>=2,<=3 depends on b", at the end of a line or before a comma.
 _NEED = re.compile(
     r"(?P<name>[A-Za-z0-9][\w.-]*?)(?:\[[\w,.-]*\])?(?P<range>[<>=!~][\w.*+!<>=~,]*)?\s+depends?\s+on\s+"
@@ -22,81 +24,112 @@ _NO_WHEEL = re.compile(
     r"Because (?P<name>[\w.-]+)==(?P<version>\S+) has no usable wheels and the family depends on "
     r"(?P=name)(==(?P=version))?, we can conclude that your requirements are unsatisfiable\."
 )
+_LOCAL_VERSION = re.compile(r"\+[\w.]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One version's need that what is held does not meet: whisperx 3.4.3 needs torch>=2.5.1, and torch is 2.4.1."""
+    """A requirement that the selected version does not meet: whisperx 3.4.3 needs torch>=2.5.1, and torch is 2.4.1."""
 
     name: str
     version: str
     other: str
     bound: str
-    held: str
+    selected: str
 
     def __str__(self) -> str:
-        return f"{self.name} {self.version} needs {self.other}{self.bound}, and {self.other} is {self.held}"
+        return f"{self.name} {self.version} needs {self.other}{self.bound}, and {self.other} is {self.selected}"
 
 
-def short_reason(elements: Collection[Constraint], words: str, freed: Collection[str] = ()) -> str:
-    """One line: the unmet needs that the resolver names; else what goes with no version of the ``freed`` packages."""
-    if found := unmet(elements, words):
-        return "; ".join(map(str, found[:3]))
-    said = " ".join(words.split())
-    if lone := _NO_WHEEL.fullmatch(said):
-        return f"no wheel of {lone['name']} {lone['version']} runs there"
-    held = " with ".join(sorted(element.text for element in elements))
-    open_ones = sorted(freed & named_in(words)) if (freed := frozenset(freed)) else []
-    if open_ones and held:
-        return _cut(f"no version of {' and '.join(open_ones)} goes with {held}")
-    return _cut(f"{held}: {said}" if held else said)
+def short_reason(constraints: Collection[Constraint], words: str, freed: Collection[str] = ()) -> str:
+    """One line for a conflict of ``constraints``. ``words`` is the resolver's explanation.
+
+    It lists the unmet requirements that the resolver names; without any, the packages among ``freed`` (those without a
+    constraint) that no version is compatible for; else the explanation itself, cut to 300 characters.
+    """
+    found = unmet(constraints, words)
+    if found:
+        return "; ".join(str(need) for need in found[:_MOST_NEEDS])
+    explanation = _on_one_line(words)
+    no_wheel = _NO_WHEEL.fullmatch(explanation)
+    if no_wheel:
+        return f"no wheel of {no_wheel['name']} {no_wheel['version']} runs there"
+    fixed = " with ".join(sorted(constraint.text for constraint in constraints))
+    if not fixed:
+        return _cut(explanation)
+    unbounded = sorted(named_in(words).intersection(freed))
+    if unbounded:
+        return _cut(f"no version of {' and '.join(unbounded)} goes with {fixed}")
+    return _cut(f"{fixed}: {explanation}")
+
+
+def _on_one_line(words: str) -> str:
+    # uv wraps its explanation to the width of the terminal.
+    return " ".join(words.split())
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[: _LONGEST - 1]}…"
 
 
 def through(name: str, version: str, other: str, words: str) -> str:
-    """The bound on ``other`` that ``name`` ``version`` comes to, as a derivation concludes; "" if it says none.
+    """The bound on ``other`` that the resolver concludes for ``name`` ``version``; "" if it concludes none.
 
-    "transformers==4.35.0 depends on huggingface-hub>=0.16.4,<0.18", "whisperx==3.7.2 depends on one of: a>=1 a>=2".
+    It reads "transformers==4.35.0 depends on huggingface-hub>=0.16.4,<0.18" and
+    "whisperx==3.7.2 depends on one of: a>=1 a>=2".
     """
-    said = " ".join(words.split())
     bound = re.escape(other) + r"([<>=!~][^\s]*?)"
     bounds = rf"(?P<bounds>(?:{bound},? )*{bound})\.?(?: And|$)"
     subject = rf"(?:all versions of )?{re.escape(name)}(?P<range>[<>=!~]\S*)?"
-    for found in re.finditer(rf"conclude that {subject} depends? on (?:one of: )?{bounds}", said):
-        if _met(found["range"] or "", version):
-            return " or ".join(part.rstrip(",.") for part in re.findall(rf"{bound}(?=\s|$)", found["bounds"]))
+    conclusion = rf"conclude that {subject} depends? on (?:one of: )?{bounds}"
+    for found in re.finditer(conclusion, _on_one_line(words)):
+        if _is_met(found["range"] or "", version):
+            alternatives = re.findall(rf"{bound}(?=\s|$)", found["bounds"])
+            return " or ".join(alternative.rstrip(",.") for alternative in alternatives)
     return ""
 
 
-def unmet(elements: Collection[Constraint], words: str) -> list[Need]:
-    """The needs in ``words`` that the exact versions among ``elements`` do not meet."""
-    exact = {element.name: version for element in elements if (version := element.version) is not None}
-    return list(dict.fromkeys(_needs(exact, words)))
+def unmet(constraints: Collection[Constraint], words: str) -> list[Need]:
+    """The requirements in ``words`` that the exact versions among ``constraints`` do not meet, each once."""
+    exact: dict[str, str] = {}
+    for constraint in constraints:
+        if constraint.version is not None:
+            exact[constraint.name] = constraint.version
+    return list(dict.fromkeys(_unmet(exact, words)))
 
 
-def _needs(exact: dict[str, str], words: str) -> Iterable[Need]:
-    for match in _NEED.finditer(" ".join(words.split())):
-        name, other = str(canonicalize_name(match["name"])), str(canonicalize_name(match["other"]))
+def _unmet(exact: Mapping[str, str], words: str) -> Iterable[Need]:
+    for match in _NEED.finditer(_on_one_line(words)):
+        name = str(canonicalize_name(match["name"]))
+        other = str(canonicalize_name(match["other"]))
+        # A package that requires its own extra names itself: this explains nothing.
+        if name == other or other not in exact:
+            continue
         version = _version(match["range"] or "", exact.get(name))
+        if version is None:
+            continue
         bound = (match["bound"] or "").rstrip(",.")
-        if name != other and version is not None and other in exact and not _met(bound, exact[other]):
+        if not _is_met(bound, exact[other]):
             yield Need(name, version, other, bound, exact[other])
 
 
-def _version(versions: str, held: str | None) -> str | None:
-    """The one version that is meant: that which is held, where it is among ``versions``, or the only one of these."""
-    if held is not None:
-        return held if _met(versions, held) else None
+def _version(versions: str, selected: str | None) -> str | None:
+    """The version that a range of the explanation is about: the selected one, or the only one in the range."""
+    if selected is not None:
+        return selected if _is_met(versions, selected) else None
     only = versions.removeprefix("==")
-    return only if versions.startswith("==") and not set(only) & set("*,<>=") else None
+    if not versions.startswith("==") or set(only) & set("*,<>="):
+        return None
+    return only
 
 
-def _met(bound: str, version: str) -> bool:
-    """Whether ``version`` lies within ``bound``; a bound's local part, which few may have, does not count."""
+def _is_met(bound: str, version: str) -> bool:
+    """Whether ``version`` is within ``bound``. The local part of a bound is ignored; an invalid bound counts as met."""
+    # uv writes bounds such as "<=2.4.1+cu121", which PEP 440 does not allow.
+    public = _LOCAL_VERSION.sub("", bound)
     try:
-        return SpecifierSet(re.sub(r"\+[\w.]+", "", bound)).contains(version, prereleases=True)
+        return SpecifierSet(public).contains(version, prereleases=True)
     except InvalidSpecifier:
         return True

@@ -1,38 +1,32 @@
-"""`lockgen repair`: the smallest changes to versions.toml after which it resolves."""
+"""`lockgen repair`: print the smallest changes to versions.toml after which it resolves, and write one on request."""
 
 from __future__ import annotations
 
 import json
-import re
-import tomllib
 from dataclasses import dataclass, replace
-from typing import Any
 
 import click
 
 from lockgen.app import App
-from lockgen.conflicts import explain_command as explain
 from lockgen.conflicts import repair_render as rendering
-from lockgen.conflicts.model import Proposal, Repairs
+from lockgen.conflicts.diagnose import SearchOptions, conflict_search, constraint_lines, disagreement
+from lockgen.conflicts.model import Conflict, Repairs
+from lockgen.conflicts.repair_edits import with_proposal
 from lockgen.conflicts.repair_search import RepairSearch
 from lockgen.core.ports import Progress
-from lockgen.core.toml_positions import TomlPositions
-from lockgen.errors import BadInput, Exit, Fault, NoResolution, ToolFailed
+from lockgen.errors import BadInput, Exit, Fault, LockgenError, NoResolution, ToolFailed
 from lockgen.index.releases import IndexReleases
 from lockgen.io.ownership import refuse_link
 from lockgen.io.workspace import Folder
 from lockgen.lock.requests import joint_variants, order_of_variants
-from lockgen.manifest.editor import Edit, edited
 from lockgen.manifest.fingerprints import VERSIONS, Inputs, read_inputs
 from lockgen.manifest.reader import parse_manifest
 from lockgen.pairs.table import known_pairs
 
-_NAMED = re.compile(r"\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\])?")
-
 
 @dataclass(frozen=True)
 class RepairOptions:
-    """What the command line says. ``apply`` is the number of the proposal to write, from 1."""
+    """Command-line options. ``apply`` is the number of the proposal to write, from 1."""
 
     apply: int | None = None
     count: int = 3
@@ -45,135 +39,138 @@ class RepairOptions:
 
 
 def run(app: App, options: RepairOptions) -> int:
-    """Prints proposals; with ``apply`` writes one into versions.toml. Exit.DONE where there is one, or none is needed.
+    """Print proposals; with ``apply``, write one to versions.toml. Exit.DONE if there is one, or none is needed.
 
     Raises:
-        BadInput: there is no proposal of that number, or the file cannot be edited.
-        NoResolution: nothing that may move repairs it.
+        BadInput: no proposal has that number, or versions.toml cannot be edited.
+        NoResolution: no change of what may move repairs it.
     """
     folder = app.folder
+    # With --apply the lock lasts until the edit, or another command could change versions.toml in between.
     with folder.locked() if options.apply is not None else folder.shared():
         inputs = read_inputs(folder)
-        asking = explain.ExplainOptions(
-            offline=options.offline,
-            live=options.live,
-            seconds=options.seconds,
-            jobs=options.jobs,
-            no_cache=options.no_cache,
-        )
-        explainer = explain.prepared(app, inputs, asking)
-        count = max(options.count, options.apply or 0)
-        compat = inputs.manifest.compat
-        pairs = known_pairs(folder, compat.pairs if compat is not None else {})
-        variants = order_of_variants(inputs.manifest)
-        repairer = RepairSearch(explainer, IndexReleases(app.http), pairs, variants, count)
-        found = _agreeing(repairer, inputs)
+        found = _repairs(_repair_search(app, inputs, options), inputs)
         if not found.conflicts:
-            return _nothing(found, options)
+            return _nothing_to_repair(found, options)
         if not found.proposals:
-            raise _hopeless(inputs, found)
+            raise _no_proposal(inputs, found)
         _report(inputs, found, options)
         if options.apply is not None:
             _apply(folder, inputs, found, options.apply, app.progress)
     return Exit.DONE if found.complete else Exit.INTERRUPTED
 
 
-def _agreeing(repairer: RepairSearch, inputs: Inputs) -> Repairs:
-    """Repairs after which the variants agree too: where one of them would not, all are sought once more, as one family.
+def _repair_search(app: App, inputs: Inputs, options: RepairOptions) -> RepairSearch:
+    search_options = SearchOptions(
+        offline=options.offline,
+        live=options.live,
+        seconds=options.seconds,
+        jobs=options.jobs,
+        no_cache=options.no_cache,
+    )
+    compat = inputs.manifest.compat
+    declared = compat.pairs if compat is not None else {}
+    return RepairSearch(
+        explainer=conflict_search(app, inputs, search_options),
+        releases=IndexReleases(app.http),
+        pairs=known_pairs(app.folder, declared),
+        variants=order_of_variants(inputs.manifest),
+        # --apply 5 needs five proposals, whatever --count says.
+        count=max(options.count, options.apply or 0),
+    )
+
+
+def _repairs(search: RepairSearch, inputs: Inputs) -> Repairs:
+    """Repairs after which the variants also agree on one version of each package.
+
+    The first search treats each variant by itself, which is faster. If the variants disagree after one of its
+    proposals, a second search includes the family as a whole.
 
     Raises:
-        NoResolution: the variants do not agree, and no pin or bound that they share is why.
+        NoResolution: the variants do not agree, and no constraint that they share explains it.
     """
-    found = repairer.run()
-    if len(repairer.variants) < 2 or not found.complete:
+    found = search.run()
+    if len(search.variants) < 2 or not found.complete:
         return found
-    texts = [_changed(inputs, proposal, found) for proposal in found.proposals] or [inputs.text]
-    errors = [explain.disagreement(repairer.explainer, parse_manifest(text.encode(), VERSIONS)) for text in texts]
-    if not any(errors):
+    error = _first_disagreement(search, inputs, found)
+    if error is None:
         return found
-    again = replace(
-        repairer, joint=joint_variants(inputs.manifest), variants=order_of_variants(inputs.manifest), unknown=[]
-    )
-    found = again.run()
-    if not found.conflicts and (error := next(filter(None, errors))):
+    found = replace(search, joint=joint_variants(inputs.manifest)).run()
+    if not found.conflicts:
         raise error
     return found
 
 
-def _changed(inputs: Inputs, proposal: Proposal, found: Repairs) -> str:
-    return edited(inputs.text, edits(inputs.text, proposal, found), TomlPositions(inputs.text).find, VERSIONS)
+def _first_disagreement(search: RepairSearch, inputs: Inputs, found: Repairs) -> NoResolution | None:
+    texts = [with_proposal(inputs.text, proposal, found, VERSIONS) for proposal in found.proposals]
+    errors: list[NoResolution] = []
+    # Without a proposal, versions.toml itself has to resolve. Every text is resolved, as any of them may be applied.
+    for text in texts or [inputs.text]:
+        error = disagreement(search.explainer, parse_manifest(text.encode(), VERSIONS))
+        if error is not None:
+            errors.append(error)
+    return errors[0] if errors else None
 
 
-def _nothing(found: Repairs, options: RepairOptions) -> int:
+def _nothing_to_repair(found: Repairs, options: RepairOptions) -> int:
     if found.unknown:
-        raise ToolFailed("whether it resolves is not known", reason="\n".join(found.unknown))
+        raise ToolFailed("cannot determine whether it resolves", reason="\n".join(found.unknown))
     if options.as_json:
-        click.echo(json.dumps(rendering.as_json(found, lambda element: None), indent=2))
+        click.echo(json.dumps(rendering.as_json(found, lambda constraint: None), indent=2))
     else:
         click.echo("it resolves as it is: nothing to repair")
     return Exit.DONE
 
 
-def _hopeless(inputs: Inputs, found: Repairs) -> Exception:
-    """No proposal: either nothing that may move is in a conflict, or no answer came."""
+def _no_proposal(inputs: Inputs, found: Repairs) -> LockgenError:
+    """The error without a proposal: an answer is missing, or a conflict has nothing that may move."""
     if found.unknown:
         return ToolFailed("no repair was found, and some questions had no answer", reason="\n".join(found.unknown))
-    held = sorted({e.text for c in found.conflicts for e in c.elements if e.held})
-    stuck = [c for c in found.conflicts if all(e.held or e.kind == "ask" for e in c.elements)] or found.conflicts
-    faults = [
-        Fault(
-            f"nothing that may move repairs {' with '.join(element.text for element in conflict.elements)}",
-            place=inputs.place(conflict.elements[0].path) if conflict.elements else None,
+    stuck = [conflict for conflict in found.conflicts if _is_stuck(conflict)]
+    hint = _held_hint(found)
+    faults: list[Fault] = []
+    # If every conflict can be repaired alone but not all of them joint_variants, all are reported.
+    for conflict in stuck or found.conflicts:
+        constraints = conflict.constraints
+        fault = Fault(
+            f"no allowed change resolves {' with '.join(constraint.text for constraint in constraints)}",
+            place=inputs.place(constraints[0].path) if constraints else None,
             reason=conflict.reason,
-            hint=f"held: {', '.join(held)}" if held else "see `lockgen explain`",
+            hint=hint,
         )
-        for conflict in stuck
-    ]
+        faults.append(fault)
     return NoResolution.of(faults)
 
 
+def _is_stuck(conflict: Conflict) -> bool:
+    return all(constraint.held or constraint.kind == "ask" for constraint in conflict.constraints)
+
+
+def _held_hint(found: Repairs) -> str:
+    held: set[str] = set()
+    for conflict in found.conflicts:
+        held |= {constraint.text for constraint in conflict.constraints if constraint.held}
+    if not held:
+        return "see `lockgen explain`"
+    return f"held: {', '.join(sorted(held))}"
+
+
 def _report(inputs: Inputs, found: Repairs, options: RepairOptions) -> None:
+    lines = constraint_lines(inputs)
     if options.as_json:
-        click.echo(json.dumps(rendering.as_json(found, explain.lines(inputs)), indent=2))
+        click.echo(json.dumps(rendering.as_json(found, lines), indent=2))
     else:
-        click.echo(rendering.text(found, explain.lines(inputs)))
+        click.echo(rendering.text(found, lines))
 
 
 def _apply(folder: Folder, inputs: Inputs, found: Repairs, number: int, progress: Progress) -> None:
-    if number > len(found.proposals):
-        raise BadInput(
-            f"there is no proposal {number}", hint=f"there are {len(found.proposals)}: --apply 1 takes the smallest"
-        )
+    count = len(found.proposals)
+    if number > count:
+        raise BadInput(f"no proposal {number}", hint=f"there are {count}; --apply 1 writes the smallest")
     refuse_link(folder, VERSIONS)
     proposal = found.proposals[number - 1]
-    text = _changed(inputs, proposal, found)
+    text = with_proposal(inputs.text, proposal, found, VERSIONS)
+    # Never write a versions.toml that the next command would reject.
     parse_manifest(text.encode(), VERSIONS)
     folder.replace({VERSIONS: text.encode()})
-    progress.note(f"{VERSIONS}: {len(proposal.moves)} values changed; `lockgen resolve` makes the lock of it")
-
-
-def edits(text: str, proposal: Proposal, found: Repairs) -> list[Edit]:
-    """The proposal as changes of values in ``text``, a versions.toml; each value keeps its spelling."""
-    document = tomllib.loads(text)
-    wanted = []
-    for move in proposal.moves:
-        said = rendering.note(move, proposal, found.conflicts)
-        for path in (move.element.path, *move.element.also):
-            old = _at(document, path)
-            new = str(move.to) if move.element.kind == "pin" else respelled(old, move.to)
-            wanted.append(Edit(path, old, new, said))
-    return wanted
-
-
-def _at(document: Any, path: tuple[str | int, ...]) -> str:
-    for key in path:
-        document = document[key]
-    return str(document["version"] if isinstance(document, dict) else document)
-
-
-def respelled(requirement: str, version: str | None) -> str:
-    """A requirement as it is written, with another version, or without its bound: name, extras and marker stay."""
-    head = _NAMED.match(requirement)
-    marker = requirement.partition(";")[2].strip()
-    bound = f"=={version}" if version is not None else ""
-    return f"{head[0].rstrip() if head else requirement}{bound}{f' ; {marker}' if marker else ''}"
+    progress.note(f"{VERSIONS}: changed {len(proposal.moves)} values; run `lockgen resolve` to update the lock")

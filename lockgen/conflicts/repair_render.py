@@ -1,73 +1,106 @@
-"""Proposals to repair a family, as text and as data."""
+"""Proposals to repair a family, as text and as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
-from lockgen.conflicts.conflict_render import ConflictLine, element_data
-from lockgen.conflicts.model import Conflict, Constraint, PinChange, Proposal, Repairs
+from lockgen.conflicts.conflict_render import ConflictLine, constraint_data
+from lockgen.conflicts.model import Conflict, Constraint, Override, PinChange, Proposal, Repairs
+
+
+class _Row(NamedTuple):
+    place: str
+    old: str
+    new: str
+    why: str
 
 
 def text(repairs: Repairs, line: ConflictLine) -> str:
-    """The proposals, each with what every pin becomes, why, and which images it touches."""
-    parts: list[str] = []
+    """The proposals: each with its changes, their reasons, and the images that they affect."""
+    rows: list[str] = []
     for number, proposal in enumerate(repairs.proposals, 1):
         count = len(proposal.moves)
-        parts.append(f"{number}. {count} {'change' if count == 1 else 'changes'}, for {', '.join(proposal.images)}")
-        parts += [f"   {row}" for row in _rows(proposal, repairs, line)]
-        parts.append("")
+        changes = "1 change" if count == 1 else f"{count} changes"
+        rows.append(f"{number}. {changes}, for {', '.join(proposal.images)}")
+        rows += [f"   {row}" for row in _table(proposal, repairs.conflicts, line)]
+        rows.append("")
     for override in repairs.overrides:
-        parts += [
-            f"or: {override.package} {override.version} needs {override.needs}, and that alone stands in the way.",
-            f"    With an override to {override.instead} everything stays as it is. It resolves; whether it runs",
-            "    nobody has tried, and `pip check` in the image will say so. lockgen does not write it.",
-            "",
-        ]
+        rows += _override(override)
+        rows.append("")
     if repairs.proposals and not repairs.complete:
-        parts.append("the search did not end: there may be a smaller one")
-    return "\n".join(parts).rstrip("\n")
+        rows.append("the search ended early: there may be a smaller proposal")
+    return "\n".join(rows).rstrip("\n")
 
 
-def _rows(proposal: Proposal, repairs: Repairs, line: ConflictLine) -> list[str]:
-    cells = [(_place(move.element, line), move.element.text, _becomes(move)) for move in proposal.moves]
-    widths = [max(len(row[n]) for row in cells) for n in range(2)]
-    rows = []
-    for (where, old, new), move in zip(cells, proposal.moves, strict=True):
-        why = reason(move, proposal, repairs.conflicts)
-        rows.append(f"{where:{widths[0]}}  {old:{widths[1]}}  -> {new}" + (f"   {why}" if why else ""))
-    return rows
+def _override(override: Override) -> list[str]:
+    needs = f"{override.package} {override.version} needs {override.needs}"
+    # lockgen writes no override: `pip check` in the image would fail.
+    return [
+        f"or: {needs}, and only that prevents a resolution.",
+        f"    With an override to {override.instead}, the family resolves without any change. Whether it works is",
+        "    untested, and `pip check` in the image will report it. lockgen does not write overrides.",
+    ]
 
 
-def _place(element: Constraint, line: ConflictLine) -> str:
-    number = line(element)
+def _table(proposal: Proposal, conflicts: Iterable[Conflict], line: ConflictLine) -> list[str]:
+    rows = [_row(move, proposal, conflicts, line) for move in proposal.moves]
+    places = [row.place for row in rows]
+    old_texts = [row.old for row in rows]
+    place_width = max(map(len, places))
+    old_width = max(map(len, old_texts))
+    lines: list[str] = []
+    for row in rows:
+        cells = f"{row.place:{place_width}}  {row.old:{old_width}}  -> {row.new}"
+        lines.append(f"{cells}   {row.why}" if row.why else cells)
+    return lines
+
+
+def _row(move: PinChange, proposal: Proposal, conflicts: Iterable[Conflict], line: ConflictLine) -> _Row:
+    return _Row(
+        place=_place(move.constraint, line),
+        old=move.constraint.text,
+        new=move.to if move.to is not None else "any version",
+        why=reason(move, proposal, conflicts),
+    )
+
+
+def _place(constraint: Constraint, line: ConflictLine) -> str:
+    number = line(constraint)
     return f"line {number}:" if number is not None else ""
 
 
-def _becomes(move: PinChange) -> str:
-    return move.to if move.to is not None else "any version"
-
-
 def reason(move: PinChange, proposal: Proposal, conflicts: Iterable[Conflict]) -> str:
-    """Why it has to move: a need that the old version does not meet, what no index has, or what it conflicts with."""
-    if move.why is not None:
-        return f"{move.why.name} {move.why.version} needs {move.why.needs}{move.why.bound}"
-    moving = {other.element for other in proposal.moves}
-    mine = [conflict for conflict in conflicts if move.element in conflict.elements]
-    for conflict in mine:
-        if len(conflict.elements) == 1:
-            return conflict.never[0] if conflict.never else "no solution has it"
-    # What stays is the better reason, but two may have to move for one another's sake.
-    others = [e for conflict in mine for e in conflict.elements if e != move.element]
-    against = next((e for e in others if e not in moving), next(iter(others), None))
+    """The reason for a change: an unmet requirement, a release that no index has, or a conflicting constraint."""
+    why = move.why
+    if why is not None:
+        return f"{why.name} {why.version} needs {why.needs}{why.bound}"
+    own = [conflict for conflict in conflicts if move.constraint in conflict.constraints]
+    for conflict in own:
+        if len(conflict.constraints) == 1:
+            return conflict.unavailable[0] if conflict.unavailable else "no solution has it"
+    against = _opponent(move, proposal, own)
     return f"conflicts with {against.text}" if against is not None else ""
 
 
+def _opponent(move: PinChange, proposal: Proposal, conflicts: Iterable[Conflict]) -> Constraint | None:
+    """A constraint that conflicts with the one that changes; None if there is none."""
+    others: list[Constraint] = []
+    for conflict in conflicts:
+        others += [other for other in conflict.constraints if other != move.constraint]
+    # A constraint that stays is the better reason. But two may both have to change because of each other.
+    changing = {change.constraint for change in proposal.moves}
+    for other in others:
+        if other not in changing:
+            return other
+    return others[0] if others else None
+
+
 def note(move: PinChange, proposal: Proposal, conflicts: Iterable[Conflict]) -> str:
-    """What stands beside a changed value in versions.toml."""
+    """The comment next to a changed value in versions.toml."""
     why = reason(move, proposal, conflicts)
-    was = move.element.version or move.element.text
-    return f"was {was}: {why}" if why else f"was {was}"
+    old = move.constraint.version or move.constraint.text
+    return f"was {old}: {why}" if why else f"was {old}"
 
 
 def as_json(repairs: Repairs, line: ConflictLine) -> dict[str, Any]:
@@ -77,24 +110,27 @@ def as_json(repairs: Repairs, line: ConflictLine) -> dict[str, Any]:
         "complete": repairs.complete,
         "questions": repairs.asked,
         "unknown": list(repairs.unknown),
-        "proposals": [
-            {
-                "images": list(proposal.images),
-                "changes": [
-                    {
-                        **element_data(move.element, line),
-                        "to": move.to,
-                        "releases-between": move.steps,
-                        "why": reason(move, proposal, repairs.conflicts),
-                    }
-                    for move in proposal.moves
-                ],
-                "versions": {variant: dict(sorted(held.items())) for variant, held in proposal.versions.items()},
-            }
-            for proposal in repairs.proposals
-        ],
-        "overrides": [
-            {"package": o.package, "version": o.version, "needs": o.needs, "instead": o.instead}
-            for o in repairs.overrides
-        ],
+        "proposals": [_proposal_data(proposal, repairs.conflicts, line) for proposal in repairs.proposals],
+        "overrides": [_override_data(override) for override in repairs.overrides],
+    }
+
+
+def _proposal_data(proposal: Proposal, conflicts: Iterable[Conflict], line: ConflictLine) -> dict[str, Any]:
+    changes: list[dict[str, Any]] = []
+    for move in proposal.moves:
+        change = constraint_data(move.constraint, line)
+        change["to"] = move.to
+        change["releases-between"] = move.steps
+        change["why"] = reason(move, proposal, conflicts)
+        changes.append(change)
+    versions = {solve: dict(sorted(packages.items())) for solve, packages in proposal.versions.items()}
+    return {"images": list(proposal.images), "changes": changes, "versions": versions}
+
+
+def _override_data(override: Override) -> dict[str, Any]:
+    return {
+        "package": override.package,
+        "version": override.version,
+        "needs": override.needs,
+        "instead": override.instead,
     }

@@ -1,4 +1,4 @@
-"""The pair table of torch's family as JSON, format 1."""
+"""Reader of the pair table as JSON, format 1."""
 
 from __future__ import annotations
 
@@ -10,30 +10,44 @@ from lockgen.errors import BadInput, Place
 
 
 def parse_pairs(data: bytes, where: str) -> Pairs:
-    """Reads a pair table.
+    """Parse a pair table.
 
     Raises:
-        BadInput: it is none.
+        BadInput: ``data`` is not a pair table.
     """
+    # Users may edit the file, so any value can be missing or have another type.
     try:
-        document = json.loads(data)
-        if document["format"] != 1:
-            raise ValueError(f"format {document['format']!r} is not known to this lockgen")
-        return {str(torch): _release(entry) for torch, entry in document["releases"].items()}
+        return _pairs(json.loads(data))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        hint = "move it away and make it again: lockgen pairs --refresh"
-        raise BadInput(f"not a pair table as lockgen writes it: {error}", place=Place(where), hint=hint) from error
+        raise BadInput(
+            f"not a pair table written by lockgen: {error}",
+            place=Place(where),
+            hint="move it away and run `lockgen pairs --refresh`",
+        ) from error
+
+
+def _pairs(document: dict[str, Any]) -> Pairs:
+    if document["format"] != 1:
+        raise ValueError(f"this lockgen does not support format {document['format']!r}")
+    return {str(torch): _release(entry) for torch, entry in document["releases"].items()}
 
 
 def _release(entry: dict[str, Any]) -> TorchRelease:
     accelerator = entry["accelerator"]
     if not isinstance(accelerator, str | None):
-        raise TypeError("an accelerator is a text")
-    return TorchRelease({str(name): _member(member) for name, member in entry["members"].items()}, accelerator)
+        raise TypeError("accelerator must be a string or null")
+    members = {str(name): _member(member) for name, member in entry["members"].items()}
+    return TorchRelease(members, accelerator)
 
 
 def _member(entry: dict[str, Any]) -> Member:
-    version, pythons = entry["version"], entry["pythons"]
-    if not isinstance(version, str | None) or not isinstance(pythons, list | None):
-        raise TypeError("a member has a version and Pythons")
-    return Member(version, tuple(str(python) for python in pythons) if pythons is not None else None)
+    version = entry["version"]
+    pythons = entry["pythons"]
+    if not isinstance(version, str | None):
+        raise TypeError("version must be a string or null")
+    if not isinstance(pythons, list | None):
+        raise TypeError("pythons must be an array or null")
+    # null means unknown, and an empty array that no Python has a wheel.
+    if pythons is None:
+        return Member(version)
+    return Member(version, tuple(str(python) for python in pythons))

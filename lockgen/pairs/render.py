@@ -1,4 +1,4 @@
-"""The pair table of torch's family: as JSON, and for people."""
+"""The pair table as JSON and as text."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import json
 
 from packaging.version import Version
 
-from lockgen.core.compat_axes import Member, Pairs, TorchRelease
+from lockgen.core.accelerator import FAMILY
+from lockgen.core.compat_axes import TORCH, Member, Pairs, TorchRelease
 from lockgen.core.text_table import table
 
-NAMES = ("torch", "torchaudio", "torchvision")
+_UNKNOWN = "?"
 
 
 def render_pairs(pairs: Pairs) -> str:
-    """Format 1: a release a block, the oldest first."""
+    """The table as JSON, format 1, the oldest torch first."""
+    # By version: as text, 2.10 would come before 2.9.
     releases = {torch: _release(pairs[torch]) for torch in sorted(pairs, key=Version)}
     return json.dumps({"format": 1, "releases": releases}, indent=1) + "\n"
 
@@ -24,16 +26,27 @@ def _release(release: TorchRelease) -> dict[str, object]:
 
 
 def _member(member: Member) -> dict[str, object]:
-    return {"version": member.version, "pythons": list(member.pythons) if member.pythons is not None else None}
+    pythons = list(member.pythons) if member.pythons is not None else None
+    return {"version": member.version, "pythons": pythons}
 
 
 def text(pairs: Pairs) -> str:
-    """A table; "?" is what no metadata says."""
-    rows = []
-    for torch in sorted(pairs, key=Version):
-        release = pairs[torch]
-        partners = [release.members[name].version if name in release.members else None for name in NAMES[1:]]
-        own = release.members.get("torch", Member(None)).pythons
-        pythons = f"{own[0]} to {own[-1]}" if own else "?"
-        rows.append([torch, *(partner or "?" for partner in partners), release.accelerator or "?", pythons])
-    return table([*NAMES, "built for", "Python"], rows)
+    """The table for a terminal; "?" marks what no metadata says."""
+    rows = [_row(torch, pairs[torch]) for torch in sorted(pairs, key=Version)]
+    return table([*FAMILY, "built for", "Python"], rows)
+
+
+def _row(torch: str, release: TorchRelease) -> list[str]:
+    row = [torch]
+    for name in FAMILY[1:]:
+        member = release.members.get(name, Member(None))
+        row.append(member.version or _UNKNOWN)
+    row.append(release.accelerator or _UNKNOWN)
+    row.append(_pythons(release.members.get(TORCH, Member(None))))
+    return row
+
+
+def _pythons(member: Member) -> str:
+    if not member.pythons:
+        return _UNKNOWN
+    return f"{member.pythons[0]} to {member.pythons[-1]}"

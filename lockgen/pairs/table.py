@@ -1,4 +1,4 @@
-"""The pair table: the one that lockgen brings, and the project's own over it."""
+"""The pair table: the shipped one, overridden by the project's own."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ __all__ = ["OWN", "known_pairs", "shipped"]
 
 
 def shipped() -> Pairs:
-    """The table in the wheel."""
-    return parse_pairs(files("lockgen.pairs").joinpath("torch.json").read_bytes(), "lockgen/pairs/torch.json")
+    """The table that is part of the lockgen package."""
+    # Read as a resource: lockgen may run from a zip file.
+    data = files("lockgen.pairs").joinpath("torch.json").read_bytes()
+    return parse_pairs(data, "lockgen/pairs/torch.json")
 
 
 def known_pairs(workspace: Workspace, declared: Pairs) -> Pairs:
-    """All that is known: ``declared`` in versions.toml, else in the project's own table, else in lockgen's.
+    """All known pairs: those ``declared`` in versions.toml, then the project's own table, then the shipped one.
 
     Raises:
-        BadInput: the project's own table cannot be read.
+        BadInput: the project's own table is invalid.
     """
     data = workspace.read(OWN)
     own = parse_pairs(data, OWN) if data is not None else {}
+    # The last one takes precedence: what the user wrote by hand.
     return merged(merged(shipped(), own), declared)

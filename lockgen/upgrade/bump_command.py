@@ -15,7 +15,7 @@ from packaging.version import InvalidVersion, Version
 
 from lockgen.app import App
 from lockgen.conflicts import conflict_render as reasons
-from lockgen.conflicts import explain_command as explain
+from lockgen.conflicts import diagnose as explain
 from lockgen.conflicts.conflict_search import ConflictSearch, merged
 from lockgen.core.accelerator import FAMILY
 from lockgen.core.compat_axes import Pairs
@@ -37,7 +37,7 @@ from lockgen.manifest.editor import Edit, edited, with_pin
 from lockgen.manifest.fingerprints import VERSIONS, Inputs, read_inputs
 from lockgen.manifest.reader import close_match, parse_manifest
 from lockgen.outputs import resolve_command as resolving
-from lockgen.pairs.command import pairs_of_record
+from lockgen.pairs.plan import pairs_of_record
 from lockgen.pairs.table import known_pairs
 from lockgen.size.plan import layered
 from lockgen.upgrade import bump_render as rendering
@@ -323,14 +323,14 @@ class _Bump:
 
     def _explainer(self, inputs: Inputs, indexes: Mapping[str, ExplicitIndex]) -> ConflictSearch:
         options = self.options
-        asking = explain.ExplainOptions(
+        asking = explain.SearchOptions(
             offline=options.offline,
             live=options.live,
             seconds=options.seconds,
             jobs=options.jobs,
             no_cache=options.no_cache,
         )
-        return explain.prepared(self.app, inputs, asking, indexes)
+        return explain.conflict_search(self.app, inputs, asking, indexes)
 
     def _given(
         self, units: Sequence[PinGroup], named: Mapping[str, str | None], market: AvailableVersions
@@ -443,7 +443,7 @@ class _Bump:
         )
         explainer = self._explainer(inputs, indexes)
         try:
-            diagnoses = explain.diagnosed(explainer, inputs.manifest)
+            diagnoses = explain.diagnose_family(explainer, inputs.manifest)
         except NoResolution as apart:
             return apart
         if not any(diagnosis.conflicts for diagnosis in diagnoses):
@@ -454,7 +454,7 @@ class _Bump:
         return NoResolution(
             f"there is no solution with {said}" if moves else "there is no solution",
             place=replace(place, file=f"{VERSIONS}, as it would be") if place is not None else None,
-            reason=reasons.text(found, explain.lines(inputs)),
+            reason=reasons.text(found, explain.constraint_lines(inputs)),
             hint="bump together what has to move together; nothing was changed",
         )
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import click
 
 from lockgen.app import App
-from lockgen.conflicts import explain_command as explain
+from lockgen.conflicts import diagnose as explain
 from lockgen.conflicts.model import Answer, Verdict
 from lockgen.core.image_reference import parse_reference
 from lockgen.core.manifest import Manifest
@@ -77,7 +77,7 @@ def survey(app: App, options: OutdatedOptions) -> Survey:
         inputs = read_inputs(folder)
         manifest = inputs.manifest
         lock = old_lock(folder, app.progress)
-        asking = explain.ExplainOptions(
+        asking = explain.SearchOptions(
             offline=options.offline,
             live=options.live,
             seconds=options.seconds,
@@ -93,7 +93,7 @@ def survey(app: App, options: OutdatedOptions) -> Survey:
             offline=options.offline,
             targets=[manifest.target],
         )
-        explainer = explain.prepared(app, inputs, asking, indexes)
+        explainer = explain.conflict_search(app, inputs, asking, indexes)
         pairs = all_pairs(folder, manifest, indexes)
     releases = IndexReleases(app.http)
     settled = explain.is_settled(manifest)

@@ -114,7 +114,7 @@ class OutdatedSearch:
             held = {image.name for image in mine if closures.of(image) & set(unit.names)}
         else:
             elements = [element for v in unit.variants for element in self.chooser.solves[v].all]
-            held = {name for element in elements if element.name in unit.names for name in element.askers}
+            held = {name for element in elements if element.name in unit.names for name in element.requested_by}
         return sorted(held)
 
 

@@ -111,8 +111,8 @@ def test_every_minimal_conflict_and_the_fewest_moves(seed: int) -> None:
     explainer = ConflictSearch(Oracle(resolver, resolver), manifest, {}, InTurn(), Silent())
     found = explainer.diagnose(["cpu"])
     assert found.complete
-    assert sorted(map(sorted, least)) == sorted(sorted(conflict.elements) for conflict in found.conflicts)
-    assert all(conflict.proved for conflict in found.conflicts)
+    assert sorted(map(sorted, least)) == sorted(sorted(conflict.constraints) for conflict in found.conflicts)
+    assert all(conflict.proved_minimal for conflict in found.conflicts)
 
     movable = [element for element in elements.all if not element.held and element.kind != "ask"]
     whole = [
@@ -127,10 +127,10 @@ def test_every_minimal_conflict_and_the_fewest_moves(seed: int) -> None:
     else:
         first = repairs.proposals[0]
         assert len(first.moves) <= min(whole)
-        moved = {move.element for move in first.moves}
+        moved = {move.constraint for move in first.moves}
         assert not any(element.held for element in moved)
         kept = elements.request(set(elements.all) - moved, whole=True)
-        exact = [f"{move.element.name}=={move.to}" for move in first.moves if move.to is not None]
+        exact = [f"{move.constraint.name}=={move.to}" for move in first.moves if move.to is not None]
         assert holds(resolver, _with(kept, exact))
         assert nearer(resolver, kept, first) == []
 
@@ -139,14 +139,14 @@ def nearer(resolver: Backtracking, kept: Request, proposal: Proposal) -> list[st
     """Versions nearer to the old ones that there would have been, one package after the other as they are drawn."""
     found: list[str] = []
     bounds: list[str] = []
-    for move in sorted(proposal.moves, key=lambda move: move.element.name):
-        if move.to is None or move.element.version is None:
+    for move in sorted(proposal.moves, key=lambda move: move.constraint.name):
+        if move.to is None or move.constraint.version is None:
             continue
-        home, far = VERSIONS.index(move.element.version), VERSIONS.index(move.to)
+        home, far = VERSIONS.index(move.constraint.version), VERSIONS.index(move.to)
         near = [version for n, version in enumerate(VERSIONS) if abs(n - home) < abs(far - home)]
-        tried = [f"{move.element.name}=={version}" for version in near]
+        tried = [f"{move.constraint.name}=={version}" for version in near]
         found += [text for text in tried if holds(resolver, _with(kept, [*bounds, text]))]
-        bounds.append(f"{move.element.name}=={move.to}")
+        bounds.append(f"{move.constraint.name}=={move.to}")
     return found
 
 

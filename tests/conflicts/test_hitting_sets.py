@@ -32,16 +32,16 @@ def test_every_minimal_conflict_is_found(planted: list[Items], data: st.DataObje
     """The oracle answers by ``planted``; the cores that it gives for a no need not be minimal."""
     search = Search(COUNT)
     asked = 0
-    while batch := search.open(2):
+    while batch := search.untested(2):
         for items in batch:
             asked += 1
             broken = [conflict for conflict in planted if conflict <= items]
             if not broken:
-                search.holds(items)
+                search.add_satisfiable(items)
                 continue
             core = data.draw(st.sampled_from(broken))
             more = data.draw(st.frozensets(st.sampled_from(sorted(items)), max_size=2))
-            search.fails(core | more)
+            search.add_conflict(core | more)
     assert search.complete
     assert asked < 200
     assert search.conflicts() == [(one, True) for one in minimal(planted)]
@@ -50,10 +50,10 @@ def test_every_minimal_conflict_is_found(planted: list[Items], data: st.DataObje
 
 def test_one_answer_missing_is_not_complete() -> None:
     search = Search(3)
-    search.fails(frozenset({0, 1}))
-    first, second = search.open(9)
-    search.holds(first)
-    search.unknown(second)
+    search.add_conflict(frozenset({0, 1}))
+    first, second = search.untested(9)
+    search.add_satisfiable(first)
+    search.add_unknown(second)
     assert search.ended
     assert not search.complete
     assert search.conflicts() == [(frozenset({0, 1}), False)]
@@ -61,7 +61,7 @@ def test_one_answer_missing_is_not_complete() -> None:
 
 def test_an_interrupted_search_proves_what_it_can() -> None:
     search = Search(3)
-    search.fails(frozenset({0, 1}))
-    for items in search.open(9):
-        search.holds(items)
+    search.add_conflict(frozenset({0, 1}))
+    for items in search.untested(9):
+        search.add_satisfiable(items)
     assert search.conflicts() == [(frozenset({0, 1}), True)]

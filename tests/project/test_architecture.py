@@ -44,8 +44,8 @@ PURE = {
     "check": """model render""",
     "compat": """cells html_page install_model install_render matrix_search model native_libraries reader
     render""",
-    "conflicts": """answer_cache conflict_render conflict_search constraints hitting_sets model oracle reasons
-    repair_render repair_search""",
+    "conflicts": """answer_cache conflict_render conflict_search constraints hitting_sets minimize model
+    nearest_versions oracle reasons repair_edits repair_problem repair_render repair_search unmet_requirements""",
     "core": """accelerator close_match compat_axes image_reference index key_path layout lock manifest
     ownership_rules ports resolution sarif sizes target templating text_table toml_positions update_policy urls""",
     "diff": """model plan render""",
