@@ -129,7 +129,7 @@ def _no_proposal(inputs: Inputs, found: Repairs) -> LockgenError:
     stuck = [conflict for conflict in found.conflicts if _is_stuck(conflict)]
     hint = _held_hint(found)
     faults: list[Fault] = []
-    # If every conflict can be repaired alone but not all of them joint_variants, all are reported.
+    # If every conflict can be repaired alone but not all of them together, all are reported.
     for conflict in stuck or found.conflicts:
         constraints = conflict.constraints
         fault = Fault(
