@@ -1,4 +1,4 @@
-"""The packages of a lock as an audit asks about them: which images hold each, and where versions.toml names it."""
+"""The packages of a lock as an audit sees them: which images contain each, and where versions.toml names it."""
 
 from __future__ import annotations
 
@@ -11,28 +11,34 @@ from lockgen.core.manifest import Manifest
 from lockgen.lock.closure import Closures
 
 
-def holders(lock: Lock, manifest: Manifest) -> list[AffectedPackage]:
-    """Every package of every variant, then the tools that no image holds."""
+def affected_packages(lock: Lock, manifest: Manifest) -> list[AffectedPackage]:
+    """Every package of every variant, then the build tools that no image contains."""
     closures = Closures(lock)
-    held = [(image, closures.of(image)) for image in lock.images]
-    found = [
-        _holder(
-            package,
-            tuple(sorted(i.tag for i, names in held if i.variant in package.variants and package.name in names)),
-            manifest,
+    contents = [(image, closures.of(image)) for image in lock.images]
+    found = []
+    for package in sorted(lock.packages, key=lambda package: package.sort_key):
+        tags = sorted(
+            image.tag for image, names in contents if image.variant in package.variants and package.name in names
         )
-        for package in sorted(lock.packages, key=lambda package: package.sort_key)
-    ]
-    seen = {(holder.name, holder.version) for holder in found}
-    tools = [*lock.tools, *(package for tools in lock.more_tools for package in tools.packages)]
-    for package in sorted(tools, key=lambda package: package.sort_key):
-        if (package.name, package.version) not in seen:
-            seen.add((package.name, package.version))
-            found.append(_holder(package, (), manifest))
+        found.append(_affected_package(package, tuple(tags), _paths(package, manifest) if tags else ()))
+    # A tool may be in images as well, at the same version.
+    seen = {package.pin for package in found}
+    for package in sorted(_tools(lock), key=lambda package: package.sort_key):
+        tool = _affected_package(package, (), ())
+        if tool.pin not in seen:
+            seen.add(tool.pin)
+            found.append(tool)
     return found
 
 
-def _holder(package: Package, images: tuple[str, ...], manifest: Manifest) -> AffectedPackage:
+def _tools(lock: Lock) -> list[Package]:
+    tools = list(lock.tools)
+    for more in lock.more_tools:
+        tools += more.packages
+    return tools
+
+
+def _affected_package(package: Package, images: tuple[str, ...], paths: tuple[KeyPath, ...]) -> AffectedPackage:
     return AffectedPackage(
         name=package.name,
         version=package.version,
@@ -40,19 +46,29 @@ def _holder(package: Package, images: tuple[str, ...], manifest: Manifest) -> Af
         index=package.index,
         variants=package.variants,
         images=images,
-        paths=_paths(package, manifest) if images else (),
+        paths=paths,
     )
 
 
 def _paths(package: Package, manifest: Manifest) -> tuple[KeyPath, ...]:
-    """Its pins, else whoever asks for it by name; none where it only comes along."""
-    pins = [
-        manifest.pins_of(variant)[package.name].path
-        for variant in package.variants
-        if variant in manifest.variants and package.name in manifest.pins_of(variant)
-    ]
-    asks = [ask.path for ask in manifest.common if ask.name == package.name]
+    """Its pins, or else the requirements that name it; none for a transitive dependency."""
+    return tuple(dict.fromkeys(_pins(package, manifest) or _requirements(package, manifest)))
+
+
+def _pins(package: Package, manifest: Manifest) -> list[KeyPath]:
+    paths = []
+    for variant in package.variants:
+        # The lock may be older than versions.toml, and have a variant that is gone.
+        if variant in manifest.variants:
+            pin = manifest.pins_of(variant).get(package.name)
+            if pin is not None:
+                paths.append(pin.path)
+    return paths
+
+
+def _requirements(package: Package, manifest: Manifest) -> list[KeyPath]:
+    declared = list(manifest.common)
     for image in manifest.images.values():
-        if set(image.variants) & set(package.variants):
-            asks += [ask.path for ask in image.packages if ask.name == package.name]
-    return tuple(dict.fromkeys(pins or asks))
+        if not set(image.variants).isdisjoint(package.variants):
+            declared += image.packages
+    return [requirement.path for requirement in declared if requirement.name == package.name]

@@ -1,24 +1,25 @@
-"""`lockgen audit`: what is publicly known to be wrong with the locked packages, and the smallest way out."""
+"""`lockgen audit`: report known vulnerabilities of the locked packages, and the smallest upgrades that fix them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
+from functools import partial
 from pathlib import Path
 
 import click
 
 from lockgen import __version__
 from lockgen.audit import render as rendering
-from lockgen.audit.advisory import Advisory
-from lockgen.audit.affected_packages import holders
+from lockgen.audit.advisory_model import Advisory
+from lockgen.audit.fix_candidates import CandidateSearch, WantedVersions
 from lockgen.audit.fix_search import FixSearch, with_pins
 from lockgen.audit.model import AffectedPackage, Audit, Fix
-from lockgen.audit.osv_client import API, OsvApi, OsvDump
-from lockgen.audit.ports import Advisories
-from lockgen.audit.vulnerabilities import audited, counting, is_grave, with_fixes
+from lockgen.audit.osv_client import API
+from lockgen.audit.service import AdvisoryOptions, AuditedLock, Auditor, today
+from lockgen.audit.vulnerabilities import counting, is_grave, with_fixes
 from lockgen.conflicts.answer_cache import AnswerCache
 from lockgen.conflicts.answer_conditions import answer_conditions
 from lockgen.conflicts.conflict_search import ConflictSearch
@@ -32,7 +33,7 @@ from lockgen.errors import BadInput, Exit, LockgenError, Place
 from lockgen.index.metadata import MetadataReader
 from lockgen.index.releases import IndexReleases
 from lockgen.index.sources import explicit_indexes
-from lockgen.io.answers import FileCache, NullCache
+from lockgen.io.answers import FileCache
 from lockgen.io.http import Http
 from lockgen.io.parallel import Threads
 from lockgen.io.workspace import Folder
@@ -45,9 +46,10 @@ from lockgen.resolvers.uv import Uv
 
 @dataclass(frozen=True)
 class AuditOptions:
-    """What the command line says. ``api`` is the address of OSV, ``database`` a dump that is read instead of it.
+    """The options of the command. ``database`` is a dump to read instead of OSV's API at the address ``api``.
 
-    ``fail_on`` is the least level that counts for the exit code; ``style`` one of text, json and sarif.
+    ``fail_on`` is the lowest level that counts for the exit code; ``seconds`` is the time limit of one question to the
+    resolver.
     """
 
     database: Path | None = None
@@ -63,16 +65,16 @@ class AuditOptions:
 
 
 def run(root: Path, options: AuditOptions, progress: Progress) -> int:
-    """Prints what was found. Exit.FOUND where something counts that nobody ignores.
+    """Print the findings; return Exit.FOUND if one of them counts.
 
     Raises:
-        BadInput: there is no lock, the dump is at fault, or there is none and nothing may be asked.
-        ToolFailed: OSV cannot be reached, or answers by halves: then nothing is known, and nothing is said.
+        BadInput: there is no lock, the dump is invalid, or --offline is given without one.
+        ToolFailed: OSV cannot be reached, or gives an incomplete answer. Then nothing is printed.
     """
     if options.as_json and options.as_sarif:
         raise BadInput("--json and --sarif exclude each other", hint="choose one")
     if options.offline and options.database is None:
-        raise BadInput("--offline forbids to ask OSV", hint="give it a dump: --database PATH, a folder or a zip")
+        raise BadInput("--offline excludes OSV's API", hint="add a dump: --database PATH, a folder or a zip")
     folder = Folder(root, progress)
     with folder.shared():
         inputs = read_inputs(folder)
@@ -81,145 +83,119 @@ def run(root: Path, options: AuditOptions, progress: Progress) -> int:
             raise BadInput("there is no lock yet", place=Place(LOCK_PATH), hint="run `lockgen resolve`")
         lock = parse_lock(data, LOCK_PATH)
         if lock.inputs != fingerprints(inputs.manifest, folder):
-            progress.note(f"{VERSIONS} or a record changed since the lock was made: it is the lock that is audited")
-        advisories = _advisories(options, progress)
-        today = datetime.now(UTC).date()
-        found, records = _judged(inputs, lock, advisories, today)
+            progress.note(f"{VERSIONS} or a record changed since the lock was made; auditing the lock as it is")
+        auditor = Auditor(AdvisoryOptions(options.database, options.api, options.no_cache), progress)
+        day = today()
+        result = auditor.audit(inputs, lock, day)
+        found = result.audit
         if found.open and not options.no_fix:
-            fixes = _fixes(folder, inputs, lock, found, advisories, records, today, options, progress)
+            # Inside the lock of the folder: the search reads recorded indexes.
+            fixes = _FixFinder(folder, inputs, lock, auditor, day, options, progress).fixes(result)
             found = with_fixes(found, fixes)
     _report(found, inputs, data.decode("utf-8"), lock, options)
     grave = [finding for finding in found.open if options.fail_on is None or is_grave(finding, options.fail_on)]
     return Exit.FOUND if grave else Exit.DONE
 
 
-class Knowledge:
-    """What is known today, without a search for fixes; for other commands. Each release is asked about once.
+@dataclass(frozen=True)
+class _FixFinder:
+    """Finds fixes for the findings of one audit."""
 
-    Raises:
-        BadInput: the dump is at fault.
-        ToolFailed: OSV cannot be reached, or answers by halves.
-    """
+    folder: Folder
+    inputs: Inputs
+    lock: Lock
+    auditor: Auditor
+    day: date
+    options: AuditOptions
+    progress: Progress
 
-    def __init__(self, options: AuditOptions, progress: Progress) -> None:
-        self._advisories = _advisories(options, progress)
-
-    def of(self, inputs: Inputs, lock: Lock) -> tuple[Audit, Mapping[str, Sequence[Advisory]]]:
-        """The audit of ``lock``, and the records that may speak of its packages, by package."""
-        return _judged(inputs, lock, self._advisories, datetime.now(UTC).date())
-
-
-def _advisories(options: AuditOptions, progress: Progress) -> Advisories:
-    if options.database is not None:
-        return OsvDump(options.database, progress)
-    if not options.api.startswith(("https://", "http://")):
-        raise BadInput(f"{options.api!r} is no address of OSV", hint=f"as in {API}")
-    return OsvApi(Http(), options.api, NullCache() if options.no_cache else FileCache("osv"), progress)
-
-
-def _judged(
-    inputs: Inputs, lock: Lock, advisories: Advisories, today: date
-) -> tuple[Audit, Mapping[str, Sequence[Advisory]]]:
-    """The audit, and the records that it is made of, by package: all of a package that something is known against.
-
-    OSV tells of a release only what means it. The others are asked for too: they may be the same thing by another
-    name, which an ignore may use, and a fix may not go to what they mean.
-    """
-    held = holders(lock, inputs.manifest)
-    records = advisories.of_releases(sorted({(holder.name, holder.asked) for holder in held}))
-    found = audited(advisories.source, held, records, (), today)
-    if known := sorted({finding.holder.name for finding in found.findings}):
-        records = {**records, **advisories.of_packages(known)}
-    return audited(advisories.source, held, records, inputs.manifest.ignores, today), records
-
-
-def _fixes(
-    folder: Folder,
-    inputs: Inputs,
-    lock: Lock,
-    found: Audit,
-    advisories: Advisories,
-    records: Mapping[str, Sequence[Advisory]],
-    today: date,
-    options: AuditOptions,
-    progress: Progress,
-) -> dict[str, Fix]:
-    """The fix of each package that something counts against, by pin. What cannot be asked is told, not guessed."""
-    wanted = list({finding.holder.pin: finding.holder for finding in found.open}.values())
-    known = {holder.name: records[holder.name] for holder in wanted}
-    try:
-        fixer = _fixer(folder, inputs, lock, advisories, known, today, options, progress)
-    except LockgenError as error:
-        return {holder.pin: _unasked(error) for holder in wanted}
-    fixes = {}
-    for holder in wanted:
+    def fixes(self, result: AuditedLock) -> dict[str, Fix]:
+        """The fix of each package with a finding that counts, by pin. If a search fails, its fix says why."""
+        wanted = {finding.package.pin: finding.package for finding in result.audit.open}
+        records = {package.name: result.records[package.name] for package in wanted.values()}
         try:
-            fixes[holder.pin] = fixer.fix(holder)
+            search = self._search(records)
         except LockgenError as error:
-            fixes[holder.pin] = _unasked(error)
-    return fixes
+            return dict.fromkeys(wanted, _unknown_fix(error))
+        fixes = {}
+        for pin, package in wanted.items():
+            try:
+                fixes[pin] = search.fix(package)
+            except LockgenError as error:
+                # Another package may still have a fix.
+                fixes[pin] = _unknown_fix(error)
+        return fixes
+
+    def _search(self, records: Mapping[str, Sequence[Advisory]]) -> FixSearch:
+        manifest, options = self.inputs.manifest, self.options
+        http, uv = Http(), Uv(options.seconds)
+        remembered = None
+        # Without a cut-off, an answer is only as good as the index of that moment.
+        if not options.no_cache and manifest.exclude_newer is not None:
+            remembered = AnswerCache(FileCache("questions"), answer_conditions(manifest, uv))
+        declared = manifest.compat.pairs if manifest.compat is not None else {}
+        candidates = CandidateSearch(
+            releases=IndexReleases(http),
+            pairs=known_pairs(self.folder, declared),
+            lock=self.lock,
+            advisories=_CountingAdvisories(self.auditor, self.inputs, records, self.day),
+        )
+        search = FixSearch(
+            oracle=Oracle(uv, MetadataReader(http), remembered),
+            candidates=candidates,
+            manifest=manifest,
+            lock=self.lock,
+            indexes=explicit_indexes(
+                manifest,
+                self.folder,
+                http,
+                self.progress,
+                live=False,
+                offline=options.offline,
+                targets=[manifest.target],
+            ),
+            progress=self.progress,
+            offline=options.offline,
+        )
+        if options.repair:
+            search.repair = partial(_repairs, search)
+        return search
 
 
-def _unasked(error: LockgenError) -> Fix:
+def _unknown_fix(error: LockgenError) -> Fix:
     return Fix(why=tuple(fault.message for fault in error.faults), known=False)
 
 
-def _fixer(
-    folder: Folder,
-    inputs: Inputs,
-    lock: Lock,
-    advisories: Advisories,
-    records: Mapping[str, Sequence[Advisory]],
-    today: date,
-    options: AuditOptions,
-    progress: Progress,
-) -> FixSearch:
-    manifest = inputs.manifest
-    known = dict(records)
+class _CountingAdvisories:
+    """Returns all advisories about a package that count; queries each package once."""
 
-    def counted(name: str) -> Sequence[Advisory]:
-        if name not in known:
-            known.update(advisories.of_packages([name]))
-        return counting(known[name], manifest.ignores, today)
+    def __init__(self, auditor: Auditor, inputs: Inputs, records: Mapping[str, Sequence[Advisory]], day: date) -> None:
+        self._advisories = auditor.advisories
+        self._ignores = inputs.manifest.ignores
+        self._records = dict(records)
+        self._day = day
 
-    http, uv = Http(), Uv(options.seconds)
-    remembered = None
-    if not options.no_cache and manifest.exclude_newer is not None:
-        remembered = AnswerCache(FileCache("questions"), answer_conditions(manifest, uv))
-    declared = manifest.compat.pairs if manifest.compat is not None else {}
-    fixer = FixSearch(
-        session=Oracle(uv, MetadataReader(http), remembered),
-        releases=IndexReleases(http),
-        pairs=known_pairs(folder, declared),
-        manifest=manifest,
-        lock=lock,
-        indexes=explicit_indexes(
-            manifest, folder, http, progress, live=False, offline=options.offline, targets=[manifest.target]
-        ),
-        advisories=counted,
-        progress=progress,
-        offline=options.offline,
-    )
-    if options.repair:
-        fixer.repair = lambda way: _repairs(fixer, way)
-    return fixer
+    def __call__(self, name: str) -> Sequence[Advisory]:
+        if name not in self._records:
+            self._records.update(self._advisories.of_packages([name]))
+        return counting(self._records[name], self._ignores, self._day)
 
 
-def _repairs(fixer: FixSearch, way: Mapping[str, str]) -> Repairs:
-    """What else has to move where the pins of ``way`` take these versions and are held there."""
-    manifest = with_pins(fixer.manifest, way)
-    explainer = ConflictSearch(fixer.session, manifest, fixer.indexes, Threads(), fixer.progress, fixer.offline)
-    return RepairSearch(explainer, fixer.releases, fixer.pairs, order_of_variants(manifest), count=1).run()
+def _repairs(search: FixSearch, upgrade: WantedVersions) -> Repairs:
+    """Find which other pins have to move if those of ``upgrade`` move to its versions and are held there."""
+    manifest = with_pins(search.manifest, upgrade)
+    conflicts = ConflictSearch(search.oracle, manifest, search.indexes, Threads(), search.progress, search.offline)
+    candidates = search.candidates
+    order = order_of_variants(manifest)
+    return RepairSearch(conflicts, candidates.releases, candidates.pairs, order, count=1).run()
 
 
 def _report(found: Audit, inputs: Inputs, locked: str, lock: Lock, options: AuditOptions) -> None:
     def line(path: tuple[str | int, ...]) -> int | None:
         return inputs.place(path).line
 
-    def place(holder: AffectedPackage) -> tuple[str, int | None]:
-        head = f'{{"name": {json.dumps(holder.name)}, "version": {json.dumps(holder.version)}'
-        numbers = (number for number, text in enumerate(locked.splitlines(), 1) if head in text)
-        return LOCK_PATH, next(numbers, None)
+    def place(package: AffectedPackage) -> tuple[str, int | None]:
+        return LOCK_PATH, _line_in_lock(locked, package)
 
     if options.as_json:
         click.echo(json.dumps(rendering.as_json(found, line), indent=2))
@@ -227,3 +203,12 @@ def _report(found: Audit, inputs: Inputs, locked: str, lock: Lock, options: Audi
         click.echo(json.dumps(rendering.as_sarif(found, line, place, __version__), indent=2))
     else:
         click.echo(rendering.text(found, line, len(lock.images)))
+
+
+def _line_in_lock(locked: str, package: AffectedPackage) -> int | None:
+    # The writer puts each package on a line of its own, with these keys first.
+    head = f'{{"name": {json.dumps(package.name)}, "version": {json.dumps(package.version)}'
+    for number, text in enumerate(locked.splitlines(), 1):
+        if head in text:
+            return number
+    return None

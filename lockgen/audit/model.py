@@ -1,4 +1,4 @@
-"""What an audit of a lock found, and what becomes of it."""
+"""The results of an audit: affected packages, vulnerabilities and fixes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from lockgen.core.manifest import IgnoredAdvisory
 
 @dataclass(frozen=True, slots=True)
 class Vulnerability:
-    """Records that speak of one thing, as one. ``id`` is the name that most people know, ``ids`` are all of them.
+    """One vulnerability, merged from all records about it.
 
-    ``record`` is the name that OSV has a page of; ``fixed`` are the releases that end it, in order.
+    ``id`` is the best-known of its names, ``ids`` are all of them; ``record`` is the one with a page on osv.dev.
+    ``fixed`` are the releases that fix it, in order.
     """
 
     id: str
@@ -27,10 +28,10 @@ class Vulnerability:
 
 @dataclass(frozen=True, slots=True)
 class AffectedPackage:
-    """A package of the lock as an audit sees it.
+    """A locked package as an audit sees it, affected or not.
 
-    ``asked`` is the version that was asked about: an advisory knows no local part. ``images`` are the tags of all that
-    hold it, none for a tool that only builds; ``paths`` are where versions.toml names it.
+    ``asked`` is the version that the audit looks up: without a local part, because advisories have none. ``images`` are
+    the tags of all images that contain it; a build tool is in none. ``paths`` are where versions.toml names it.
     """
 
     name: str
@@ -48,12 +49,12 @@ class AffectedPackage:
 
 @dataclass(frozen=True, slots=True)
 class AuditFinding:
-    """One vulnerability of one package. With an ``ignore`` it does not count.
+    """One vulnerability of one package. A finding with an ``ignore`` does not count.
 
-    ``unclear`` is why nobody can tell whether this version is meant: such a one counts (law 10).
+    ``unclear`` is why the advisory may or may not apply to this version. Such a finding counts (guarantee 10).
     """
 
-    holder: AffectedPackage
+    package: AffectedPackage
     vulnerability: Vulnerability
     ignore: IgnoredAdvisory | None = None
     unclear: str = ""
@@ -61,8 +62,9 @@ class AuditFinding:
 
 @dataclass(frozen=True, slots=True)
 class UpgradeStep:
-    """A package that takes another version. ``path`` is its pin in versions.toml, or where one has to be
-    added; None where none is needed.
+    """A package that moves to another version.
+
+    ``path`` is its pin in versions.toml, or where a pin has to be added; None if it needs no pin.
     """
 
     name: str
@@ -73,9 +75,9 @@ class UpgradeStep:
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """The smallest upgrade after which no advisory counts and the family resolves; without steps ``why`` not.
+    """The smallest upgrade after which no advisory counts and the family resolves; or ``why`` there is none.
 
-    ``known`` is False where some question had no answer: then there may be a fix all the same.
+    ``known`` is False if some question had no answer: there may be a fix, or a smaller one, after all.
     """
 
     steps: tuple[UpgradeStep, ...] = ()
@@ -85,13 +87,14 @@ class Fix:
 
 @dataclass(frozen=True)
 class Audit:
-    """``source`` is where the advisories are from. ``expired`` ignores count no more; ``idle`` ones meet nothing.
+    """The result for a whole lock. ``packages`` are all that were audited; ``source`` is where the advisories are from.
 
-    ``fixes`` is by pin; it has nothing of what was not looked for.
+    ``expired`` ignores no longer apply; ``idle`` ones match no finding. ``fixes`` is by pin, and contains only packages
+    for which a fix was searched.
     """
 
     source: str
-    holders: tuple[AffectedPackage, ...]
+    packages: tuple[AffectedPackage, ...]
     findings: tuple[AuditFinding, ...]
     expired: tuple[IgnoredAdvisory, ...] = ()
     idle: tuple[IgnoredAdvisory, ...] = ()

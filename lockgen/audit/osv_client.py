@@ -1,22 +1,21 @@
-"""Advisories from OSV: asked over HTTP, or from a dump that is here. What is not whole is an error, never "nothing"."""
+"""Advisories from OSV, over its HTTP API or from a dump. An incomplete answer is an error, never "nothing found"."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import lzma
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from packaging.utils import canonicalize_name
 
-from lockgen.audit.advisory import Advisory
+from lockgen.audit.advisory_model import Advisory
 from lockgen.audit.osv_reader import ECOSYSTEM, packages_of, parse_advisory, parse_batch, read_json
 from lockgen.core.ports import Cache, Progress
 from lockgen.core.urls import redacted
@@ -27,12 +26,14 @@ from lockgen.io.parallel import Threads
 
 API = "https://api.osv.dev"
 _BATCH = 500
+"""The most queries of one request; OSV allows 1000."""
 _PAGES = 100
-_AT_ONCE = 8
-_TOLD = 20
-_HINT = "the dump is not whole, or not OSV's alone: fetch it again, or take this file out"
+"""The most pages of one answer: a server that never ends its answer must not keep lockgen waiting."""
+_THREADS = 8
+_SHOWN_FAULTS = 20
+_HINT = "the dump is incomplete or contains other files: download it again, or remove this file"
 
-_SPOILT = (
+_CORRUPT_ZIP = (
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
@@ -42,93 +43,128 @@ _SPOILT = (
     RuntimeError,
     NotImplementedError,
 )
-"""What `zipfile` raises of a zip that was cut or changed: each way of packing has an error of its own."""
+"""What `zipfile` raises for a truncated or changed zip: each compression method has its own exception."""
 
 Parsed = TypeVar("Parsed")
 
 
-class OsvApi:
-    """See ports.Advisories. ``memory`` keeps records, each under the moment when it last changed."""
+class _Query(NamedTuple):
+    """A query of /v1/querybatch, and the package that it is about."""
 
-    def __init__(self, http: Http, base: str, memory: Cache, progress: Progress) -> None:
+    name: str
+    body: dict[str, Any]
+
+
+class OsvApi:
+    """OSV's HTTP API (see ports.Advisories). ``cache`` keeps records, each under the time when it last changed."""
+
+    def __init__(self, http: Http, base: str, cache: Cache, progress: Progress) -> None:
         self.source = redacted(base)
-        self._http, self._base = http, base.rstrip("/")
-        self._memory, self._progress = memory, progress
+        self._http = http
+        self._base = base.rstrip("/")
+        self._cache = cache
+        self._progress = progress
         self._known: dict[str, Advisory] = {}
 
     def of_releases(self, releases: Sequence[tuple[str, str]]) -> Mapping[str, Sequence[Advisory]]:
-        """One question for each release, many at once.
+        """See ports.Advisories. One query a release, many in one request.
 
         Raises:
-            ToolFailed: OSV cannot be reached, refuses, or does not answer all of it.
+            ToolFailed: OSV cannot be reached, refuses access, or gives an incomplete answer.
         """
-        return self._asked([({"package": _package(name), "version": version}, name) for name, version in releases])
+        return self._query(
+            [_Query(name, {"package": _package(name), "version": version}) for name, version in releases]
+        )
 
     def of_packages(self, names: Sequence[str]) -> Mapping[str, Sequence[Advisory]]:
-        """The same of all releases.
+        """As `of_releases`, for all releases.
 
         Raises:
             ToolFailed: as `of_releases`.
         """
-        return self._asked([({"package": _package(name)}, name) for name in names])
+        return self._query([_Query(name, {"package": _package(name)}) for name in names])
 
-    def _asked(self, questions: Sequence[tuple[dict[str, Any], str]]) -> Mapping[str, Sequence[Advisory]]:
-        found: dict[str, dict[str, str]] = {name: {} for _, name in questions}
-        for first in range(0, len(questions), _BATCH):
-            self._progress.step(f"asking OSV about {len(questions)} packages")
-            self._pages(questions[first : first + _BATCH], found)
-        wanted = {identifier: modified for listed in found.values() for identifier, modified in listed.items()}
-        missing = sorted((name, modified) for name, modified in wanted.items() if name not in self._known)
-        if missing:
-            self._progress.step(f"reading {len(missing)} advisories")
-        self._known |= zip(
-            (name for name, _ in missing), Threads(_AT_ONCE).each(lambda row: self._record(*row), missing), strict=True
-        )
-        return {name: tuple(self._known[identifier] for identifier in sorted(found[name])) for name in found}
+    def _query(self, queries: Sequence[_Query]) -> Mapping[str, Sequence[Advisory]]:
+        """The answers of OSV contain only ids; the records are read one by one."""
+        modified_by_id: dict[str, dict[str, str]] = {query.name: {} for query in queries}
+        for first in range(0, len(queries), _BATCH):
+            self._progress.step(f"querying OSV for {len(queries)} packages")
+            self._query_batch(queries[first : first + _BATCH], modified_by_id)
+        missing: dict[str, str] = {}
+        for listed in modified_by_id.values():
+            missing |= {
+                identifier: modified for identifier, modified in listed.items() if identifier not in self._known
+            }
+        self._read_records(sorted(missing.items()))
+        found = {}
+        for name, listed in modified_by_id.items():
+            found[name] = tuple(self._known[identifier] for identifier in sorted(listed))
+        return found
 
-    def _pages(self, questions: Sequence[tuple[dict[str, Any], str]], found: dict[str, dict[str, str]]) -> None:
-        pending = list(questions)
+    def _query_batch(self, queries: Sequence[_Query], found: Mapping[str, dict[str, str]]) -> None:
+        """Add the ids of one batch, with all its pages, to ``found``."""
+        pending = list(queries)
         for _ in range(_PAGES):
             if not pending:
                 return
-            answer = self._http.post(f"{self._base}/v1/querybatch", {"queries": [query for query, _ in pending]})
-            pages = self._read(answer, partial(parse_batch, count=len(pending)))
+            answer = self._http.post(f"{self._base}/v1/querybatch", {"queries": [query.body for query in pending]})
+            pages = self._parse(answer, partial(parse_batch, count=len(pending)))
             further = []
-            for (query, name), page in zip(pending, pages, strict=True):
-                found[name] |= page.found
+            for query, page in zip(pending, pages, strict=True):
+                found[query.name].update(page.found)
                 if page.next is not None:
-                    further.append(({**query, "page_token": page.next}, name))
+                    further.append(_Query(query.name, {**query.body, "page_token": page.next}))
             pending = further
-        raise ToolFailed(f"{self.source} has more than {_PAGES} pages for {pending[0][1]}", hint="run it again later")
+        raise ToolFailed(f"{self.source} has more than {_PAGES} pages for {pending[0].name}", hint="try again later")
+
+    def _read_records(self, missing: Sequence[tuple[str, str]]) -> None:
+        if missing:
+            self._progress.step(f"reading {len(missing)} advisories")
+        records = Threads(_THREADS).each(lambda row: self._record(*row), missing)
+        for (identifier, _), record in zip(missing, records, strict=True):
+            self._known[identifier] = record
 
     def _record(self, identifier: str, modified: str) -> Advisory:
         url = f"{self._base}/v1/vulns/{quote(identifier, safe='')}"
         key = hashlib.sha256(f"{url} {modified}".encode()).hexdigest()
-        kept = self._memory.recall(key) if modified else None
-        if kept is not None:
-            try:
-                return _same(parse_advisory(read_json(kept.encode())), identifier)
-            except ValueError:
-                pass  # a cache that was damaged costs only time
+        # Without a time of change, an old record would look current.
+        cached = self._cached(key, identifier) if modified else None
+        if cached is not None:
+            return cached
         answer = self._http.get(url, accept="application/json")
-        advisory = self._read(answer, lambda document: _same(parse_advisory(document), identifier))
+        advisory = self._parse(answer, lambda document: _checked(parse_advisory(document), identifier))
+        # The record may have changed since the query: then it would be under a wrong key.
         if modified and read_json(answer.body).get("modified") == modified:
-            with contextlib.suppress(UnicodeDecodeError):  # JSON in UTF-16: read, and not kept
-                self._memory.keep(key, answer.body.decode())
+            self._keep(key, answer.body)
         return advisory
 
-    def _read(self, answer: Response, parse: Callable[[Any], Parsed]) -> Parsed:
+    def _cached(self, key: str, identifier: str) -> Advisory | None:
+        text = self._cache.recall(key)
+        if text is None:
+            return None
+        try:
+            return _checked(parse_advisory(read_json(text.encode())), identifier)
+        except ValueError:
+            return None  # a damaged cache only costs time
+
+    def _keep(self, key: str, body: bytes) -> None:
+        try:
+            self._cache.keep(key, body.decode())
+        except UnicodeDecodeError:
+            return  # JSON may be UTF-16; the cache keeps UTF-8 only
+
+    def _parse(self, answer: Response, parse: Callable[[Any], Parsed]) -> Parsed:
         where = redacted(answer.url)
         if answer.status != 200:
-            hint = "is that the address of OSV's API? run it again later, or use a dump: --database PATH"
+            hint = "check that this is the address of OSV's API; try again later, or use a dump: --database PATH"
             raise ToolFailed(f"{where} answers HTTP {answer.status}", hint=hint)
         try:
             return parse(read_json(answer.body))
         except ValueError as error:
             raise ToolFailed(
-                f"{where} does not answer as OSV does",
+                f"unexpected answer from {where}",
                 reason=str(error),
-                hint="nothing is known of these packages: run it again later, or use a dump: --database PATH",
+                hint="no package was audited: try again later, or use a dump: --database PATH",
             ) from error
 
 
@@ -136,31 +172,38 @@ def _package(name: str) -> dict[str, str]:
     return {"name": name, "ecosystem": ECOSYSTEM}
 
 
-def _same(advisory: Advisory, identifier: str) -> Advisory:
+def _checked(advisory: Advisory, identifier: str) -> Advisory:
     if advisory.id != identifier:
-        raise ValueError(f"asked for {identifier}, got {advisory.id}")
+        raise ValueError(f"requested {identifier}, got {advisory.id}")
     return advisory
 
 
+class _Record(NamedTuple):
+    """A record of a dump: where it is, and its JSON. It is parsed only if its package is audited."""
+
+    place: str
+    document: object
+
+
 class OsvDump:
-    """See ports.Advisories: the records under a folder, or in a zip such as OSV's all.zip of PyPI."""
+    """Records in a folder, or in a zip such as OSV's all.zip of PyPI (see ports.Advisories)."""
 
     def __init__(self, path: Path, progress: Progress) -> None:
         self.source = str(path)
-        self._path, self._progress = path, progress
-        self._records: dict[str, list[tuple[str, object]]] | None = None
-        """Place and document by package: what nobody asks about is not read further."""
+        self._path = path
+        self._progress = progress
+        self._records: dict[str, list[_Record]] | None = None
 
     def of_releases(self, releases: Sequence[tuple[str, str]]) -> Mapping[str, Sequence[Advisory]]:
         """All records of these packages.
 
         Raises:
-            BadInput: there is no such dump, it holds nothing of PyPI, or a file in it is no record.
+            BadInput: there is no such dump, it contains no record of PyPI, or a file in it is not a record.
         """
         return self.of_packages([name for name, _ in releases])
 
     def of_packages(self, names: Sequence[str]) -> Mapping[str, Sequence[Advisory]]:
-        """The same.
+        """As `of_releases`.
 
         Raises:
             BadInput: as `of_releases`.
@@ -172,71 +215,73 @@ class OsvDump:
         found: dict[str, tuple[Advisory, ...]] = {}
         for name in names:
             records = self._records.get(str(canonicalize_name(name)), [])
-            found[name] = tuple(a for place, document in records if (a := _advisory(place, document, faults)))
-        _refuse(faults)
+            found[name] = tuple(_parsed(records, faults))
+        _raise_if_any(faults)
         return found
 
-    def _load(self) -> dict[str, list[tuple[str, object]]]:
-        found: dict[str, list[tuple[str, object]]] = {}
+    def _load(self) -> dict[str, list[_Record]]:
+        found: dict[str, list[_Record]] = {}
         faults: list[Fault] = []
         for place, data in self._files(faults):
             try:
                 document = read_json(data)
                 names = packages_of(document)
             except ValueError as error:
-                faults.append(_fault(place, error))
+                faults.append(_invalid_record(place, error))
                 continue
             for name in names:
-                found.setdefault(name, []).append((place, document))
-        _refuse(faults)
+                found.setdefault(name, []).append(_Record(place, document))
+        _raise_if_any(faults)
+        # A dump of another ecosystem would report every package as safe.
         if not found:
-            hint = "a folder of records, or the all.zip that OSV publishes for PyPI"
-            raise BadInput("it holds no advisory of PyPI", place=Place(self.source), hint=hint)
+            hint = "expected a folder of records, or the all.zip that OSV publishes for PyPI"
+            raise BadInput("it contains no advisory of PyPI", place=Place(self.source), hint=hint)
         return found
 
-    def _files(self, faults: list[Fault]) -> Iterable[tuple[str, bytes]]:
+    def _files(self, faults: list[Fault]) -> Iterator[tuple[str, bytes]]:
         if self._path.is_dir():
-            yield from self._loose(faults)
+            yield from self._files_in_folder(faults)
             return
         try:
-            yield from self._packed()
+            yield from self._files_in_zip()
         except OSError as error:
-            hint = "name a folder of OSV's records, or a zip of them"
-            raise BadInput(
-                f"it cannot be read: {error.strerror or error}", place=Place(self.source), hint=hint
-            ) from error
+            hint = "expected a folder of OSV's records, or a zip of them"
+            raise BadInput(_unreadable(error), place=Place(self.source), hint=hint) from error
 
-    def _loose(self, faults: list[Fault]) -> Iterable[tuple[str, bytes]]:
+    def _files_in_folder(self, faults: list[Fault]) -> Iterator[tuple[str, bytes]]:
         for file in sorted(file for file in self._path.rglob("*.json") if not file.is_dir()):
             try:
                 yield str(file), file.read_bytes()
             except OSError as error:
-                why = f"it cannot be read: {error.strerror or error}"
-                faults.append(Fault(why, place=Place(str(file)), hint=_HINT))
+                faults.append(Fault(_unreadable(error), place=Place(str(file)), hint=_HINT))
 
-    def _packed(self) -> Iterable[tuple[str, bytes]]:
+    def _files_in_zip(self) -> Iterator[tuple[str, bytes]]:
         try:
             with zipfile.ZipFile(self._path) as archive:
                 for name in sorted(name for name in archive.namelist() if name.endswith(".json")):
                     yield f"{self._path}/{name}", archive.read(name)
-        except _SPOILT as error:
-            raise BadInput(
-                f"it is no whole zip: {error}", place=Place(self.source), hint="fetch it again, or name a folder"
-            ) from error
+        except _CORRUPT_ZIP as error:
+            hint = "download it again, or name a folder"
+            raise BadInput(f"it is not a complete zip: {error}", place=Place(self.source), hint=hint) from error
 
 
-def _advisory(place: str, document: object, faults: list[Fault]) -> Advisory | None:
-    try:
-        return parse_advisory(document)
-    except ValueError as error:
-        faults.append(_fault(place, error))
-        return None
+def _parsed(records: Iterable[_Record], faults: list[Fault]) -> Iterator[Advisory]:
+    for record in records:
+        try:
+            yield parse_advisory(record.document)
+        except ValueError as error:
+            faults.append(_invalid_record(record.place, error))
 
 
-def _fault(place: str, error: ValueError) -> Fault:
-    return Fault(f"no record of OSV: {error}", place=Place(place), hint=_HINT)
+def _invalid_record(place: str, error: ValueError) -> Fault:
+    return Fault(f"not a record of OSV: {error}", place=Place(place), hint=_HINT)
 
 
-def _refuse(faults: list[Fault]) -> None:
+def _unreadable(error: OSError) -> str:
+    return f"it cannot be read: {error.strerror or error}"
+
+
+def _raise_if_any(faults: list[Fault]) -> None:
+    # Every file of a wrong folder is a fault.
     if faults:
-        raise BadInput.of(faults[:_TOLD])
+        raise BadInput.of(faults[:_SHOWN_FAULTS])

@@ -1,7 +1,7 @@
-"""Records and answers of OSV to values (ossf.github.io/osv-schema, google.github.io/osv.dev/api).
+"""Parse records and answers of OSV (ossf.github.io/osv-schema, google.github.io/osv.dev/api).
 
-Only what a judgement needs is read, and that strictly: what is not as the format says is an error, as half a record
-would be half a verdict.
+Only the fields that an audit needs are read, and those strictly: half a record would give a wrong verdict, so anything
+that does not follow the format is an error.
 """
 
 from __future__ import annotations
@@ -13,58 +13,66 @@ from typing import Any, Literal, get_args
 
 from packaging.utils import canonicalize_name
 
-from lockgen.audit.advisory import Advisory, Affected, Event
+from lockgen.audit.advisory_model import Advisory, Affected, Event
 from lockgen.audit.severity import severity
 
 ECOSYSTEM = "PyPI"
 
 _Kind = Literal["introduced", "fixed", "last_affected", "limit"]
+_KINDS: tuple[_Kind, ...] = get_args(_Kind)
+_RELEASE_RANGES = ("ECOSYSTEM", "SEMVER")
 _SUMMARY = 300
+"""The most characters of a summary."""
+
+Table = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The answer to one question: names of advisories, when each last changed, and where the next page begins."""
+    """One page of an answer: the names of advisories, each with when it last changed, and a token for the next page."""
 
     found: Mapping[str, str]
     next: str | None
 
 
 def read_json(data: bytes) -> Any:
-    """Raises ValueError where it is no JSON, or nested beyond reason."""
+    """Parse JSON.
+
+    Raises:
+        ValueError: it is not JSON, or nested too deeply.
+    """
     try:
         return json.loads(data)
     except RecursionError:
-        raise ValueError("nested too deep") from None
+        raise ValueError("nested too deeply") from None
 
 
 def packages_of(document: object) -> set[str]:
-    """The packages (canonical) of PyPI that a record speaks of; none where it is of another ecosystem.
+    """The PyPI packages (canonical) in a record; empty for a record of other ecosystems.
 
     Raises:
-        ValueError: it is no record.
+        ValueError: it is not a record.
     """
-    return {_name(entry) for entry in _entries(_table(document, "the record")) if _is_ours(entry)}
+    record = _table(document, "the record")
+    return {_name(entry) for entry in _entries(record) if _is_pypi(entry)}
 
 
 def parse_advisory(document: object) -> Advisory:
-    """One record.
+    """Parse one record.
 
     Raises:
-        ValueError: it is not as OSV's format says.
+        ValueError: it does not follow OSV's format.
     """
     record = _table(document, "the record")
-    affected = [(entry, _affected(entry)) for entry in _entries(record) if _is_ours(entry)]
-    vectors = [*_vectors(record), *(vector for entry, _ in affected for vector in _vectors(entry))]
-    words = [_word(record), *(_word(entry) for entry, _ in affected)]
-    score, level = severity(vectors, next((word for word in words if word), None))
-    details = _text(record.get("details", ""), "details")
-    summary = _text(record.get("summary", ""), "summary") or details
+    entries = [entry for entry in _entries(record) if _is_pypi(entry)]
+    affected = tuple(_affected(entry) for entry in entries)
+    score, level = _severity(record, entries)
+    aliases = [_identifier(alias, "aliases") for alias in _list(record.get("aliases"), "aliases")]
     return Advisory(
         id=_identifier(record.get("id"), "id"),
-        aliases=tuple(_identifier(alias, "aliases") for alias in _list(record.get("aliases"), "aliases")),
-        summary=" ".join(summary.split())[:_SUMMARY],
-        affected=tuple(found for _, found in affected),
+        aliases=tuple(aliases),
+        summary=_summary(record),
+        affected=affected,
         score=score,
         level=level,
         withdrawn=bool(record.get("withdrawn")),
@@ -72,19 +80,21 @@ def parse_advisory(document: object) -> Advisory:
 
 
 def parse_batch(document: object, count: int) -> list[Page]:
-    """The answer of /v1/querybatch to ``count`` questions, in their order.
+    """Parse the answer of /v1/querybatch to ``count`` queries, in their order.
 
     Raises:
-        ValueError: it is something else, or not all of it.
+        ValueError: it is something else, or incomplete.
     """
     results = _table(document, "the answer").get("results")
-    if not isinstance(results, list) or len(results) != count:
-        got = len(results) if isinstance(results, list) else "no"
-        raise ValueError(f"{got} results for {count} questions")
+    if not isinstance(results, list):
+        raise ValueError(f"no results for {count} questions")
+    if len(results) != count:
+        raise ValueError(f"{len(results)} results for {count} questions")
+    # An empty result is null or an empty object.
     return [_page(_table(result or {}, "a result")) for result in results]
 
 
-def _page(result: Mapping[str, Any]) -> Page:
+def _page(result: Table) -> Page:
     found: dict[str, str] = {}
     for entry in _list(result.get("vulns"), "vulns"):
         row = _table(entry, "vulns")
@@ -93,70 +103,87 @@ def _page(result: Mapping[str, Any]) -> Page:
     return Page(found, _text(token, "next_page_token") if token else None)
 
 
-def _entries(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _entries(record: Table) -> list[Table]:
     return [_table(entry, "affected") for entry in _list(record.get("affected"), "affected")]
 
 
-def _is_ours(entry: Mapping[str, Any]) -> bool:
+def _is_pypi(entry: Table) -> bool:
     package = entry.get("package")
-    # "PyPI:…" would be a distribution of it, as in "Debian:12".
-    return isinstance(package, dict) and str(package.get("ecosystem", "")).partition(":")[0] == ECOSYSTEM
+    if not isinstance(package, dict):
+        return False
+    # An ecosystem may have a suffix, as in "Debian:12".
+    ecosystem = str(package.get("ecosystem", "")).partition(":")[0]
+    return ecosystem == ECOSYSTEM
 
 
-def _name(entry: Mapping[str, Any]) -> str:
+def _name(entry: Table) -> str:
     return str(canonicalize_name(_identifier(entry["package"].get("name"), "package.name")))
 
 
-def _affected(entry: Mapping[str, Any]) -> Affected:
-    ranges = [_table(found, "ranges") for found in _list(entry.get("ranges"), "ranges")]
-    return Affected(
-        name=_name(entry),
-        versions=tuple(_identifier(text, "versions") for text in _list(entry.get("versions"), "versions")),
-        ranges=tuple(_events(found) for found in ranges if found.get("type") in ("ECOSYSTEM", "SEMVER"))
-        or _commits(ranges),
-    )
+def _affected(entry: Table) -> Affected:
+    versions = [_identifier(text, "versions") for text in _list(entry.get("versions"), "versions")]
+    ranges = [_table(each, "ranges") for each in _list(entry.get("ranges"), "ranges")]
+    types = [each.get("type") for each in ranges]
+    releases = [_events(each) for each in ranges if each.get("type") in _RELEASE_RANGES]
+    # A range without events tells "only commits are named" from "nothing is named".
+    if not releases and "GIT" in types:
+        releases = [()]
+    return Affected(name=_name(entry), versions=tuple(versions), ranges=tuple(releases))
 
 
-def _commits(ranges: Iterable[Mapping[str, Any]]) -> tuple[tuple[Event, ...], ...]:
-    """A range of commits has no event of a release: it tells "only commits are named" from "nothing is named"."""
-    return ((),) if any(found.get("type") == "GIT" for found in ranges) else ()
-
-
-def _events(found: Mapping[str, Any]) -> tuple[Event, ...]:
-    events = [_table(event, "events") for event in _list(found.get("events"), "events")]
-    kinds: tuple[_Kind, ...] = get_args(_Kind)
-    read = tuple(
-        Event(kind, _identifier(event[kind], f"events.{kind}")) for event in events for kind in kinds if kind in event
-    )
-    if not any(event.kind == "introduced" for event in read):
+def _events(each: Table) -> tuple[Event, ...]:
+    events = []
+    for entry in _list(each.get("events"), "events"):
+        event = _table(entry, "events")
+        events += [Event(kind, _identifier(event[kind], f"events.{kind}")) for kind in _KINDS if kind in event]
+    if not any(event.kind == "introduced" for event in events):
         raise ValueError("a range without `introduced`")
-    return read
+    return tuple(events)
 
 
-def _vectors(part: Mapping[str, Any]) -> Iterable[str]:
-    for entry in _list(part.get("severity"), "severity"):
-        yield _text(_table(entry, "severity").get("score", ""), "severity.score")
+def _severity(record: Table, entries: Iterable[Table]) -> tuple[float | None, str]:
+    """Score and level. OSV allows them in the record and in each of its ``entries``."""
+    vectors: list[str] = []
+    ratings = []
+    for part in (record, *entries):
+        vectors += _vectors(part)
+        ratings.append(_rating(part))
+    first = next((rating for rating in ratings if rating), None)
+    return severity(vectors, first)
 
 
-def _word(part: Mapping[str, Any]) -> str | None:
+def _vectors(part: Table) -> list[str]:
+    rows = [_table(entry, "severity") for entry in _list(part.get("severity"), "severity")]
+    return [_text(row.get("score", ""), "severity.score") for row in rows]
+
+
+def _rating(part: Table) -> str | None:
     for key in ("database_specific", "ecosystem_specific"):
-        said = part.get(key)
-        if isinstance(said, dict) and isinstance(said.get("severity"), str):
-            return str(said["severity"])
+        specific = part.get(key)
+        # The contents are up to each database, so another shape is not an error.
+        if isinstance(specific, dict) and isinstance(specific.get("severity"), str):
+            return str(specific["severity"])
     return None
 
 
-def _table(value: object, what: str) -> Mapping[str, Any]:
+def _summary(record: Table) -> str:
+    details = _text(record.get("details", ""), "details")
+    summary = _text(record.get("summary", ""), "summary") or details
+    return " ".join(summary.split())[:_SUMMARY]
+
+
+def _table(value: object, what: str) -> Table:
     if not isinstance(value, dict):
-        raise ValueError(f"{what}: no object")
+        raise ValueError(f"{what}: not an object")
     return value
 
 
 def _list(value: object, what: str) -> list[Any]:
+    # Optional fields may be null.
     if value is None:
         return []
     if not isinstance(value, list):
-        raise ValueError(f"{what}: no array")
+        raise ValueError(f"{what}: not an array")
     return value
 
 
@@ -164,12 +191,13 @@ def _text(value: object, what: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise ValueError(f"{what}: no text")
+        raise ValueError(f"{what}: not a string")
     return value
 
 
 def _identifier(value: object, what: str) -> str:
+    """A nonempty string that may be printed: control characters could forge lines of the output."""
     text = _text(value, what)
     if not text or not text.isprintable():
-        raise ValueError(f"{what}: missing, or no plain text")
+        raise ValueError(f"{what}: missing, or not plain text")
     return text

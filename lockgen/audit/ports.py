@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-if TYPE_CHECKING:  # one command needs it: importing it costs the others time
-    from lockgen.audit.advisory import Advisory
+if TYPE_CHECKING:  # only one command needs it at run time: the import would slow down the others
+    from lockgen.audit.advisory_model import Advisory
 
 
 class Advisories(Protocol):
-    """What is known to be wrong with packages. ``source`` is where that is from, for people."""
+    """A database of advisories. ``source`` names it for people."""
 
     source: str
 
     def of_releases(self, releases: Sequence[tuple[str, str]]) -> Mapping[str, Sequence[Advisory]]:
-        """Package to all that may speak of one of its ``releases`` (name and public version), withdrawn ones too.
+        """All records that may affect one of ``releases`` (name and public version), by package, withdrawn ones too.
 
-        What a record means is for the asker to judge. Raises ToolFailed or BadInput: never half an answer.
+        The caller decides what a record affects.
+
+        Raises:
+            ToolFailed: the database cannot be reached or gives an incomplete answer.
+            BadInput: the database is invalid.
         """
         ...
 
     def of_packages(self, names: Sequence[str]) -> Mapping[str, Sequence[Advisory]]:
-        """The same of all releases."""
+        """As `of_releases`, for all releases of the packages."""
         ...

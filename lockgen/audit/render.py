@@ -1,12 +1,11 @@
-"""An audit as text, as data, and as SARIF."""
+"""Render an audit as text, as JSON, and as SARIF."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from itertools import groupby
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from lockgen.audit.advisory import UNKNOWN
+from lockgen.audit.advisory_model import UNKNOWN
 from lockgen.audit.model import AffectedPackage, Audit, AuditFinding, Fix, UpgradeStep, Vulnerability
 from lockgen.core.key_path import KeyPath
 from lockgen.core.manifest import IgnoredAdvisory
@@ -16,179 +15,206 @@ VERSIONS = "versions.toml"
 PAGE = "https://osv.dev/vulnerability/"
 
 AuditLine = Callable[[KeyPath], int | None]
-"""Where a path stands in versions.toml."""
+"""Finds the line of a path in versions.toml."""
 LockPlace = Callable[[AffectedPackage], tuple[str, int | None]]
-"""The file and the line that lock a package."""
+"""Finds the file and the line that lock a package."""
 
 
-# -- text ----------------------------------------------------------------------
+# -- text ------------------------------------------------------------------------
 
 
 def text(audit: Audit, line: AuditLine, images: int) -> str:
-    """What counts, package by package, with its fix; then what is ignored. ``images`` is how many there are."""
-    found = audit.open
+    """The findings that count, package by package, each with its fix; then notes.
+
+    ``images`` is how many images the family has.
+    """
+    by_package: dict[AffectedPackage, list[AuditFinding]] = {}
+    for finding in audit.open:
+        by_package.setdefault(finding.package, []).append(finding)
     parts = [_head(audit)]
-    order = list(dict.fromkeys(finding.holder for finding in found))
-    ranked = sorted(found, key=lambda finding: order.index(finding.holder))
-    for holder, findings in groupby(ranked, key=lambda finding: finding.holder):
-        parts.append("\n".join(_block(holder, list(findings), audit.fixes.get(holder.pin), line, images)))
-    notes = [*_ignored(audit), *_told(audit, line), *_locals(audit)]
-    return "\n\n".join([*parts, *(["\n".join(notes)] if notes else [])])
+    for package, findings in by_package.items():
+        lines = [_package_line(package, line, images)]
+        lines += _finding_lines(findings)
+        lines += [f"  {row}" for row in fix_lines(package, audit.fixes.get(package.pin), line)]
+        parts.append("\n".join(lines))
+    notes = [*_ignored(audit), *_ignores_to_edit(audit, line), *_local_versions(audit)]
+    if notes:
+        parts.append("\n".join(notes))
+    return "\n\n".join(parts)
 
 
 def _head(audit: Audit) -> str:
-    found, count = audit.open, len(audit.holders)
+    found = audit.open
+    count = len(audit.packages)
     if not found:
-        return f"nothing is known against {count} packages (asked: {audit.source})"
-    packages = len({finding.holder for finding in found})
-    things = "1 vulnerability" if len(found) == 1 else f"{len(found)} vulnerabilities"
-    return f"{things} in {packages} of {count} packages (asked: {audit.source})"
+        return f"no known vulnerabilities in {count} packages (source: {audit.source})"
+    affected = len({finding.package for finding in found})
+    vulnerabilities = "1 vulnerability" if len(found) == 1 else f"{len(found)} vulnerabilities"
+    return f"{vulnerabilities} in {affected} of {count} packages (source: {audit.source})"
 
 
-def _block(
-    holder: AffectedPackage, findings: list[AuditFinding], fix: Fix | None, line: AuditLine, images: int
-) -> list[str]:
-    lines = [f"{holder.name} {holder.version}, {_images(holder, images)}{_named(holder, line)}"]
+def _package_line(package: AffectedPackage, line: AuditLine, images: int) -> str:
+    text = f"{package.name} {package.version}, {_images(package, images)}"
+    numbers = _lines(package, line)
+    if not numbers:
+        return text
+    return f"{text} ({VERSIONS} line {', '.join(map(str, numbers))})"
+
+
+def _images(package: AffectedPackage, images: int) -> str:
+    if not package.images:
+        return "a build tool, in no image"
+    if len(package.images) == images and images > 1:
+        return f"in all {images} images"
+    return f"in {', '.join(package.images)}"
+
+
+def _lines(package: AffectedPackage, line: AuditLine) -> list[int]:
+    """The lines of versions.toml that name the package."""
+    numbers = [line(path) for path in package.paths]
+    return [number for number in numbers if number is not None]
+
+
+def _finding_lines(findings: list[AuditFinding]) -> Iterator[str]:
     width = max(len(finding.vulnerability.id) for finding in findings)
     for finding in findings:
-        one = finding.vulnerability
-        lines.append(f"  {one.id:{width}}  {rated(one)}  {one.summary}".rstrip())
-        others = ", ".join(name for name in one.ids if name != one.id)
-        fixed = f"fixed in {', '.join(one.fixed)}" if one.fixed else "the advisory names no fixed release"
-        lines.append(f"  {'':{width}}  " + "; ".join(part for part in (others, fixed, finding.unclear) if part))
-    return [*lines, *(f"  {row}" for row in fix_lines(holder, fix, line))]
+        found = finding.vulnerability
+        head = f"{found.id:{width}}  {rated(found)}  {found.summary}"
+        yield f"  {head}".rstrip()
+        aliases = ", ".join(_aliases(found))
+        details = "; ".join(filter(None, [aliases, _fixed(found), finding.unclear]))
+        yield f"  {'':{width}}  {details}"
 
 
-def _images(holder: AffectedPackage, images: int) -> str:
-    if not holder.images:
-        return "a tool that no image holds"
-    if len(holder.images) == images:
-        return f"in all {images} images" if images > 1 else f"in {holder.images[0]}"
-    return f"in {', '.join(holder.images)}"
+def _aliases(found: Vulnerability) -> list[str]:
+    return [name for name in found.ids if name != found.id]
 
 
-def _named(holder: AffectedPackage, line: AuditLine) -> str:
-    numbers = [number for path in holder.paths if (number := line(path)) is not None]
-    return f" ({VERSIONS} line {', '.join(map(str, numbers))})" if numbers else ""
+def _fixed(found: Vulnerability) -> str:
+    if found.fixed:
+        return f"fixed in {', '.join(found.fixed)}"
+    return "the advisory names no fixed release"
 
 
-def rated(one: Vulnerability) -> str:
-    """The level, with the score where there is one."""
-    if one.level == UNKNOWN:
+def rated(found: Vulnerability) -> str:
+    """The level, with the score if there is one."""
+    if found.level == UNKNOWN:
         return "not rated"
-    return one.level if one.score is None else f"{one.level} {one.score:.1f}"
+    return found.level if found.score is None else f"{found.level} {found.score:.1f}"
 
 
-def fix_lines(holder: AffectedPackage, fix: Fix | None, line: AuditLine) -> list[str]:
-    """What to do, or why nothing can be done."""
+def fix_lines(package: AffectedPackage, fix: Fix | None, line: AuditLine) -> list[str]:
+    """The steps of the fix, or why there is none; empty if no fix was searched."""
     if fix is None:
         return []
     if not fix.steps:
-        said = "no fix" if fix.known else "whether there is a fix is not known"
-        return [f"{said}: {'; '.join(fix.why)}"]
-    more = [] if fix.known else ["a lower release may do: some question had no answer"]
-    return [f"fix: {_step(step, line)}" for step in fix.steps] + [f"     {why}" for why in (*fix.why, *more)]
+        result = "no fix" if fix.known else "cannot tell whether there is a fix"
+        return [f"{result}: {'; '.join(fix.why)}"]
+    rows = [f"fix: {_step(step, line)}" for step in fix.steps]
+    notes = list(fix.why)
+    if not fix.known:
+        notes.append("a lower release may be enough: some question had no answer")
+    return rows + [f"     {note}" for note in notes]
 
 
 def _step(step: UpgradeStep, line: AuditLine) -> str:
-    said = command(step, line)
+    run = command(step, line)
     if step.path is None:
-        return f"{said} takes {step.new} or later"
-    if said is not None:
-        return said
+        return f"{run} takes {step.new} or later"
+    if run is not None:
+        return run
+    change = f"{step.name} {step.new} instead of {step.old}"
     number = line(step.path)
-    there = f"the pin in {VERSIONS} line {number}" if number is not None else f"a new pin, {_dotted(step.path)}"
-    return f"{step.name} {step.new} instead of {step.old}: {there}"
-
-
-def _dotted(path: KeyPath) -> str:
-    return f"in {VERSIONS} under [{'.'.join(map(str, path[:-1]))}]"
+    if number is not None:
+        return f"{change}: the pin in {VERSIONS} line {number}"
+    table = ".".join(map(str, step.path[:-1]))
+    return f"{change}: a new pin, in {VERSIONS} under [{table}]"
 
 
 def command(step: UpgradeStep, line: AuditLine) -> str | None:
-    """What moves a package that has no pin; None where versions.toml has to be edited.
-
-    A path that versions.toml does not hold yet is where its pin will be.
-    """
+    """The command that moves a package without a pin; None if versions.toml has to be edited."""
     if step.path is None:
         return f"lockgen resolve -P {step.name}"
+    # A path that versions.toml does not contain yet is where the pin will be.
     if step.path[0] == "pins" and line(step.path) is None:
         return f"lockgen bump --add-pin {step.name}=={step.new}"
     return None
 
 
-def _ignored(audit: Audit) -> Iterable[str]:
+def _ignored(audit: Audit) -> Iterator[str]:
     for finding in audit.findings:
-        if finding.ignore is not None:
-            until = f" until {finding.ignore.until}" if finding.ignore.until is not None else ""
-            yield (
-                f"ignored{until}: {finding.vulnerability.id} in {finding.holder.name} {finding.holder.version}: "
-                f"{finding.ignore.reason}"
-            )
+        ignore = finding.ignore
+        if ignore is not None:
+            until = f" until {ignore.until}" if ignore.until is not None else ""
+            package = f"{finding.package.name} {finding.package.version}"
+            yield f"ignored{until}: {finding.vulnerability.id} in {package}: {ignore.reason}"
 
 
-def _told(audit: Audit, line: AuditLine) -> Iterable[str]:
+def _ignores_to_edit(audit: Audit, line: AuditLine) -> Iterator[str]:
     for ignore in audit.expired:
-        yield f"{_at(ignore, line)}: the ignore of {ignore.id} ended on {ignore.until}: it counts again"
+        yield f"{_place(ignore, line)}: the ignore of {ignore.id} ended on {ignore.until}: it counts again"
     for ignore in audit.idle:
-        yield f"{_at(ignore, line)}: the ignore of {ignore.id} meets nothing: take it out"
+        yield f"{_place(ignore, line)}: the ignore of {ignore.id} matches nothing: remove it"
 
 
-def _at(ignore: IgnoredAdvisory, line: AuditLine) -> str:
+def _place(ignore: IgnoredAdvisory, line: AuditLine) -> str:
     number = line(ignore.path)
     return f"{VERSIONS}:{number}" if number is not None else VERSIONS
 
 
-def _locals(audit: Audit) -> Iterable[str]:
-    builds = [f"{h.name} {h.version} as {h.asked}" for h in audit.holders if h.asked != h.version]
+def _local_versions(audit: Audit) -> Iterator[str]:
+    builds = [f"{each.name} {each.version} as {each.asked}" for each in audit.packages if each.asked != each.version]
     if builds:
-        yield f"asked without the local part, which advisories do not know: {', '.join(builds)}"
+        yield f"looked up without the local part, which advisories do not have: {', '.join(builds)}"
 
 
-# -- data ----------------------------------------------------------------------
+# -- JSON ------------------------------------------------------------------------
 
 
 def as_json(audit: Audit, line: AuditLine) -> dict[str, Any]:
-    """Format 1."""
+    """The audit as JSON, in format 1."""
     return {
         "format": 1,
         "source": audit.source,
-        "packages": len(audit.holders),
-        "asked-as": {holder.pin: holder.asked for holder in audit.holders if holder.asked != holder.version},
-        "findings": [_row(finding, line) for finding in audit.findings],
-        "fixes": [
-            {
-                "package": pin.partition("==")[0],
-                "version": pin.partition("==")[2],
-                "steps": [_step_row(step, line) for step in fix.steps],
-                "why": list(fix.why),
-                "known": fix.known,
-            }
-            for pin, fix in sorted(audit.fixes.items())
-        ],
+        "packages": len(audit.packages),
+        "asked-as": {each.pin: each.asked for each in audit.packages if each.asked != each.version},
+        "findings": [_finding_row(finding, line) for finding in audit.findings],
+        "fixes": [_fix_row(pin, fix, line) for pin, fix in sorted(audit.fixes.items())],
         "expired-ignores": [_ignore_row(ignore, line) for ignore in audit.expired],
         "idle-ignores": [_ignore_row(ignore, line) for ignore in audit.idle],
     }
 
 
-def _row(finding: AuditFinding, line: AuditLine) -> dict[str, Any]:
-    holder, one = finding.holder, finding.vulnerability
+def _finding_row(finding: AuditFinding, line: AuditLine) -> dict[str, Any]:
+    package = finding.package
+    found = finding.vulnerability
     return {
-        "package": holder.name,
-        "version": holder.version,
-        "asked": holder.asked,
-        "index": holder.index,
-        "images": list(holder.images),
-        "lines": [number for path in holder.paths if (number := line(path)) is not None],
-        "id": one.id,
-        "aliases": [name for name in one.ids if name != one.id],
-        "summary": one.summary,
-        "severity": one.level,
-        "score": one.score,
-        "fixed-in": list(one.fixed),
-        "url": PAGE + one.record,
+        "package": package.name,
+        "version": package.version,
+        "asked": package.asked,
+        "index": package.index,
+        "images": list(package.images),
+        "lines": _lines(package, line),
+        "id": found.id,
+        "aliases": _aliases(found),
+        "summary": found.summary,
+        "severity": found.level,
+        "score": found.score,
+        "fixed-in": list(found.fixed),
+        "url": PAGE + found.record,
         "unclear": finding.unclear,
         "ignored": _ignore_row(finding.ignore, line) if finding.ignore is not None else None,
+    }
+
+
+def _fix_row(pin: str, fix: Fix, line: AuditLine) -> dict[str, Any]:
+    name, _, version = pin.partition("==")
+    return {
+        "package": name,
+        "version": version,
+        "steps": [_step_row(step, line) for step in fix.steps],
+        "why": list(fix.why),
+        "known": fix.known,
     }
 
 
@@ -207,47 +233,64 @@ def _ignore_row(ignore: IgnoredAdvisory, line: AuditLine) -> dict[str, Any]:
     return {"id": ignore.id, "reason": ignore.reason, "until": until, "line": line(ignore.path)}
 
 
-# -- SARIF ---------------------------------------------------------------------
+# -- SARIF -----------------------------------------------------------------------
 
 _LEVELS: dict[str, Level] = {"none": "note", "low": "note", "medium": "warning", "high": "error", "critical": "error"}
 
 
 def as_sarif(audit: Audit, line: AuditLine, locked: LockPlace, version: str) -> dict[str, Any]:
-    """Each finding at its line of versions.toml, else where the lock holds the package."""
-    rules = [
-        SarifRule(
-            id=one.id,
-            text=one.summary or one.id,
-            help=_help(one),
-            level=_LEVELS.get(one.level, "warning"),
-            uri=PAGE + one.record,
-            score=one.score,
-            tags=("security",),
-        )
-        for one in (finding.vulnerability for finding in audit.findings)
-    ]
-    return sarif(version, rules, [_result(finding, audit, line, locked) for finding in audit.findings])
+    """The audit as SARIF: each finding at its line of versions.toml, or else at its line of the lock."""
+    rules = [_rule(finding.vulnerability) for finding in audit.findings]
+    results = [_result(finding, audit, line, locked) for finding in audit.findings]
+    return sarif(version, rules, results)
 
 
-def _help(one: Vulnerability) -> str:
-    names = ", ".join(one.ids)
-    fixed = f"Fixed in {', '.join(one.fixed)}." if one.fixed else "The advisory names no fixed release."
-    return f"{one.summary or one.id}\n\n{names}: {rated(one)}. {fixed}\n\n{PAGE}{one.record}"
+def _rule(found: Vulnerability) -> SarifRule:
+    return SarifRule(
+        id=found.id,
+        text=found.summary or found.id,
+        help=_help(found),
+        level=_level(found),
+        uri=PAGE + found.record,
+        score=found.score,
+        tags=("security",),
+    )
+
+
+def _level(found: Vulnerability) -> Level:
+    # Without a rating, neither a note nor an error would be right.
+    return _LEVELS.get(found.level, "warning")
+
+
+def _help(found: Vulnerability) -> str:
+    names = ", ".join(found.ids)
+    fixed = _fixed(found)
+    sentence = f"{fixed[0].upper()}{fixed[1:]}."
+    return f"{found.summary or found.id}\n\n{names}: {rated(found)}. {sentence}\n\n{PAGE}{found.record}"
 
 
 def _result(finding: AuditFinding, audit: Audit, line: AuditLine, locked: LockPlace) -> SarifResult:
-    holder, one = finding.holder, finding.vulnerability
-    numbers = [number for path in holder.paths if (number := line(path)) is not None]
-    file, number = (VERSIONS, numbers[0]) if numbers else locked(holder)
-    held = f"in {', '.join(holder.images)}" if holder.images else "a tool that no image holds"
-    said = [f"{holder.name} {holder.version} ({held}): {one.id}, {rated(one)}. {one.summary}".rstrip(". ") + "."]
-    said += [f"{row.strip()}." for row in fix_lines(holder, audit.fixes.get(holder.pin), line)]
+    package = finding.package
+    numbers = _lines(package, line)
+    file, number = (VERSIONS, numbers[0]) if numbers else locked(package)
+    found = finding.vulnerability
     return SarifResult(
-        rule=one.id,
-        message=" ".join(said),
-        level=_LEVELS.get(one.level, "warning"),
+        rule=found.id,
+        message=" ".join(_sentences(finding, audit.fixes.get(package.pin), line)),
+        level=_level(found),
         file=file,
         line=number,
-        key=f"{one.id} {holder.pin}",
+        # Code scanning recognizes a finding by its key, also after its line has moved.
+        key=f"{found.id} {package.pin}",
         accepted=finding.ignore.reason if finding.ignore is not None else None,
     )
+
+
+def _sentences(finding: AuditFinding, fix: Fix | None, line: AuditLine) -> Iterable[str]:
+    package = finding.package
+    found = finding.vulnerability
+    where = f"in {', '.join(package.images)}" if package.images else "a build tool, in no image"
+    sentence = f"{package.name} {package.version} ({where}): {found.id}, {rated(found)}. {found.summary}"
+    yield sentence.rstrip(". ") + "."
+    for row in fix_lines(package, fix, line):
+        yield f"{row.strip()}."

@@ -1,34 +1,41 @@
-"""CVSS vectors to scores, by the library of the standard's own examples; versions 2, 3 and 4."""
+"""Convert CVSS vectors of versions 2, 3 and 4 to scores and levels."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lockgen.audit.advisory import LEVELS, UNKNOWN
+from lockgen.audit.advisory_model import LEVELS, UNKNOWN
 
-# What databases say where they give no vector (GitHub's advisories: LOW, MODERATE, HIGH, CRITICAL).
-_WORDS = {"low": "low", "moderate": "medium", "medium": "medium", "high": "high", "critical": "critical"}
+# The ratings of databases that give no vector (GitHub's advisories: LOW, MODERATE, HIGH, CRITICAL).
+_RATINGS = {"low": "low", "moderate": "medium", "medium": "medium", "high": "high", "critical": "critical"}
+# CVSS v3.1, section 5, and v4.0, section 6: each level of LEVELS after the first ends below this score.
+_ENDS = (4, 7, 9)
 
 
-def severity(vectors: Iterable[str], word: str | None) -> tuple[float | None, str]:
-    """The highest base score of ``vectors`` and its level; without a score the level that ``word`` says.
+def severity(vectors: Iterable[str], rating: str | None) -> tuple[float | None, str]:
+    """The highest base score of ``vectors`` and its level; without a score, the level of ``rating``.
 
-    A vector that is none says nothing.
+    An invalid vector is ignored.
     """
-    scores = [score for vector in vectors if (score := _score(vector)) is not None]
+    scores = [score for score in map(_score, vectors) if score is not None]
     if scores:
-        return max(scores), level_of(max(scores))
-    return None, _WORDS.get((word or "").strip().lower(), UNKNOWN)
+        highest = max(scores)
+        return highest, level_of(highest)
+    return None, _RATINGS.get((rating or "").strip().lower(), UNKNOWN)
 
 
 def level_of(score: float) -> str:
-    """CVSS v3.1, section 5, and v4.0, section 6: the qualitative rating of a score."""
+    """The name that CVSS gives to a score."""
     if score == 0:
         return LEVELS[0]
-    return LEVELS[1] if score < 4 else LEVELS[2] if score < 7 else LEVELS[3] if score < 9 else LEVELS[4]
+    for level, end in zip(LEVELS[1:], _ENDS, strict=False):
+        if score < end:
+            return level
+    return LEVELS[-1]
 
 
 def _score(vector: str) -> float | None:
+    # Few advisories are read per run, and the import takes longer than reading them.
     from cvss import CVSS2, CVSS3, CVSS4, CVSSError
 
     try:
@@ -36,6 +43,7 @@ def _score(vector: str) -> float | None:
             return float(CVSS4(vector).base_score)
         if vector.startswith("CVSS:3"):
             return float(CVSS3(vector).base_score)
+        # Vectors of version 2 have no prefix.
         return float(CVSS2(vector).base_score)
     except (CVSSError, ValueError, TypeError, KeyError):
         return None

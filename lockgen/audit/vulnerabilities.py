@@ -1,235 +1,299 @@
-"""Which releases an advisory means, which records are one vulnerability, and which of them count.
+"""Decide which releases an advisory affects, which records are one vulnerability, and which of them count.
 
 The rule for ranges is OSV's own: ossf.github.io/osv-schema, "Evaluation"; versions are ordered by PEP 440.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from typing import NamedTuple
 
 from packaging.version import InvalidVersion, Version
 
-from lockgen.audit.advisory import LEVELS, UNKNOWN, Advisory, Affected, Event
+from lockgen.audit.advisory_model import LEVELS, UNKNOWN, Advisory, Affected, Event
 from lockgen.audit.model import AffectedPackage, Audit, AuditFinding, Fix, Vulnerability
 from lockgen.core.manifest import IgnoredAdvisory
 
-# At one version a fix ends what came before it, then the next range begins, then that one may end.
+# At one version, a fix ends the range before it, then the next range begins, and then that one may end.
 _ORDER = {"fixed": 0, "introduced": 1, "last_affected": 2, "limit": 3}
+_RANKED_DATABASES = ("CVE", "GHSA", "PYSEC")
+"""The databases of the best-known names, in that order."""
 
 
-def touches(advisory: Advisory, name: str, version: Version) -> tuple[bool, str]:
-    """Whether ``advisory`` means ``version`` of ``name``, and why where nobody can tell: then it is taken to be so.
+class Match(NamedTuple):
+    """Whether an advisory affects a release. If that is ``unclear`` (why), it counts as affected."""
 
-    An advisory knows no local part: ``version`` is public.
+    affected: bool
+    unclear: str = ""
+
+
+def touches(advisory: Advisory, name: str, version: Version) -> Match:
+    """Whether ``advisory`` affects ``version`` of ``name``.
+
+    ``version`` must be public: advisories have no local parts.
     """
     if advisory.withdrawn:
-        return False, ""
+        return Match(False)
     unclear = ""
     for affected in advisory.affected:
         if affected.name != name:
             continue
         if _is_listed(affected, version):
-            return True, ""
-        if not affected.versions and not affected.ranges:
-            unclear = f"{advisory.id} names no release of {name}"
-        elif not affected.versions and not any(affected.ranges):
-            unclear = f"only commits are named in {advisory.id}, no release of {name}"
+            return Match(True)
+        unclear = _names_no_release(advisory.id, affected) or unclear
         for events in affected.ranges:
             try:
                 if _is_within(events, version):
-                    return True, ""
+                    return Match(True)
             except InvalidVersion as error:
                 unclear = f"a range of {advisory.id} cannot be read: {error}"
-    return bool(unclear), unclear
+    return Match(bool(unclear), unclear)
+
+
+def _names_no_release(identifier: str, affected: Affected) -> str:
+    """The reason if ``affected`` does not say which releases it means; else empty."""
+    if affected.versions:
+        return ""
+    if not affected.ranges:
+        return f"{identifier} names no release of {affected.name}"
+    # A range of commits is read as a range without events.
+    if not any(affected.ranges):
+        return f"{identifier} names only commits, no release of {affected.name}"
+    return ""
 
 
 def _is_listed(affected: Affected, version: Version) -> bool:
-    return any(_same(text, version) for text in affected.versions)
+    return any(_is_same(text, version) for text in affected.versions)
 
 
-def _same(text: str, version: Version) -> bool:
+def _is_same(text: str, version: Version) -> bool:
     try:
         return Version(text) == version
-    except InvalidVersion:  # older than PEP 440: equal to no release that a resolver takes
+    except InvalidVersion:  # older than PEP 440: no resolver takes such a release
         return False
 
 
 def _is_within(events: Sequence[Event], version: Version) -> bool:
+    """OSV's algorithm. Raises InvalidVersion if an event has none."""
     limits = [event.version for event in events if event.kind == "limit"]
     if limits and "*" not in limits and not any(version < Version(limit) for limit in limits):
         return False
     inside = False
-    for at, event in sorted(((_at(event), event) for event in events if event.kind != "limit"), key=_sort_key):
-        match event.kind:
-            case "introduced":
-                inside = inside or at is None or version >= at
-            case "fixed":
-                inside = inside and not (at is not None and version >= at)
-            case "last_affected":
-                inside = inside and not (at is not None and version > at)
+    for event in sorted((event for event in events if event.kind != "limit"), key=_event_order):
+        at = _version_of(event)
+        # None is before every version.
+        is_reached = at is None or version >= at
+        if event.kind == "introduced":
+            inside = inside or is_reached
+        elif event.kind == "fixed":
+            inside = inside and (at is None or version < at)
+        elif event.kind == "last_affected":
+            inside = inside and (at is None or version <= at)
     return inside
 
 
-def _at(event: Event) -> Version | None:
+def _version_of(event: Event) -> Version | None:
     """None is before every version."""
     return None if event.version == "0" else Version(event.version)
 
 
-def _sort_key(entry: tuple[Version | None, Event]) -> tuple[bool, Version, int]:
-    at, event = entry
+def _event_order(event: Event) -> tuple[bool, Version, int]:
+    at = _version_of(event)
     return at is not None, at or Version("0"), _ORDER[event.kind]
 
 
-# -- records of one thing ------------------------------------------------------
+# -- records of one vulnerability ------------------------------------------------
+
+
+class _Group:
+    """Records that share names, directly or through one another."""
+
+    def __init__(self, records: Sequence[Advisory]) -> None:
+        self.records = list(records)
+        self.names = names_of(records)
+
+
+def names_of(records: Iterable[Advisory]) -> set[str]:
+    """All names of ``records``: their ids and aliases."""
+    names: set[str] = set()
+    for record in records:
+        names.add(record.id)
+        names.update(record.aliases)
+    return names
 
 
 def grouped(advisories: Iterable[Advisory]) -> list[tuple[Advisory, ...]]:
-    """Records that share a name, by themselves or by way of others, together; in the order of their names."""
-    groups: list[tuple[set[str], list[Advisory]]] = []
+    """Records that share a name, directly or through others, together; sorted by their first name."""
+    groups: list[_Group] = []
     for advisory in sorted(set(advisories), key=lambda advisory: advisory.id):
-        names = {advisory.id, *advisory.aliases}
-        mine = [group for group in groups if group[0] & names]
-        groups = [group for group in groups if not group[0] & names]
-        groups.append((names.union(*(g[0] for g in mine)), [*(a for g in mine for a in g[1]), advisory]))
-    return [tuple(records) for _, records in sorted(groups, key=lambda group: min(group[0]))]
+        merged: list[Advisory] = []
+        others = []
+        names = names_of([advisory])
+        for group in groups:
+            # One record may connect several groups that were separate so far.
+            if group.names.isdisjoint(names):
+                others.append(group)
+            else:
+                merged += group.records
+        groups = [*others, _Group([*merged, advisory])]
+    groups.sort(key=lambda group: min(group.names))
+    return [tuple(group.records) for group in groups]
 
 
 def live_groups(advisories: Iterable[Advisory]) -> list[tuple[Advisory, ...]]:
-    """The groups of what was not withdrawn.
+    """The groups of records that are not withdrawn.
 
-    ``advisories`` are all of a package, whatever releases they mean: one of an older release may be the link between
-    two of this one, and its name is one that an ignore may use.
+    ``advisories`` must be all of a package, whatever releases they affect: one about an older release may connect two
+    about this one, and an ignore may use its name.
     """
     return grouped(advisory for advisory in advisories if not advisory.withdrawn)
-
-
-def _names(records: Iterable[Advisory]) -> set[str]:
-    return {text for record in records for text in (record.id, *record.aliases)}
 
 
 def as_one(
     records: Sequence[Advisory], name: str, version: Version, group: Sequence[Advisory] | None = None
 ) -> Vulnerability:
-    """What ``records`` say together of ``version`` of ``name``; its names are those of all of their ``group``."""
-    ids = _names(records)
-    best = min(records, key=lambda record: (_rank(record.id), record.id))
-    scores = [record.score for record in records if record.score is not None]
+    """Merge ``records`` about ``version`` of ``name`` into one vulnerability, with the names of its whole ``group``."""
+    best = min(records, key=lambda record: _name_order(record.id))
+    # The worst rating counts: databases disagree.
     rated = max(records, key=lambda record: (record.score or -1.0, _weight(record.level)))
+    scores = [record.score for record in records if record.score is not None]
+    summaries = [record.summary for record in (best, *records) if record.summary]
     return Vulnerability(
-        id=min(ids, key=lambda text: (_rank(text), text)),
-        ids=tuple(sorted(_names(group or records))),
+        id=min(names_of(records), key=_name_order),
+        ids=tuple(sorted(names_of(group or records))),
         record=best.id,
-        summary=best.summary or next((record.summary for record in records if record.summary), ""),
+        summary=summaries[0] if summaries else "",
         score=max(scores, default=None),
         level=rated.level,
-        fixed=tuple(map(str, sorted(_fixed(records, name, version)))),
+        fixed=tuple(str(fixed) for fixed in sorted(_fixed_releases(records, name, version))),
     )
 
 
-def _rank(text: str) -> int:
-    order = ("CVE", "GHSA", "PYSEC")
-    kind = text.partition("-")[0]
-    return order.index(kind) if kind in order else len(order)
+def _name_order(name: str) -> tuple[int, str]:
+    database = name.partition("-")[0]
+    if database in _RANKED_DATABASES:
+        return _RANKED_DATABASES.index(database), name
+    return len(_RANKED_DATABASES), name
 
 
 def _weight(level: str) -> int:
     return LEVELS.index(level) if level in LEVELS else -1
 
 
-def _fixed(records: Sequence[Advisory], name: str, version: Version) -> set[Version]:
+def _fixed_releases(records: Iterable[Advisory], name: str, version: Version) -> set[Version]:
+    """The releases above ``version`` that the records call fixed."""
     found = set()
-    for record in records:
-        for affected in record.affected:
-            for event in (event for events in affected.ranges for event in events if event.kind == "fixed"):
-                try:
-                    fixed = Version(event.version)
-                except InvalidVersion:
-                    continue
-                if affected.name == name and fixed > version:
-                    found.add(fixed)
+    for event in _events(records, name):
+        if event.kind != "fixed":
+            continue
+        try:
+            fixed = Version(event.version)
+        except InvalidVersion:
+            continue
+        if fixed > version:
+            found.add(fixed)
     return found
 
 
-# -- what counts ---------------------------------------------------------------
+def _events(records: Iterable[Advisory], name: str) -> Iterator[Event]:
+    for record in records:
+        for affected in record.affected:
+            if affected.name == name:
+                for events in affected.ranges:
+                    yield from events
+
+
+# -- which findings count --------------------------------------------------------
 
 
 def audited(
     source: str,
-    holders: Sequence[AffectedPackage],
+    packages: Sequence[AffectedPackage],
     advisories: Mapping[str, Sequence[Advisory]],
     ignores: Sequence[IgnoredAdvisory],
     today: date,
 ) -> Audit:
-    """What ``advisories`` say of ``holders``, the gravest first, with what ``ignores`` say of that.
+    """Audit ``packages``, the most severe findings first, and apply ``ignores``.
 
-    ``advisories`` are all of each package: see `live_groups`.
+    ``advisories`` must be all of each package: see `live_groups`.
     """
-    findings = [
-        finding for holder in holders for finding in _findings(holder, advisories.get(holder.name, ()), ignores, today)
-    ]
-    met = {text.casefold() for finding in findings for text in finding.vulnerability.ids}
+    findings: list[AuditFinding] = []
+    for package in packages:
+        findings += _findings(package, advisories.get(package.name, ()), ignores, today)
+    matched: set[str] = set()
+    for finding in findings:
+        matched.update(name.casefold() for name in finding.vulnerability.ids)
     return Audit(
         source=source,
-        holders=tuple(holders),
-        findings=tuple(sorted(findings, key=_gravity)),
-        expired=tuple(i for i in ignores if not i.holds(today) and i.id.casefold() in met),
-        idle=tuple(i for i in ignores if i.id.casefold() not in met),
+        packages=tuple(packages),
+        findings=tuple(sorted(findings, key=_finding_order)),
+        expired=tuple(each for each in ignores if not each.holds(today) and each.id.casefold() in matched),
+        idle=tuple(each for each in ignores if each.id.casefold() not in matched),
     )
 
 
 def _findings(
-    holder: AffectedPackage, advisories: Sequence[Advisory], ignores: Sequence[IgnoredAdvisory], today: date
-) -> Iterable[AuditFinding]:
-    version = Version(holder.asked)
-    told = {advisory: touches(advisory, holder.name, version) for advisory in advisories}
+    package: AffectedPackage, advisories: Sequence[Advisory], ignores: Sequence[IgnoredAdvisory], today: date
+) -> Iterator[AuditFinding]:
+    version = Version(package.asked)
+    matches = {advisory: touches(advisory, package.name, version) for advisory in advisories}
     for group in live_groups(advisories):
-        records = [record for record in group if told[record][0]]
+        records = [record for record in group if matches[record].affected]
         if not records:
             continue
-        vulnerability = as_one(records, holder.name, version, group)
-        # One record that can tell is enough.
-        unclear = "" if any(not told[record][1] for record in records) else told[records[0]][1]
-        yield AuditFinding(holder, vulnerability, _ignored(vulnerability, ignores, today), unclear)
+        vulnerability = as_one(records, package.name, version, group)
+        doubts = [matches[record].unclear for record in records]
+        # One record that is clear about this release settles it.
+        unclear = doubts[0] if all(doubts) else ""
+        yield AuditFinding(package, vulnerability, _matching_ignore(vulnerability, ignores, today), unclear)
 
 
-def _ignored(vulnerability: Vulnerability, ignores: Sequence[IgnoredAdvisory], today: date) -> IgnoredAdvisory | None:
-    names = {text.casefold() for text in vulnerability.ids}
-    return next((ignore for ignore in ignores if ignore.id.casefold() in names and ignore.holds(today)), None)
+def _matching_ignore(
+    vulnerability: Vulnerability, ignores: Sequence[IgnoredAdvisory], today: date
+) -> IgnoredAdvisory | None:
+    names = {name.casefold() for name in vulnerability.ids}
+    for ignore in ignores:
+        if ignore.id.casefold() in names and ignore.holds(today):
+            return ignore
+    return None
 
 
-def _gravity(finding: AuditFinding) -> tuple[bool, int, float, str, str, str]:
+def _finding_order(finding: AuditFinding) -> tuple[bool, int, float, str, str, str]:
     found = finding.vulnerability
+    # An unrated vulnerability may be critical.
     weight = len(LEVELS) if found.level == UNKNOWN else _weight(found.level)
-    return finding.ignore is not None, -weight, -(found.score or 0.0), finding.holder.name, found.id, finding.holder.pin
+    is_ignored = finding.ignore is not None
+    return is_ignored, -weight, -(found.score or 0.0), finding.package.name, found.id, finding.package.pin
 
 
 def is_grave(finding: AuditFinding, level: str) -> bool:
-    """Whether it is ``level`` or worse; one that nobody has rated may be (law 10)."""
+    """Whether it is ``level`` or worse; an unrated one may be (guarantee 10)."""
     found = finding.vulnerability.level
     return found == UNKNOWN or _weight(found) >= _weight(level)
 
 
 def counting(advisories: Iterable[Advisory], ignores: Sequence[IgnoredAdvisory], today: date) -> list[Advisory]:
-    """Those that an upgrade has to get away from: live ones that no ignore holds back, by any name of their group.
+    """The advisories that an upgrade has to avoid: not withdrawn, and not ignored by any name of their group.
 
-    ``advisories`` are all of a package, as for `audited`: with fewer the groups would be others.
+    ``advisories`` must be all of a package, as for `audited`: with fewer, the groups would be different.
     """
-    held = {ignore.id.casefold() for ignore in ignores if ignore.holds(today)}
+    ignored = {ignore.id.casefold() for ignore in ignores if ignore.holds(today)}
     found: list[Advisory] = []
     for records in live_groups(advisories):
-        if not held & {text.casefold() for text in _names(records)}:
+        names = {name.casefold() for name in names_of(records)}
+        if ignored.isdisjoint(names):
             found += records
     return found
 
 
 def is_free(name: str, version: Version, advisories: Iterable[Advisory]) -> bool:
-    """Whether none of ``advisories`` means ``version`` of ``name``."""
+    """Whether none of ``advisories`` affects ``version`` of ``name``."""
     public = Version(version.public)
-    return not any(touches(advisory, name, public)[0] for advisory in advisories)
+    return not any(touches(advisory, name, public).affected for advisory in advisories)
 
 
 def with_fixes(audit: Audit, fixes: Mapping[str, Fix]) -> Audit:
-    """``audit`` with what was found to fix it, by pin."""
+    """``audit`` with ``fixes``, by pin."""
     return replace(audit, fixes=fixes)

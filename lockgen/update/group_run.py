@@ -130,12 +130,12 @@ class GroupRun:
             return (), (), ()
         data = folder.read(LOCK_PATH) or b""
         try:
-            audit, records = self.due.knowledge.of(read_inputs(folder), parse_lock(data, LOCK_PATH))
+            audit, records = self.due.auditor.audit(read_inputs(folder), parse_lock(data, LOCK_PATH))
         except ToolFailed as error:
             self.progress.note(f"nobody knows what the new versions of {group.name} are vulnerable to: {error}")
             return _reckoned(group, moves)
-        new = [(f, weakness_of(f, records.get(f.holder.name, ()))) for f in audit.open if f.holder.name in changed]
-        old = [(finding, weakness_of(finding)) for finding in self.due.findings if finding.holder.name in changed]
+        new = [(f, weakness_of(f, records.get(f.package.name, ()))) for f in audit.open if f.package.name in changed]
+        old = [(finding, weakness_of(finding)) for finding in self.due.findings if finding.package.name in changed]
         ended = [weakness for finding, weakness in old if not _is_among(finding, new)]
         stay = [weakness for finding, weakness in new if _is_among(finding, old)]
         introduced = [weakness for finding, weakness in new if not _is_among(finding, old)]
@@ -309,8 +309,8 @@ def _reckoned(group: UpdateGroup, moves: Sequence[MovedPin]) -> _Three:
 
 def _is_among(finding: AuditFinding, others: Sequence[tuple[AuditFinding, KnownVulnerability]]) -> bool:
     """Whether one of ``others`` is the same vulnerability of the same package, whatever its version."""
-    ids, name = set(finding.vulnerability.ids), finding.holder.name
-    return any(other.holder.name == name and ids & set(other.vulnerability.ids) for other, _ in others)
+    ids, name = set(finding.vulnerability.ids), finding.package.name
+    return any(other.package.name == name and ids & set(other.vulnerability.ids) for other, _ in others)
 
 
 def _unique(weaknesses: Iterable[KnownVulnerability]) -> tuple[KnownVulnerability, ...]:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from packaging.version import Version
 
-from lockgen.audit.advisory import Advisory
+from lockgen.audit.advisory_model import Advisory
 from lockgen.core.sizes import Weight
 from lockgen.core.update_policy import VersionStep
 from lockgen.diff.model import Changes

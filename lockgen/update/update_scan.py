@@ -10,10 +10,10 @@ from pathlib import Path
 from packaging.version import Version
 
 from lockgen.app import App
-from lockgen.audit import command as audit
-from lockgen.audit.advisory import Advisory
+from lockgen.audit.advisory_model import Advisory
 from lockgen.audit.model import AuditFinding
 from lockgen.audit.osv_client import API
+from lockgen.audit.service import AdvisoryOptions, Auditor
 from lockgen.core.image_reference import ImageReference, parse_reference
 from lockgen.core.layout import LOCK_PATH, SEEN_PATH
 from lockgen.core.lock import Lock
@@ -77,8 +77,8 @@ class UpdateScan:
         self.findings: tuple[AuditFinding, ...] = ()
         self._movable = tuple(planning.movable(self.inputs.manifest).values())
         self._unread: set[str] = set()
-        asking = audit.AuditOptions(database=options.database, api=options.api, no_cache=options.no_cache)
-        self.knowledge = audit.Knowledge(asking, app.progress)
+        asking = AdvisoryOptions(options.database, options.api, options.no_cache)
+        self.auditor = Auditor(asking, app.progress)
         self.releases: Mapping[str, Sequence[Published]] = {}
 
     def _locked(self) -> Lock:
@@ -217,7 +217,7 @@ class UpdateScan:
         if self.options.no_audit:
             return {}
         try:
-            found, records = self.knowledge.of(self.inputs, self.lock)
+            found, records = self.auditor.audit(self.inputs, self.lock)
         except ToolFailed as error:
             self.progress.note(f"nothing is known of vulnerabilities, so none goes before the others: {error}")
             self.blind = replace(self.blind, weaknesses=True)
@@ -225,8 +225,8 @@ class UpdateScan:
         self.findings = found.open
         weaknesses: dict[str, list[KnownVulnerability]] = {}
         for finding in found.open:
-            weakness = weakness_of(finding, records.get(finding.holder.name, ()))
-            known = weaknesses.setdefault(finding.holder.name, [])
+            weakness = weakness_of(finding, records.get(finding.package.name, ()))
+            known = weaknesses.setdefault(finding.package.name, [])
             if weakness not in known:
                 known.append(weakness)
         return weaknesses
@@ -237,11 +237,11 @@ def weakness_of(finding: AuditFinding, records: Iterable[Advisory] = ()) -> Know
     about = finding.vulnerability
     ids = set(about.ids)
     return KnownVulnerability(
-        finding.holder.name,
+        finding.package.name,
         about.id,
         tuple(Version(fixed) for fixed in about.fixed),
         f"https://osv.dev/vulnerability/{about.record}",
-        Version(Version(finding.holder.version).public),
+        Version(Version(finding.package.version).public),
         about.level,
         about.summary,
         tuple(record for record in records if ids & {record.id, *record.aliases}),

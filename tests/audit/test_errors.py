@@ -1,4 +1,4 @@
-"""[audit] and [lint] of versions.toml: every fault at once, with its place; the schema refuses the same."""
+"""Errors of [audit] and [lint] in versions.toml, and of dumps: message, place, hint, exit code, nothing written."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def refused_by_schema(text: str) -> bool:
     return not jsonschema.Draft202012Validator(schema).is_valid(document)
 
 
-def test_what_they_say() -> None:
+def test_parses_ignores_and_unimported_packages() -> None:
     manifest = parse_manifest((SMALL + GOOD).encode())
     first, second = manifest.ignores
     assert (first.id, first.until, first.path) == ("CVE-2025-32434", date(2026, 12, 31), ("audit", "ignore", 0))
@@ -53,19 +53,19 @@ CASES = {
     "blank reason": ('"the same, for good"', '"  "', "is not a reason", 9, False),
     "a reason of two lines": ('"the same, for good"', '"a\\nb"', "is not a reason", 9, False),
     "no id": ('id = "GHSA-53q9-r3pm-6pq6"', "", "[audit.ignore[1]] has no `id`", 7, True),
-    "an id that is none": ('"GHSA-53q9-r3pm-6pq6"', '"torch"', "'torch' is not the name of an advisory", 8, True),
+    "an invalid id": ('"GHSA-53q9-r3pm-6pq6"', '"torch"', "'torch' is not the name of an advisory", 8, True),
     "the same twice": ('"GHSA-53q9-r3pm-6pq6"', '"CVE-2025-32434"', "`CVE-2025-32434` is named twice", 8, False),
     "a date in quotes": ("2026-12-31", '"2026-12-31"', "expected a date, got a string", 5, False),
     "a moment": ("2026-12-31", "2026-12-31T12:00:00Z", "expected a date, got a date-time", 5, False),
-    "a key that is not there": ("until =", "untill =", "unknown key `untill`", 5, True),
+    "an unknown key": ("until =", "untill =", "unknown key `untill`", 5, True),
     "another table": ("[lint.unimported]", "[lint.unused]", "unknown key `unused`", 11, True),
-    "a name that is none": ('"pyannote.audio"', '"a b"', "'a b' is not a package name", 12, False),
+    "an invalid name": ('"pyannote.audio"', '"a b"', "'a b' is not a package name", 12, False),
     "a name without quotes": ('"pyannote.audio"', "pyannote.audio", "expected a string, got a table", 12, True),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_faults(case: str) -> None:
+def test_a_fault_has_its_line_and_a_hint(case: str) -> None:
     old, new, message, line, by_schema = CASES[case]
     assert GOOD.count(old) == 1
     text = SMALL + GOOD.replace(old, new)
@@ -79,14 +79,14 @@ def test_faults(case: str) -> None:
     assert refused_by_schema(text) or not by_schema
 
 
-def test_all_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     text = SMALL + GOOD.replace('"CVE-2025-32434"', '"none"').replace("2026-12-31", "7").replace('"GHSA', '"no GHSA')
     with pytest.raises(BadInput) as caught:
         parse_manifest(text.encode())
     assert len(caught.value.faults) == 3
 
 
-def test_the_sample_of_the_readme() -> None:
+def test_the_sample_in_the_readme_parses() -> None:
     samples = (ROOT / "README.md").read_text().split("```toml\n")[1:]
     whole, tables = (
         next(text.partition("```")[0] for text in samples if begin in text.partition("```")[0])

@@ -1,4 +1,4 @@
-"""Which releases an advisory means: OSV's rule, against one that was written from the words of its specification."""
+"""Which releases an advisory affects, by OSV's rule: compared with a second implementation of its specification."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from lockgen.audit.advisory import Advisory, Affected, Event
+from lockgen.audit.advisory_model import Advisory, Affected, Event
 from lockgen.audit.model import AffectedPackage
 from lockgen.audit.osv_reader import packages_of, parse_advisory, parse_batch
 from lockgen.audit.vulnerabilities import as_one, audited, counting, grouped, touches
@@ -42,7 +42,7 @@ def advisory(
         ([("introduced", "1!0")], ["1!2"], ["9"]),
     ],
 )
-def test_ranges(events: list[tuple[Kind, str]], inside: list[str], outside: list[str]) -> None:
+def test_a_range_contains_its_versions(events: list[tuple[Kind, str]], inside: list[str], outside: list[str]) -> None:
     one = advisory("CVE-1", *events)
     assert [touches(one, "x", Version(text)) for text in inside] == [(True, "")] * len(inside)
     assert [touches(one, "x", Version(text)) for text in outside] == [(False, "")] * len(outside)
@@ -53,8 +53,8 @@ numbers = st.integers(0, 9)
 
 
 @given(st.lists(st.tuples(numbers, st.none() | numbers), min_size=1, max_size=4), numbers, st.randoms())
-def test_spans_in_any_order(spans: list[tuple[int, int | None]], version: int, random: object) -> None:
-    """Spans that do not touch: a version is meant where it lies in one of them."""
+def test_the_order_of_events_does_not_matter(spans: list[tuple[int, int | None]], version: int, random: object) -> None:
+    """With separate spans, an advisory affects the versions inside one of them."""
     events: list[tuple[Kind, str]] = []
     end = -1
     meant = False
@@ -71,14 +71,14 @@ def test_spans_in_any_order(spans: list[tuple[int, int | None]], version: int, r
     assert touches(advisory("CVE-1", *events), "x", Version(str(version)))[0] is meant
 
 
-def test_versions_by_name_in_any_spelling() -> None:
+def test_listed_versions_match_in_any_spelling() -> None:
     one = advisory(versions=("1.0.0", "2.0-RC1", "2004d of old"))
     assert touches(one, "x", Version("1.0"))[0]
     assert touches(one, "x", Version("2.0rc1"))[0]
     assert not touches(one, "x", Version("2.0"))[0]
 
 
-def test_what_nobody_can_tell_counts_and_what_was_withdrawn_does_not() -> None:
+def test_an_unclear_record_affects_and_a_withdrawn_one_does_not() -> None:
     assert touches(advisory(), "x", Version("1")) == (True, "CVE-1 names no release of x")
     odd = advisory("CVE-1", ("introduced", "0"), ("fixed", "newest"))
     assert touches(odd, "x", Version("1"))[0]
@@ -91,7 +91,7 @@ def named(identifier: str, *aliases: str, **more: object) -> Advisory:
     return Advisory(identifier, aliases, f"of {identifier}", every, **more)  # type: ignore[arg-type]
 
 
-def test_records_that_share_a_name_are_one_by_way_of_others_too() -> None:
+def test_records_that_share_a_name_are_one_vulnerability() -> None:
     records = [named("PYSEC-1", "CVE-1"), named("GHSA-1", "CVE-1", "CVE-2"), named("OTHER-9", "CVE-2"), named("CVE-3")]
     groups = [[record.id for record in group] for group in grouped(records)]
     assert groups == [["GHSA-1", "OTHER-9", "PYSEC-1"], ["CVE-3"]]
@@ -101,7 +101,7 @@ def test_records_that_share_a_name_are_one_by_way_of_others_too() -> None:
     assert one.fixed == ("2",)
 
 
-def test_the_highest_score_of_a_group_is_its_own() -> None:
+def test_the_highest_score_of_a_group_counts() -> None:
     records = [
         named("GHSA-1", "CVE-1", score=5.0, level="medium"),
         named("PYSEC-1", "CVE-1", score=9.1, level="critical"),
@@ -112,7 +112,7 @@ def test_the_highest_score_of_a_group_is_its_own() -> None:
     assert as_one(words, "x", Version("1")).level == "high"
 
 
-HOLDER = AffectedPackage("x", "1+cu121", "1", None, ("cuda",), ("asr:cuda",), ())
+PACKAGE = AffectedPackage("x", "1+cu121", "1", None, ("cuda",), ("asr:cuda",), ())
 TODAY = date(2026, 1, 31)
 
 
@@ -120,36 +120,36 @@ TODAY = date(2026, 1, 31)
     ("until", "counts"),
     [(None, False), (date(2026, 1, 31), False), (date(2026, 2, 1), False), (date(2026, 1, 30), True)],
 )
-def test_an_ignore_holds_to_the_end_of_its_day(until: date | None, counts: bool) -> None:
+def test_an_ignore_applies_until_the_end_of_its_day(until: date | None, counts: bool) -> None:
     ignore = IgnoredAdvisory("cve-1", "why", until, ())
-    found = audited("here", [HOLDER], {"x": [named("GHSA-1", "CVE-1")]}, [ignore], TODAY)
+    found = audited("here", [PACKAGE], {"x": [named("GHSA-1", "CVE-1")]}, [ignore], TODAY)
     assert bool(found.open) is counts
     assert found.expired == ((ignore,) if counts else ())
     assert found.idle == ()
     assert bool(counting([named("GHSA-1", "CVE-1")], [ignore], TODAY)) is counts
 
 
-def test_one_verdict_for_what_is_found_what_is_ignored_and_what_is_fixed() -> None:
-    """A record that means other releases is the link between two that mean this one, and its name ignores both."""
+def test_findings_ignores_and_fixes_use_the_same_groups() -> None:
+    """A record about other releases connects two about this one, and its name ignores both."""
     link = Advisory("PYSEC-1", ("CVE-1", "CVE-2"), "", (Affected("x", ("0.1",), ()),))
     gone = replace(link, id="PYSEC-2", aliases=("CVE-2", "CVE-3"), withdrawn=True)
     records = [named("GHSA-1", "CVE-1"), named("GHSA-2", "CVE-2"), link, gone, named("GHSA-3", "CVE-3")]
-    found = audited("here", [HOLDER], {"x": records}, [], TODAY)
+    found = audited("here", [PACKAGE], {"x": records}, [], TODAY)
     assert [one.vulnerability.ids for one in found.findings] == [
         ("CVE-1", "CVE-2", "GHSA-1", "GHSA-2", "PYSEC-1"),
         ("CVE-3", "GHSA-3"),
     ]
     ignore, idle = IgnoredAdvisory("pysec-1", "why", None, ()), IgnoredAdvisory("PYSEC-2", "why", None, ())
-    found = audited("here", [HOLDER], {"x": records}, [ignore, idle], TODAY)
+    found = audited("here", [PACKAGE], {"x": records}, [ignore, idle], TODAY)
     assert [one.vulnerability.id for one in found.open] == ["CVE-3"]
     assert found.idle == (idle,)
     assert counting(records, [ignore, idle], TODAY) == [records[-1]]
 
 
-def test_a_group_that_means_none_of_what_is_locked_is_met_by_no_ignore() -> None:
+def test_an_ignore_of_an_unaffecting_group_is_idle() -> None:
     elsewhere = Advisory("PYSEC-1", (), "", (Affected("x", ("0.1",), ()),))
     ignore = IgnoredAdvisory("PYSEC-1", "why", None, ())
-    found = audited("here", [HOLDER], {"x": [elsewhere]}, [ignore], TODAY)
+    found = audited("here", [PACKAGE], {"x": [elsewhere]}, [ignore], TODAY)
     assert (found.findings, found.idle) == ((), (ignore,))
 
 
@@ -180,7 +180,7 @@ RECORD = {
 }
 
 
-def test_a_record_of_several_ecosystems() -> None:
+def test_only_the_pypi_part_of_a_record_is_read() -> None:
     assert packages_of(RECORD) == {"py-yaml"}
     one = parse_advisory(RECORD)
     assert one == Advisory(
@@ -197,7 +197,7 @@ def test_a_range_of_commits_names_no_release() -> None:
     commits = {"type": "GIT", "events": [{"introduced": "0"}, {"fixed": "abc"}]}
     package = {"ecosystem": "PyPI", "name": "x"}
     one = parse_advisory({**RECORD, "affected": [{"package": package, "ranges": [commits]}]})
-    assert touches(one, "x", Version("1")) == (True, "only commits are named in GHSA-1, no release of x")
+    assert touches(one, "x", Version("1")) == (True, "GHSA-1 names only commits, no release of x")
     one = parse_advisory({**RECORD, "affected": [{"package": package, "ranges": [commits], "versions": ["2"]}]})
     assert touches(one, "x", Version("1")) == (False, "")
     assert touches(one, "x", Version("2")) == (True, "")
@@ -216,7 +216,7 @@ def test_a_range_of_commits_names_no_release() -> None:
         {"severity": ["high"]},
     ],
 )
-def test_half_a_record_is_none(change: dict[str, object]) -> None:
+def test_an_incomplete_record_is_an_error(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_advisory({**RECORD, **change})
 
@@ -224,6 +224,6 @@ def test_half_a_record_is_none(change: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     "answer", [{}, [], {"results": None}, {"results": [{}]}, {"results": [1, 2]}, {"results": [{}, {"vulns": [{}]}]}]
 )
-def test_half_an_answer_is_none(answer: object) -> None:
+def test_an_incomplete_answer_is_an_error(answer: object) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_batch(answer, 2)

@@ -1,4 +1,4 @@
-"""What is publicly known to be wrong with releases of packages, in the shape of OSV (ossf.github.io/osv-schema)."""
+"""Published advisories about packages, in the shape of OSV (ossf.github.io/osv-schema)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 LEVELS = ("none", "low", "medium", "high", "critical")
-"""CVSS's own words for a score, from the least on; "unknown" where nobody gave one."""
+"""CVSS's names for score ranges, from the lowest up."""
 
 UNKNOWN = "unknown"
+"""The level of an advisory without a rating."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Affected:
-    """What an advisory says of one package (canonical): ``versions`` by name, and those within ``ranges``."""
+    """What an advisory says about one package (canonical name): ``versions`` by name, and those within ``ranges``."""
 
     name: str
     versions: tuple[str, ...]
@@ -30,10 +31,10 @@ class Affected:
 
 @dataclass(frozen=True, slots=True)
 class Advisory:
-    """One record. ``aliases`` are the names that others gave to the same thing.
+    """One record. ``aliases`` are its names in other databases.
 
-    ``score`` is the highest CVSS base score that it gives; ``level`` the word for it, or for what its database
-    says, else UNKNOWN. One that was withdrawn says nothing any more.
+    ``score`` is the highest CVSS base score in it. ``level`` is the name for that score, or else the rating of its
+    database, or else UNKNOWN. A withdrawn record no longer applies.
     """
 
     id: str
