@@ -28,10 +28,12 @@ def content(index: ExplicitIndex) -> object:
     """Everything in an index that a resolver can see, as a JSON value."""
     pages: dict[str, list[object]] = {}
     for name, page in index.pages.items():
-        pages[name] = []
+        files: list[object] = []
         for file in page.files:
             metadata = _metadata(index.metadata.get(file.name))
-            pages[name].append([file.name, file.sha256, file.requires_python, file.yanked, metadata])
+            # URLs and sizes are left out: they do not change a solution.
+            files.append([file.name, file.sha256, file.requires_python, file.yanked, metadata])
+        pages[name] = files
     return pages
 
 

@@ -85,10 +85,14 @@ def _unmet(unmet: UnmetRequirement, by_name: Mapping[str, Constraint], line: Con
 
 
 def _need(unmet: UnmetRequirement, by_name: Mapping[str, Constraint]) -> str:
+    package = f"{unmet.name} {unmet.version}"
     images = by_name[unmet.name].requested_by
-    asked = f", asked by {_list(images)}," if images else ""
-    between = f"{unmet.via}, and those need " if unmet.via else ""
-    return f"{unmet.name} {unmet.version}{asked} needs {between}{unmet.needs}{unmet.bound}"
+    if images:
+        package += f", asked by {_list(images)},"
+    need = f"{unmet.needs}{unmet.bound}"
+    if unmet.via:
+        need = f"{unmet.via}, and those need {need}"
+    return f"{package} needs {need}"
 
 
 def _declaration(constraint: Constraint, line: ConflictLine) -> str:
@@ -99,9 +103,10 @@ def _declaration(constraint: Constraint, line: ConflictLine) -> str:
         where = f"{where} line {number}"
     if constraint.kind != "pin":
         return f"{where} asks for {constraint.text}"
-    images = constraint.requested_by
-    asked = f", asked by {_list(images)}" if images else ""
-    return f"{where} holds {constraint.name} at {constraint.version}{asked}"
+    pin = f"{where} holds {constraint.name} at {constraint.version}"
+    if not constraint.requested_by:
+        return pin
+    return f"{pin}, asked by {_list(constraint.requested_by)}"
 
 
 def _table(constraint: Constraint) -> str:

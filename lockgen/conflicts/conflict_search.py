@@ -167,8 +167,9 @@ class _ConflictRun:
         found = self.search.conflicts()
         if self.about.limit is not None:
             found = found[: self.about.limit]
+        missing = [items for items, _ in found if items not in self.reasons]
         if not self.ended_early:
-            self._ask_for_reasons([items for items, _ in found if items not in self.reasons])
+            self._ask_for_reasons(missing)
         return [self._conflict(items, proved) for items, proved in found]
 
     def _ask_for_reasons(self, conflicts: list[Items]) -> None:

@@ -46,7 +46,9 @@ class Constraints:
         self._images = _requesting_images(manifest, variants)
         self._unbounded: dict[str, set[str]] = {}
         for requirement in self._requirements:
-            self._unbounded.setdefault(requirement.name, set()).add(bare(requirement.requirement))
+            # Several texts per package: extras and markers can differ.
+            texts = self._unbounded.setdefault(requirement.name, set())
+            texts.add(bare(requirement.requirement))
         _, self._routes = pins_and_routes(manifest, variants)
         pins = self._pins()
         pinned = {pin.name for pin in pins}
@@ -130,22 +132,25 @@ def named_in(reason: str) -> set[str]:
 
 def _sources(requirements: Iterable[DeclaredRequirement]) -> tuple[str, ...]:
     """The images that declare ``requirements``, each once, in order."""
-    sources: list[str] = []
+    sources: dict[str, None] = {}
     for requirement in requirements:
         # A path is ("common", ...) or (table, image, ...).
-        table = requirement.path[0]
-        sources.append(COMMON if table == "common" else str(requirement.path[1]))
-    return tuple(dict.fromkeys(sources))
+        table, image, *_ = requirement.path
+        source = COMMON if table == "common" else str(image)
+        sources[source] = None
+    return tuple(sources)
 
 
 def _requesting_images(manifest: Manifest, variants: list[str]) -> dict[str, tuple[str, ...]]:
     """Package to the images that require it by name; COMMON stands for all images."""
-    found: dict[str, list[str]] = {}
+    # Dictionaries as ordered sets: an image may require a package twice, with different extras.
+    found: dict[str, dict[str, None]] = {}
     for requirement in manifest.common:
-        found.setdefault(requirement.name, []).append(COMMON)
+        found.setdefault(requirement.name, {})[COMMON] = None
+    wanted = set(variants)
     for image in sorted(manifest.images.values(), key=lambda image: image.name):
-        if not set(variants) & set(image.variants):
+        if wanted.isdisjoint(image.variants):
             continue
         for requirement in image.packages:
-            found.setdefault(requirement.name, []).append(image.name)
-    return {name: tuple(dict.fromkeys(images)) for name, images in found.items()}
+            found.setdefault(requirement.name, {})[image.name] = None
+    return {name: tuple(images) for name, images in found.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -61,8 +61,10 @@ class _Range:
 
     def bound(self, distance: int) -> str:
         """The bound for at most ``distance`` releases."""
+        last = len(self.order) - 1
         lowest = self.order[max(0, self.old - distance)]
-        highest = self.order[min(len(self.order) - 1, self.old + distance)]
+        highest = self.order[min(last, self.old + distance)]
+        # Public versions: PEP 440 allows no local part after ">=" and "<=".
         return f"{self.name}>={lowest.public},<={highest.public}"
 
 
@@ -75,16 +77,11 @@ class NearestVersions:
     def proposal(self, freed: Freed) -> Proposal:
         """Every freed pin as near to its old version as the pins before it allow, torch's family first."""
         kept = self.problem.every_unit - freed.units
-        solves = self.problem.solves
-        requests = {solve: self.problem.request(solve, kept) for solve in solves}
+        requests = {solve: self.problem.request(solve, kept) for solve in self.problem.solves}
         verdicts = freed.verdicts
         moves: list[PinChange] = []
         for constraint in sorted(self.problem.freed(freed.units), key=_family_first):
-            needing = [
-                solve
-                for solve in solves
-                if constraint in solves[solve].all and constraint.name in verdicts[solve].versions
-            ]
+            needing = self._needing(constraint, verdicts)
             if constraint.kind == "pin" and not needing:
                 # Nothing needs the package any more, so its pin has no effect and may stay.
                 continue
@@ -94,14 +91,32 @@ class NearestVersions:
             change, verdicts = self._moved(constraint, needing, requests, verdicts)
             moves.append(change)
             # The pins after this one have to be compatible with it.
+            bound = f"{constraint.name}=={change.to}"
             for solve in needing:
-                requests[solve] = _bounded(requests[solve], f"{constraint.name}=={change.to}")
-        changed = [move for move in moves if move.to is None or move.to != move.constraint.version]
+                requests[solve] = _bounded(requests[solve], bound)
+        return self._proposal(moves, verdicts)
+
+    def _needing(self, constraint: Constraint, verdicts: Verdicts) -> list[str]:
+        """The solves that have ``constraint`` and whose solution contains its package."""
+        found: list[str] = []
+        for name, solve in self.problem.solves.items():
+            if constraint not in solve.all:
+                continue
+            if constraint.name in verdicts[name].versions:
+                found.append(name)
+        return found
+
+    def _proposal(self, moves: Iterable[PinChange], verdicts: Verdicts) -> Proposal:
         images: set[str] = set()
-        for move in changed:
+        changed: list[PinChange] = []
+        for move in moves:
+            # A freed pin often ends up at its old version.
+            if move.to is not None and move.to == move.constraint.version:
+                continue
+            changed.append(self._with_reason(move, verdicts))
             images.update(self.problem.images_of(move.constraint))
         return Proposal(
-            moves=tuple(self._with_reason(move, verdicts) for move in changed),
+            moves=tuple(changed),
             images=tuple(sorted(images)),
             versions={solve: verdict.versions for solve, verdict in verdicts.items()},
         )
@@ -156,6 +171,7 @@ class NearestVersions:
         for solve in among.solves:
             request = among.requests[solve]
             versions = verdicts[solve].versions
+            # Only what cannot move: the requirements of other packages change with their version.
             for name in _exact_names(request) & versions.keys():
                 metadata = self.problem.oracle.needs(name, versions[name], request)
                 for need in parsed_needs(metadata, among.name, target):

@@ -85,9 +85,11 @@ def through(name: str, version: str, other: str, words: str) -> str:
     subject = rf"(?:all versions of )?{re.escape(name)}(?P<range>[<>=!~]\S*)?"
     conclusion = rf"conclude that {subject} depends? on (?:one of: )?{bounds}"
     for found in re.finditer(conclusion, _on_one_line(words)):
-        if _is_met(found["range"] or "", version):
-            alternatives = re.findall(rf"{bound}(?=\s|$)", found["bounds"])
-            return " or ".join(alternative.rstrip(",.") for alternative in alternatives)
+        # The explanation can have conclusions about other versions of the same package.
+        if not _is_met(found["range"] or "", version):
+            continue
+        alternatives = re.findall(rf"{bound}(?=\s|$)", found["bounds"])
+        return " or ".join(alternative.rstrip(",.") for alternative in alternatives)
     return ""
 
 

@@ -61,7 +61,8 @@ class RepairProblem:
             every += self.solves[name].all
         constraints = _merged(every)
         # A bare requirement has no version to change.
-        self.fixed = frozenset(one for one in constraints if one.held or one.kind == "ask")
+        fixed = [one for one in constraints if one.held or one.kind == "ask"]
+        self.fixed = frozenset(fixed)
         self.units = _units(sorted(set(constraints) - self.fixed))
         self.every_unit: Items = frozenset(range(len(self.units)))
 
@@ -97,15 +98,20 @@ class RepairProblem:
         about = self.solves[solve]
         offline = self.explainer.offline
         wanted = self.fixed.union(self.freed(kept))
-        constraints = [constraint for constraint in about.all if constraint in wanted]
+        constraints: list[Constraint] = []
+        freed_family: list[Constraint] = []
+        for constraint in about.all:
+            if constraint in wanted:
+                constraints.append(constraint)
+            elif constraint.name in FAMILY:
+                freed_family.append(constraint)
         if named is None:
             request = about.request(constraints, whole=True, offline=offline)
         else:
             # Pins stay in any case: a held one can contribute to a conflict without being named.
             constraints = [one for one in constraints if one.name in named or one.kind == "pin"]
             request = about.request(constraints, also=named, offline=offline)
-        freed = [constraint for constraint in about.all if constraint not in wanted]
-        return self._with_family_bounds(request, [constraint for constraint in freed if constraint.name in FAMILY])
+        return self._with_family_bounds(request, freed_family)
 
     def images_of(self, constraint: Constraint) -> list[str]:
         """The images that a change of ``constraint`` affects."""
@@ -129,9 +135,13 @@ class RepairProblem:
         """
         if not freed:
             return request
-        pins = [constraint for constraint in freed if constraint.name == TORCH and constraint.version]
-        bounds = self._family_bounds(request, pins[0] if pins else None)
-        return replace(request, constraints=tuple(sorted({*request.constraints, *bounds})))
+        torch: Constraint | None = None
+        for constraint in freed:
+            if torch is None and constraint.name == TORCH and constraint.version:
+                torch = constraint
+        bounds = self._family_bounds(request, torch)
+        constraints = {*request.constraints, *bounds}
+        return replace(request, constraints=tuple(sorted(constraints)))
 
     def _family_bounds(self, request: Request, torch: Constraint | None) -> Iterable[str]:
         members = self._members(request, torch)
@@ -141,6 +151,7 @@ class RepairProblem:
                 continue
             oldest, newest = min(partners), max(partners)
             yield f"{name}>={oldest},<={newest}"
+            # A release between two partners that is not in the table is a partner of nothing.
             for text in self.releases.usable(name, request):
                 version = Version(Version(text).public)
                 if oldest < version < newest and version not in partners:
@@ -151,6 +162,7 @@ class RepairProblem:
         accelerator = self._accelerator(request, torch)
         found: dict[str, set[Version]] = {}
         for release in self.pairs.values():
+            # A change of pins must not change the accelerator of the images.
             if accelerator is not None and release.accelerator != accelerator:
                 continue
             for name, member in release.members.items():

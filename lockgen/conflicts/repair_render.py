@@ -22,7 +22,8 @@ def text(repairs: Repairs, line: ConflictLine) -> str:
     for number, proposal in enumerate(repairs.proposals, 1):
         count = len(proposal.moves)
         changes = "1 change" if count == 1 else f"{count} changes"
-        rows.append(f"{number}. {changes}, for {', '.join(proposal.images)}")
+        images = ", ".join(proposal.images)
+        rows.append(f"{number}. {changes}, for {images}")
         rows += [f"   {row}" for row in _table(proposal, repairs.conflicts, line)]
         rows.append("")
     for override in repairs.overrides:
@@ -123,7 +124,9 @@ def _proposal_data(proposal: Proposal, conflicts: Iterable[Conflict], line: Conf
         change["releases-between"] = move.steps
         change["why"] = reason(move, proposal, conflicts)
         changes.append(change)
-    versions = {solve: dict(sorted(packages.items())) for solve, packages in proposal.versions.items()}
+    versions: dict[str, dict[str, str]] = {}
+    for solve, packages in proposal.versions.items():
+        versions[solve] = dict(sorted(packages.items()))
     return {"images": list(proposal.images), "changes": changes, "versions": versions}
 
 

@@ -110,11 +110,11 @@ class _RepairRun:
         return list(found.values())
 
     def _proposals(self, conflicts: list[Conflict]) -> list[Proposal]:
-        found: list[Freed] = []
-        if conflicts:
-            found = self._freed([self.problem.units_with(conflict.constraints) for conflict in conflicts])
+        cores = [self.problem.units_with(conflict.constraints) for conflict in conflicts]
+        found = self._freed(cores) if cores else []
         self.explainer.progress.step(f"found {len(found)} ways to repair it; looking for the nearest versions")
-        return self.explainer.parallel.each(NearestVersions(self.problem).proposal, found, long=True)
+        nearest = NearestVersions(self.problem)
+        return self.explainer.parallel.each(nearest.proposal, found, long=True)
 
     def _freed(self, cores: list[Items]) -> list[Freed]:
         """Sets of units without which every solve has a solution, the smallest first."""

@@ -86,10 +86,14 @@ class UnmetFinder:
                     yield UnmetRequirement(name, exact[name], shared, str(mine.specifier), against=against)
 
     def _is_unsatisfiable(self, *needs: Requirement) -> bool:
-        lines = [f"{canonicalize_name(need.name)}{need.specifier}" for need in needs]
+        lines: list[str] = []
+        for need in needs:
+            # Without extras and markers: only the versions matter here.
+            name = canonicalize_name(need.name)
+            lines.append(f"{name}{need.specifier}")
         request = self.constraints.request((), offline=self.offline)
-        verdict = self.oracle.ask(replace(request, requirements=tuple(sorted(lines))))
-        return verdict.answer is Answer.NO
+        request = replace(request, requirements=tuple(sorted(lines)))
+        return self.oracle.ask(request).answer is Answer.NO
 
     def _first_need(self, name: str, version: str, other: str) -> Requirement | None:
         needs = self._needs(name, version, other)

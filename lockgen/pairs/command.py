@@ -36,7 +36,10 @@ def run(app: App, options: PairsOptions) -> int:
     """
     manifest = _manifest(app.folder)
     pairs = _refresh(app, manifest, options.output) if options.refresh else _known(app.folder, manifest)
-    click.echo(render_pairs(pairs).rstrip("\n") if options.as_json else text(pairs))
+    if options.as_json:
+        click.echo(render_pairs(pairs).rstrip("\n"))
+    else:
+        click.echo(text(pairs))
     return Exit.DONE
 
 

@@ -8,7 +8,7 @@ from packaging.version import Version
 
 from lockgen.app import App
 from lockgen.core.accelerator import FAMILY
-from lockgen.core.compat_axes import Pairs, TorchRelease, merged
+from lockgen.core.compat_axes import TORCH, Pairs, TorchRelease, merged
 from lockgen.core.index import CoreMetadata, IndexFile
 from lockgen.core.manifest import Manifest
 from lockgen.core.ports import Progress
@@ -35,12 +35,15 @@ def refreshed(app: App, manifest: Manifest | None) -> Pairs:
     """
     # Later tables take precedence: the shipped one is as old as this lockgen.
     pairs: Pairs = shipped()
-    indexes = manifest.indexes.values() if manifest is not None else ()
-    for index in sorted(indexes, key=lambda index: index.name):
-        if index.recorded is not None and "torch" in index.packages:
-            record = parse_record(app.folder.read, index.recorded, index.name)
-            pairs = merged(pairs, _without_pythons(pairs_of_record(record)))
-    return merged(pairs, pair_up(_default_index_releases(app)))
+    indexes = manifest.indexes if manifest is not None else {}
+    for index in sorted(indexes.values(), key=lambda index: index.name):
+        if index.recorded is None or TORCH not in index.packages:
+            continue
+        record = parse_record(app.folder.read, index.recorded, index.name)
+        recorded = _without_pythons(pairs_of_record(record))
+        pairs = merged(pairs, recorded)
+    current = pair_up(_default_index_releases(app))
+    return merged(pairs, current)
 
 
 def _without_pythons(pairs: Pairs) -> Pairs:

@@ -1,5 +1,5 @@
-"""`lockgen explain` and `lockgen repair` on small families with real uv: every conflict, in words, and repairs
-that hold.
+"""`lockgen explain` and `lockgen repair` on small families with the real uv: every conflict is explained, and every
+repair resolves.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ packages = [
 
 @pytest.fixture
 def voices(index: LocalIndex, project: Project) -> Project:
-    """speech-kit 2.0 wants a newer numpy, and a newer scipy by way of it; loud from 2 on wants an older speech-kit."""
+    """speech-kit 2.0 requires a newer numpy, and so a newer scipy; loud 2.0 requires an older speech-kit."""
     for version in ("1.0", "1.5", "2.0", "3.0"):
         index.add("numpy", version)
     index.add("scipy", "1.0", ["numpy<2"])
@@ -65,7 +65,7 @@ def conflicts(project: Project, *arguments: str) -> list[list[str]]:
     return [[element["text"] for element in conflict["elements"]] for conflict in solve["conflicts"]]
 
 
-def test_every_minimal_conflict(voices: Project) -> None:
+def test_explain_finds_every_minimal_conflict(voices: Project) -> None:
     assert conflicts(voices) == [
         ["numpy==1.0", "speech-kit==2.0"],
         ["scipy==1.0", "speech-kit==2.0"],
@@ -73,7 +73,7 @@ def test_every_minimal_conflict(voices: Project) -> None:
     ]
 
 
-def test_in_words_of_images_and_lines(voices: Project) -> None:
+def test_explain_names_images_and_lines(voices: Project) -> None:
     ran = voices.run("explain")
     assert ran.code == 3
     assert ran.out.startswith("the images of cpu: 3 conflicts\n")
@@ -81,8 +81,8 @@ def test_in_words_of_images_and_lines(voices: Project) -> None:
     assert "[stages.asr] line 20 asks for loud[fast]>=2" in ran.out
 
 
-def test_a_chain_of_two_and_two_needs_of_one_package(voices: Project, index: LocalIndex) -> None:
-    """No need names the other package: the first by way of what it needs, the others both of a third package."""
+def test_explain_reports_indirect_and_shared_requirements(voices: Project, index: LocalIndex) -> None:
+    """No requirement names the other package: one is indirect, and two are on the same third package."""
     index.add("tokens", "1.0", ["scipy>=2"])
     index.add("tokens", "1.1", ["scipy>=2"])
     index.add("text", "1.0", ["tokens<2"])
@@ -94,9 +94,8 @@ def test_a_chain_of_two_and_two_needs_of_one_package(voices: Project, index: Loc
     assert "Because" not in said
 
 
-def test_what_was_answered_is_not_asked_again(voices: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`repair` begins with what `explain` knows, and neither needs the cache that the resolver had then."""
-
+def test_cached_answers_are_reused(voices: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`repair` reuses the answers of `explain`, and neither needs the resolver's cache of that time."""
     text = FAMILY.replace('python = "3.11"', 'python = "3.11"\nexclude-newer = 2026-01-01T00:00:00Z')
     voices.write(text)
     first = json.loads(voices.run("explain", "--json").out)
@@ -111,26 +110,26 @@ def test_what_was_answered_is_not_asked_again(voices: Project, tmp_path: Path, m
     assert json.loads(voices.run("explain", "--json").out)["solves"][0]["conflicts"] == []
 
 
-def test_a_limit_ends_it_and_says_so(voices: Project) -> None:
+def test_a_limit_ends_the_search_and_is_reported(voices: Project) -> None:
     ran = voices.run("explain", "--limit", "1")
     assert ran.code == 3
     assert "1 conflict, and there may be more" in ran.out
 
 
-def test_nothing_to_explain(voices: Project) -> None:
+def test_a_family_without_conflict_needs_no_repair(voices: Project) -> None:
     voices.write(FAMILY.replace("'2.0'", "'1.0'"))
     assert "no conflict was found" in voices.ok("explain").out
     assert voices.ok("repair").out == "it resolves as it is: nothing to repair\n"
     assert voices.run("explain", "gpu").code == 2
 
 
-def test_what_no_index_has(voices: Project) -> None:
+def test_a_version_that_no_index_has_is_a_conflict(voices: Project) -> None:
     voices.write(FAMILY.replace('scipy = "1.0"', 'scipy = "9.0"').replace("'2.0'", "'1.0'"))
     assert conflicts(voices) == [["scipy==9.0"]]
 
 
-def test_what_does_not_build_is_no_conflict(voices: Project, index: LocalIndex) -> None:
-    """ "No" has three faces: a failed build is unknown, and no pin is blamed for it."""
+def test_a_failed_build_is_not_a_conflict(voices: Project, index: LocalIndex) -> None:
+    """The answer is unknown, and no pin is blamed for it."""
     index.add("broken", "1.0", source=True, builds=["there-is-no-such-backend"])
     text = FAMILY.replace('python = "3.11"', 'python = "3.11"\nbuild = ["broken"]').replace("'2.0'", "'1.0'")
     voices.write(text.replace('"scipy", ', '"scipy", "broken",'))
@@ -148,7 +147,7 @@ def test_offline_without_a_cache_is_unknown(voices: Project) -> None:
     assert "questions had no answer" in ran.out
 
 
-def test_repair_is_the_smallest_and_resolves(voices: Project) -> None:
+def test_the_first_proposal_is_the_smallest_and_resolves(voices: Project) -> None:
     proposals = json.loads(voices.ok("repair", "--json").out)["proposals"]
     first = [(change["text"], change["to"], change["releases-between"]) for change in proposals[0]["changes"]]
     assert first == [("speech-kit==2.0", "1.0", 1)]
@@ -161,7 +160,7 @@ def test_repair_is_the_smallest_and_resolves(voices: Project) -> None:
     voices.ok("resolve")
 
 
-def test_what_is_held_stays(voices: Project) -> None:
+def test_a_held_pin_is_not_changed(voices: Project) -> None:
     voices.write(FAMILY.replace("'2.0'", '{ version = "2.0", held = true }').replace(', "loud[fast]>=2"', ""))
     proposals = json.loads(voices.ok("repair", "--json").out)["proposals"]
     first = {change["text"]: (change["to"], change["releases-between"]) for change in proposals[0]["changes"]}
@@ -173,7 +172,7 @@ def test_what_is_held_stays(voices: Project) -> None:
     voices.ok("resolve")
 
 
-def test_held_pins_that_contradict_have_no_repair(voices: Project) -> None:
+def test_conflicting_held_pins_have_no_repair(voices: Project) -> None:
     text = FAMILY.replace("'2.0'", '{ version = "2.0", held = true }')
     voices.write(text.replace('numpy = "1.0"', 'numpy = { version = "1.0", held = true }'))
     ran = voices.run("repair")
@@ -182,7 +181,7 @@ def test_held_pins_that_contradict_have_no_repair(voices: Project) -> None:
     assert "held: numpy==1.0, speech-kit==2.0" in ran.err
 
 
-def test_a_bound_is_let_go_of_and_the_rest_of_its_text_stays(voices: Project) -> None:
+def test_a_bound_is_removed_and_the_rest_of_its_text_stays(voices: Project) -> None:
     voices.write(
         FAMILY.replace("'2.0'", '{ version = "2.0", held = true }')
         .replace('numpy = "1.0"', 'numpy = "2.0"')
@@ -194,7 +193,7 @@ def test_a_bound_is_let_go_of_and_the_rest_of_its_text_stays(voices: Project) ->
     voices.ok("resolve")
 
 
-def test_one_bound_that_is_too_narrow_is_told_apart(voices: Project, index: LocalIndex) -> None:
+def test_a_single_bound_that_is_too_narrow_is_reported(voices: Project, index: LocalIndex) -> None:
     index.add("narrow", "1.0", ["numpy<2"])
     voices.write(
         FAMILY.replace('numpy = "1.0"', 'numpy = "2.0"')
@@ -206,7 +205,7 @@ def test_one_bound_that_is_too_narrow_is_told_apart(voices: Project, index: Loca
     assert "lockgen does not write overrides" in ran.out
 
 
-def test_no_such_proposal(voices: Project) -> None:
+def test_a_proposal_that_does_not_exist_changes_nothing(voices: Project) -> None:
     before = voices.tree
     ran = voices.run("repair", "--apply", "99", "--count", "1")
     assert ran.code == 2
@@ -242,8 +241,8 @@ packages = ["numpy<2"]
 """
 
 
-def test_variants_that_each_resolve_but_not_as_one_family(voices: Project) -> None:
-    """Law 2: one version for all. No variant has a conflict by itself, and `resolve` says no all the same."""
+def test_variants_that_resolve_alone_but_not_together(voices: Project) -> None:
+    """Variants share one version of each package (guarantee 2): without a conflict in any variant, `resolve` fails."""
     voices.write(APART)
     assert voices.run("resolve").code == 3
     assert conflicts(voices) == [["numpy<2", "numpy>=2"]]
@@ -258,8 +257,8 @@ def test_variants_that_each_resolve_but_not_as_one_family(voices: Project) -> No
     assert voices.ok("repair").out == "it resolves as it is: nothing to repair\n"
 
 
-def test_a_proposal_is_resolved_with_every_variant_before_it_is_shown(voices: Project) -> None:
-    """Letting go of loud's pin repairs cpu alone; with cuda beside it numpy has to move as well."""
+def test_every_proposal_resolves_with_every_variant(voices: Project) -> None:
+    """Without loud's pin, cpu resolves alone; together with cuda, numpy has to change as well."""
     voices.write(APART.replace('"numpy>=2", "loud"', '"numpy>=2", "loud", "speech-kit>=2"').replace("1.0", "2.0"))
     solves = json.loads(voices.run("explain", "--json").out)["solves"]
     assert {tuple(s["variants"]): len(s["conflicts"]) for s in solves} == {("cpu",): 1, ("cuda",): 0}
@@ -269,7 +268,7 @@ def test_a_proposal_is_resolved_with_every_variant_before_it_is_shown(voices: Pr
     voices.ok("resolve")
 
 
-def test_a_pin_that_several_variants_feel_moves_once(voices: Project) -> None:
+def test_a_pin_of_several_variants_is_changed_once(voices: Project) -> None:
     text = APART.replace('loud = "1.0"', 'numpy = "1.0"\nspeech-kit = "2.0"')
     voices.write(
         text.replace('"numpy>=2", "loud"', '"speech-kit", "numpy"').replace('"numpy<2"', '"speech-kit", "numpy"')

@@ -1,5 +1,5 @@
-"""explain and repair against brute force: random pin tables on random indexes, every subset asked of a resolver
-in memory.
+"""explain and repair against brute force: random pins on random indexes, with every subset given to a resolver in
+memory.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def universe(chance: random.Random) -> LocalIndex:
 
 
 def family(chance: random.Random) -> Manifest:
-    """Pins for most packages, bounds on some; two are asked for without either."""
+    """Pins for some packages, bounds on others; at most one pin is held."""
     pins = {name: chance.choice(VERSIONS) for name in chance.sample(NAMES, 3)}
     held = chance.choice((*pins, None))
     lines = [
@@ -95,7 +95,7 @@ def holds(resolver: Backtracking, request: Request) -> bool:
 @pytest.mark.slow
 @settings(max_examples=examples(60))
 @given(st.integers(0, 10**9))
-def test_every_minimal_conflict_and_the_fewest_moves(seed: int) -> None:
+def test_explain_finds_every_minimal_conflict_and_repair_the_fewest_changes(seed: int) -> None:
     chance = random.Random(seed)
     index, manifest = universe(chance), family(chance)
     resolver = Backtracking(index)
@@ -136,7 +136,7 @@ def test_every_minimal_conflict_and_the_fewest_moves(seed: int) -> None:
 
 
 def nearer(resolver: Backtracking, kept: Request, proposal: Proposal) -> list[str]:
-    """Versions nearer to the old ones that there would have been, one package after the other as they are drawn."""
+    """Nearer versions that would have resolved, one package after the other in the order of the search."""
     found: list[str] = []
     bounds: list[str] = []
     for move in sorted(proposal.moves, key=lambda move: move.constraint.name):

@@ -1,4 +1,4 @@
-"""The search finds every minimal conflict that a brute-force search finds, whatever cores it is told."""
+"""The search finds every minimal conflict that brute force finds, whatever conflicts it is given."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ SETS = st.lists(st.frozensets(st.integers(0, COUNT - 1), min_size=1, max_size=4)
 
 
 @given(SETS)
-def test_hitting_sets_are_those_of_brute_force(sets: list[Items]) -> None:
+def test_hitting_sets_equal_those_of_brute_force(sets: list[Items]) -> None:
     every = [one for one in subsets(frozenset(range(COUNT))) if all(one & other for other in sets)]
     assert hitting_sets(sets) == minimal(every)
 
 
 @given(SETS, st.data())
 def test_every_minimal_conflict_is_found(planted: list[Items], data: st.DataObject) -> None:
-    """The oracle answers by ``planted``; the cores that it gives for a no need not be minimal."""
+    """Sets that contain one of ``planted`` fail; the conflicts that the search is given need not be minimal."""
     search = Search(COUNT)
     asked = 0
     while batch := search.untested(2):
@@ -48,7 +48,7 @@ def test_every_minimal_conflict_is_found(planted: list[Items], data: st.DataObje
     assert search.corrections == hitting_sets(planted)
 
 
-def test_one_answer_missing_is_not_complete() -> None:
+def test_a_search_with_a_missing_answer_is_not_complete() -> None:
     search = Search(3)
     search.add_conflict(frozenset({0, 1}))
     first, second = search.untested(9)
@@ -59,7 +59,7 @@ def test_one_answer_missing_is_not_complete() -> None:
     assert search.conflicts() == [(frozenset({0, 1}), False)]
 
 
-def test_an_interrupted_search_proves_what_it_can() -> None:
+def test_an_interrupted_search_proves_conflicts_where_possible() -> None:
     search = Search(3)
     search.add_conflict(frozenset({0, 1}))
     for items in search.untested(9):

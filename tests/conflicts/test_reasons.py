@@ -1,4 +1,4 @@
-"""A resolver's derivation in one line."""
+"""Short reasons from the explanation of a resolver."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def pin(text: str) -> Constraint:
         ),
     ],
 )
-def test_words(pins: list[str], words: str, reason: str) -> None:
+def test_short_reason_names_the_unmet_requirement(pins: list[str], words: str, reason: str) -> None:
     assert short_reason([pin(text) for text in pins], words) == reason
 
 
-def test_what_is_let_go_of_and_still_goes_with_nothing() -> None:
+def test_short_reason_names_the_unconstrained_package_without_a_compatible_version() -> None:
     words = "Because all versions of whisperx are bad and nothing else is there"
     assert (
         short_reason([pin("torch==2.1.0")], words, ["whisperx", "numpy"])
@@ -87,7 +87,7 @@ def test_long_words_are_cut() -> None:
         ("Because transformers==4.35.0 depends on huggingface-hub>=1 and the family depends on", ""),
     ],
 )
-def test_what_a_version_comes_to_by_what_it_needs(words: str, bound: str) -> None:
+def test_through_reads_the_bound_that_the_resolver_concludes(words: str, bound: str) -> None:
     assert through("transformers", "4.35.0", "huggingface-hub", words) == bound
 
 
@@ -101,5 +101,5 @@ def test_what_a_version_comes_to_by_what_it_needs(words: str, bound: str) -> Non
         ("numpy==1,!=2", None),
     ],
 )
-def test_an_epoch_is_exact_and_a_bound_is_not(text: str, version: str | None) -> None:
+def test_a_version_with_an_epoch_is_exact_and_a_bound_is_not(text: str, version: str | None) -> None:
     assert Constraint("numpy", "pin", text, ("pins", "numpy")).version == version

@@ -1,4 +1,4 @@
-"""Sources whose builds require what does not go together: built, each with its own tools, without an index."""
+"""Source distributions with incompatible build requirements: each is built with its own tools, without an index."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pins = {{ plain = "0.9" }}
 plain = "1.0"
 
 [bases.base]
-env = {{ FAMILY = "{registry}" }}  # of its own: no earlier build is its cache
+env = {{ FAMILY = "{registry}" }}  # differs in each run, so no earlier build serves as a cache
 
 [stages.mixed]
 from = "base"
@@ -42,8 +42,8 @@ def add_packages(index: LocalIndex) -> None:
     index.add("plain", "1.0", source=True)
 
 
-def test_each_is_built_with_its_own_tools(engine: None, tmp_path: Path) -> None:
-    """`plain` is another one in each variant, so that the two variants build from different files too."""
+def test_each_source_distribution_is_built_with_its_own_tools(engine: None, tmp_path: Path) -> None:
+    """`plain` differs per variant, so that the two variants also build from different files."""
     with living(tmp_path, VERSIONS, add_packages) as family:
         where = family.fetched()
         family.index.asked.clear()

@@ -1,4 +1,4 @@
-"""The bake file, read by bake itself: names and values come back as versions.toml has them."""
+"""The bake file, parsed by bake itself: names and values are those of versions.toml."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("engine")
 
 
 def read(tmp_path: Path, *targets: str, **changed: str) -> dict[str, Any]:
-    """What `docker buildx bake --print` makes of the bake file of a family with ``changed`` values."""
+    """The output of `docker buildx bake --print` for a family with ``changed`` values."""
     (tmp_path / "docker-bake.hcl").write_text(rendered(**changed)["docker/docker-bake.hcl"])
     command = ["docker", "buildx", "bake", "--file", "docker-bake.hcl", "--print", *targets]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
@@ -26,13 +26,13 @@ def read(tmp_path: Path, *targets: str, **changed: str) -> dict[str, Any]:
     "url",
     ["https://index.example/%{if(true)}x%{endif}", "https://index.example/a%%{b}#c;d(e)*[f]&g|h{i}", "file:///a%7Bb"],
 )
-def test_an_index_comes_back(tmp_path: Path, url: str) -> None:
+def test_bake_reads_index_urls_unchanged(tmp_path: Path, url: str) -> None:
     found = read(tmp_path, url=url)["target"]["ml-cuda"]
     assert found["args"]["PAGES"] == f"{url}/torch/"
     assert found["args"]["SOURCES"] == ""
 
 
-def test_names_come_back(tmp_path: Path) -> None:
+def test_bake_reads_names_unchanged(tmp_path: Path) -> None:
     names = {
         "family": "a__b.c-d",
         "registry": "localhost:5000/a.b-c_d/e",
@@ -52,8 +52,8 @@ def test_names_come_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("names", [{"stage": "default"}, {"base": "base-cpu"}, {"stage": "all-cpu"}, {"base": "tools"}])
-def test_every_image_is_a_target_of_its_own(tmp_path: Path, names: dict[str, str]) -> None:
-    """Also where an image is called like a group, or like a target of another image."""
+def test_every_image_has_its_own_target(tmp_path: Path, names: dict[str, str]) -> None:
+    """Even if an image has the name of a group, or of another image's target."""
     tree = rendered(**names)
     images = [(path.split("/")[1], path) for path in tree if path.endswith("/Dockerfile")]
     bake = read(tmp_path, **names)

@@ -1,4 +1,4 @@
-"""What images hold beside Python packages: Ubuntu and a PPA, bases by digest, system packages, builders, models."""
+"""Image contents other than Python packages: Ubuntu with a PPA, bases by digest, system packages, builders, models."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ppa = "deadsnakes/ppa"
 packages = ["alpha"]
 
 [bases.base]
-env = {{ FAMILY = "{registry}" }}  # of its own: no earlier build is its cache
+env = {{ FAMILY = "{registry}" }}  # differs in each run, so no earlier build serves as a cache
 
 [stages.plain]
 from = "base"
@@ -68,7 +68,7 @@ apt = ["gcc"]
 entrypoint = "maker.py"
 """
 
-# What programs that fetch models do: write to the caches that they are told, or ask pip, as `spacy download` does.
+# As programs that fetch models do: it writes to the configured caches, or calls pip, as `spacy download` does.
 FAKEMODEL = b"""
 import os, pathlib, subprocess, sys
 
@@ -87,7 +87,7 @@ else:
 def _fill(index: LocalIndex) -> None:
     add_tools(index)
     index.add("alpha", "1.0")
-    # A model that requires what the image holds already: it must not come twice.
+    # A model that requires a package of the image: it must not be installed twice.
     name, data = wheel("core-tiny", "1.0", "py3-none-any", metadata("core-tiny", "1.0", ["alpha>=1"], [], None))
     index.add("fakemodel", "1.0", files={"fakemodel/__main__.py": FAKEMODEL, f"fakemodel/{name}": data})
     name, data = native_sdist("zipped", "1.0")
@@ -95,7 +95,7 @@ def _fill(index: LocalIndex) -> None:
 
 
 def _digest(reference: str) -> str:
-    """Pushes the stand-in for python:3.11-slim; answers it by tag and digest."""
+    """The stand-in for python:3.11-slim, pushed, by tag and digest."""
     docker("tag", PYTHON, reference)
     docker("push", reference)
     digests: list[str] = json.loads(docker("image", "inspect", "--format", "{{json .RepoDigests}}", reference))
@@ -115,14 +115,14 @@ def bases(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ti
 
 @pytest.fixture(scope="module")
 def ubuntu(bases: Tiny) -> str:
-    """A stand-in for Ubuntu 22.04 with its own Python: packages of the right names on Debian; its PPA is a folder."""
+    """A stand-in for Ubuntu 22.04 with its own Python: Debian with packages of the same names; its PPA is a folder."""
     reference = f"{bases.registry}/ubuntu:22.04"
     docker("build", "--tag", reference, "--build-arg", f"BASE_IMAGE={CUDA}", str(UBUNTU))
     return reference
 
 
 def _sh(reference: str, script: str) -> str:
-    """What a script says in an image, as root; it has to succeed."""
+    """The output of a script in an image, as root; the script must succeed."""
     return docker("run", "--rm", "--network", "none", "--user", "0", "--entrypoint", "sh", reference, "-euc", script)
 
 
@@ -131,12 +131,12 @@ def _faults(bases: Tiny, image: str) -> list[str]:
     return [fault for row in rows for fault in row["faults"]]
 
 
-def test_the_stand_in_is_an_ubuntu_with_a_python_of_its_own(ubuntu: str) -> None:
+def test_the_stand_in_is_an_ubuntu_with_its_own_python(ubuntu: str) -> None:
     assert _sh(ubuntu, ". /etc/os-release; echo $ID; python3.10; python3") == "ubuntu\nPython 3.10.12\nPython 3.10.12"
     assert _sh(ubuntu, "command -v python3.11 || command -v add-apt-repository") == "/usr/bin/add-apt-repository"
 
 
-def test_ubuntu_takes_its_only_python_from_the_ppa(bases: Tiny, ubuntu: str) -> None:
+def test_ubuntu_gets_its_only_python_from_the_ppa(bases: Tiny, ubuntu: str) -> None:
     built = bases.build("--base", f"ubuntu={ubuntu}", "plain")
     assert built.keys() == {"plain:ubuntu"}
     reference = bases.reference("plain", "ubuntu")
@@ -154,14 +154,14 @@ def test_ubuntu_takes_its_only_python_from_the_ppa(bases: Tiny, ubuntu: str) -> 
     assert _sh(reference, left).split() == ["/usr/bin/python3.11", "/usr/lib/python3.11"]
     tools = "! dpkg-query -W software-properties-common gpg-agent python3-software-properties 2>/dev/null | grep -q ."
     _sh(reference, f"{tools}; test ! -e /ppa; test ! -e /asked")
-    # The fake leaves what it was asked in the source file: exactly the PPA of versions.toml.
+    # The fake writes its arguments to the source file: exactly the PPA of versions.toml.
     source = _sh(reference, "cat /etc/apt/sources.list.d/deadsnakes-ubuntu-ppa-jammy.list").splitlines()
     assert source[0].startswith("deb ")
     assert source[1] == "# add-apt-repository -y -n ppa:deadsnakes/ppa"
     assert _faults(bases, "plain") == []
 
 
-def test_a_base_by_digest(bases: Tiny) -> None:
+def test_a_base_image_by_digest(bases: Tiny) -> None:
     bases.build("base:cpu")
     reference = bases.reference("base", "cpu")
     labels = json.loads(docker("image", "inspect", "--format", "{{json .Config.Labels}}", reference))
@@ -172,7 +172,7 @@ def test_a_base_by_digest(bases: Tiny) -> None:
     assert _faults(bases, "base:cpu") == []
 
 
-def test_another_base_for_a_build_and_for_plain_bake(bases: Tiny, tmp_path: Path) -> None:
+def test_a_build_and_plain_bake_accept_another_base_image(bases: Tiny, tmp_path: Path) -> None:
     mirror = f"{bases.registry}/mirror:1"
     (tmp_path / "Dockerfile").write_text(f"FROM {PYTHON}\nRUN touch /mirrored\n")
     docker("build", "--tag", mirror, str(tmp_path))
@@ -220,7 +220,7 @@ def test_models_are_fetched_in_a_builder(bases: Tiny) -> None:
     assert _faults(bases, "models") + _faults(bases, "talk") == []
 
 
-def test_a_change_of_code_fetches_no_model(bases: Tiny) -> None:
+def test_a_change_of_code_does_not_fetch_models_again(bases: Tiny) -> None:
     bases.build("talk")
     bases.edit("docker/talk/talk.py", "The talk stage.", "The talk stage, better.")
     row = bases.build("talk")["talk:cpu"]
@@ -238,15 +238,15 @@ def test_a_builder_compiles_and_leaves_no_compiler(bases: Tiny) -> None:
     assert _faults(bases, "native") == []
 
 
-def test_a_compiler_that_was_asked_for_is_no_fault(bases: Tiny) -> None:
+def test_a_declared_compiler_is_not_a_fault(bases: Tiny) -> None:
     bases.build("maker")
     _sh(bases.reference("maker", "cpu"), "gcc --version; cc --version")
     assert _faults(bases, "maker") == []
 
 
 @pytest.mark.parametrize("image", ["native", "maker"])
-def test_what_nobody_asked_for_is_a_fault(bases: Tiny, tmp_path: Path, image: str) -> None:
-    """By hand: gcc, which `apt` of maker names; a -dev package, which no `apt` does; a compiler of no package."""
+def test_an_undeclared_compiler_or_dev_package_is_a_fault(bases: Tiny, tmp_path: Path, image: str) -> None:
+    """Added by hand: gcc, declared in `apt` of maker; a -dev package in no `apt`; a compiler from no package."""
     bases.build(image)
     reference = bases.reference(image, "cpu")
     held = docker("image", "inspect", "--format", "{{.Id}}", reference)

@@ -1,4 +1,4 @@
-"""What fails on real engines while they build: killed in the middle, disk full, interrupted, no buildx."""
+"""Failures of real engines during a build: killed, disk full, interrupted, no buildx."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SLEEP = "lockgen-test-sleep"
 
 @contextmanager
 def _with_step(tiny: Tiny, step: str) -> Iterator[None]:
-    """demux's Dockerfile with one more step."""
+    """The Dockerfile of demux with an additional step."""
     tiny.edit("docker/demux/Dockerfile", ENTRY, f"USER 0\nRUN {step}\n{ENTRY}")
     try:
         yield
@@ -35,7 +35,7 @@ def _with_step(tiny: Tiny, step: str) -> Iterator[None]:
 
 @contextmanager
 def _building(tiny: Tiny, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """demux being built, at its step that sleeps."""
+    """A build of demux, at the step that sleeps."""
     command = [sys.executable, "-m", "lockgen", "build", "--accept-drift", *arguments, "demux"]
     with started(command, cwd=tiny.root, env=tiny.env) as child:
         assert _until(lambda: bool(_processes(SLEEP)) or child.poll() is not None, 100)
@@ -44,7 +44,7 @@ def _building(tiny: Tiny, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def _processes(word: str) -> list[str]:
-    """The command lines of this machine's processes that hold ``word``."""
+    """The command lines of running processes that contain ``word``."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -65,7 +65,7 @@ def _until(holds: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
-def test_interrupted(tiny: Tiny, other: Engine) -> None:
+def test_ctrl_c_stops_the_build_on_the_engine(tiny: Tiny, other: Engine) -> None:
     there = replace(tiny, env={**tiny.env, "DOCKER_HOST": other.host})
     with _with_step(tiny, f"sh -c ': {SLEEP}; sleep 600'"), _building(there, *tiny.fetched()) as child:
         child.send_signal(signal.SIGINT)
@@ -73,11 +73,11 @@ def test_interrupted(tiny: Tiny, other: Engine) -> None:
     assert (child.returncode, out) == (130, ""), err
     assert "interrupted" in err
     assert "Traceback" not in err
-    assert _until(lambda: not _processes(SLEEP), 20), "the engine has stopped what it ran"
-    assert not _processes(str(tiny.wheelhouse)), "no bake is left"
+    assert _until(lambda: not _processes(SLEEP), 20), "the engine stopped the step"
+    assert not _processes(str(tiny.wheelhouse)), "no bake process is left"
 
 
-def test_the_engine_dies_in_the_middle(tiny: Tiny, other: Engine) -> None:
+def test_a_build_resumes_after_the_engine_dies(tiny: Tiny, other: Engine) -> None:
     there = replace(tiny, env={**tiny.env, "DOCKER_HOST": other.host})
     where = tiny.fetched()
     with _with_step(tiny, f"sh -c ': {SLEEP}; sleep 600'"), _building(there, *where) as child:
@@ -96,8 +96,8 @@ def test_the_engine_dies_in_the_middle(tiny: Tiny, other: Engine) -> None:
     assert (built["cached"], built["installed"]) == (built["steps"], 0), "as the hint says"
 
 
-def test_the_engines_disk_is_full(tiny: Tiny, small_base: Path, tmp_path: Path) -> None:
-    """400 MB in one package for a disk of 420 that holds the base image too. The kernel refuses, and uv says so."""
+def test_a_full_disk_of_the_engine_is_reported(tiny: Tiny, small_base: Path, tmp_path: Path) -> None:
+    """A package of 400 MB on a disk of 420 MB with the base image. The kernel refuses, and uv reports it."""
     text = "Metadata-Version: 2.1\nName: gamma\nVersion: 5.0\n"
     tiny.index.add_file(
         "gamma", *wheel("gamma", "5.0", "py3-none-any", text, unhashed={"gamma/large": bytes(400_000_000)}), text
@@ -116,8 +116,8 @@ def test_the_engines_disk_is_full(tiny: Tiny, small_base: Path, tmp_path: Path) 
     assert "hint: docker system df; docker builder prune" in failed.err
 
 
-def test_no_buildx(tiny: Tiny) -> None:
-    """docker finds its plugins in folders that it was built with; here those are empty."""
+def test_missing_buildx_is_reported(tiny: Tiny) -> None:
+    """docker looks for plugins in folders that are fixed at its build; here they are empty."""
     folders = [f"/usr/{part}/docker/cli-plugins" for part in ("local/lib", "local/libexec", "lib", "libexec")]
     hidden = "".join(f"mount -t tmpfs none {folder}; " for folder in folders if Path(folder).is_dir())
     script = f"set -e; {hidden}exec {shlex.join([sys.executable, '-m', 'lockgen', 'build', 'demux'])}"

@@ -1,4 +1,4 @@
-"""The tiny family, from versions.toml to running images. Each test leaves the family as the next one needs it."""
+"""The tiny family, from versions.toml to running images. Each test leaves the family ready for the next one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from support.tiny import Tiny, add_torch, docker
 IMAGES = {"base:cpu", "base:cuda", "ml:cuda", "asr:cuda", "demux:cpu", "old:cpu"}
 
 
-def test_everything_builds_and_is_what_the_lock_says(tiny: Tiny) -> None:
+def test_all_images_build_and_match_the_lock(tiny: Tiny) -> None:
     built = tiny.build()
     assert built.keys() == IMAGES
     assert all(row["bytes"] > 1_000_000 for row in built.values())
@@ -35,8 +35,8 @@ def test_the_image_is_small_and_unprivileged(tiny: Tiny) -> None:
     docker("run", "--rm", "--entrypoint", "sh", reference, "-euc", "touch /app/in/x; test ! -w /app/asr.py")
 
 
-def test_the_forecast_is_what_the_engine_holds(tiny: Tiny) -> None:
-    """Every Python layer of every image: at most 2 % off, by what the engine's own layers hold."""
+def test_the_size_forecast_matches_the_engine(tiny: Tiny) -> None:
+    """The forecast of every Python layer of every image differs by at most 2 % from the engine's layer."""
     layouts = {row["layout"]: row for row in tiny.ok("size", "--json").json["layouts"]}
     compared = 0
     for image in layouts["layered"]["images"]:
@@ -62,7 +62,7 @@ def test_a_change_of_code_runs_no_install_step(tiny: Tiny) -> None:
     tiny.git("commit", "-qam", "better")
 
 
-def test_a_pin_rebuilds_only_what_holds_it(tiny: Tiny) -> None:
+def test_a_changed_pin_rebuilds_only_images_with_the_package(tiny: Tiny) -> None:
     tiny.build()
     before = {image: docker("image", "inspect", "--format", "{{.Id}}", _tagged(tiny, image)) for image in IMAGES}
     tiny.edit("versions.toml", 'gamma = "1.0"', 'gamma = "2.0"')
@@ -76,7 +76,7 @@ def test_a_pin_rebuilds_only_what_holds_it(tiny: Tiny) -> None:
     tiny.ok("verify")
 
 
-def test_push_pull_and_inspect_wherever_it_lies(tiny: Tiny, tmp_path: Path) -> None:
+def test_push_pull_and_inspect_from_every_source(tiny: Tiny, tmp_path: Path) -> None:
     reference = tiny.reference("demux", "cpu")
     tiny.build("--push", "demux")
     docker("rmi", "-f", reference)
@@ -93,7 +93,7 @@ def test_push_pull_and_inspect_wherever_it_lies(tiny: Tiny, tmp_path: Path) -> N
     assert from_registry["wasted"] == []
 
 
-def test_another_torch_by_hand_is_noticed_three_times(tiny: Tiny) -> None:
+def test_another_torch_installed_by_hand_is_detected_three_times(tiny: Tiny) -> None:
     add_torch(tiny.index, "2.6.0+cu121")
     name = next(name for name in tiny.index.files if name.startswith("torch-2.6.0"))
     (tiny.root / "shared" / name).write_bytes(tiny.index.files[name])
@@ -124,12 +124,12 @@ def test_another_torch_by_hand_is_noticed_three_times(tiny: Tiny) -> None:
 
 
 def test_a_tampered_wheel_stops_the_build(tiny: Tiny) -> None:
-    # Of this run alone: what an earlier one installed is still in the engine's cache of uv.
+    # A file of this run only: an earlier run's is still in the engine's uv cache.
     name = tiny.index.add("gamma", "3.0", extras=[tiny.registry.rpartition("/")[2]])
     tiny.edit("versions.toml", 'gamma = "2.0"', 'gamma = "3.0"')
     tiny.ok("resolve")
     where = tiny.fetched()
-    (tiny.wheelhouse / "demux-cpu" / name).unlink()  # a link: the file itself stays as it is
+    (tiny.wheelhouse / "demux-cpu" / name).unlink()  # a link: the file itself stays unchanged
     (tiny.wheelhouse / "demux-cpu" / name).write_bytes(wheel("gamma", "3.0", "py3-none-any", "Name: gamma")[1])
     failed = tiny.run("build", *where, "demux")
     assert failed.code == 4
@@ -139,7 +139,7 @@ def test_a_tampered_wheel_stops_the_build(tiny: Tiny) -> None:
 
 
 def test_a_wheelhouse_needs_no_index(tiny: Tiny) -> None:
-    """Every step anew, wheels, torch and what is built from source, with nothing listening where the index was."""
+    """Every step runs again, with wheels, torch and source distributions, and the index is not reachable."""
     where = tiny.fetched()
     lost = tiny.lost()
     tiny.index.asked.clear()
@@ -150,14 +150,14 @@ def test_a_wheelhouse_needs_no_index(tiny: Tiny) -> None:
     tiny.ok("verify", "asr", "old")
 
 
-def test_a_base_image_that_is_not_there(tiny: Tiny) -> None:
-    failed = tiny.run("build", *tiny.fetched(), "--base", "cpu=localhost:5000/nobody/nothing:1", "demux")
+def test_a_missing_base_image_is_reported(tiny: Tiny) -> None:
+    failed = tiny.run("build", *tiny.fetched(), "--base", "cpu=localhost:5000/missing/image:1", "demux")
     assert failed.code == 4
-    assert "base image localhost:5000/nobody/nothing:1 was not found" in failed.err
+    assert "base image localhost:5000/missing/image:1 was not found" in failed.err
     assert tiny.run("build", "--base", "gpu=x", "demux").code == 2
 
 
-def test_no_engine(tiny: Tiny, tmp_path: Path) -> None:
+def test_a_missing_engine_is_reported(tiny: Tiny, tmp_path: Path) -> None:
     lost = Tiny(tiny.root, tiny.index, {**tiny.env, "DOCKER_HOST": f"unix://{tmp_path}/none.sock"}, tiny.registry)
     failed = lost.run("build")
     assert failed.code == 4

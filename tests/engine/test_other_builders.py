@@ -1,4 +1,4 @@
-"""Builders that are not the machine's own engine: another engine, its context, and buildx's remote driver."""
+"""Builders other than the engine of the machine: another engine, its context, and the remote driver of buildx."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ def _elsewhere(tiny: Tiny, **env: str) -> Tiny:
     return replace(tiny, env={**tiny.env, **env})
 
 
-def test_docker_host(tiny: Tiny, other: Engine) -> None:
+def test_docker_host_selects_the_engine(tiny: Tiny, other: Engine) -> None:
     there = _elsewhere(tiny, DOCKER_HOST=other.tcp)
     done = there.ok("build", "--json", *tiny.fetched())
     assert {row["image"] for row in done.json["images"]} == IMAGES
     assert all(row["bytes"] > 1_000_000 for row in done.json["images"])
-    # An install is counted for the image whose layer it is, though the images on top name it too.
+    # An install counts for the image of its layer, although the images on top list it too.
     installed = {row["image"]: row["installed"] for row in done.json["images"]}
     assert {image: installed[image] for image in IMAGES if "base" not in image} == dict.fromkeys(
         ("ml:cuda", "asr:cuda", "demux:cpu", "old:cpu"), 1
     )
-    told = done.err.splitlines()
-    assert told[0] == "building 6 images"
-    assert {image: told.count(f"built {image}") for image in IMAGES} == dict.fromkeys(IMAGES, 1)
-    assert all(told.count(f"building {image}") <= 1 for image in IMAGES)
-    assert "building base:cpu" in told or "building base:cuda" in told
-    assert len(told) < 30, "a log is no flood"
+    progress = done.err.splitlines()
+    assert progress[0] == "building 6 images"
+    assert {image: progress.count(f"built {image}") for image in IMAGES} == dict.fromkeys(IMAGES, 1)
+    assert all(progress.count(f"building {image}") <= 1 for image in IMAGES)
+    assert "building base:cpu" in progress or "building base:cuda" in progress
+    assert len(progress) < 30, "progress output is short"
     verdicts = there.ok("verify", "--json").json["images"]
     assert {row["image"]: row["faults"] for row in verdicts} == {image: [] for image in IMAGES}
     here = docker("images", "-q", f"{tiny.registry}/*")
-    assert here == "", "nothing of it is on the machine's own engine"
+    assert here == "", "the engine of the machine has none of the images"
 
 
-def test_a_context_as_builder(tiny: Tiny, other: Engine, tmp_path: Path) -> None:
+def test_a_docker_context_as_builder(tiny: Tiny, other: Engine, tmp_path: Path) -> None:
     there = _elsewhere(tiny, **client_settings(tmp_path))
     _client(there, "context", "create", "elsewhere", "--docker", f"host={other.host}")
     reference = tiny.reference("demux", "cpu")
     tiny.edit("docker/demux/demux.py", "The demux stage.", "The demux stage, elsewhere.")
     built = there.build("--builder", "elsewhere", "demux")
-    # The size is that of the engine that built it; this one has no such image.
+    # The size is that on the engine that built it; the engine of the machine does not have the image.
     assert built["demux:cpu"]["bytes"] == int(other.docker("image", "inspect", "--format", "{{.Size}}", reference))
     assert "elsewhere" in other.docker("run", "--rm", "--network", "none", reference, "--help")
     assert docker("images", "-q", reference) == ""
@@ -53,8 +53,10 @@ def test_a_context_as_builder(tiny: Tiny, other: Engine, tmp_path: Path) -> None
     assert "no builder 'nowhere'" in refused.err
 
 
-def test_the_remote_driver(tiny: Tiny, other: Engine, tmp_path: Path) -> None:
-    """BuildKit by its own protocol, as a buildkitd on another machine: loaded into the engine here, or pushed."""
+def test_the_remote_driver_as_builder(tiny: Tiny, other: Engine, tmp_path: Path) -> None:
+    """BuildKit over its own protocol, like a buildkitd on another machine: images are loaded into the engine here, or
+    pushed.
+    """
     there = _elsewhere(tiny, **client_settings(tmp_path))
     reference = tiny.reference("demux", "cpu")
     with buildkit(other) as address:
@@ -66,7 +68,7 @@ def test_the_remote_driver(tiny: Tiny, other: Engine, tmp_path: Path) -> None:
         assert tiny.ok("verify", "demux").out == "demux:cpu: 2 packages as locked, in disjoint layers\n"
         assert "far away" in docker("run", "--rm", reference, "--help")
         pushed = there.build("--builder", "far", "--push", "demux")["demux:cpu"]
-        assert pushed["bytes"] is None, "what the engine here holds is not what was pushed"
+        assert pushed["bytes"] is None, "the engine here has another image than the pushed one"
     docker("rmi", reference)
     docker("pull", reference)
     assert "far away" in docker("run", "--rm", reference, "--help")

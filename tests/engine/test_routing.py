@@ -1,4 +1,4 @@
-"""Builds against a hostile default index: it is never asked for a listed package, and its files are never installed."""
+"""Builds against a hostile default index: no listed package is requested from it, and its copies are not installed."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def torch(version: str, origin: str) -> tuple[str, bytes]:
 
 
 def add_packages(index: LocalIndex) -> None:
-    """The listed index has one torch; the default index has another one under the same version, and a newer one."""
+    """The listed index has one torch; the default index has another one with the same version, and a newer one."""
     index.add("alpha", "1.0")
     index.add("fakemodel", "1.0", files={"fakemodel/__main__.py": FAKEMODEL})
     for version in ("1.0", "2.0"):
@@ -89,7 +89,7 @@ def add_packages(index: LocalIndex) -> None:
 
 
 def with_torch_among_the_tools(made: Tiny) -> None:
-    """Both sets of tools of the lock get the family's torch, and every generated file follows."""
+    """Both sets of build tools in the lock get the family's torch, and every generated file is updated."""
     lock = parse_lock((made.root / "locks/lock.json").read_bytes(), "locks/lock.json")
     assert len(lock.more_tools) == 1
     [own] = [package for package in lock.packages if package.name == "torch"]
@@ -109,7 +109,7 @@ def with_torch_among_the_tools(made: Tiny) -> None:
 @pytest.fixture(scope="module")
 def routed(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tiny]:
     folder = tmp_path_factory.mktemp("routed")
-    # Not on loopback: builds have to reach it, and buildx 0.13 cannot give them the machine's network.
+    # Not on loopback: builds must reach it, and buildx 0.13 cannot give them the network of the machine.
     gateway = docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
     with serving(LocalIndex(), gateway) as index:
         add_tools(index)
@@ -121,7 +121,7 @@ def routed(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[T
 
 @pytest.fixture(scope="module")
 def base(routed: Tiny, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A base image whose pip takes the index without TLS, and asks it where nothing else is said."""
+    """A base image whose pip trusts the index without TLS, and uses it by default."""
     reference = f"{routed.registry}/trusting:1"
     host = routed.index.url.split("/")[2].partition(":")[0]
     folder = tmp_path_factory.mktemp("base")
@@ -132,8 +132,8 @@ def base(routed: Tiny, tmp_path_factory: pytest.TempPathFactory) -> str:
     return reference
 
 
-def names_asked(index: LocalIndex, of: str) -> set[str]:
-    """The canonical names of the pages that were asked of the index at ``of``."""
+def requested_names(index: LocalIndex, of: str) -> set[str]:
+    """The canonical names of the pages that were requested from the index at ``of``."""
     tails = [path.removeprefix(of).split("/")[0] for path in index.asked if path.startswith(of)]
     return {canonicalize_name(tail) for tail in tails if not tail.endswith(".whl")}
 
@@ -142,12 +142,12 @@ def python(made: Tiny, image: str, code: str) -> str:
     return docker("run", "--rm", "--entrypoint", "python", made.reference(image, "cuda"), "-c", code)
 
 
-def test_no_index_is_asked_for_another_ones_packages(routed: Tiny, base: str) -> None:
+def test_each_index_is_queried_only_for_its_own_packages(routed: Tiny, base: str) -> None:
     routed.index.asked.clear()
     routed.ok("build", "--base", f"cuda={base}")
-    default = names_asked(routed.index, "/simple/")
+    default = requested_names(routed.index, "/simple/")
     assert default == {"alpha", "ancient", "fakemodel", "modern", "tinybackend", "uv"}
-    assert names_asked(routed.index, "/whl/cu121/") == {"torch"}
+    assert requested_names(routed.index, "/whl/cu121/") == {"torch"}
     assert not [path for path in routed.index.asked if path.startswith("/files/torch")]
     assert python(routed, "base", "import torch; print(torch.ORIGIN)") == "cu121"
     built = "import ancient, modern; print(ancient.BUILT_WITH, modern.BUILT_WITH)"
@@ -156,10 +156,10 @@ def test_no_index_is_asked_for_another_ones_packages(routed: Tiny, base: str) ->
     assert python(routed, "old", preloaded) == "1", "pip refuses a package by name"
 
 
-def test_a_wheelhouse_holds_the_listed_files(routed: Tiny, base: str) -> None:
+def test_a_wheelhouse_contains_the_listed_files(routed: Tiny, base: str) -> None:
     routed.index.asked.clear()
     where = routed.fetched()
-    assert "torch" not in names_asked(routed.index, "/simple/")
+    assert "torch" not in requested_names(routed.index, "/simple/")
     assert not [path for path in routed.index.asked if path.startswith("/files/torch")]
     routed.index.asked.clear()
     routed.lost().ok("build", "--base", f"cuda={base}", *where, "base")

@@ -1,4 +1,4 @@
-"""The pair table: what metadata says of torch's family, and nothing that it does not say."""
+"""The pair table contains exactly what package metadata says about torch's family."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def seen(name: str, releases: dict[str, tuple[str, ...]], pythons: tuple[str, ..
     )
 
 
-def test_a_partner_is_who_asks_for_exactly_that_torch() -> None:
+def test_a_partner_requires_exactly_that_torch() -> None:
     table = pair_up(
         {
             "torch": seen("torch", {"2.0.1": (), "2.5.1": ("nvidia-cuda-runtime-cu12==12.4.127",), "2.11.0": ()}),
@@ -31,7 +31,7 @@ def test_a_partner_is_who_asks_for_exactly_that_torch() -> None:
             "torchvision": seen("torchvision", {"0.20.1": ("torch (==2.5.1)",), "0.29.2": ("torch>=2.11",)}),
         }
     )
-    assert list(table) == ["2.5.1", "2.11.0"], "2.0 is before the table begins"
+    assert list(table) == ["2.5.1", "2.11.0"], "the table begins with 2.1"
     known = ("3.11",)
     assert table["2.5.1"] == TorchRelease(
         {
@@ -41,12 +41,12 @@ def test_a_partner_is_who_asks_for_exactly_that_torch() -> None:
         },
         "cu124",
     )
-    assert table["2.11.0"].members["torchaudio"].version is None, "equal numbers are no word of its own"
-    assert table["2.11.0"].members["torchvision"].version is None, "a range is nobody's partner"
+    assert table["2.11.0"].members["torchaudio"].version is None, "equal version numbers prove nothing"
+    assert table["2.11.0"].members["torchvision"].version is None, "a range does not make a partner"
     assert table["2.11.0"].accelerator is None
 
 
-def test_the_newest_of_two_partners() -> None:
+def test_the_newest_of_two_partners_is_chosen() -> None:
     vision = seen("torchvision", {"0.20.0": ("torch==2.5.1",), "0.20.1": ("torch==2.5.1",)})
     table = pair_up(
         {"torch": seen("torch", {"2.5.1": ()}), "torchaudio": seen("torchaudio", {}), "torchvision": vision}
@@ -65,11 +65,11 @@ def test_the_newest_of_two_partners() -> None:
         ("no requirement at all !", None),
     ],
 )
-def test_the_accelerator_is_that_of_the_cuda_that_is_asked_for(need: str, accelerator: str | None) -> None:
+def test_the_accelerator_follows_from_the_required_cuda(need: str, accelerator: str | None) -> None:
     assert accelerator_of(CoreMetadata("torch", "2.5.1", None, (need,))) == accelerator
 
 
-def test_only_what_runs_on_linux_and_is_released_counts() -> None:
+def test_only_released_wheels_for_linux_count() -> None:
     names = [
         "torch-2.5.1-cp311-cp311-manylinux1_x86_64.whl",
         "torch-2.5.1-cp313-cp313t-manylinux1_x86_64.whl",
@@ -84,7 +84,7 @@ def test_only_what_runs_on_linux_and_is_released_counts() -> None:
     assert not wheels_of([yanked])
 
 
-def test_what_is_said_goes_over_what_was_known_and_silence_over_nothing() -> None:
+def test_merged_tables_prefer_known_values_of_the_second() -> None:
     known = {
         "2.5.1": TorchRelease({"torchaudio": Member("2.5.1", ("3.11",)), "torchvision": Member("0.20.1")}, "cu124")
     }
@@ -94,7 +94,7 @@ def test_what_is_said_goes_over_what_was_known_and_silence_over_nothing() -> Non
     )
 
 
-def test_the_shipped_table_is_as_lockgen_writes_it() -> None:
+def test_the_shipped_table_is_in_the_written_format() -> None:
     table = shipped()
     assert parse_pairs(render_pairs(table).encode(), "x") == table
     reference = table["2.5.1"]
@@ -108,7 +108,7 @@ def test_the_shipped_table_is_as_lockgen_writes_it() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"format": 2, "releases": {}}', '{"format": 1, "releases": {"2.5": 1}}'])
-def test_what_is_no_table(text: str) -> None:
+def test_an_invalid_table_is_an_error(text: str) -> None:
     with pytest.raises(BadInput, match="not a pair table"):
         parse_pairs(text.encode(), "locks/pairs.json")
 

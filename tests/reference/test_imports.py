@@ -1,4 +1,4 @@
-"""The reference family with programs that import what its real ones did, and the real wheels of the real index."""
+"""The reference family with the imports of its real programs, and the real wheels of the default index."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def linted(root: Path) -> tuple[int, dict[str, Any]]:
     return done.returncode, found
 
 
-def test_what_the_stages_ask_for_and_do_not_import(tmp_path: Path) -> None:
-    """The truth is what people read off the programs; whisperx is no wheel's name of its module by chance, av is."""
+def test_lint_finds_the_packages_that_no_stage_imports(tmp_path: Path) -> None:
+    """imports.toml was written by hand from the programs."""
     for name in ("docker", "locks"):
         shutil.copytree(ROOT / name, tmp_path / name)
     shutil.copy(ROOT / "versions.toml", tmp_path)
@@ -43,14 +43,14 @@ def test_what_the_stages_ask_for_and_do_not_import(tmp_path: Path) -> None:
     assert found["unjudged"] == {}
     assert {row["kind"] for row in found["findings"]} == {"unused"}
     lines = (ROOT / "versions.toml").read_text().splitlines()
-    told: dict[str, set[str]] = {}
+    unused: dict[str, set[str]] = {}
     for row in found["findings"]:
         assert row["subject"] in lines[row["line"] - 1].replace(".", "-")
         table = row["message"].partition("]")[0].removeprefix("[stages.")
-        told.setdefault(table, set()).add(row["subject"])
+        unused.setdefault(table, set()).add(row["subject"])
     for stage, table in stages.items():
-        asked = {text.partition(">")[0].replace(".", "-") for text in table.get("packages", [])}
+        required = {text.partition(">")[0].replace(".", "-") for text in table.get("packages", [])}
         imported = {module.replace(".", "-") for module in truth[stage]}
-        assert told.get(stage, set()) == asked - imported, stage
-    assert told["[bases.base-ml"] == {"torchaudio", "huggingface-hub", "sentencepiece"}
-    assert told["[common"] == {"python-dotenv", "tqdm", "rich", "pysubs2"}
+        assert unused.get(stage, set()) == required - imported, stage
+    assert unused["[bases.base-ml"] == {"torchaudio", "huggingface-hub", "sentencepiece"}
+    assert unused["[common"] == {"python-dotenv", "tqdm", "rich", "pysubs2"}

@@ -1,4 +1,4 @@
-"""The reference family on the real index: what is committed, read by an auditor that shares nothing with lockgen."""
+"""The reference family on the real index: the committed files, checked by code that is independent of lockgen."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def asks(file: dict[str, Any], image: str) -> list[str]:
     ]
 
 
-def test_the_fifteen_images_are_there() -> None:
+def test_there_are_fifteen_images() -> None:
     written = Written(committed())
     tags = {f"{image}:{variant}" for image, variant in written.tags()}
     assert len(tags) == 15
@@ -89,21 +89,21 @@ def test_resolving_again_changes_nothing(family: Path) -> None:
     assert lockgen(family, "check").returncode == 0
 
 
-def test_from_nothing_it_comes_to_what_is_committed(family: Path) -> None:
+def test_resolving_from_scratch_gives_the_committed_files(family: Path) -> None:
     before = tree_of(family)
     shutil.rmtree(family / "docker")
     for path in (family / "locks").iterdir():
-        if path.name not in {"index", "COMPAT.md"}:  # that one is `lockgen compat`'s
+        if path.name not in {"index", "COMPAT.md"}:  # `lockgen compat` writes it
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     ran = lockgen(family, "resolve")
     assert ran.returncode == 0, ran.stderr
     after = tree_of(family)
-    # The stages' programs too: they are as lockgen wrote them, until a team makes them its own.
+    # Including the programs of the stages: unchanged since lockgen wrote them.
     assert after == before
 
 
-def test_every_closure_is_what_uv_gives_each_image_under_the_same_pins(cu121: str, tmp_path: Path) -> None:
-    """Exact closures (law 3): one bare compile an image, constrained to the lock's versions."""
+def test_every_closure_equals_that_of_uv_with_the_same_pins(cu121: str, tmp_path: Path) -> None:
+    """Closures are exact (guarantee 3): one plain compile per image, constrained to the versions of the lock."""
     file, written = document(), Written(committed())
     for image, variant in written.tags():
         closure = written.closure(image, variant)
@@ -123,7 +123,7 @@ def test_every_closure_is_what_uv_gives_each_image_under_the_same_pins(cu121: st
         assert {name: line.version for name, line in closure.items()} == bare, f"{image}:{variant}"
 
 
-def test_layers_are_disjoint_and_add_up() -> None:
+def test_layers_are_disjoint_and_together_the_closure() -> None:
     written = Written(committed())
     for image, variant in written.tags():
         layers = written.layers(image, variant)
@@ -154,8 +154,8 @@ def test_uv_would_install_each_layer_in_order(cu121: str, tmp_path: Path) -> Non
         command += ["--index", cu121, "--index-strategy", "unsafe-best-match"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{path}: {done.stderr}"
-        told = {tuple(line[3:].split("==")) for line in done.stderr.splitlines() if line.startswith(" + ")}
-        assert told == {(line.name, line.version) for line in lines.values()}, path
+        installed = {tuple(line[3:].split("==")) for line in done.stderr.splitlines() if line.startswith(" + ")}
+        assert installed == {(line.name, line.version) for line in lines.values()}, path
 
 
 TORCH_23 = {
@@ -169,7 +169,7 @@ TORCH_23 = {
 }
 
 
-def test_another_torch_of_the_record(family: Path) -> None:
+def test_another_torch_from_the_record_resolves(family: Path) -> None:
     text = (family / "versions.toml").read_text()
     for old, new in TORCH_23.items():
         assert old in text
@@ -187,7 +187,7 @@ def test_another_torch_of_the_record(family: Path) -> None:
     assert "1 found. To fix: lockgen compat" in checked.stdout, "the matrix was made for another torch"
 
 
-def test_numpy_without_a_wheel_on_python_3_12(family: Path) -> None:
+def test_numpy_without_a_wheel_for_python_3_12_is_an_error(family: Path) -> None:
     text = (family / "versions.toml").read_text().replace('numpy = "2.3.4"', 'numpy = "1.24.3"')
     text = text.replace('python = "3.11"', 'python = "3.12"')
     (family / "versions.toml").write_text(text)

@@ -1,6 +1,6 @@
-"""The pins that the reference family's owners wanted, as one list: the folder seed-pins/ holds what comes of them.
+"""The pins that the owners of the reference family wanted, as one list; seed-pins/ has the expected results.
 
-`explain` has to find the ten conflicts and the seven largest parts that hold, `repair` something at least as near as
+`explain` must find the ten conflicts and the seven minimal corrections. `repair` must find versions at least as near as
 the pins that versions.toml has now.
 """
 
@@ -39,7 +39,7 @@ def texts(solve: Any) -> list[str]:
     return sorted(" ".join(sorted(e["text"] for e in conflict["elements"])) for conflict in solve["conflicts"])
 
 
-def test_ten_conflicts_and_seven_ways_out(project: Project) -> None:
+def test_explain_finds_ten_conflicts_and_seven_corrections(project: Project) -> None:
     solve = explained(project, "versions.toml")
     assert texts(solve) == lines("conflicts.txt")
     assert len(solve["without"]) == 7
@@ -47,7 +47,7 @@ def test_ten_conflicts_and_seven_ways_out(project: Project) -> None:
     assert said == lines("sentences.txt")
 
 
-def test_on_cu121_the_reason_and_a_repair_at_least_as_near(project: Project) -> None:
+def test_repair_on_cu121_is_at_least_as_near_as_the_current_pins(project: Project) -> None:
     shutil.copytree(TOP / "locks" / "index", project.root / "locks" / "index")
     solve = explained(project, "versions-cu121.toml")
     assert texts(solve) == lines("conflicts-cu121.txt")

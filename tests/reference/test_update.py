@@ -1,4 +1,4 @@
-"""`lockgen update` on the reference family: an old pin and the releases that the real index has of it."""
+"""`lockgen update` on the reference family: an old pin, and the releases on the real index."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def forge(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ForgeServ
 
 
 def policy(*more: str) -> str:
-    """Nothing but tqdm moves: the family is as it is for reasons of its own."""
+    """A policy that updates only tqdm: the other pins are deliberate."""
     ignored = [f'{{ package = "{pattern}" }}' for pattern in LEFT_OUT]
     return POLICY.format(ignored=", ".join([*ignored, *more]))
 
 
 @pytest.fixture
 def clone(project: Project, tmp_path: Path, forge: ForgeServer) -> Clone:
-    """The reference with an old pin, and without its matrix: `tests/update` has one on a small family."""
+    """The reference family with an old pin and without its matrix; `tests/update` covers matrices on a small family."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "versions.toml", "locks", "docker", ".dockerignore", "shared", "scripts"],
         cwd=ROOT,
@@ -62,11 +62,13 @@ def clone(project: Project, tmp_path: Path, forge: ForgeServer) -> Clone:
 
 @pytest.mark.network
 @pytest.mark.slow
-def test_the_whole_way(clone: Clone, forge: ForgeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_update_creates_and_refreshes_a_pull_request(
+    clone: Clone, forge: ForgeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def updated() -> Any:
-        monkeypatch.setenv("GITHUB_TOKEN", TOKEN)  # each run takes it out of the environment
-        (told,) = json.loads(clone.project.ok("update", "--no-audit", "--json").out)["groups"]
-        return told
+        monkeypatch.setenv("GITHUB_TOKEN", TOKEN)  # each run removes it from the environment
+        (group,) = json.loads(clone.project.ok("update", "--no-audit", "--json").out)["groups"]
+        return group
 
     def allow(*more: str) -> None:
         text = (clone.root / "versions.toml").read_text().partition("\n[update]")[0]
@@ -74,8 +76,8 @@ def test_the_whole_way(clone: Clone, forge: ForgeServer, tmp_path: Path, monkeyp
         clone.commit("a policy")
 
     allow('{ package = "tqdm", versions = ">=4.67.1" }')
-    told = updated()
-    assert (told["outcome"], told["branch"]) == ("created", "lockgen/tqdm")
+    group = updated()
+    assert (group["outcome"], group["branch"]) == ("created", "lockgen/tqdm")
     (request,) = forge.requests.values()
     assert (request["title"], request["labels"]) == ("update tqdm 4.65.0 -> 4.67.0", ["dependencies", "python"])
     assert "15 images change" in request["body"]
@@ -85,7 +87,7 @@ def test_the_whole_way(clone: Clone, forge: ForgeServer, tmp_path: Path, monkeyp
     git(tmp_path, "clone", "-q", "-b", "lockgen/tqdm", str(clone.remote), str(there))
     assert clone.project.run("--project", str(there), "check").code == 0
     assert updated()["outcome"] == "unchanged"
-    allow()  # to `update` the same as a release that comes up
+    allow()  # for `update`, this is like a new release
     assert updated()["outcome"] == "refreshed"
     assert list(forge.requests) == [1]
     assert forge.requests[1]["title"] == "update tqdm 4.65.0 -> 4.67.1"
