@@ -32,7 +32,7 @@ from lockgen.errors import BadInput, Exit, LockgenError, Place
 from lockgen.index.metadata import MetadataReader
 from lockgen.index.releases import IndexReleases
 from lockgen.index.sources import explicit_indexes
-from lockgen.io.answers import FileCache, NullCache
+from lockgen.io.cache import FileCache, NullCache
 from lockgen.io.http import Http
 from lockgen.io.parallel import Threads
 from lockgen.io.workspace import Folder
