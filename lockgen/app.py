@@ -38,7 +38,7 @@ class App:
 
     def cache(self, kind: str, *, ignored: bool = False) -> Cache:
         """The user's cache of answers of one ``kind``; with ``ignored`` (--no-cache) a cache that is always empty."""
-        from lockgen.io.answers import FileCache, NullCache
+        from lockgen.io.cache import FileCache, NullCache
 
         return NullCache() if ignored else FileCache(kind)
 

@@ -34,6 +34,7 @@ from lockgen.index.metadata import MetadataReader
 from lockgen.index.releases import IndexReleases
 from lockgen.index.sources import explicit_indexes
 from lockgen.io.answers import FileCache
+from lockgen.io.cache import FileCache
 from lockgen.io.http import Http
 from lockgen.io.parallel import Threads
 from lockgen.io.workspace import Folder

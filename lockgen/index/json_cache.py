@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import tempfile
 from pathlib import Path
+
+from lockgen.io.cache import write_entry
 
 
 def read_cached(path: Path) -> object:
@@ -21,9 +20,4 @@ def read_cached(path: Path) -> object:
 
 def write_cached(path: Path, document: object) -> None:
     """Write ``document`` to ``path``. Concurrent readers see all of it or nothing."""
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # The draft is in the same folder: os.replace is atomic only within one file system.
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as draft:
-            json.dump(document, draft)
-        os.replace(draft.name, path)
+    write_entry(path, json.dumps(document))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from lockgen.errors import ToolFailed
 from lockgen.index.simple_api import read_page
-from lockgen.io.answers import FileCache
+from lockgen.io.cache import FileCache
 from lockgen.io.http import Http
 from lockgen.io.uv import default_index
 

@@ -27,7 +27,7 @@ from lockgen.index.remote_wheel import open_wheel
 from lockgen.index.sdist_reader import read_sdist
 from lockgen.index.simple_api import read_page
 from lockgen.index.wheel_ranking import identity, wheel_rank
-from lockgen.io.answers import FileCache
+from lockgen.io.cache import FileCache
 from lockgen.io.http import Http
 from lockgen.io.parallel import Threads
 from lockgen.io.uv import default_index

@@ -14,7 +14,7 @@ from lockgen.compat.matrix_search import MatrixSearch
 from lockgen.compat.model import CellOutcome
 from lockgen.core.resolution import Request, Resolver, Solution
 from lockgen.errors import TimedOut, ToolFailed
-from lockgen.io.answers import FileCache
+from lockgen.io.cache import FileCache
 from lockgen.io.parallel import Threads
 from lockgen.manifest.reader import parse_manifest
 
