@@ -33,7 +33,6 @@ from lockgen.errors import BadInput, Exit, LockgenError, Place
 from lockgen.index.metadata import MetadataReader
 from lockgen.index.releases import IndexReleases
 from lockgen.index.sources import explicit_indexes
-from lockgen.io.answers import FileCache
 from lockgen.io.cache import FileCache
 from lockgen.io.http import Http
 from lockgen.io.parallel import Threads

@@ -17,7 +17,7 @@ from lockgen.audit.vulnerabilities import audited
 from lockgen.core.lock import Lock
 from lockgen.core.ports import Progress
 from lockgen.errors import BadInput
-from lockgen.io.answers import FileCache, NullCache
+from lockgen.io.cache import FileCache, NullCache
 from lockgen.io.http import Http
 from lockgen.manifest.fingerprints import Inputs
 
