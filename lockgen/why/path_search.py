@@ -52,6 +52,7 @@ class PathSearch:
         self._packages = packages
         self._graph = Graph(packages)
         self._name = name
+        # Both tables are filled on demand: images of one variant share most of their paths.
         self._edges: dict[_State, tuple[Dependency, ...]] = {}
         self._found: dict[Dependency, FoundPaths] = {}
         starts = {_state(requirement) for requirement in requirements}
