@@ -1,1 +1,1 @@
-"""`lockgen update`: pull requests for updates."""
+"""Pull requests for available updates: `lockgen update`."""

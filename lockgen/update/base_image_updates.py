@@ -1,7 +1,11 @@
-"""Which base images are due: a newer tag of the same kind, or what is under a tag whose digest is pinned."""
+"""Decide which base images have updates: a newer tag of the same kind, or a new image under a pinned tag.
+
+Pure, except that the caller passes in a function that reads a digest from the registry.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,68 +18,90 @@ from lockgen.errors import BadInput
 from lockgen.registry.model import Offer
 from lockgen.registry.tags import number_of
 from lockgen.update.model import BaseCandidate, Waiting
-from lockgen.update.plan import cooling, wrong_step
+from lockgen.update.plan import cooling, ignored, wrong_step
 
-_NOTHING = Version("0")
-"""The version of a tag without a number: only an ignore without versions covers it."""
+_NO_NUMBER = Version("0")
+"""The version of a tag without a number: only an ignore rule without versions covers it."""
 
 _EARLIER = 20
-"""How many of the digests that a tag had are remembered."""
+"""How many earlier digests of a tag the record keeps."""
+
+_DIGEST = re.compile(r"@sha256:([0-9a-f]{12})[0-9a-f]*$")
 
 DigestOf = Callable[[ImageReference], str]
-"""What a reference is now, as its registry says it: by its digest where it has one, else by its tag."""
+"""Reads the current digest of a reference from its registry: by the reference's digest if it has one, else by tag."""
 
 
-def seen_as(reference: ImageReference) -> str:
-    """The name of a base image in the record of first sights; no package can have it."""
+def record_name(reference: ImageReference) -> str:
+    """The name of a base image in the record of first-seen times. The colon keeps it apart from package names."""
     return f"image:{reference.name}"
 
 
-def unseen(
+def short_digest(text: str) -> str:
+    """``text`` with a digest at its end shortened to twelve digits."""
+    return _DIGEST.sub(r"@\1", text)
+
+
+def after_name(reference: ImageReference) -> str:
+    """The tag and digest of a reference, as written."""
+    return str(reference).removeprefix(f"{reference.name}:")
+
+
+def first_seen_record(
     offers: Iterable[Offer], seen: Mapping[str, Mapping[str, datetime]], now: datetime
 ) -> dict[str, dict[str, datetime]]:
-    """When each release was first seen: registries do not say when they got it. What is gone is left out, but what a
-    tag was before stays, as it goes on cooling.
+    """The new record of first-seen times: registries do not say when an image was pushed.
+
+    Releases that a registry no longer offers are dropped. Earlier digests of a tag stay, as their cooldown continues.
     """
     found: dict[str, dict[str, datetime]] = {}
     for offer in offers:
-        known = seen.get(seen_as(offer.reference), {})
-        for release in (*offer.releases, *earlier(offer, known)):
-            found.setdefault(seen_as(offer.reference), {})[release] = known.get(release, now)
+        name = record_name(offer.reference)
+        known = seen.get(name, {})
+        for release in (*offer.releases, *earlier_digests(offer, known)):
+            found.setdefault(name, {})[release] = known.get(release, now)
     return found
 
 
-def earlier(offer: Offer, known: Mapping[str, datetime]) -> list[str]:
-    """What the tag was between the pinned digest and what it is now, by first sights, the newest first.
+def earlier_digests(offer: Offer, known: Mapping[str, datetime]) -> list[str]:
+    """The images that a tag pointed to between the pinned digest and the current one, the latest first.
 
-    A tag that is built anew more often than the cooldown lasts would else never move.
+    A tag that is rebuilt more often than the cooldown lasts would never move without them.
     """
-    reference, tag = offer.reference, f"{offer.reference.tag}@"
+    reference = offer.reference
     if offer.digest in (None, reference.digest):
         return []
-    pinned, now = (known.get(f"{tag}{digest}") for digest in (reference.digest, offer.digest))
-    found = [
-        (since, release)
-        for release, since in known.items()
-        if release.startswith(tag) and release not in (f"{tag}{reference.digest}", f"{tag}{offer.digest}")
-        # A tag that went back to what it was has taken the later ones back.
-        if (pinned is None or since > pinned) and (now is None or since < now)
-    ]
-    return [release for _, release in sorted(found, reverse=True)[:_EARLIER]]
+    tag = f"{reference.tag}@"
+    pinned, current = f"{tag}{reference.digest}", f"{tag}{offer.digest}"
+    since_pinned, since_current = known.get(pinned), known.get(current)
+    found: list[tuple[datetime, str]] = []
+    for release, since in known.items():
+        if not release.startswith(tag) or release in (pinned, current):
+            continue
+        if since_pinned is not None and since <= since_pinned:
+            continue
+        # A tag that was set back to an earlier image has withdrawn the images after it.
+        if since_current is not None and since >= since_current:
+            continue
+        found.append((since, release))
+    found.sort(reverse=True)
+    return [release for _, release in found[:_EARLIER]]
 
 
 def group_of(policy: Policy, name: str) -> GroupPolicy:
-    """The first group that holds the base image; else the one of all that no group holds."""
+    """The first group that contains the base image, or the default group of base images."""
     for group in policy.groups:
         if group.holds_image(name):
             return group
-    own = next((group for group in policy.groups if group.name == BASES_GROUP), None)
-    return own or GroupPolicy(BASES_GROUP, (), policy.steps)
+    for group in policy.groups:
+        if group.name == BASES_GROUP:
+            return group
+    return GroupPolicy(BASES_GROUP, (), policy.steps)
 
 
 @dataclass(frozen=True)
-class Rules:
-    """What decides, besides the offer: ``seen`` and ``now`` are for cooldowns."""
+class BaseImageRules:
+    """What decides about an offer. ``seen`` (first-seen times by image and release) and ``now`` are for cooldowns."""
 
     policy: Policy
     seen: Mapping[str, Mapping[str, datetime]]
@@ -83,27 +109,30 @@ class Rules:
     digest_of: DigestOf
 
 
-def due(offer: Offer, rules: Rules) -> tuple[BaseCandidate | None, list[Waiting]]:
-    """The newest that the policy lets ``offer`` move to, None where there is none; and what it holds back.
+def due_update(offer: Offer, rules: BaseImageRules) -> tuple[BaseCandidate | None, list[Waiting]]:
+    """The latest update of ``offer`` that the policy allows, None if there is none; and what it holds back.
 
     Raises:
-        LockgenError: the registry does not say which digest a tag has, or whether it still has one.
+        LockgenError: the registry does not give the digest of a tag, or does not say whether a digest still exists.
     """
     name = offer.reference.name
+    # Only what is better than the chosen release waits for it.
     waiting: list[Waiting] = []
     for release in offer.releases:
         why = _held_back(offer, release, rules)
         if why is None:
             return _candidate(offer, release, rules), waiting
-        waiting.append(Waiting(name, _short(release), why))
-    for release in earlier(offer, rules.seen.get(seen_as(offer.reference), {})):
-        if _held_back(offer, release, rules) is None and _is_there(offer, release, rules):
+        waiting.append(Waiting(name, short_digest(release), why))
+    known = rules.seen.get(record_name(offer.reference), {})
+    for release in earlier_digests(offer, known):
+        # Registries delete images that no tag points to.
+        if _held_back(offer, release, rules) is None and _exists(offer, release, rules):
             return _candidate(offer, release, rules), waiting
     return None, waiting
 
 
-def _is_there(offer: Offer, release: str, rules: Rules) -> bool:
-    """Whether the registry still has what a tag was before."""
+def _exists(offer: Offer, release: str, rules: BaseImageRules) -> bool:
+    """Whether the registry still has an earlier image of a tag."""
     digest = release.partition("@")[2]
     try:
         return rules.digest_of(replace(offer.reference, digest=digest)) == digest
@@ -111,36 +140,30 @@ def _is_there(offer: Offer, release: str, rules: Rules) -> bool:
         return False
 
 
-def _candidate(offer: Offer, release: str, rules: Rules) -> BaseCandidate:
+def _candidate(offer: Offer, release: str, rules: BaseImageRules) -> BaseCandidate:
     reference = offer.reference
     tag, _, digest = release.partition("@")
     new = replace(reference, tag=tag, digest=digest or None)
+    # A reference that pins a digest keeps pinning one.
     if reference.digest is not None and not digest:
         new = replace(new, digest=rules.digest_of(new))
     return BaseCandidate(reference.name, offer.variants, after_name(reference), after_name(new))
 
 
-def _held_back(offer: Offer, release: str, rules: Rules) -> str | None:
-    """Why the policy holds ``release`` back; None where it does not."""
-    name, tag = offer.reference.name, release.partition("@")[0]
-    group = group_of(rules.policy, name)
-    old, new = (number_of(text) or _NOTHING for text in (offer.reference.tag, tag))
-    for ignore in rules.policy.ignore:
-        if ignore.covers(name, new, image=True):
-            return f"ignored{f': {ignore.reason}' if ignore.reason else ''}"
-    since = rules.seen.get(seen_as(offer.reference), {}).get(release, rules.now)
-    return wrong_step(old, new, group) or cooling(since, group, rules.policy, rules.now)
-
-
-def after_name(reference: ImageReference) -> str:
-    """Tag and digest, as they are written."""
-    return str(reference).removeprefix(f"{reference.name}:")
-
-
-def _short(release: str) -> str:
-    """A digest by its first twelve digits."""
-    tag, at, digest = release.partition("@")
-    return f"{tag}@{digest.removeprefix('sha256:')[:12]}" if at else tag
+def _held_back(offer: Offer, release: str, rules: BaseImageRules) -> str | None:
+    """Why the policy holds ``release`` back; None if it does not."""
+    policy, reference = rules.policy, offer.reference
+    tag = release.partition("@")[0]
+    old = number_of(reference.tag) or _NO_NUMBER
+    new = number_of(tag) or _NO_NUMBER
+    for ignore in policy.ignore:
+        if ignore.covers(reference.name, new, image=True):
+            return ignored(ignore.reason)
+    group = group_of(policy, reference.name)
+    # A release that this run sees for the first time is as old as the run.
+    known = rules.seen.get(record_name(reference), {})
+    since = known.get(release, rules.now)
+    return wrong_step(old, new, group) or cooling(since, group, policy, rules.now)
 
 
 def grouped(policy: Policy, candidates: Sequence[BaseCandidate]) -> dict[str, tuple[GroupPolicy, list[BaseCandidate]]]:
@@ -148,5 +171,6 @@ def grouped(policy: Policy, candidates: Sequence[BaseCandidate]) -> dict[str, tu
     found: dict[str, tuple[GroupPolicy, list[BaseCandidate]]] = {}
     for candidate in candidates:
         group = group_of(policy, candidate.name)
-        found.setdefault(group.name, (group, []))[1].append(candidate)
+        _, members = found.setdefault(group.name, (group, []))
+        members.append(candidate)
     return found

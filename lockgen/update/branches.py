@@ -1,7 +1,6 @@
-"""What to do about each group's branch and pull request: decisions that follow from facts alone.
+"""Decide what to do with each group's branch and pull request, from the state of the remote alone.
 
-Nothing here touches anything. So a run that was killed between any two steps leaves facts from which the next one
-goes on.
+Pure. A run that was killed between any two steps leaves a state from which the next run continues.
 """
 
 from __future__ import annotations
@@ -10,140 +9,200 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lockgen.core.update_policy import SEEN_BRANCH, Policy
-from lockgen.update.model import SECURITY, Branch, Facts, GroupOutcome, PullRequest, UnavailableSources, UpdateGroup
+from lockgen.update.model import (
+    SECURITY,
+    Branch,
+    GroupOutcome,
+    PullRequest,
+    RemoteState,
+    UnavailableSources,
+    UpdateGroup,
+)
+
+NOT_AUDITED = "it fixes a known vulnerability, but this run could not read the advisories: it stays as it is"
+NO_ANSWER = "a registry or an index did not answer: it stays as it is"
 
 
 @dataclass(frozen=True, slots=True)
 class BranchDecision:
-    """What the facts say of a group before anything is resolved. ``deed`` is None where it has to be prepared."""
+    """The decision about a group before it is resolved. ``outcome`` is None for a group that must be prepared."""
 
-    deed: GroupOutcome | None
-    missing: frozenset[str] = frozenset()
-    """Labels that its pull request lacks."""
+    outcome: GroupOutcome | None
+    missing_labels: frozenset[str] = frozenset()
+    """Labels to add to its pull request."""
     why: str | None = None
-    """What the deed does not say of itself."""
+    """An explanation instead of the default one of the outcome."""
 
 
-NOBODY_ASKED = "it was made for a known vulnerability, and nobody was asked about those this time: it stays as it is"
-NO_ANSWER = "a registry or an index did not answer: it stays as it is"
-
-
-def judge(
+def decide(
     group: UpdateGroup,
     policy: Policy,
-    facts: Facts,
+    state: RemoteState,
     opened: int,
     declined: frozenset[str],
-    blind: UnavailableSources,
+    unavailable: UnavailableSources,
     *,
     forge: bool,
 ) -> BranchDecision:
-    """Whether ``group`` has to be prepared. ``opened`` pull requests are open now, without ``forge`` branches.
+    """Whether ``group`` must be prepared. ``opened`` counts the open pull requests; without ``forge``, branches.
 
-    ``declined`` names the moves whose pull requests a person closed. Of a group that the run is ``blind`` to, what
-    there is stays: made anew it would lose what nobody can see today. Where there is nothing yet, what is known is
-    proposed, as a fix of a vulnerability should not wait for a registry; the rest joins it later.
+    ``declined`` are the moves whose pull requests a person closed. If a source of the group is ``unavailable``, an
+    existing branch stays: made again, it would lose the updates from that source. A group without a branch is proposed
+    with the known updates, as a security fix must not wait for a registry; the rest joins in a later run.
     """
     name = policy.prefix + group.name
-    branch, request = facts.branches.get(name), facts.open.get(name)
+    branch = state.branches.get(name)
+    request = state.open.get(name)
+    # This comes before everything else: no failure or policy may lead to a push over a person's commit.
     if branch is not None and branch.is_foreign:
         return BranchDecision(GroupOutcome.FOREIGN)
-    there = request if forge else live(branch)
-    if group.name in blind.groups and (live(branch) is not None or request is not None):
+    pending = unmerged(branch)
+    if group.name in unavailable.groups and (pending is not None or request is not None):
         return BranchDecision(GroupOutcome.UNCHANGED, why=NO_ANSWER)
-    if blind.weaknesses and is_security(live(branch)):
-        return BranchDecision(GroupOutcome.UNCHANGED, why=NOBODY_ASKED)
-    if branch is not None and is_current(branch, group, facts.base):
-        if not forge:
-            return BranchDecision(GroupOutcome.UNCHANGED)
-        if request is not None and request.mark == branch.head.commit:
-            return BranchDecision(GroupOutcome.UNCHANGED, frozenset(policy.labels) - request.labels)
-        if request is None and branch.made is not None and branch.made.moves in declined:
-            return BranchDecision(GroupOutcome.DECLINED)
-    if there is None and opened >= policy.max_open and not group.security:
+    if unavailable.vulnerabilities and is_security(pending):
+        return BranchDecision(GroupOutcome.UNCHANGED, why=NOT_AUDITED)
+    if branch is not None and is_current(branch, group, state.base):
+        decision = _decide_current(branch, request, policy, declined, forge=forge)
+        if decision is not None:
+            return decision
+    exists = (request if forge else pending) is not None
+    # The limit never delays a security fix, nor the refresh of what is already open.
+    if not exists and opened >= policy.max_open and not group.security:
         return BranchDecision(GroupOutcome.LIMITED)
     return BranchDecision(None)
 
 
-def live(branch: Branch | None) -> Branch | None:
-    """``branch``, where it has something that the base branch has not."""
-    return None if branch is None or branch.merged else branch
+def _decide_current(
+    branch: Branch, request: PullRequest | None, policy: Policy, declined: frozenset[str], *, forge: bool
+) -> BranchDecision | None:
+    """The decision about a branch that is up to date; None if its pull request is missing or describes less."""
+    if not forge:
+        return BranchDecision(GroupOutcome.UNCHANGED)
+    if request is None:
+        # The branch of a declined pull request may still exist. Without this it would be opened again.
+        if branch.sealed is not None and branch.sealed.moves in declined:
+            return BranchDecision(GroupOutcome.DECLINED)
+        # A run was killed between the push and the opening.
+        return None
+    if request.mark == branch.head.commit:
+        missing = frozenset(policy.labels) - request.labels
+        return BranchDecision(GroupOutcome.UNCHANGED, missing)
+    # A run was killed between the push and the edit: the text describes an older commit.
+    return None
+
+
+def unmerged(branch: Branch | None) -> Branch | None:
+    """``branch`` if it has commits that the base branch does not have, else None."""
+    if branch is None or branch.merged:
+        return None
+    return branch
 
 
 def is_current(branch: Branch, group: UpdateGroup, base: str) -> bool:
-    """Whether ``branch`` was made from these candidates, on this commit."""
-    return branch.made is not None and branch.made.key == group.key and branch.head.parents == (base,)
+    """Whether ``branch`` was made from these candidates, on this base commit."""
+    if branch.sealed is None or branch.sealed.key != group.key:
+        return False
+    return branch.head.parents == (base,)
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What a prepared group takes, in this order: push its commit, open a pull request or edit the text of the one
-    there is. Each is left out where its outcome is there already, so a killed run is gone on with.
+    """The steps that publish a prepared group, in order: push the commit, then open the pull request or edit its text.
+
+    A step whose result already exists is left out. So a run continues where a killed one stopped.
     """
 
-    deed: GroupOutcome
+    outcome: GroupOutcome
     push: bool = False
     open: bool = False
     edit: bool = False
 
     @property
     def adds(self) -> bool:
-        """Whether there is one more pull request, or branch, after it."""
-        return self.deed is GroupOutcome.CREATED
+        """Whether the steps add a pull request, or a branch without a forge."""
+        return self.outcome is GroupOutcome.CREATED
 
 
-def steps(
+def plan_steps(
     branch: Branch | None, request: PullRequest | None, tree: str, base: str, *, declined: bool, forge: bool
 ) -> Steps:
-    """What to do with a tree that resolved. ``declined``: a person closed a pull request with the same moves."""
+    """The steps for a resolved ``tree``. ``declined``: a person closed a pull request with the same moves."""
     if branch is not None and branch.is_foreign:
         return Steps(GroupOutcome.FOREIGN)
+    # An open pull request with these moves was opened again by a person, which counts more.
     if declined and request is None:
         return Steps(GroupOutcome.DECLINED)
-    same = branch is not None and branch.head.tree == tree and branch.head.parents == (base,)
-    told = request is not None and branch is not None and request.mark == branch.head.commit
-    if same and (told or not forge):
+    # The tree and the parent decide, not the commit: its id changes with the time.
+    pushed = branch is not None and branch.head.tree == tree and branch.head.parents == (base,)
+    described = branch is not None and request is not None and request.mark == branch.head.commit
+    if pushed and (described or not forge):
         return Steps(GroupOutcome.UNCHANGED)
-    created = live(branch) is None if not forge else request is None
+    existing = request if forge else unmerged(branch)
+    outcome = GroupOutcome.CREATED if existing is None else GroupOutcome.REFRESHED
     return Steps(
-        GroupOutcome.CREATED if created else GroupOutcome.REFRESHED,
-        push=not same,
+        outcome,
+        push=not pushed,
         open=forge and request is None,
         edit=forge and request is not None,
     )
 
 
-def leftover(facts: Facts, policy: Policy, groups: Iterable[UpdateGroup], blind: UnavailableSources) -> list[str]:
-    """The branches under the prefix that no due group has, sorted: their groups moved, or are no more.
+def leftover_branches(
+    state: RemoteState, policy: Policy, groups: Iterable[UpdateGroup], unavailable: UnavailableSources
+) -> list[str]:
+    """The branches under the prefix that no group with updates uses, sorted.
 
-    Of what this run is ``blind`` to nobody can say that.
+    Branches that depend on an ``unavailable`` source are not among them: their update may still be available.
     """
-    wanted = {policy.prefix + name for name in (SEEN_BRANCH, *(group.name for group in groups), *blind.groups)}
-    there = {*facts.branches, *facts.open, *facts.elsewhere} - wanted
-    return sorted(name for name in there if not (blind.weaknesses and is_security(live(facts.branches.get(name)))))
+    # The record of first-seen times is a branch without a group.
+    used = {SEEN_BRANCH, *unavailable.groups}
+    used.update(group.name for group in groups)
+    existing = {*state.branches, *state.open, *state.elsewhere}
+    left = []
+    for name in sorted(existing - {policy.prefix + group for group in used}):
+        branch = unmerged(state.branches.get(name))
+        if unavailable.vulnerabilities and is_security(branch):
+            continue
+        left.append(name)
+    return left
 
 
-def may_end(name: str, facts: Facts) -> bool:
-    """Whether a leftover is lockgen's to close and to remove: every commit on its branch is, or it has none and the
-    pull request is; and none goes to another base.
+def may_close(name: str, state: RemoteState) -> bool:
+    """Whether lockgen may close and delete a leftover branch: it made the commits, or without a branch the text.
+
+    A branch with a pull request to another base is in use there.
     """
-    branch, request = facts.branches.get(name), facts.open.get(name)
-    if name in facts.elsewhere or (branch is not None and branch.made is None):
+    # A person changed the target of the pull request, and works with the branch.
+    if name in state.elsewhere:
         return False
-    return branch is not None or (request is not None and request.mark is not None)
+    branch = state.branches.get(name)
+    if branch is not None:
+        return branch.sealed is not None
+    request = state.open.get(name)
+    return request is not None and request.mark is not None
 
 
-def count(facts: Facts, policy: Policy, groups: Iterable[UpdateGroup], ending: Iterable[str], *, forge: bool) -> int:
-    """How many count for max-open: lockgen's open pull requests, but for those of ``ending`` branches; without
-    ``forge`` the branches of what is due. Nobody there says that one was merged, so those of others count no more.
+def count_open(
+    state: RemoteState, policy: Policy, groups: Iterable[UpdateGroup], closing: Iterable[str], *, forge: bool
+) -> int:
+    """How many pull requests count for max-open: lockgen's open ones, except those of the ``closing`` branches.
+
+    Without ``forge``, count the branches of the groups with updates. Other branches may have been merged by a squash,
+    which only a forge could report, so they do not count.
     """
     if forge:
-        marked = {name for name, request in facts.open.items() if request.mark is not None}
-        return len(marked - set(ending))
-    due = (facts.branches.get(policy.prefix + group.name) for group in groups)
-    return sum(1 for branch in due if branch is not None and branch.made is not None and not branch.merged)
+        marked = {name for name, request in state.open.items() if request.mark is not None}
+        return len(marked - set(closing))
+    found = 0
+    for group in groups:
+        branch = unmerged(state.branches.get(policy.prefix + group.name))
+        if branch is not None and branch.sealed is not None:
+            found += 1
+    return found
 
 
 def is_security(branch: Branch | None) -> bool:
-    """Whether lockgen made ``branch`` because of a known vulnerability: its sealed commit says so."""
-    return branch is not None and branch.made is not None and branch.head.message.startswith(SECURITY)
+    """Whether lockgen made ``branch`` to fix a known vulnerability, by the title of its sealed commit."""
+    if branch is None or branch.sealed is None:
+        return False
+    return branch.head.message.startswith(SECURITY)

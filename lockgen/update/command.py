@@ -1,4 +1,4 @@
-"""`lockgen update`: pull requests for what is due, each resolved and checked before it is opened."""
+"""`lockgen update`: open pull requests for available updates, each resolved and checked before it is opened."""
 
 from __future__ import annotations
 
@@ -13,24 +13,32 @@ from lockgen.core.ports import Progress
 from lockgen.errors import BadInput, Exit, Fault, ToolFailed
 from lockgen.manifest.fingerprints import read_inputs
 from lockgen.update import render as rendering
-from lockgen.update.clone import LOCAL, Clone, opened, remote_address
-from lockgen.update.close_reasons import known_of
-from lockgen.update.forges import ForgeKind, Token, forge_at, is_its_own, place_of, take_tokens, variables
+from lockgen.update.clone import Clone, open_clone
+from lockgen.update.close_reasons import close_context
+from lockgen.update.forges.locate import connect, is_server_of, location_of, take_tokens, token_variables
+from lockgen.update.forges.model import ForgeKind, RemoteLocation, Token
+from lockgen.update.git_session import LOCAL, remote_address
 from lockgen.update.group_run import GroupRun
-from lockgen.update.model import UpdateGroup, Waiting
+from lockgen.update.model import Waiting
 from lockgen.update.ports import Forge
-from lockgen.update.run import Report, UpdateRun
-from lockgen.update.run import UpdateRunOptions as Rules
-from lockgen.update.update_scan import UpdateScan, UpdateScanOptions
+from lockgen.update.report import Report
+from lockgen.update.run import UpdateRun, UpdateRunOptions
+from lockgen.update.update_scan import ScanResult, UpdateScan, UpdateScanOptions, write_first_seen
 
 
+<<<<<<< HEAD
 def run(app: App, options: UpdateScanOptions) -> int:
     """Prints what came of each group.
+=======
+def run(root: Path, options: UpdateScanOptions, progress: Progress) -> int:
+    """Print the result of each group.
+>>>>>>> h-update
 
     Raises:
-        BadInput: versions.toml, the clone or the surroundings are in no state to work from; nothing was changed.
-        ToolFailed: git, an index or the forge failed, after the report of what was done: the next run goes on there.
+        BadInput: versions.toml, the clone or the environment does not allow an update; nothing was changed.
+        ToolFailed: git, an index or the forge failed, after the report of what was done. The next run continues there.
     """
+<<<<<<< HEAD
     progress = app.progress
     here = read_inputs(app.folder).manifest.update
     clone, forge = _opened(app, options, here.base)
@@ -41,49 +49,104 @@ def run(app: App, options: UpdateScanOptions) -> int:
         known = known_of(due.inputs.manifest, due.lock, waiting, due.releases)
         rules = Rules(due.inputs.manifest.update, clone.project, options.dry_run, due.blind, known)
         updater = UpdateRun(clone, forge, GroupRun(due, options, there).prepared, rules, progress)
+=======
+    here = read_inputs(Folder(root)).manifest.update
+    clone, forge = _open(root, options, here.base, here.forge, progress)
+    # The base branch counts, not the user's working tree: they may differ.
+    with clone.fresh() as base:
+        scan = UpdateScan(clone, Path(base), options, progress)
+        found = scan.run()
+        updater = UpdateRun(
+            clone,
+            forge,
+            GroupRun(scan, found, options, progress).prepare,
+            UpdateRunOptions(
+                policy=scan.inputs.manifest.update,
+                project=clone.project,
+                dry_run=options.dry_run,
+                unavailable=found.unavailable,
+                context=close_context(scan.inputs.manifest, scan.lock, found.waiting, found.releases),
+            ),
+            progress,
+        )
+>>>>>>> h-update
         try:
-            faults = _updated(due, updater, groups)
+            faults = _update(found, updater, dry_run=options.dry_run)
         except BaseException:
-            # Ctrl-C, or a bug: what was opened until then is told all the same.
-            if updater.report.told:
-                _show(updater.report, waiting, options, progress)
+            # Even after Ctrl-C or a bug: the pull requests that were opened until then must be reported.
+            if updater.report.results:
+                _show(updater.report, found.waiting, options, progress)
             raise
-    _show(updater.report, waiting, options, progress)
+    _show(updater.report, found.waiting, options, progress)
     if faults:
         raise ToolFailed.of(faults)
     return Exit.DONE
 
 
+def _update(found: ScanResult, updater: UpdateRun, *, dry_run: bool) -> list[Fault]:
+    """Record first-seen times, and update all groups. Returns the faults on the way, and those of the scan."""
+    faults = list(found.faults)
+    if found.first_seen is not None and not dry_run:
+        try:
+            updater.record_first_seen(found.first_seen, write_first_seen)
+        except ToolFailed as error:
+            # Without the record a cooldown takes longer, but no update is wrong.
+            faults += error.faults
+    return [*updater.run(found.groups).faults, *faults]
+
+
 def _show(report: Report, waiting: list[Waiting], options: UpdateScanOptions, progress: Progress) -> None:
     progress.step("")
     if options.as_json:
-        click.echo(json.dumps(rendering.as_json(report.told, waiting), indent=2))
+        data = rendering.as_json(report.results, waiting)
+        click.echo(json.dumps(data, indent=2))
     else:
-        click.echo(rendering.text(report.told, waiting, bodies=options.dry_run), nl=False)
+        click.echo(rendering.text(report.results, waiting, bodies=options.dry_run), nl=False)
 
 
+<<<<<<< HEAD
 def _opened(app: App, options: UpdateScanOptions, base: str | None) -> tuple[Clone, Forge | None]:
     """The clone and the forge; None where there is none to be asked.
+=======
+# -- the clone and the forge ---------------------------------------------------
+
+
+def _open(
+    root: Path, options: UpdateScanOptions, base: str | None, kind: ForgeKind | None, progress: Progress
+) -> tuple[Clone, Forge | None]:
+    """The clone, and the forge; None with --no-forge, and if a dry run cannot find it.
+>>>>>>> h-update
 
     Raises:
-        BadInput: nobody says where pull requests go, or with which token.
+        BadInput: the forge or its token is unknown.
     """
+<<<<<<< HEAD
     wanted = read_inputs(app.folder).manifest.update.forge
     local = options.remote == LOCAL
     address = "" if local else remote_address(app.root, options.remote)
     tokens = take_tokens()
     if options.no_forge:
         return _clone(app.root, options, base, _token_of(address, wanted, tokens)), None
+=======
+    local = options.remote == LOCAL
+    address = "" if local else remote_address(root, options.remote)
+    # Taken in every case: no resolver or build that this run starts must see a token.
+    tokens = take_tokens()
+    if options.no_forge:
+        token = _token_for_git(address, kind, tokens)
+        return _open_clone(root, options, base, token), None
+>>>>>>> h-update
     if local and not options.dry_run:
         raise BadInput(
             "the clone itself has no pull requests",
-            hint="`--remote .` goes with --no-forge; name a remote, as in --remote origin",
+            hint="use `--remote .` together with --no-forge, or name a remote: --remote origin",
         )
     try:
-        place = place_of(address, wanted)
+        location, token = _location_and_token(address, kind, tokens)
     except BadInput as error:
         if not options.dry_run:
             raise
+<<<<<<< HEAD
         app.progress.note(f"{error}: nobody knows which pull requests are open")
         return _clone(app.root, options, base, None), None
     token = tokens.get(place.kind)
@@ -97,31 +160,50 @@ def _opened(app: App, options: UpdateScanOptions, base: str | None) -> tuple[Clo
         return _clone(app.root, options, base, None), None
     clone = _clone(app.root, options, base, token if is_its_own(place, address) else None)
     return clone, forge_at(place, token, clone.base_name)
+=======
+        # A dry run is for trying the policy, and needs no account.
+        progress.note(f"{error}: a dry run continues without the open pull requests")
+        return _open_clone(root, options, base, None), None
+    # The forge's API may be on another host than the remote, which must not see the token.
+    git_token = token if is_server_of(location, address) else None
+    clone = _open_clone(root, options, base, git_token)
+    return clone, connect(location, token, clone.base_name)
 
 
-def _token_of(address: str, wanted: ForgeKind | None, tokens: Mapping[ForgeKind, Token]) -> Token | None:
-    """The token that git may send to the remote, where there is one."""
+def _location_and_token(
+    address: str, kind: ForgeKind | None, tokens: Mapping[ForgeKind, Token]
+) -> tuple[RemoteLocation, Token]:
+    """Where pull requests go, and the token for it.
+
+    Raises:
+        BadInput: one of them is unknown.
+    """
+    location = location_of(address, kind)
+    token = tokens.get(location.kind)
+    if token is None:
+        raise BadInput(
+            f"no token for {location.kind}",
+            hint=f"set {token_variables(location.kind)} in the environment; or push branches only: --no-forge",
+        )
+    return location, token
+>>>>>>> h-update
+
+
+def _token_for_git(address: str, kind: ForgeKind | None, tokens: Mapping[ForgeKind, Token]) -> Token | None:
+    """The token that git may send to the remote, if there is one."""
     try:
-        place = place_of(address, wanted)
+        location = location_of(address, kind)
     except BadInput:
         return None
-    return tokens.get(place.kind) if is_its_own(place, address) else None
+    if not is_server_of(location, address):
+        return None
+    return tokens.get(location.kind)
 
 
-def _clone(root: Path, options: UpdateScanOptions, base: str | None, token: Token | None) -> Clone:
-    value, user = (token.value, token.user) if token is not None else (None, "lockgen")
-    return opened(root, options.remote, base, value, user)
-
-
-def _updated(due: UpdateScan, updater: UpdateRun, groups: list[UpdateGroup]) -> list[Fault]:
-    """Keeps the first sights, and takes the steps of all groups; what failed on the way, and what nobody could read."""
-    faults = list(due.faults)
-    if due.sights is not None and not due.options.dry_run:
-        try:
-            updater.remember(due.sights, due.write_sights)
-        except ToolFailed as error:
-            faults += error.faults
-    return [*updater.run(groups).faults, *faults]
+def _open_clone(root: Path, options: UpdateScanOptions, base: str | None, token: Token | None) -> Clone:
+    if token is None:
+        return open_clone(root, options.remote, base)
+    return open_clone(root, options.remote, base, token.value, token.user)
 
 
 __all__ = ["UpdateScanOptions", "run"]

@@ -1,11 +1,12 @@
-"""One group of `lockgen update` in a fresh folder: bumped, its cells of the matrix made, checked, and told."""
+"""Prepare one group of `lockgen update` in a fresh checkout: bump, fill its cells of the matrix, check, describe."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from packaging.version import Version
 
@@ -17,8 +18,10 @@ from lockgen.compat import render as matrices
 from lockgen.compat.model import CellStatus, Matrix
 from lockgen.core.image_reference import parse_reference
 from lockgen.core.layout import COMPAT_PATH, LOCK_PATH
+from lockgen.core.ports import Progress
+from lockgen.core.update_policy import VersionStep
 from lockgen.errors import BadInput, NoResolution, ToolFailed
-from lockgen.index.model import ReleaseNotes
+from lockgen.index.model import Published, ReleaseNotes
 from lockgen.io.workspace import Folder
 from lockgen.lock.reader import parse_lock
 from lockgen.manifest.fingerprints import read_inputs
@@ -26,31 +29,62 @@ from lockgen.registry.tags import number_of
 from lockgen.update import plan as planning
 from lockgen.update import pull_request_text as rendering
 from lockgen.update.base_image_updates import after_name
-from lockgen.update.model import CellChange, KnownVulnerability, MovedPin, PullRequestContent, Stuck, UpdateGroup
-from lockgen.update.run import Prepared, words
-from lockgen.update.update_scan import UpdateScan, UpdateScanOptions, weakness_of
+from lockgen.update.model import (
+    CellChange,
+    KnownVulnerability,
+    MovedPin,
+    PinKey,
+    PullRequestContent,
+    Stuck,
+    UpdateGroup,
+)
+from lockgen.update.report import error_text
+from lockgen.update.run import Prepared
+from lockgen.update.update_scan import ScanResult, UpdateScan, UpdateScanOptions, vulnerability_of
 from lockgen.upgrade import bump_render as bumps
 from lockgen.upgrade.bump_command import Accept, Bumped, BumpOptions, UpgradeRequest, bumped
 from lockgen.upgrade.bump_model import PinMove, public
 
 LINKS = 20
-"""For how many packages a pull request says where their releases can be read about."""
+"""The maximum number of packages whose release notes a pull request links to."""
+
+_Statuses = dict[tuple[str, str], CellStatus]
+"""The status of each group of images, by cell and group."""
+
+_Audited = Sequence[tuple[AuditFinding, KnownVulnerability]]
+
+
+class _Vulnerabilities(NamedTuple):
+    """The vulnerabilities that an update fixes, leaves and introduces."""
+
+    fixed: tuple[KnownVulnerability, ...] = ()
+    remaining: tuple[KnownVulnerability, ...] = ()
+    introduced: tuple[KnownVulnerability, ...] = ()
 
 
 class GroupRun:
-    """Prepares groups, from what one look at the base branch found."""
+    """Prepares groups, from the result of a scan of the base branch."""
 
+<<<<<<< HEAD
     def __init__(self, due: UpdateScan, options: UpdateScanOptions, app: App) -> None:
         self.due, self.options, self.app, self.progress = due, options, app, app.progress
         self.manifest = due.inputs.manifest
         self._before: dict[tuple[str, str], CellStatus] | None = None
+=======
+    def __init__(self, scan: UpdateScan, found: ScanResult, options: UpdateScanOptions, progress: Progress) -> None:
+        self.scan, self.found = scan, found
+        self.options, self.progress = options, progress
+        self.manifest = scan.inputs.manifest
+        self._before: _Statuses | None = None
+>>>>>>> h-update
 
-    def prepared(self, group: UpdateGroup, folder: str) -> Prepared:
-        """See updating.Prepare: bump, the matrix, check.
+    def prepare(self, group: UpdateGroup, folder: str) -> Prepared:
+        """See run.Prepare.
 
         Raises:
-            ToolFailed: what it comes to cannot be told.
+            ToolFailed: the result cannot be determined.
         """
+<<<<<<< HEAD
         app = self.app.in_folder(Path(folder))
         there = app.folder
         attempt = _Attempt(group, app, self.options, self._cut_off_for)
@@ -59,29 +93,40 @@ class GroupRun:
             return Prepared(None, "\n".join(attempt.words()))
         cells = self._cells(app, done)
         findings = check(there)
+=======
+        checkout = Folder(folder, self.progress)
+        attempt = _Attempt(group, checkout, self.options, self._cut_off_for, self.progress)
+        result = attempt.run()
+        if result.done is None:
+            return Prepared(None, "\n".join(_stuck_lines(result.stuck)))
+        # The matrix is part of what `check` compares, so it is written first.
+        cells = self._cells(checkout, result.done)
+        findings = check(checkout)
+>>>>>>> h-update
         if findings:
-            told = "\n".join(finding.message for finding in findings)
-            return Prepared(None, f"it resolves, and `lockgen check` finds:\n{told}", failed=True)
-        return Prepared(self._story(group, there, done, attempt.stuck, cells))
+            messages = "\n".join(finding.message for finding in findings)
+            return Prepared(None, f"it resolves, but `lockgen check` reports:\n{messages}", failed=True)
+        return Prepared(self._content(group, checkout, result.done, result.stuck, cells))
 
     def _cut_off_for(self, versions: Mapping[str, Collection[Version]]) -> str | None:
-        """The family's cut-off that lets ``versions`` in, where it has to move: a second after the newest of them."""
+        """The family's cut-off that includes ``versions``: one second after the latest upload. None to leave it."""
         cut_off = self.manifest.exclude_newer
         if cut_off is None or not self.manifest.update.move_cut_off:
             return None
-        uploaded = [
-            release.uploaded
-            for key, releases in self.due.releases.items()
-            for release in releases
-            if release.uploaded is not None
-            if public(release.version) in versions.get(key.partition(" ")[0], ())
-        ]
-        newest = max(uploaded, default=None)
+        wanted: list[Published] = []
+        for key, releases in self.found.releases.items():
+            chosen = versions.get(key.name, ())
+            wanted += [release for release in releases if public(release.version) in chosen]
+        uploads = [release.uploaded for release in wanted if release.uploaded is not None]
+        newest = max(uploads, default=None)
         if newest is None or newest < cut_off:
             return None
+        # The cut-off excludes its own moment.
         return f"{newest.astimezone(UTC) + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
 
-    def _story(
+    # -- the pull request ------------------------------------------------------
+
+    def _content(
         self,
         group: UpdateGroup,
         folder: Folder,
@@ -89,47 +134,57 @@ class GroupRun:
         stuck: tuple[Stuck, ...],
         cells: tuple[CellChange, ...] | None,
     ) -> PullRequestContent:
-        moves = tuple(self._dated(move, group) for move in (*_moved(done.moves, group.only), *_opened_ones(done)))
-        standing = {variant for base in group.bases for variant in base.variants}
-        images = self.manifest.images_of
+        made = [*_moved_pins(done.moves, group.only), *_unpinned_moves(done)]
+        moves = tuple(self._dated(move, group) for move in made)
         changed = {item.change.name for item in done.changes.packages}
-        ended, remaining, introduced = self._vulnerabilities(group, folder, moves, changed)
+        vulnerabilities = self._vulnerabilities(group, folder, moves, changed)
         return PullRequestContent(
             group=group.name,
             moves=moves,
             changes=done.changes,
             weights=done.weights,
             cells=cells,
-            advisories=ended,
-            remaining=remaining,
-            introduced=introduced,
+            fixed=vulnerabilities.fixed,
+            remaining=vulnerabilities.remaining,
+            introduced=vulnerabilities.introduced,
             links=self._links(moves),
             stuck=stuck,
-            base=self.due.clone.base_name,
-            rebuilt=tuple(sorted(f"{image.name}:{variant}" for variant in standing for image in images(variant))),
-            project=self.due.clone.project,
+            base=self.scan.clone.base_name,
+            rebuilt=self._rebuilt(group),
+            project=self.scan.clone.project,
         )
 
+    def _rebuilt(self, group: UpdateGroup) -> tuple[str, ...]:
+        """The tags of all images on the base images that move."""
+        variants = {variant for base in group.bases for variant in base.variants}
+        tags = []
+        for variant in variants:
+            tags += [f"{image.name}:{variant}" for image in self.manifest.images_of(variant)]
+        return tuple(sorted(tags))
+
     def _dated(self, move: MovedPin, group: UpdateGroup) -> MovedPin:
-        """With its step, and when the new release came up."""
+        """``move`` with the size of its step, and the upload time of the new release."""
         if move.kind == "cut-off" or move.old == "-":
             return move
         if move.kind == "base":
-            old = number_of(move.old.partition("@")[0])
-            return replace(move, step=planning.step_of(old, Version(move.number)) if old and move.number else "patch")
+            return replace(move, step=_base_step(move))
         new = public(Version(move.new))
-        known = self.due.releases.get(" ".join((move.name, *group.only)), ())
-        uploaded = next((release.uploaded for release in known if public(release.version) == new), None)
-        return replace(move, step=planning.step_of(Version(move.old), new), uploaded=uploaded)
+        step = planning.step_of(Version(move.old), new)
+        known = self.found.releases.get(PinKey(move.name, group.only), ())
+        for release in known:
+            if public(release.version) == new:
+                return replace(move, step=step, uploaded=release.uploaded)
+        return replace(move, step=step)
 
     def _vulnerabilities(
         self, group: UpdateGroup, folder: Folder, moves: Sequence[MovedPin], changed: Collection[str]
-    ) -> _Three:
-        """Of what changed: the vulnerabilities that end, those that stay, and those of the new versions."""
-        if self.due.blind.weaknesses:
-            return (), (), ()
+    ) -> _Vulnerabilities:
+        """The vulnerabilities of the ``changed`` packages, by comparing an audit of the new lock with the old one."""
+        if self.found.unavailable.vulnerabilities:
+            return _Vulnerabilities()
         data = folder.read(LOCK_PATH) or b""
         try:
+<<<<<<< HEAD
             audit, records = self.due.auditor.audit(read_inputs(folder), parse_lock(data, LOCK_PATH))
         except ToolFailed as error:
             self.progress.note(f"nobody knows what the new versions of {group.name} are vulnerable to: {error}")
@@ -151,29 +206,63 @@ class GroupRun:
 
     def _cells(self, app: App, done: Bumped) -> tuple[CellChange, ...] | None:
         """The cells of the images that changed, before and after; locks/COMPAT.md is written. None without [compat]."""
+=======
+            audit, records = self.scan.knowledge.of(read_inputs(folder), parse_lock(data, LOCK_PATH))
+        except ToolFailed as error:
+            self.progress.note(f"cannot read the advisories of the new versions of {group.name}: {error}")
+            return _from_old_records(group, moves)
+        # A package that did not change is not this update's business, whatever advisories it has.
+        before = [finding for finding in self.found.findings if finding.holder.name in changed]
+        old = [(finding, vulnerability_of(finding)) for finding in before]
+        new: list[tuple[AuditFinding, KnownVulnerability]] = []
+        for finding in audit.open:
+            name = finding.holder.name
+            if name in changed:
+                about = vulnerability_of(finding, records.get(name, ()))
+                new.append((finding, about))
+        remaining, introduced = _split(new, old)
+        _, fixed = _split(old, new)
+        return _Vulnerabilities(fixed, remaining, introduced)
+
+    def _links(self, moves: tuple[MovedPin, ...]) -> tuple[ReleaseNotes, ...]:
+        packages = rendering.packages_of(moves)[:LINKS]
+        new = {move.name: move.new for move in packages}
+        links = []
+        for name, version in new.items():
+            link = self.scan.uploads.news(name, version)
+            if link is not None:
+                links.append(link)
+        return tuple(links)
+
+    # -- the matrix ------------------------------------------------------------
+
+    def _cells(self, folder: Folder, done: Bumped) -> tuple[CellChange, ...] | None:
+        """Write locks/COMPAT.md, and return the cells of the images that changed. None without [compat]."""
+>>>>>>> h-update
         if self.manifest.compat is None or not done.changes:
-            return None  # a base image changes no lock, and so no cell
+            # A base image alone changes no lock, and so no cell.
+            return None
+        # The base branch is the same for all groups.
         if self._before is None:
+<<<<<<< HEAD
             self.progress.step("the matrix as it is")
             self._before = self._statuses(self.app)
         before = self._before
         self.progress.step("the matrix as it would be")
         after = self._matrix(self._planned(app))
+=======
+            self.progress.step("filling the current matrix")
+            self._before = self._statuses(self.scan.folder)
+        self.progress.step("filling the new matrix")
+        after = self._matrix(self._planned(folder))
+>>>>>>> h-update
         try:
             compat.write_matrix(app.folder, after)
         except BadInput as error:
             raise ToolFailed.of(error.faults) from error
-        touched = {(image.name, image.variant) for image in done.changes.images}
-        return tuple(
-            CellChange(
-                cell.name, result.group.name, str(old) if old is not None else None, str(result.status), result.reason
-            )
-            for cell in after.cells
-            for result in cell.results
-            if any((image, result.group.variant) in touched for image in result.group.images)
-            for old in (before.get((cell.name, result.group.name)),)
-        )
+        return tuple(_cell_changes(self._before, after, done))
 
+<<<<<<< HEAD
     def _statuses(self, app: App) -> dict[tuple[str, str], CellStatus]:
         """What each group comes to in each cell: told by locks/COMPAT.md, as long as that is of these inputs."""
         plan = self._planned(app)
@@ -186,8 +275,26 @@ class GroupRun:
 
     def _planned(self, app: App) -> compat.Plan:
         return compat.planned(app, read_inputs(app.folder).manifest, self._asking())
+=======
+    def _statuses(self, folder: Folder) -> _Statuses:
+        """The statuses in locks/COMPAT.md if that was made from the current inputs; else the cells are solved."""
+        plan = self._planned(folder)
+        kept = folder.read(COMPAT_PATH)
+        if kept is not None:
+            known = matrices.statuses_of(kept, plan.matrix)
+            if known is not None:
+                return known
+        statuses: _Statuses = {}
+        for cell in self._matrix(plan).cells:
+            for result in cell.results:
+                statuses[cell.name, result.group.name] = result.status
+        return statuses
 
-    def _asking(self) -> compat.CompatOptions:
+    def _planned(self, folder: Folder) -> compat.Plan:
+        return compat.planned(folder, read_inputs(folder).manifest, self._compat_options(), self.progress)
+>>>>>>> h-update
+
+    def _compat_options(self) -> compat.CompatOptions:
         options = self.options
         return compat.CompatOptions(
             jobs=options.jobs, seconds=options.seconds, live=options.live, no_cache=options.no_cache
@@ -195,18 +302,60 @@ class GroupRun:
 
     def _matrix(self, plan: compat.Plan) -> Matrix:
         cells = [cell for cell in plan.matrix.cells if not cell.excluded]
+<<<<<<< HEAD
         matrix, complete = compat.filled(self.app, plan, cells, self._asking())
+=======
+        matrix, complete = compat.filled(plan, cells, self._compat_options(), self.progress)
+>>>>>>> h-update
         if not complete:
+            # The user interrupted it: an incomplete matrix must not get into a pull request.
             raise KeyboardInterrupt
-        whole = {cell.name: cell for cell in plan.matrix.cells} | {cell.name: cell for cell in matrix.cells}
-        return replace(matrix, cells=tuple(whole[cell.name] for cell in plan.matrix.cells))
+        # Excluded cells were not solved, but they belong to the matrix.
+        filled = {cell.name: cell for cell in matrix.cells}
+        whole = [filled.get(cell.name, cell) for cell in plan.matrix.cells]
+        return replace(matrix, cells=tuple(whole))
 
+
+def _base_step(move: MovedPin) -> VersionStep:
+    old = number_of(move.old.partition("@")[0])
+    if old is None or not move.number:
+        # Only the digest moves.
+        return "patch"
+    return planning.step_of(old, Version(move.number))
+
+
+def _cell_changes(before: _Statuses, after: Matrix, done: Bumped) -> Iterable[CellChange]:
+    touched = {(image.name, image.variant) for image in done.changes.images}
+    for cell in after.cells:
+        for result in cell.results:
+            group = result.group
+            if not any((image, group.variant) in touched for image in group.images):
+                continue
+            old = before.get((cell.name, group.name))
+            yield CellChange(
+                cell=cell.name,
+                group=group.name,
+                before=str(old) if old is not None else None,
+                after=str(result.status),
+                reason=result.reason,
+            )
+
+
+# -- which versions resolve ----------------------------------------------------
 
 CutOff = Callable[[Mapping[str, Collection[Version]]], str | None]
 
 
+@dataclass(frozen=True)
+class _AttemptResult:
+    """What was moved; ``done`` is None if nothing can move. ``stuck`` are the packages without their best version."""
+
+    done: Bumped | None
+    stuck: tuple[Stuck, ...] = ()
+
+
 class _Attempt:
-    """The versions of one group that resolve together, written into its folder."""
+    """Finds the versions of one group that resolve together, and writes them into its folder."""
 
     def __init__(self, group: UpdateGroup, app: App, options: UpdateScanOptions, cut_off: CutOff) -> None:
         self.group, self.app, self.cut_off = group, app, cut_off
@@ -217,61 +366,76 @@ class _Attempt:
             seconds=options.seconds,
             jobs=options.jobs,
             no_cache=options.no_cache,
+            # A single package has no parts that could move without it.
             whole=not group.partial or len(group.candidates) == 1,
         )
-        self.stuck: tuple[Stuck, ...] = ()
+        # The last result that was written.
         self._done: Bumped | None = None
 
-    def run(self) -> Bumped | None:
-        """What was moved; None where nothing can be, and ``stuck`` says why."""
+    def run(self) -> _AttemptResult:
+        """Move what can move."""
         if not self.group.candidates:
+<<<<<<< HEAD
             return bumped(self.app, [], self.options)
         found = planning.walk(self.group, self._moved)
         self.stuck = self._told(found)
         if self._done is None and self.group.partial and self.group.bases:
             self._done = bumped(self.app, [], self.options)
         return self._done
+=======
+            return _AttemptResult(self._bump_bases())
+        tried = planning.try_versions(self.group, self._try)
+        stuck = self._stuck(tried)
+        if self._done is None and self.group.partial and self.group.bases:
+            # No package of the group can move, but the base images still can.
+            self._done = self._bump_bases()
+        return _AttemptResult(self._done, stuck)
+>>>>>>> h-update
 
-    def words(self) -> list[str]:
-        """What stands in the way, each thing said once."""
-        why: dict[str, list[str]] = {}
-        for one in self.stuck:
-            why.setdefault(one.why, []).append(f"{one.name} {one.wanted}")
-        return [f"{', '.join(names)}: {said}" for said, names in why.items()]
+    def _bump_bases(self) -> Bumped:
+        return bumped(self.folder, [], self.options, self.progress)
 
-    def _told(self, found: planning.Walk) -> tuple[Stuck, ...]:
-        hoped = {candidate.name: str(candidate.allowed[0]) for candidate in self.group.candidates}
-        stuck = [Stuck(name, hoped[name], why) for name, why in found.stuck.items()]
-        if self._done is not None:
-            there = {move.name: str(public(Version(move.new))) for move in self._done.moves if move.kind == "pin"}
-            there |= {one.name: one.new for one in _opened_ones(self._done)}
-            short = {one.name: one.reason for one in self._done.short} | dict(found.missed)
-            stuck += [Stuck(name, hoped[name], why, there[name]) for name, why in short.items() if name in there]
+    def _stuck(self, tried: planning.TriedVersions) -> tuple[Stuck, ...]:
+        best = {candidate.name: str(candidate.allowed[0]) for candidate in self.group.candidates}
+        stuck = [Stuck(name, best[name], why) for name, why in tried.stuck.items()]
+        if self._done is None:
+            return tuple(stuck)
+        reached = _reached_texts(self._done)
+        reasons = {one.name: one.reason for one in self._done.short}
+        # What `try_versions` found about the best version says more than the last attempt.
+        reasons.update(tried.missed)
+        for name, why in reasons.items():
+            if name in reached:
+                stuck.append(Stuck(name, best[name], why, reached[name]))
         return tuple(stuck)
 
-    def _moved(
+    def _try(
         self, among: Mapping[str, Sequence[Version]], counts: Callable[[Collection[str]], bool]
     ) -> Mapping[str, str]:
-        """See planning.Attempt."""
-        wishes = [UpgradeRequest(name, None, tuple(map(str, versions))) for name, versions in among.items()]
+        """See plan.TryVersions."""
+        requests = [UpgradeRequest(name, None, tuple(map(str, versions))) for name, versions in among.items()]
 
         def accept(done: Bumped) -> bool:
-            return bool(done.moves or done.changes) and counts(_stuck(done).keys())
+            if not done.moves and not done.changes:
+                return False
+            return counts(_unmoved(done).keys())
 
         try:
-            done = self._bumped(wishes, among, accept)
+            done = self._bump(requests, among, accept)
         except (NoResolution, BadInput) as error:
-            return dict.fromkeys(among, words(error))
-        stuck = _stuck(done)
+            # The explanation is about the group: the resolver cannot blame a single package.
+            return dict.fromkeys(among, error_text(error))
+        unmoved = _unmoved(done)
         if not done.moves and not done.changes:
-            return {**dict.fromkeys(among, "there is nothing that it changes"), **stuck}
+            return {**dict.fromkeys(among, "it changes nothing"), **unmoved}
         if accept(done):
             self._done = done
-        return stuck
+        return unmoved
 
-    def _bumped(
-        self, wishes: Sequence[UpgradeRequest], among: Mapping[str, Sequence[Version]], accept: Accept
+    def _bump(
+        self, requests: Sequence[UpgradeRequest], among: Mapping[str, Sequence[Version]], accept: Accept
     ) -> Bumped:
+<<<<<<< HEAD
         """With the cut-off where what is chosen needs it: that is known only afterwards."""
         latest = self.cut_off(among)
         options = replace(self.options, exclude_newer=latest)
@@ -284,55 +448,152 @@ class _Attempt:
         options = replace(options, exclude_newer=self.cut_off(chosen))
         done = bumped(self.app, exact or wishes, options, lambda one: accept(_with(one, found)))
         return _with(done, found)
+=======
+        """Bump with the cut-off that the chosen versions need.
+
+        The versions depend on the cut-off and the other way round. So a dry run with the widest cut-off chooses the
+        versions, and a second run resolves exactly these with the cut-off that they need.
+        """
+        widest = self.cut_off(among)
+        options = replace(self.options, exclude_newer=widest)
+        if widest is None:
+            return bumped(self.folder, requests, options, self.progress, accept)
+        first = bumped(self.folder, requests, replace(options, dry_run=True), self.progress)
+        chosen = _new_versions(first)
+        exact = [replace(request, among=(str(chosen[request.name]),)) for request in requests if request.name in chosen]
+        needed = self.cut_off({name: [version] for name, version in chosen.items()})
+        options = replace(options, exclude_newer=needed)
+        done = bumped(
+            self.folder,
+            exact or requests,
+            options,
+            self.progress,
+            lambda second: accept(_with_reasons(second, first)),
+        )
+        return _with_reasons(done, first)
+>>>>>>> h-update
 
 
-def _stuck(done: Bumped) -> dict[str, str]:
-    """What does not move, and why."""
+def _new_versions(done: Bumped) -> dict[str, Version]:
+    """The public version that each package moves to."""
+    found = {move.name: public(Version(move.new)) for move in done.moves if move.kind == "pin"}
+    for move in _unpinned_moves(done):
+        found[move.name] = public(Version(move.new))
+    return found
+
+
+def _reached_texts(done: Bumped) -> dict[str, str]:
+    """The version that each package moves to, as text. Without a pin it is the locked one, with its local part."""
+    found = {name: str(version) for name, version in _new_versions(done).items()}
+    for move in _unpinned_moves(done):
+        found[move.name] = move.new
+    return found
+
+
+def _unmoved(done: Bumped) -> dict[str, str]:
+    """The packages that do not move, with the reason."""
     return {one.name: bumps.stay(one) for one in done.stays}
 
 
-def _with(done: Bumped, found: Bumped) -> Bumped:
-    """``done`` with what ``found`` knew of the newest."""
-    return replace(done, stays=found.stays, short=found.short)
+def _with_reasons(done: Bumped, first: Bumped) -> Bumped:
+    """``done`` with the reasons of the ``first`` run, which tried the latest versions."""
+    return replace(done, stays=first.stays, short=first.short)
 
 
-_Three = tuple[tuple[KnownVulnerability, ...], tuple[KnownVulnerability, ...], tuple[KnownVulnerability, ...]]
+def _stuck_lines(stuck: Iterable[Stuck]) -> list[str]:
+    """The reasons why packages are stuck, each once."""
+    packages: dict[str, list[str]] = {}
+    for one in stuck:
+        packages.setdefault(one.why, []).append(f"{one.name} {one.wanted}")
+    return [f"{', '.join(names)}: {why}" for why, names in packages.items()]
 
 
-def _reckoned(group: UpdateGroup, moves: Sequence[MovedPin]) -> _Three:
-    """The same by the records of the old versions alone: they say what ends and what stays."""
+# -- vulnerabilities -----------------------------------------------------------
+
+
+def _from_old_records(group: UpdateGroup, moves: Sequence[MovedPin]) -> _Vulnerabilities:
+    """The result from the records of the old versions alone: they cannot show what the new versions introduce."""
     new = {move.name: public(Version(move.new)) for move in moves if move.kind in ("pin", "locked")}
-    known = [weakness for candidate in group.candidates if candidate.name in new for weakness in candidate.advisories]
-    ended = [weakness for weakness in known if planning.ends(weakness, new[weakness.package])]
-    return tuple(ended), tuple(weakness for weakness in known if weakness not in ended), ()
+    fixed: list[KnownVulnerability] = []
+    remaining: list[KnownVulnerability] = []
+    for candidate in group.candidates:
+        if candidate.name not in new:
+            continue
+        for vulnerability in candidate.vulnerabilities:
+            is_fixed = vulnerability.is_fixed_in(new[candidate.name])
+            (fixed if is_fixed else remaining).append(vulnerability)
+    return _Vulnerabilities(tuple(fixed), tuple(remaining))
 
 
+<<<<<<< HEAD
 def _is_among(finding: AuditFinding, others: Sequence[tuple[AuditFinding, KnownVulnerability]]) -> bool:
     """Whether one of ``others`` is the same vulnerability of the same package, whatever its version."""
     ids, name = set(finding.vulnerability.ids), finding.package.name
     return any(other.package.name == name and ids & set(other.vulnerability.ids) for other, _ in others)
+=======
+def _split(found: _Audited, others: _Audited) -> tuple[tuple[KnownVulnerability, ...], tuple[KnownVulnerability, ...]]:
+    """The vulnerabilities of ``found`` that ``others`` contains, and those that it does not."""
+    inside: list[KnownVulnerability] = []
+    outside: list[KnownVulnerability] = []
+    for finding, vulnerability in found:
+        same = any(_is_same(finding, other) for other, _ in others)
+        (inside if same else outside).append(vulnerability)
+    return tuple(dict.fromkeys(inside)), tuple(dict.fromkeys(outside))
+>>>>>>> h-update
 
 
-def _unique(weaknesses: Iterable[KnownVulnerability]) -> tuple[KnownVulnerability, ...]:
-    return tuple(dict.fromkeys(weaknesses))
+def _is_same(finding: AuditFinding, other: AuditFinding) -> bool:
+    """Whether both are the same vulnerability of the same package, in any version. An advisory has several ids."""
+    if finding.holder.name != other.holder.name:
+        return False
+    return bool(set(finding.vulnerability.ids) & set(other.vulnerability.ids))
 
 
-def _moved(moves: Iterable[PinMove], only: tuple[str, ...]) -> Iterable[MovedPin]:
-    """The moves as a pull request tells them: a base image once, with all that stand on it."""
-    bases: dict[tuple[str, str, str], list[str]] = {}
+# -- moves ---------------------------------------------------------------------
+
+
+def _moved_pins(moves: Iterable[PinMove], only: tuple[str, ...]) -> Iterable[MovedPin]:
+    """The moves as a pull request lists them: a base image once, with all variants that use it."""
+    bases: dict[_BaseMove, list[str]] = {}
     for move in moves:
         if move.kind == "base":
-            old, new = parse_reference(move.old or ""), parse_reference(move.new)
-            bases.setdefault((new.name, after_name(old), after_name(new)), []).append(move.name)
-        else:
-            yield MovedPin(move.name, move.old or "-", move.new, "cut-off" if move.kind == "cut-off" else "pin", only)
-    for (name, before, after), variants in bases.items():
-        number = number_of(after.partition("@")[0])
-        yield MovedPin(name, before, after, "base", tuple(variants), str(number or ""))
+            # The name of such a move is the variant.
+            bases.setdefault(_base_move(move), []).append(move.name)
+            continue
+        kind: Literal["pin", "cut-off"] = "cut-off" if move.kind == "cut-off" else "pin"
+        yield MovedPin(move.name, move.old or "-", move.new, kind, only)
+    for base, variants in bases.items():
+        number = number_of(base.new.partition("@")[0])
+        yield MovedPin(
+            name=base.name,
+            old=base.old,
+            new=base.new,
+            kind="base",
+            variants=tuple(variants),
+            number=str(number or ""),
+        )
 
 
-def _opened_ones(done: Bumped) -> tuple[MovedPin, ...]:
-    """What has no pin and was taken anew, as it moved; what nothing needs any more moves nowhere."""
+class _BaseMove(NamedTuple):
+    """A base image without tag, and the tag and digest before and after."""
+
+    name: str
+    old: str
+    new: str
+
+
+def _base_move(move: PinMove) -> _BaseMove:
+    old = parse_reference(move.old or "")
+    new = parse_reference(move.new)
+    return _BaseMove(new.name, after_name(old), after_name(new))
+
+
+def _unpinned_moves(done: Bumped) -> tuple[MovedPin, ...]:
+    """The moves of packages without a pin that were resolved again, without those that nothing requires any more."""
     changes = {item.change.name: item.change for item in done.changes.packages}
-    found = (changes[name] for name in done.opened if name in changes)
-    return tuple(MovedPin(one.name, one.old or "-", one.new, "locked") for one in found if one.new is not None)
+    found = []
+    for name in done.opened:
+        change = changes.get(name)
+        if change is not None and change.new is not None:
+            found.append(MovedPin(change.name, change.old or "-", change.new, "locked"))
+    return tuple(found)

@@ -1,4 +1,4 @@
-"""What `lockgen update` works with: what may move, branches, pull requests, and what to do about them."""
+"""Values of `lockgen update`: what may move, branches, pull requests, and what happened to them."""
 
 from __future__ import annotations
 
@@ -6,27 +6,39 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from packaging.version import Version
 
-from lockgen.audit.advisory_model import Advisory
 from lockgen.core.sizes import Weight
 from lockgen.core.update_policy import VersionStep
 from lockgen.diff.model import Changes
 from lockgen.index.model import ReleaseNotes
+from lockgen.upgrade.bump_model import public
 
 SECURITY = "security: "
-"""How the title of what ends a known vulnerability begins."""
+"""The prefix of the title of an update that fixes a known vulnerability."""
+
+
+# -- what may move -------------------------------------------------------------
+
+
+class PinKey(NamedTuple):
+    """Identifies pins that move together: the leading package, and the variants that pin it themselves.
+
+    ``variants`` is empty for a pin that all variants share, and for a package that is locked without a pin.
+    """
+
+    name: str
+    variants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class KnownVulnerability:
-    """A known vulnerability of a package's locked version. ``fixed`` are the versions that end it, if any;
-    ``records`` say it exactly.
+    """A known vulnerability of a package's locked version.
 
-    ``version`` is the one that has it, as a variant may hold another; None means any. ``level`` is how bad it is, in
-    a word; ``summary`` a line about it.
+    ``fixed`` are the versions reported to fix it. ``version`` is the affected version, as variants may lock different
+    ones; None means any. ``level`` is the severity in one word, ``summary`` one line of description.
     """
 
     package: str
@@ -36,35 +48,39 @@ class KnownVulnerability:
     version: Version | None = None
     level: str = ""
     summary: str = ""
-    records: tuple[Advisory, ...] = field(default=(), repr=False)
+
+    # Overridden by RecordedVulnerability, which knows more than the fixed versions.
+    def is_fixed_in(self, version: Version) -> bool:
+        """Whether ``version`` is at least the first version reported as fixed."""
+        return bool(self.fixed) and public(version) >= min(self.fixed)
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A pin that may move, or what is only locked: ``allowed`` are the public versions it may move to, the best first.
+    """A package that may move. ``allowed`` are the public versions it may move to, the best first.
 
-    ``advisories`` are those of the present version, and ``mends`` is whether one of ``allowed`` ends one. ``tiers`` are
-    ``allowed`` in parts: of each the newest that fits, of the next one only where nothing of the one before does.
+    ``vulnerabilities`` are those of the current version; ``fixes_vulnerability`` says that an allowed version fixes
+    one of them. ``tiers`` are ``allowed`` in groups: a tier is tried only if no version of the tiers before it fits.
     """
 
     name: str
     current: Version
     allowed: tuple[Version, ...]
-    advisories: tuple[KnownVulnerability, ...] = ()
+    vulnerabilities: tuple[KnownVulnerability, ...] = ()
     tiers: tuple[tuple[Version, ...], ...] = ()
-    mends: bool = False
+    fixes_vulnerability: bool = False
 
     @property
     def levels(self) -> tuple[tuple[Version, ...], ...]:
-        """The tiers; all in one where nothing makes a difference."""
+        """The tiers; a single tier of all allowed versions by default."""
         return self.tiers or (self.allowed,)
 
 
 @dataclass(frozen=True, slots=True)
 class BaseCandidate:
-    """A base image that may move: what ``variants`` stand on, as it is written now and as it would be.
+    """A base image that may move. ``variants`` are those that use it.
 
-    ``name`` is the reference without tag and digest; ``old`` and ``new`` are what follows.
+    ``name`` is the reference without tag and digest; ``old`` and ``new`` are the tag and digest, as written.
     """
 
     name: str
@@ -74,13 +90,13 @@ class BaseCandidate:
 
     @property
     def bases(self) -> tuple[str, ...]:
-        """As `lockgen bump --base` takes them."""
+        """The values for `lockgen bump --base`."""
         return tuple(f"{variant}={self.name}:{self.new}" for variant in self.variants)
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A release that the policy holds back, and why."""
+    """A release that the policy holds back, and the reason."""
 
     name: str
     version: str
@@ -89,9 +105,9 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class UpdateGroup:
-    """A group with something to move. ``key`` names exactly these candidates.
+    """A group with at least one available update. ``key`` identifies exactly these candidates.
 
-    ``only`` are variants whose own pins move, and no others; empty of the pins that hold for all.
+    ``only`` are the variants whose own pins move; empty for pins that all variants share.
     """
 
     name: str
@@ -103,19 +119,19 @@ class UpdateGroup:
 
     @property
     def security(self) -> bool:
-        """Whether one of its packages can get away from a known vulnerability."""
-        return any(candidate.mends for candidate in self.candidates)
+        """Whether an allowed version fixes a known vulnerability of one of the packages."""
+        return any(candidate.fixes_vulnerability for candidate in self.candidates)
 
 
-# -- what one group comes to ---------------------------------------------------
+# -- the update of one group ---------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class MovedPin:
-    """A value that moves: a pin, a package that is only locked, a base image, or the family's cut-off.
+    """A value that moves: a pin, a package that is locked without a pin, a base image, or the family's cut-off.
 
-    ``variants`` are those whose own pin it is, or that stand on the base image; ``number`` is the version in that
-    one's tag, if any. ``step`` is how far it moves; ``uploaded`` when the new release came up, where the index says it.
+    ``variants`` are those whose own pin it is, or that use the base image; ``number`` is the version in the tag of
+    that image, if any. ``step`` is the size of the move; ``uploaded`` the upload time of the new release, if known.
     """
 
     name: str
@@ -130,7 +146,7 @@ class MovedPin:
 
 @dataclass(frozen=True, slots=True)
 class CellChange:
-    """A group of images in one cell of the matrix; ``before`` is None where there was no such cell."""
+    """The status of a group of images in one cell of the matrix; ``before`` is None for a new cell."""
 
     cell: str
     group: str
@@ -141,9 +157,9 @@ class CellChange:
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """A package that does not go to ``wanted``, and what says so: the words of `lockgen explain`, or a line.
+    """A package that cannot move to ``wanted``, and why: the output of `lockgen explain`, or one line.
 
-    ``instead`` is where it goes; None where it stays.
+    ``instead`` is the version that it moves to; None if it does not move.
     """
 
     name: str
@@ -154,11 +170,12 @@ class Stuck:
 
 @dataclass(frozen=True, slots=True)
 class PullRequestContent:
-    """All that a pull request tells. ``cells`` is None where versions.toml declares no matrix. ``rebuilt`` are the
-    tags of all images whose base image moves.
+    """Everything that the text of a pull request describes.
 
-    ``advisories`` are the vulnerabilities that end, ``remaining`` those that the packages that move keep,
-    ``introduced`` those of the new versions; ``project`` is the folder of versions.toml in the repository.
+    ``cells`` is None if versions.toml declares no matrix. ``rebuilt`` are the tags of all images whose base image
+    moves. ``fixed`` are the vulnerabilities that the update fixes, ``remaining`` those of the moved packages that it
+    does not fix, ``introduced`` those of the new versions. ``project`` is the folder of versions.toml in the
+    repository.
     """
 
     group: str
@@ -166,7 +183,7 @@ class PullRequestContent:
     changes: Changes
     weights: tuple[Weight, ...] = ()
     cells: tuple[CellChange, ...] | None = None
-    advisories: tuple[KnownVulnerability, ...] = ()
+    fixed: tuple[KnownVulnerability, ...] = ()
     links: tuple[ReleaseNotes, ...] = ()
     stuck: tuple[Stuck, ...] = ()
     base: str = "main"
@@ -181,7 +198,7 @@ class PullRequestContent:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The newest commit of a branch. ``message`` is its whole text."""
+    """The latest commit of a branch. ``message`` is the full commit message."""
 
     commit: str
     tree: str
@@ -191,10 +208,10 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class SealedCommit:
-    """What a commit of lockgen's own says of itself, by the trailer of its message.
+    """The trailer of a commit that lockgen made.
 
-    ``project`` is the folder of versions.toml in the repository ("." is its root); ``key`` names the candidates that it
-    was made from, ``moves`` what moved.
+    ``project`` is the folder of versions.toml in the repository ("." is its root); ``key`` identifies the candidates
+    that the commit was made from, ``moves`` the resulting moves.
     """
 
     project: str
@@ -205,25 +222,29 @@ class SealedCommit:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A branch under the prefix. ``made`` is None where somebody else's commit is on it, or lockgen made that for
-    another branch. With ``merged`` the base branch has all of it: nothing can be lost there.
+    """A branch under the prefix.
+
+    ``sealed`` is None if lockgen did not make the latest commit, or made it for another branch. ``merged`` means that
+    the base branch contains all of its commits, so that deleting the branch loses nothing.
     """
 
     name: str
     head: Head
-    made: SealedCommit | None
+    sealed: SealedCommit | None
     merged: bool = False
 
     @property
     def is_foreign(self) -> bool:
-        """Whether somebody else's commit would be lost with it."""
-        return self.made is None and not self.merged
+        """Whether deleting the branch would lose commits that lockgen did not make."""
+        return self.sealed is None and not self.merged
 
 
 @dataclass(frozen=True, slots=True)
 class PullRequest:
-    """One on the forge. ``mark`` and ``moves`` are what lockgen left in its text: the commit that it tells of, and
-    the name of what that moves. ``base`` is the branch that it goes to.
+    """A pull request on the forge; ``base`` is its target branch.
+
+    ``mark`` and ``moves`` come from the marker that lockgen left in the text: the commit that the text describes, and
+    the identifier of its moves. Both are None if lockgen did not write the text.
     """
 
     number: int
@@ -237,58 +258,64 @@ class PullRequest:
     base: str = ""
 
 
-class GroupOutcome(StrEnum):
-    """What comes of a group or a branch."""
-
-    CREATED = "created"
-    REFRESHED = "refreshed"
-    UNCHANGED = "unchanged"
-    CLOSED = "closed"
-    FOREIGN = "foreign"
-    """Somebody else's commit is on its branch: it is left alone."""
-    DECLINED = "declined"
-    """A pull request with these very moves was closed by a person."""
-    LIMITED = "limited"
-    """As many pull requests are open as the policy allows."""
-    UNRESOLVED = "unresolved"
-    FAILED = "failed"
-    """`check` finds something in the new tree."""
-    BEATEN = "beaten"
-    """Another run, or a person, was quicker: the remote's branch is not what it was when this run began."""
-
-
 @dataclass(frozen=True, slots=True)
-class GroupResult:
-    """A line of the report. ``why`` is an explanation of several lines where something stands in the way."""
+class RemoteState:
+    """The state of the remote at the start of a run: branches under the prefix, and open pull requests by branch.
 
-    group: str
-    deed: GroupOutcome
-    branch: str
-    title: str = ""
-    url: str | None = None
-    why: str = ""
-    body: str = ""
-    moves: tuple[MovedPin, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class UnavailableSources:
-    """What a run cannot see: ``groups`` whose registry did not answer; with ``weaknesses`` nobody was asked about
-    vulnerabilities, so that no group shows any.
-    """
-
-    groups: frozenset[str] = frozenset()
-    weaknesses: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What a run begins with: the branches under the prefix and the open pull requests to the base branch, by branch.
-
-    ``elsewhere`` are those of other branches, whose pull request goes to another base.
+    ``open`` target the base branch, ``elsewhere`` another branch. ``reserved`` are branch names that this run must not
+    use, each with the reason.
     """
 
     base: str
     branches: Mapping[str, Branch]
     open: Mapping[str, PullRequest]
     elsewhere: Mapping[str, PullRequest] = field(default_factory=dict)
+    reserved: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class UnavailableSources:
+    """What a run could not read: ``groups`` whose registry or index did not answer.
+
+    With ``vulnerabilities`` the run read no advisories, so that no group has any.
+    """
+
+    groups: frozenset[str] = frozenset()
+    vulnerabilities: bool = False
+
+
+# -- the report ----------------------------------------------------------------
+
+
+class GroupOutcome(StrEnum):
+    """What happened to a group or a branch."""
+
+    CREATED = "created"
+    REFRESHED = "refreshed"
+    UNCHANGED = "unchanged"
+    CLOSED = "closed"
+    FOREIGN = "foreign"
+    """The branch has commits that lockgen did not make, so lockgen leaves it alone."""
+    DECLINED = "declined"
+    """A person closed a pull request with the same moves."""
+    LIMITED = "limited"
+    """The policy's limit of open pull requests is reached."""
+    UNRESOLVED = "unresolved"
+    FAILED = "failed"
+    """`check` reports findings in the new tree."""
+    BEATEN = "beaten"
+    """Another run, or a person, changed the remote branch after this run began."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupResult:
+    """One entry of the report. ``why`` is an explanation, of several lines for an update that cannot be made."""
+
+    group: str
+    outcome: GroupOutcome
+    branch: str
+    title: str = ""
+    url: str | None = None
+    why: str = ""
+    body: str = ""
+    moves: tuple[MovedPin, ...] = ()

@@ -6,83 +6,89 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
-if TYPE_CHECKING:  # one command needs it: importing it costs the others time
+if TYPE_CHECKING:  # for one command only: other commands do not pay for the import
     from lockgen.update.model import Head, PullRequest
 
 
 class Repository(Protocol):
-    """The user's clone and its remote, at the moment in which a run began; the user's tree is never touched.
+    """The user's clone and its remote, as of the start of a run. The user's working tree is never touched.
 
-    Every change of the remote names what it replaces, and fails where that is no more so. Raises ToolFailed where git
-    or the remote fails, BadInput where the clone is in no state to work from.
+    Every change of the remote names the commit that it replaces, and fails if the branch has moved since.
+
+    Raises:
+        ToolFailed: git or the remote failed.
+        BadInput: the state of the clone does not allow an update.
     """
 
     base_name: str
     base: str
-    """The base branch, and its newest commit."""
+    """The base branch, and its latest commit."""
 
     def heads(self, prefix: str) -> Mapping[str, Head]:
-        """The remote's branches whose names begin so."""
+        """The remote's branches whose names begin with ``prefix``."""
         ...
 
     def read(self, commit: str, path: str, project: str | None = None) -> bytes | None:
-        """A file of the project, or of the one in the folder ``project``, at a commit; None where there is none."""
+        """A file at a commit, relative to the project or to the folder ``project``. None if it does not exist."""
         ...
 
     def is_merged(self, commit: str) -> bool:
-        """Whether the base branch has ``commit`` in its history; False where a shallow clone cannot tell."""
+        """Whether the history of the base branch contains ``commit``; False if a shallow clone cannot show it."""
         ...
 
     def fresh(self) -> AbstractContextManager[str]:
-        """A folder with the project as the base branch has it, for as long as it is wanted."""
+        """A temporary folder with the project as of the base branch."""
         ...
 
     def tree(self, folder: str) -> str:
-        """The tree that a fresh folder's repository holds now."""
+        """The tree of the current files in a fresh folder's repository."""
         ...
 
     def commit(self, tree: str, message: str) -> str:
-        """A commit of ``tree`` on the base, which no branch holds yet."""
+        """Make a commit of ``tree`` on the base, without a branch."""
         ...
 
     def push(self, branch: str, commit: str, old: str | None) -> bool:
-        """Makes ``branch`` of the remote ``commit``; False where it was not at ``old`` (None: not there) any more."""
+        """Set the remote's ``branch`` to ``commit``. False if it is no longer at ``old`` (None: does not exist)."""
         ...
 
     def delete(self, branch: str, old: str) -> bool:
-        """Removes ``branch`` of the remote; False where it is not at ``old`` any more."""
+        """Delete the remote's ``branch``. False if it is no longer at ``old``."""
         ...
 
 
 class Forge(Protocol):
-    """Where pull requests are. Only those from branches of the repository itself count.
+    """The pull requests of a repository. Those from forks are ignored.
 
-    Raises Refused where it does not take this one thing, and another ToolFailed where nothing more can be asked of it:
-    it does not know who asks, limits, fails, or says half of it.
+    Raises:
+        Refused: the forge refused this one request.
+        ToolFailed: the forge as a whole failed: it rejected the token, limits requests, or gave no complete answer.
     """
 
     def opened(self, prefix: str) -> Sequence[PullRequest]:
-        """The open ones whose branch begins so, to whatever base."""
+        """The open pull requests whose branch begins with ``prefix``, to any base."""
         ...
 
     def declined(self, branch: str) -> Sequence[PullRequest]:
-        """Those from ``branch`` to the base that were closed without a merge."""
+        """The pull requests from ``branch`` to the base that were closed without a merge."""
         ...
 
     def merged(self, branch: str) -> Sequence[PullRequest]:
-        """Those from ``branch`` that were merged into the base."""
+        """The pull requests from ``branch`` that were merged into the base."""
         ...
 
     def open(self, branch: str, title: str, body: str) -> PullRequest:
-        """Opens one to the base branch; the one there is, where another run was quicker."""
+        """Open a pull request to the base branch. If another run was faster, return its pull request."""
         ...
 
-    def edit(self, request: PullRequest, title: str, body: str) -> None: ...
+    def edit(self, request: PullRequest, title: str, body: str) -> None:
+        """Replace the title and the text."""
+        ...
 
     def label(self, request: PullRequest, labels: Sequence[str]) -> None:
-        """Adds ``labels``; those that it has stay."""
+        """Add ``labels``; existing ones stay."""
         ...
 
     def close(self, request: PullRequest, word: str, body: str) -> None:
-        """Says ``word`` (Markdown) on it, once for its commit, and closes it, its text then being ``body``."""
+        """Comment ``word`` (Markdown), once per commit, then close the pull request and set its text to ``body``."""
         ...

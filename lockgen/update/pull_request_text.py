@@ -1,7 +1,7 @@
-"""A pull request of `lockgen update`: its title and its text. Pure, from a Story.
+"""The title and the text of a pull request of `lockgen update`. Pure, from a PullRequestContent.
 
-Names, versions and URLs come from indexes and packages: they are escaped, so that none of them becomes a mention, a
-link, an image or a command to the forge.
+The text ends with a marker, a comment that names the commit it describes. By it lockgen recognizes its own pull
+requests, and sees whether a text is out of date. Everything from outside is escaped: see lockgen.update.markdown.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC
-from urllib.parse import urlsplit
 
 from packaging.version import Version
 
@@ -22,50 +21,63 @@ from lockgen.core.update_policy import STEPS
 from lockgen.diff import render as rendering
 from lockgen.index.model import ReleaseNotes
 from lockgen.size.render import download, installed
-from lockgen.update.model import SECURITY, CellChange, KnownVulnerability, MovedPin, PullRequestContent, Stuck
+from lockgen.update.base_image_updates import short_digest
+from lockgen.update.markdown import code_block, explanation, is_address, plain, section, shortened, table_row
+from lockgen.update.model import (
+    SECURITY,
+    CellChange,
+    KnownVulnerability,
+    MovedPin,
+    PullRequest,
+    PullRequestContent,
+    Stuck,
+)
 
 MARK = "lockgen-update"
 CLOSED = "<!-- lockgen-closed -->"
-"""In the text of a pull request that lockgen closed itself: no person declined it."""
+"""Marks the text of a pull request that lockgen closed itself: no person declined it."""
+OUTDATED = "<!-- lockgen-outdated -->"
+"""Ends the notice before a text that no longer holds."""
+NO_COMMIT = "0" * 40
+"""Stands for a commit: a text with it describes none, so the next successful run writes the text again."""
 
 TITLE_LENGTH = 120
-WORDS_SHOWN = 30
-"""How many lines of an explanation a pull request shows."""
+TITLE_MOVES = 3
+"""How many packages a title names without a count."""
 LISTED = 20
 """How many packages the first sentence names."""
 BODY_LENGTH = 60_000
-"""GitHub takes 65,536 characters."""
+"""GitHub accepts 65,536 characters."""
+REASON_LENGTH = 3_000
+UNKNOWN_SHOWN = 5
+"""How many packages of unknown size are named."""
 
-_SPECIAL = re.compile(r"([\\`*_\[\]<>#|~@&])")
-_ADDRESS = re.compile(r"(?i)(?<=[a-z]):(?=//)|(?<=\bwww)\.")
-_DIGEST = re.compile(r"@sha256:([0-9a-f]{12})[0-9a-f]*$")
-_FENCE = re.compile(r"`{3,}")
-_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~/%?=&+,;:@!$-]*)?")
+_MARK = re.compile(rf"<!-- {MARK} commit=([0-9a-f]{{40,64}}) moves=([0-9a-f]*) -->")
 
 
-def title(story: PullRequestContent) -> str:
-    """One line that a reviewer understands: what moves from where to where, and that it mends a vulnerability."""
-    security = SECURITY if story.advisories else ""
-    named = _named(story.moves)
-    owners = _owners(story.moves)
-    whose = f" ({', '.join(owners)})" if owners else ""
-    if len(named) == 1 and len(named[0].olds) == 1:
-        text = f"{named[0].name} {named[0].olds[0]} -> {named[0].new}{whose}"
-    elif len(named) <= 3:
-        text = ", ".join(f"{one.name} {one.new}" for one in named) + whose
-    else:
-        # The line is cut at its end: what a reviewer has to look at is at its beginning.
-        listed = ", ".join(f"{one.name} {one.new}" for one in sorted(named, key=lambda one: (-one.reach, one.name)))
-        text = f"{story.group}: {_counted(named)}{whose} ({listed})"
-    line = f"{security}update {text}"
-    return line if len(line) <= TITLE_LENGTH else f"{line[: TITLE_LENGTH - 1].rsplit(' ', 1)[0]}…"
+# -- moves ---------------------------------------------------------------------
+
+
+def unique_moves(moves: Iterable[MovedPin]) -> list[MovedPin]:
+    """The moves, each once: several tables may pin a package."""
+    return list(dict.fromkeys(moves))
+
+
+def without_cut_off(moves: Iterable[MovedPin]) -> list[MovedPin]:
+    """The moves of packages and base images, each once."""
+    return [move for move in unique_moves(moves) if move.kind != "cut-off"]
+
+
+def packages_of(moves: Iterable[MovedPin]) -> list[MovedPin]:
+    """The moves of packages, each once."""
+    return [move for move in without_cut_off(moves) if move.kind != "base"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Named:
-    """A package, or a base image with where it goes, told once however many tables or tags move.
+class _NamedMove:
+    """A package, or a base image with its new tag, however many tables or tags move.
 
-    ``reach`` is how far its biggest step goes, 0 where nobody knows.
+    ``reach`` is the size of the largest step; 0 if it is unknown.
     """
 
     name: str
@@ -75,428 +87,502 @@ class _Named:
     reach: int
 
 
-def _named(moves: Iterable[MovedPin]) -> list[_Named]:
-    found: dict[tuple[str, str], list[MovedPin]] = {}
-    for move in values_of(moves):
-        found.setdefault((move.name, move.new if move.kind == "base" else ""), []).append(move)
-    return [
-        _Named(
-            name,
-            tuple(map(_short, _in_common(move.old for move in those))),
-            _short(_in_common(move.new for move in those)[0]),
-            those[0].kind == "base",
-            max(STEPS.index(move.step) + 1 if move.step is not None else 0 for move in those),
-        )
-        for (name, _), those in found.items()
-    ]
+def _named(moves: Iterable[MovedPin]) -> list[_NamedMove]:
+    by_name: dict[tuple[str, str], list[MovedPin]] = {}
+    for move in without_cut_off(moves):
+        # Variants may use different tags of one base image; each new tag is an update.
+        goal = move.new if move.kind == "base" else ""
+        by_name.setdefault((move.name, goal), []).append(move)
+    return [_joined(same) for same in by_name.values()]
+
+
+def _joined(same: Sequence[MovedPin]) -> _NamedMove:
+    """Moves of one package or image, as one."""
+    olds = _in_common(move.old for move in same)
+    news = _in_common(move.new for move in same)
+    first = same[0]
+    return _NamedMove(
+        name=first.name,
+        olds=tuple(short_digest(old) for old in olds),
+        # A title has room for one version only.
+        new=short_digest(news[0]),
+        base=first.kind == "base",
+        reach=max(_reach(move) for move in same),
+    )
+
+
+def _reach(move: MovedPin) -> int:
+    if move.step is None:
+        return 0
+    return STEPS.index(move.step) + 1
 
 
 def _in_common(values: Iterable[str]) -> list[str]:
-    """The versions, each once; where they differ without their local parts, as torch's of two accelerators do."""
-    once = list(dict.fromkeys(values))
-    return once if len(once) == 1 else list(dict.fromkeys(value.partition("+")[0] for value in once))
-
-
-def values_of(moves: Iterable[MovedPin]) -> list[MovedPin]:
-    """The moves of packages and base images, each once."""
-    return [move for move in once(moves) if move.kind != "cut-off"]
-
-
-def packages_of(moves: Iterable[MovedPin]) -> list[MovedPin]:
-    """The moves of packages, each once."""
-    return [move for move in values_of(moves) if move.kind != "base"]
-
-
-def _counted(named: Sequence[_Named]) -> str:
-    images = sum(one.base for one in named)
-    parts = [(len(named) - images, "package"), (images, "base image")]
-    return " and ".join(f"{count} {word}{'s' if count > 1 else ''}" for count, word in parts if count)
+    """The versions, each once. If they differ, without local parts: torch differs by accelerator only."""
+    unique = list(dict.fromkeys(values))
+    if len(unique) == 1:
+        return unique
+    return list(dict.fromkeys(value.partition("+")[0] for value in unique))
 
 
 def _owners(moves: Iterable[MovedPin]) -> tuple[str, ...]:
-    """Of variants' own pins: whose they are."""
-    return next((move.variants for move in moves if move.kind == "pin" and move.variants), ())
+    """The variants whose own pins move; empty for shared pins."""
+    for move in moves:
+        if move.kind == "pin" and move.variants:
+            return move.variants
+    return ()
 
 
-def _short(value: str) -> str:
-    """A digest by its first twelve digits, as people tell them apart; anything else as it is."""
-    return _DIGEST.sub(r"@\1", value)
+# -- the title -----------------------------------------------------------------
 
 
-def once(moves: Iterable[MovedPin]) -> list[MovedPin]:
-    """A package that several tables pin moves once, where it moves alike."""
-    return list(dict.fromkeys(moves))
+def title(content: PullRequestContent) -> str:
+    """The title: what moves, from which version to which, and whether it is a security fix."""
+    security = SECURITY if content.fixed else ""
+    line = f"{security}update {_title_moves(content)}"
+    if len(line) <= TITLE_LENGTH:
+        return line
+    start = line[: TITLE_LENGTH - 1].rsplit(" ", 1)[0]
+    return f"{start}…"
+
+
+def _title_moves(content: PullRequestContent) -> str:
+    named = _named(content.moves)
+    owners = _owners(content.moves)
+    suffix = f" ({', '.join(owners)})" if owners else ""
+    if len(named) == 1 and len(named[0].olds) == 1:
+        one = named[0]
+        return f"{one.name} {one.olds[0]} -> {one.new}{suffix}"
+    if len(named) <= TITLE_MOVES:
+        return _goals(named) + suffix
+    # The end of a long title is cut, so the largest steps come first: they need the most attention.
+    named.sort(key=lambda one: (-one.reach, one.name))
+    return f"{content.group}: {_counted(named)}{suffix} ({_goals(named)})"
+
+
+def _goals(named: Iterable[_NamedMove]) -> str:
+    return ", ".join(f"{one.name} {one.new}" for one in named)
+
+
+def _counted(named: Sequence[_NamedMove]) -> str:
+    images = sum(one.base for one in named)
+    parts = []
+    for count, noun in ((len(named) - images, "package"), (images, "base image")):
+        if count:
+            parts.append(f"{count} {noun}{'s' if count > 1 else ''}")
+    return " and ".join(parts)
 
 
 # -- the text ------------------------------------------------------------------
 
 
-def body(story: PullRequestContent, commit: str, moves: str) -> str:
-    """The text of the pull request; its last line is for lockgen: which commit it tells of, and which moves.
+def body(content: PullRequestContent, commit: str, moves: str) -> str:
+    """The text of the pull request. The last line is the marker with ``commit`` and the identifier of the ``moves``.
 
-    What it moves and what to do about it is told whole, whatever else there is to tell.
+    Long sections in the middle are cut; the summary and the instructions at the end are always complete.
     """
-    lead = _lead(story)
-    last = [_section("To reproduce", _reproduce(story)), _section("To leave it out", _ignore(story))]
-    told = _within(_sections(story), BODY_LENGTH - sum(map(len, [lead, *last])))
-    return "\n\n".join([lead, *told, *last, f"{mark(commit, moves)}\n"])
+    lead = _lead(content)
+    reproduction = section("Reproduce", _reproduce(content))
+    skipping = section("Skip this update", _skip(content))
+    # These must be complete: a command or a setting that is cut does something else.
+    budget = BODY_LENGTH - len(lead) - len(reproduction) - len(skipping)
+    middle = shortened(_sections(content), budget)
+    marker = f"{mark(commit, moves)}\n"
+    return "\n\n".join([lead, *middle, reproduction, skipping, marker])
 
 
-def _sections(story: PullRequestContent) -> list[str]:
+def _sections(content: PullRequestContent) -> list[str]:
+    stuck = [one for one in content.stuck if one.instead is None]
+    older = [one for one in content.stuck if one.instead is not None]
     sections = [
-        _section("Moves", _moves(story.moves)),
-        _section("Vulnerabilities that end", _weaknesses(story.advisories)),
-        _section("Vulnerabilities of the new versions", _weaknesses(story.introduced, story.moves)),
-        _section("Vulnerabilities that stay", _weaknesses(story.remaining, story.moves)),
-        _section("Left where they are", _stuck(one for one in story.stuck if one.instead is None)),
-        _section("Not the newest", _stuck(one for one in story.stuck if one.instead is not None)),
-        _section("Images that are built anew", _rebuilt(story)),
-        _section("What changes, image by image", _changes(story)),
-        _section("Sizes", _weights(story.weights)),
-        _section("Compatibility", _cells(story.cells)),
-        _section("Sizes and compatibility", _of_bases(story)),
-        _section("Releases", _links(story.links)),
+        section("Updates", _moves(content.moves)),
+        section("Fixed vulnerabilities", _vulnerabilities(content.fixed)),
+        section("Vulnerabilities in the new versions", _open_vulnerabilities(content.introduced, content.moves)),
+        section("Remaining vulnerabilities", _open_vulnerabilities(content.remaining, content.moves)),
+        section("Not updated", _stuck(stuck)),
+        section("Not the latest version", _stuck(older)),
+        section("Rebuilt images", _rebuilt(content)),
+        section("Changes by image", _changes(content)),
+        section("Sizes", _weights(content.weights)),
+        section("Compatibility", _cells(content.cells)),
+        section("Sizes and compatibility", _of_bases(content)),
+        section("Releases", _links(content.links)),
     ]
-    return [section for section in sections if section]
+    return [one for one in sections if one]
 
 
-def _within(blocks: Sequence[str], budget: int) -> list[str]:
-    """The blocks, the longest of them cut to one length, so that all together keep to ``budget`` characters."""
-    left, share = budget - 2 * len(blocks), max(map(len, blocks), default=0)
-    for position, length in enumerate(sorted(map(len, blocks))):
-        rest = len(blocks) - position
-        if length * rest > left:
-            share = max(left, 0) // rest
-            break
-        left -= length
-    return [block if len(block) <= share else _cut(block, share) for block in blocks]
+def _lead(content: PullRequestContent) -> str:
+    named = _named(content.moves)
+    names = ", ".join(_described(one) for one in named[:LISTED])
+    if len(named) > LISTED:
+        names += f" and {len(named) - LISTED} more"
+    owners = [f"`{plain(owner)}`" for owner in _owners(content.moves)]
+    if owners:
+        names += f", pinned for {' and '.join(owners)} only"
+    sentences = [f"Updates {names}."]
+    sentences += _reasons(content)
+    sentences.append(_images_changed(content))
+    sentences.append(f"Resolved on `{content.base}`; `lockgen check` reports no findings.")
+    return " ".join(sentences)
 
 
-_NOTE = 100
-"""More characters than the sign of what was cut has, with the fence before it."""
+def _described(one: _NamedMove) -> str:
+    prefix = "the base image " if one.base else ""
+    olds = " and ".join(plain(old) for old in one.olds)
+    return f"{prefix}`{one.name}` from {olds} to {plain(one.new)}"
 
 
-def _cut(block: str, length: int) -> str:
-    """The first lines of ``block``, its heading at least, and how many were left out."""
-    lines, kept, fence, used = block.split("\n"), 1, "", len(block.split("\n", 1)[0])
-    while used + 1 + len(lines[kept]) <= length - _NOTE - len(fence):
-        # A code block that was cut open would swallow what follows.
-        opened = _FENCE.match(lines[kept])
-        fence = "" if lines[kept] == fence else fence or (opened[0] if opened is not None else "")
-        used += 1 + len(lines[kept])
-        kept += 1
-    more = _more_lines(len(lines) - kept)
-    return "\n".join([*lines[:kept], *([fence] if fence else []), "", f"{more} of this section, which is too long."])
+def _images_changed(content: PullRequestContent) -> str:
+    tags = set(content.rebuilt)
+    tags.update(image.tag for image in content.changes.images)
+    tags.update(image.tag for image in content.changes.added)
+    if len(tags) == 1:
+        return "1 image changes."
+    return f"{len(tags)} images change."
 
 
-def _more_lines(count: int) -> str:
-    return f"… and {count} more line{'s' if count > 1 else ''}"
-
-
-def mark(commit: str, moves: str) -> str:
-    """The line by which lockgen knows its own text again."""
-    return f"<!-- {MARK} commit={commit} moves={moves} -->"
-
-
-_MARK = re.compile(rf"<!-- {MARK} commit=([0-9a-f]{{40,64}}) moves=([0-9a-f]*) -->")
-
-
-def marks(text: str) -> tuple[str | None, str | None]:
-    """The commit and the moves that a text tells of; (None, None) where it is not lockgen's."""
-    found = _MARK.findall(text)
-    return found[-1] if found else (None, None)
-
-
-def closing(text: str, word: str) -> str:
-    """``text`` with the word by which lockgen closes the pull request; twice is once."""
-    return text if CLOSED in text else f"{_plain(word)}\n\n{CLOSED}\n\n{text}"
-
-
-def _lead(story: PullRequestContent) -> str:
-    named = _named(story.moves)
-    names = ", ".join(map(_told, named[:LISTED])) + (f" and {len(named) - LISTED} more" if len(named) > LISTED else "")
-    tags = [*(image.tag for image in story.changes.images), *(image.tag for image in story.changes.added)]
-    images = len({*tags, *story.rebuilt})
-    which = "1 image changes" if images == 1 else f"{images} images change"
-    proved = f"This was resolved on `{story.base}`, and `lockgen check` finds nothing in it."
-    owners = " and ".join(f"`{_plain(owner)}`" for owner in _owners(story.moves))
-    whose = f", pinned for {owners} alone" if owners else ""
-    return " ".join([f"Moves {names}{whose}.", *_why(story), f"{which}.", proved])
-
-
-def _told(one: _Named) -> str:
-    what = "the base image " if one.base else ""
-    return f"{what}`{one.name}` {' and '.join(map(_plain, one.olds))} to {_plain(one.new)}"
-
-
-def _why(story: PullRequestContent) -> Iterable[str]:
-    """Why these, whether newer ones do not fit, and a warning of what the new versions bring."""
-    named = _named(story.moves)
-    passed = [one.name for one in story.stuck if one.instead is not None]
-    if story.advisories:
-        yield f"This ends {_vulnerabilities(story.advisories)}, and fits the family and [update]."
+def _reasons(content: PullRequestContent) -> Iterable[str]:
+    """Why these versions, whether later ones do not fit, and a warning about new vulnerabilities."""
+    named = _named(content.moves)
+    passed = [one.name for one in content.stuck if one.instead is not None]
+    if content.fixed:
+        yield f"This fixes {_count_of(content.fixed)}, and fits the family and [update]."
     elif all(one.base for one in named):
-        yield _why_bases(values_of(story.moves), len(named))
+        yield _why_bases(without_cut_off(content.moves), len(named))
     elif not passed:
-        which = "These are the newest releases that fit" if len(named) > 1 else "This is the newest release that fits"
-        yield f"{which} the family and [update]."
+        yield _why_packages(len(named))
     if passed:
-        newer = "one" if len(named) == 1 else " or ".join(f"`{_plain(name)}`" for name in passed)
-        yield f"A newer {newer} does not fit: see below."
-    if story.introduced:
-        yield f"**Beware: what it moves to has {_vulnerabilities(story.introduced)}, see below.**"
+        # With a single package its name would only repeat the sentence before.
+        names = " or ".join(f"`{plain(name)}`" for name in passed)
+        yield f"A later {'version' if len(named) == 1 else names} does not fit: see below."
+    if content.introduced:
+        yield f"**Warning: the new versions have {_count_of(content.introduced)}, see below.**"
 
 
-def _vulnerabilities(weaknesses: Sequence[KnownVulnerability]) -> str:
-    count = len(weaknesses)
+def _count_of(vulnerabilities: Sequence[KnownVulnerability]) -> str:
+    count = len(vulnerabilities)
     return f"{count} known vulnerabilit{'y' if count == 1 else 'ies'}"
+
+
+def _why_packages(count: int) -> str:
+    subject = "This is the latest release that fits" if count == 1 else "These are the latest releases that fit"
+    return f"{subject} the family and [update]."
 
 
 def _why_bases(moves: Iterable[MovedPin], count: int) -> str:
     if all(_tag(move.old) == _tag(move.new) for move in moves):
-        return "The tag is another image now than the one whose digest is pinned."
-    one = "It is the newest tag" if count == 1 else "They are the newest tags"
-    return f"{one} of the same kind that [update] allows."
+        return "The tag now points to another image than the pinned digest."
+    subject = "It is the latest tag" if count == 1 else "They are the latest tags"
+    return f"{subject} of the same kind that [update] allows."
 
 
 def _tag(value: str) -> str:
     return value.partition("@")[0]
 
 
-def _rebuilt(story: PullRequestContent) -> list[str]:
-    """Everything that stands on a base image that moves; what a lock says of it stays."""
-    return [", ".join(map(_plain, story.rebuilt))] if story.rebuilt else []
-
-
-def _changes(story: PullRequestContent) -> list[str]:
-    if story.rebuilt and not story.changes:
-        return ["No package changes: what is installed on the base image stays the same."]
-    return [rendering.markdown(story.changes).rstrip("\n")]
-
-
-def _of_bases(story: PullRequestContent) -> list[str]:
-    if not story.rebuilt or story.changes:
-        return []
-    return ["The lock does not know the size of a base image, and no cell of the matrix depends on it."]
-
-
-def _section(name: str, lines: Sequence[str]) -> str:
-    return "\n".join([f"### {name}", "", *lines]) if lines else ""
+# -- sections ------------------------------------------------------------------
 
 
 def _moves(moves: Iterable[MovedPin]) -> list[str]:
-    rows = [f"| {' | '.join(map(_plain, _row(move)))} |" for move in once(moves)]
-    return ["| what | from | to | step | released |", "| --- | --- | --- | --- | --- |", *rows]
+    rows = []
+    for move in unique_moves(moves):
+        released = "-"
+        if move.uploaded is not None:
+            # In UTC, so that the text does not depend on the machine.
+            released = f"{move.uploaded.astimezone(UTC):%Y-%m-%d}"
+        cells = (move.name, move.old, move.new, move.step or "-", released)
+        rows.append(table_row(plain(cell) for cell in cells))
+    return ["| name | from | to | step | released |", "| --- | --- | --- | --- | --- |", *rows]
 
 
-def _row(move: MovedPin) -> tuple[str, ...]:
-    released = f"{move.uploaded.astimezone(UTC):%Y-%m-%d}" if move.uploaded is not None else "-"
-    return move.name, move.old, move.new, move.step or "-", released
+def _vulnerabilities(vulnerabilities: Iterable[KnownVulnerability]) -> list[str]:
+    return [_vulnerability(one, None) for one in vulnerabilities]
 
 
-def _weaknesses(weaknesses: Iterable[KnownVulnerability], moves: Iterable[MovedPin] | None = None) -> list[str]:
-    """A line for each; with ``moves``, which do not end them, the lowest version that does."""
-    new = {move.name: Version(move.new) for move in packages_of(moves or ()) if move.new != "-"}
+def _open_vulnerabilities(vulnerabilities: Iterable[KnownVulnerability], moves: Iterable[MovedPin]) -> list[str]:
+    """Vulnerabilities that the new versions have, each with the lowest version that fixes it."""
+    new = {move.name: Version(move.new) for move in packages_of(moves) if move.new != "-"}
     lines = []
-    for weakness in weaknesses:
-        name = f"[{_plain(weakness.name)}]({weakness.url})" if is_address(weakness.url or "") else _plain(weakness.name)
-        said = [name, *([_plain(weakness.level)] if weakness.level not in ("", "unknown") else [])]
-        # It may have been mended in an older series, too: that is no way on.
-        later = [one for one in weakness.fixed if weakness.package not in new or one > new[weakness.package]]
-        if later and moves is not None:
-            said.append(f"ended by {_plain(str(min(later)))}")
-        summary = f": {_plain(weakness.summary)}" if weakness.summary else ""
-        lines.append(f"* {_plain(weakness.package)}: {', '.join(said)}{summary}")
+    for one in vulnerabilities:
+        # A fix in an older series is not an upgrade.
+        later = [fix for fix in one.fixed if one.package not in new or fix > new[one.package]]
+        lines.append(_vulnerability(one, min(later, default=None)))
     return lines
+
+
+def _vulnerability(one: KnownVulnerability, fix: Version | None) -> str:
+    name = plain(one.name)
+    if one.url is not None and is_address(one.url):
+        name = f"[{name}]({one.url})"
+    parts = [name]
+    # OSV's "unknown" says nothing to a reader.
+    if one.level not in ("", "unknown"):
+        parts.append(plain(one.level))
+    if fix is not None:
+        parts.append(f"fixed in {plain(str(fix))}")
+    summary = f": {plain(one.summary)}" if one.summary else ""
+    return f"* {plain(one.package)}: {', '.join(parts)}{summary}"
 
 
 def _stuck(stuck: Iterable[Stuck]) -> list[str]:
     lines: list[str] = []
     for one in stuck:
-        instead = f"goes to {_plain(one.instead)} and not" if one.instead is not None else "does not go"
-        lines += [f"{_plain(one.name)} {instead} to {_plain(one.wanted)}:", "", *fenced(one.why), ""]
-    return lines[:-1]
+        if lines:
+            lines.append("")
+        wanted = plain(one.wanted)
+        if one.instead is None:
+            lines.append(f"{plain(one.name)} cannot be updated to {wanted}:")
+        else:
+            lines.append(f"{plain(one.name)} is updated to {plain(one.instead)} instead of {wanted}:")
+        lines += ["", *explanation(one.why)]
+    return lines
 
 
-def fenced(text: str) -> list[str]:
-    """``text`` as a block of code, its first lines where it has many."""
-    lines = text.strip("\n").splitlines()
-    more = len(lines) - WORDS_SHOWN
-    return _block("text", [*lines[:WORDS_SHOWN], *([_more_lines(more)] if more > 0 else [])])
+def _rebuilt(content: PullRequestContent) -> list[str]:
+    """All images on a base image that moves, although their locks do not change."""
+    if not content.rebuilt:
+        return []
+    return [", ".join(plain(tag) for tag in content.rebuilt)]
 
 
-def _block(language: str, lines: Sequence[str]) -> list[str]:
-    """A block of code that no line of its own can end."""
-    longest = max((len(run) for line in lines for run in re.findall(r"`+", line)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return [f"{fence}{language}", *lines, fence]
+def _changes(content: PullRequestContent) -> list[str]:
+    if content.rebuilt and not content.changes:
+        return ["No package changes: only the base image is different."]
+    return [rendering.markdown(content.changes).rstrip("\n")]
+
+
+def _of_bases(content: PullRequestContent) -> list[str]:
+    if not content.rebuilt or content.changes:
+        return []
+    return ["The lock does not record the size of base images, and the matrix does not depend on them."]
 
 
 def _weights(weights: Sequence[Weight]) -> list[str]:
-    """Each image before and after, and the difference; what nobody knows the size of is named."""
+    """The size of each image before and after, and the difference; and the packages of unknown size."""
     if not weights:
         return []
     rows = []
     for weight in weights:
-        both = (_size(weight.before, download), _size(weight.after, download))
-        cells = (*both, _size(weight.before, installed), _size(weight.after, installed), _more(weight))
-        rows.append(f"| {_plain(weight.tag)} | {' | '.join(cells)} |")
-    lines = [
-        "| image | download before | after | installed before | after | difference |",
-        f"| --- |{' ---: |' * 5}",
-        *rows,
-    ]
-    found = [size for weight in weights for size in (weight.before, weight.after) if size is not None]
-    unknown = sorted({pin for size in found for pin in (*size.unknown, *size.unweighed)})
-    if unknown:
-        listed = ", ".join(map(_plain, unknown[:5])) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
-        lines += ["", f"At least: the size of {listed} is not known, and counts as nothing."]
-    return lines
+        cells = [
+            plain(weight.tag),
+            _size(weight.before, download),
+            _size(weight.after, download),
+            _size(weight.before, installed),
+            _size(weight.after, installed),
+            _difference(weight),
+        ]
+        rows.append(table_row(cells))
+    head = "| image | download before | after | installed before | after | difference |"
+    return [head, f"| --- |{' ---: |' * 5}", *rows, *_unknown_sizes(weights)]
 
 
-def _size(size: Bytes | None, said: Callable[[Bytes], str]) -> str:
-    return "-" if size is None else said(size)
+def _unknown_sizes(weights: Iterable[Weight]) -> list[str]:
+    found: set[str] = set()
+    for weight in weights:
+        for size in (weight.before, weight.after):
+            if size is not None:
+                found.update(size.unknown)
+                found.update(size.unweighed)
+    unknown = [plain(pin) for pin in sorted(found)]
+    if not unknown:
+        return []
+    listed = ", ".join(unknown[:UNKNOWN_SHOWN])
+    if len(unknown) > UNKNOWN_SHOWN:
+        listed += f" and {len(unknown) - UNKNOWN_SHOWN} more"
+    return ["", f"These are lower bounds: the size of {listed} is unknown and counts as zero."]
 
 
-def _more(weight: Weight) -> str:
-    """How much more is installed, where what is unknown is the same before and after."""
+def _size(size: Bytes | None, render: Callable[[Bytes], str]) -> str:
+    return "-" if size is None else render(size)
+
+
+def _difference(weight: Weight) -> str:
+    """The difference in installed size; "" if it depends on packages whose size is unknown."""
     if weight.before is None or weight.after is None or weight.before.unknown != weight.after.unknown:
         return ""
     more = weight.after.installed - weight.before.installed
-    return "same" if not more else f"{'+' if more > 0 else '-'}{megabytes(abs(more))}"
+    if not more:
+        return "same"
+    sign = "+" if more > 0 else "-"
+    return f"{sign}{megabytes(abs(more))}"
 
 
 def _cells(cells: tuple[CellChange, ...] | None) -> list[str]:
     if cells is None:
         return []
     if not cells:
-        return ["No cell of the matrix has these images."]
-    differing = [cell for cell in cells if cell.before != cell.after]
-    same = len(cells) - len(differing)
-    lines = [f"{same} of {len(cells)} cells are as before."]
-    if differing:
-        rows = [f"| {' | '.join(_cell(cell))} |" for cell in differing]
-        lines += ["", "| cell | images | before | after | why |", "| --- | --- | --- | --- | --- |", *rows]
+        return ["No cell of the matrix contains these images."]
+    changed = [cell for cell in cells if cell.before != cell.after]
+    lines = [f"{len(cells) - len(changed)} of {len(cells)} cells are unchanged."]
+    if changed:
+        lines += ["", "| cell | images | before | after | why |", "| --- | --- | --- | --- | --- |"]
+        lines += [table_row(_cell(cell)) for cell in changed]
     return lines
 
 
 def _cell(cell: CellChange) -> tuple[str, ...]:
-    return _plain(cell.cell), _plain(cell.group), _status(cell.before), _status(cell.after), _plain(cell.reason)
+    return plain(cell.cell), plain(cell.group), _status(cell.before), _status(cell.after), plain(cell.reason)
 
 
 def _status(status: str | None) -> str:
-    """ "changes" alone would read as what the update does."""
-    return {None: "-", "changes": "with changes"}.get(status) or str(status)
-
-
-def is_address(url: str) -> bool:
-    """Whether ``url`` is a plain web address that can stand in Markdown as it is."""
-    try:
-        return bool(_URL.fullmatch(url)) and len(url) <= 500 and urlsplit(url).username is None
-    except ValueError:
-        return False
+    """The status of a cell. "changes" alone would read as an effect of the update."""
+    if status is None:
+        return "-"
+    return "with changes" if status == "changes" else status
 
 
 def _links(links: Iterable[ReleaseNotes]) -> list[str]:
-    return [f"* {_plain(link.package)}: [{_plain(link.label)}]({link.url})" for link in links if is_address(link.url)]
+    safe = [link for link in links if is_address(link.url)]
+    return [f"* {plain(link.package)}: [{plain(link.label)}]({link.url})" for link in safe]
+
+
+# -- instructions --------------------------------------------------------------
 
 
 def reproduce(moves: Iterable[MovedPin]) -> str:
-    """The command that makes the same moves."""
-    made = once(moves)
-    pins = [move for move in made if move.kind == "pin"]
-    bases = [move for move in made if move.kind == "base"]
-    options = [f"--exclude-newer {move.new}" for move in made if move.kind == "cut-off"]
-    options += [f"--variant {variant}" for move in pins for variant in move.variants]
-    options += [f"--base {variant}={move.name}:{move.new}" for move in bases for variant in move.variants]
-    return " ".join(["lockgen bump", *dict.fromkeys(options), *_wishes(packages_of(made))])
+    """The `lockgen bump` command that makes the same moves."""
+    made = unique_moves(moves)
+    cut_offs: list[str] = []
+    variants: list[str] = []
+    bases: list[str] = []
+    for move in made:
+        if move.kind == "cut-off":
+            cut_offs.append(f"--exclude-newer {move.new}")
+        elif move.kind == "pin":
+            variants += [f"--variant {variant}" for variant in move.variants]
+        elif move.kind == "base":
+            bases += [f"--base {variant}={move.name}:{move.new}" for variant in move.variants]
+    options = dict.fromkeys([*cut_offs, *variants, *bases])
+    return " ".join(["lockgen bump", *options, *_bump_requests(packages_of(made))])
 
 
-def _wishes(moves: Sequence[MovedPin]) -> Iterable[str]:
-    """Each package once: of torch for two accelerators the public version, of which bump finds the builds."""
-    for name, kind in {move.name: move.kind for move in moves}.items():
+def _bump_requests(moves: Sequence[MovedPin]) -> Iterable[str]:
+    """Each package once. torch for two accelerators has its public version: bump finds the builds."""
+    kinds = {move.name: move.kind for move in moves}
+    for name, kind in kinds.items():
+        # A package without a pin has no version to name: bump resolves it again.
+        if kind != "pin":
+            yield name
+            continue
         version = _in_common(move.new for move in moves if move.name == name)[0]
-        yield f"{name}=={version}" if kind == "pin" else name
+        yield f"{name}=={version}"
 
 
-def _reproduce(story: PullRequestContent) -> list[str]:
-    lines = [shlex.join(["git", "switch", story.base])]
-    lines += [shlex.join(["cd", story.project])] if story.project != "." else []
-    lines += [reproduce(story.moves), *(["lockgen compat"] if story.cells is not None else []), "lockgen check"]
-    return _block("sh", lines)
+def _reproduce(content: PullRequestContent) -> list[str]:
+    lines = [shlex.join(["git", "switch", content.base])]
+    if content.project != ".":
+        lines.append(shlex.join(["cd", content.project]))
+    lines.append(reproduce(content.moves))
+    if content.cells is not None:
+        # The matrix must be filled before `check` compares it.
+        lines.append("lockgen compat")
+    lines.append("lockgen check")
+    return code_block("sh", lines)
 
 
-def _ignore(story: PullRequestContent) -> list[str]:
-    entries = list(dict.fromkeys([*_left_out_packages(story.moves), *_left_out_images(story.moves)]))
-    whole = dict.fromkeys(f"`{_plain(move.name)}`" for move in values_of(story.moves) if _is_whole(move))
-    note = f"A digest has no order: this leaves out every update of {' and '.join(whole)}."
-    return [
-        "Close this: these moves are not proposed again, newer ones are. For longer, add to `[update]` "
-        "in versions.toml, to the `ignore` that it may have:",
+def _skip(content: PullRequestContent) -> list[str]:
+    packages = _ignored_packages(content.moves)
+    images = _ignored_images(content.moves)
+    entries = list(dict.fromkeys([*packages, *images]))
+    lines = [
+        "Close this pull request: these moves are not proposed again, newer ones are. To skip them for longer, add to "
+        "`[update]` in versions.toml, or to an existing `ignore`:",
         "",
-        "```toml",
-        *(["ignore = [", *(f"  {entry}," for entry in entries), "]"] if len(entries) > 1 else []),
-        *([f"ignore = [{entry}]" for entry in entries] if len(entries) == 1 else []),
-        "```",
+        *code_block("toml", _ignore_setting(entries)),
         "",
-        *([note, ""] if whole else []),
-        "A commit of yours on this branch stays: lockgen then leaves the branch alone.",
     ]
+    whole = [f"`{plain(move.name)}`" for move in without_cut_off(content.moves) if _is_whole(move)]
+    if whole:
+        names = " and ".join(dict.fromkeys(whole))
+        lines += [f"Digests have no order, so this ignores every update of {names}.", ""]
+    lines.append("If you push a commit to this branch, lockgen leaves the branch alone.")
+    return lines
 
 
-def _left_out_packages(moves: Iterable[MovedPin]) -> Iterable[str]:
-    """Each once; a variant's own pin for that variant only, as the others may have what it may not."""
+def _ignore_setting(entries: Sequence[str]) -> list[str]:
+    if not entries:
+        return []
+    if len(entries) == 1:
+        return [f"ignore = [{entries[0]}]"]
+    return ["ignore = [", *(f"  {entry}," for entry in entries), "]"]
+
+
+def _ignored_packages(moves: Iterable[MovedPin]) -> Iterable[str]:
+    """An entry for each package. A variant's own pin is ignored for that variant only: the others may update it."""
     first: dict[str, MovedPin] = {}
     for move in packages_of(moves):
         first.setdefault(move.name, move)
     for name, move in first.items():
-        # torch's family goes where torch goes.
-        if move.new == "-" or (name in FAMILY[1:] and FAMILY[0] in first):
+        # The other packages of torch's family follow torch.
+        follows = name in FAMILY[1:] and FAMILY[0] in first
+        if move.new == "-" or follows:
             continue
-        for owner in [f', variant = "{variant}"' for variant in move.variants] or [""]:
-            yield f'{{ package = "{name}"{owner}, versions = ">={move.new.partition("+")[0]}" }}'
+        # Ignore rules compare public versions.
+        version = move.new.partition("+")[0]
+        if not move.variants:
+            yield f'{{ package = "{name}", versions = ">={version}" }}'
+        for variant in move.variants:
+            yield f'{{ package = "{name}", variant = "{variant}", versions = ">={version}" }}'
 
 
-def _left_out_images(moves: Iterable[MovedPin]) -> Iterable[str]:
-    """By the number in the tag, where that is what moves."""
-    for move in values_of(moves):
-        if move.kind == "base":
-            versions = "" if _is_whole(move) else f', versions = ">={move.number}"'
-            yield f'{{ base-image = "{move.name}"{versions} }}'
+def _ignored_images(moves: Iterable[MovedPin]) -> Iterable[str]:
+    """An entry for each base image, by the number in its tag if that is what moves."""
+    for move in without_cut_off(moves):
+        if move.kind != "base":
+            continue
+        versions = "" if _is_whole(move) else f', versions = ">={move.number}"'
+        yield f'{{ base-image = "{move.name}"{versions} }}'
 
 
 def _is_whole(move: MovedPin) -> bool:
-    """Whether nothing but the whole base image can be left out: a digest moves, and has no order."""
-    return move.kind == "base" and (not move.number or _tag(move.old) == _tag(move.new))
+    """Whether only the whole base image can be ignored: if just its digest moves, as digests have no order."""
+    if move.kind != "base":
+        return False
+    return not move.number or _tag(move.old) == _tag(move.new)
 
 
-def _plain(text: str) -> str:
-    """``text`` as words of one line: nothing in it is Markdown, a mention or a table's border."""
-    words = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    # Between a backslash and a letter nothing helps against @name and #1 on GitHub but a character of no width.
-    escaped = _SPECIAL.sub(r"\\\1", words).replace("\\@", "@\u200b").replace("\\#", "#\u200b")
-    return _ADDRESS.sub(lambda found: f"{found[0]}\u200b", escaped)
+# -- markers and later changes -------------------------------------------------
 
 
-# -- what becomes of one later -------------------------------------------------
+def mark(commit: str, moves: str) -> str:
+    """The marker by which lockgen recognizes its own text."""
+    return f"<!-- {MARK} commit={commit} moves={moves} -->"
 
-OUTDATED = "<!-- lockgen-outdated -->"
-"""Ends the word that stands before a text which is not true any more."""
-REASON_LENGTH = 3_000
-NO_COMMIT = "0" * 40
-"""In the place of a commit: a text with it is of none, so the next success writes it anew."""
+
+def marks(text: str) -> tuple[str | None, str | None]:
+    """The commit and the moves in the marker of a text; (None, None) if lockgen did not write it."""
+    found = _MARK.findall(text)
+    # The last one counts: an explanation further up may contain a forged marker.
+    return found[-1] if found else (None, None)
+
+
+def closing_marker(request: PullRequest) -> str:
+    """The marker of lockgen's closing comment on ``request``.
+
+    It names the commit, as a reopened pull request with another commit gets another comment.
+    """
+    return f"<!-- lockgen-closed commit={request.mark or '-'} -->"
+
+
+def closed_text(text: str, reason: str) -> str:
+    """``text`` with the reason why lockgen closes the pull request. Idempotent."""
+    if CLOSED in text:
+        return text
+    return f"{plain(reason)}\n\n{CLOSED}\n\n{text}"
+
+
+def as_comment(reason: str) -> str:
+    """``reason`` as a comment, without any markup."""
+    return plain(reason)
 
 
 def outdated(text: str, why: str, base: str) -> str:
-    """``text`` with the word before it that it is not so any more on ``base``, and ``why``; twice is once."""
+    """``text`` with a notice that it no longer resolves on ``base``, and ``why``. Idempotent."""
     rest = text.partition(OUTDATED)[2].lstrip() or text
-    told = _MARK.sub(lambda found: mark(NO_COMMIT, found[2]), rest)
+    # Without its commit the text counts as out of date once the update resolves again.
+    unmarked = _MARK.sub(lambda found: mark(NO_COMMIT, found[2]), rest)
     reason = why.replace(OUTDATED, "").strip()
-    cut = reason if len(reason) <= REASON_LENGTH else f"{reason[:REASON_LENGTH]} …"
-    word = f"**This was resolved on an older `{base}`; on that of today it cannot be made again:**"
-    return "\n".join([word, "", *fenced(cut), "", OUTDATED, "", told])
-
-
-def spoken(word: str) -> str:
-    """``word`` as a comment: nothing in it is Markdown or a mention."""
-    return _plain(word)
+    if len(reason) > REASON_LENGTH:
+        reason = f"{reason[:REASON_LENGTH]} …"
+    notice = f"**This was resolved on an older `{base}`. On the current one it cannot be resolved:**"
+    return "\n".join([notice, "", *explanation(reason), "", OUTDATED, "", unmarked])

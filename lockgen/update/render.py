@@ -1,4 +1,4 @@
-"""What a run of `lockgen update` did, as text and as data."""
+"""Render the report of a run of `lockgen update`, as text and as data."""
 
 from __future__ import annotations
 
@@ -6,23 +6,38 @@ from collections.abc import Iterable, Sequence
 
 from lockgen.update.model import GroupResult, Waiting
 
+_LISTED = 3
+"""How many held-back releases of a package are listed one by one."""
 
-def text(told: Sequence[GroupResult], waiting: Sequence[Waiting], *, bodies: bool) -> str:
-    """The report for a terminal, a block for each group; with ``bodies`` the texts of the pull requests too."""
-    blocks = []
-    for one in told:
-        head = f"{one.group}: {one.deed}{f', {one.title}' if one.title else ''}"
-        lines = [head, *([f"  {one.url}"] if one.url else []), *(f"  {line}" for line in one.why.splitlines())]
-        if bodies and one.body:
-            lines += ["", *(f"  | {line}".rstrip() for line in one.body.splitlines())]
-        blocks.append("\n".join(lines))
+
+def text(results: Sequence[GroupResult], waiting: Sequence[Waiting], *, bodies: bool) -> str:
+    """The report for a terminal, one block per group; with ``bodies`` including the texts of the pull requests."""
+    blocks = ["\n".join(_block(result, body=bodies)) for result in results]
     if waiting:
-        blocks.append("\n".join(["held back", *(f"  {line}" for line in _held_back(waiting))]))
-    return "\n".join(blocks) + "\n" if blocks else "everything is up to date\n"
+        lines = [f"  {line}" for line in _held_back(waiting)]
+        blocks.append("\n".join(["held back", *lines]))
+    if not blocks:
+        return "everything is up to date\n"
+    return "\n".join(blocks) + "\n"
+
+
+def _block(result: GroupResult, *, body: bool) -> list[str]:
+    head = f"{result.group}: {result.outcome}"
+    if result.title:
+        head += f", {result.title}"
+    lines = [head]
+    if result.url:
+        lines.append(f"  {result.url}")
+    # Indented, as an explanation may contain lines that look like results.
+    lines += [f"  {line}" for line in result.why.splitlines()]
+    if body and result.body:
+        lines.append("")
+        lines += [f"  | {line}".rstrip() for line in result.body.splitlines()]
+    return lines
 
 
 def _held_back(waiting: Iterable[Waiting]) -> list[str]:
-    """A line for each package and reason; the releases are in order, the newest first."""
+    """A line for each package and reason. The releases are sorted, the latest first."""
     found: dict[tuple[str, str], list[str]] = {}
     for one in waiting:
         found.setdefault((one.name, one.why), []).append(one.version)
@@ -30,27 +45,30 @@ def _held_back(waiting: Iterable[Waiting]) -> list[str]:
 
 
 def _span(versions: Sequence[str]) -> str:
-    if len(versions) < 4:
+    if len(versions) <= _LISTED:
         return ", ".join(versions)
     return f"{versions[0]} and {len(versions) - 1} older ones, to {versions[-1]}"
 
 
-def as_json(told: Sequence[GroupResult], waiting: Sequence[Waiting]) -> dict[str, object]:
-    """Plain data; ``format`` grows when a reader of the former one would misread it."""
+def as_json(results: Sequence[GroupResult], waiting: Sequence[Waiting]) -> dict[str, object]:
+    """The report as plain data. Increase ``format`` if a reader of the previous format would misread it."""
+    held_back = [{"name": one.name, "version": one.version, "why": one.why} for one in waiting]
     return {
         "format": 1,
-        "groups": [
-            {
-                "group": one.group,
-                "outcome": str(one.deed),
-                "branch": one.branch,
-                "title": one.title or None,
-                "url": one.url,
-                "why": one.why or None,
-                "moves": [{"name": move.name, "from": move.old, "to": move.new} for move in one.moves],
-                "body": one.body or None,
-            }
-            for one in told
-        ],
-        "held-back": [{"name": w.name, "version": w.version, "why": w.why} for w in waiting],
+        "groups": [_data(result) for result in results],
+        "held-back": held_back,
+    }
+
+
+def _data(result: GroupResult) -> dict[str, object]:
+    moves = [{"name": move.name, "from": move.old, "to": move.new} for move in result.moves]
+    return {
+        "group": result.group,
+        "outcome": str(result.outcome),
+        "branch": result.branch,
+        "title": result.title or None,
+        "url": result.url,
+        "why": result.why or None,
+        "moves": moves,
+        "body": result.body or None,
     }

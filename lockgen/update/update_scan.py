@@ -1,9 +1,13 @@
-"""What `lockgen update` finds due on the base branch: releases, first sights, vulnerabilities, base images."""
+"""Find the updates of the base branch: releases, first-seen times, vulnerabilities, base images.
+
+This module reads; `plan` and `base_image_updates` decide. A source that does not answer never fails the scan as a
+whole: what depends on it stays as it is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,16 +36,17 @@ from lockgen.registry.model import Offer
 from lockgen.update import base_image_updates as baseimages
 from lockgen.update import plan as planning
 from lockgen.update.clone import Clone
-from lockgen.update.commit_message import made_of
-from lockgen.update.model import BaseCandidate, KnownVulnerability, UnavailableSources, UpdateGroup, Waiting
+from lockgen.update.commit_message import read_sealed
+from lockgen.update.model import BaseCandidate, KnownVulnerability, PinKey, UnavailableSources, UpdateGroup, Waiting
+from lockgen.update.recorded_vulnerability import with_records
 
 
 @dataclass(frozen=True)
 class UpdateScanOptions:
-    """What the command line says. ``remote`` is a name that git knows, or "." for the clone itself.
+    """The options of the command line. ``remote`` is a name that git knows, or "." for the clone itself.
 
-    ``dry_run`` shows everything and changes nothing; ``no_forge`` makes the branches only. ``database`` is a dump of
-    OSV that is read instead of asking its ``api``; with ``no_audit`` nobody is asked about vulnerabilities.
+    ``dry_run`` shows everything and changes nothing; ``no_forge`` pushes branches only. ``database`` is a dump of OSV
+    to read instead of its ``api``; with ``no_audit`` no advisories are read.
     """
 
     remote: str = "origin"
@@ -57,14 +62,21 @@ class UpdateScanOptions:
     as_json: bool = False
 
 
+<<<<<<< HEAD
 class UpdateScan:
     """One look at the base branch, checked out in the app's folder.
+=======
+@dataclass(frozen=True)
+class ScanResult:
+    """What the scan found.
+>>>>>>> h-update
 
-    ``releases`` are those of what may move, by its key; ``findings`` the vulnerabilities that count; ``sights`` is the
-    new record of first sights, None where nothing waits; ``blind`` is what nobody could say, and ``faults`` why, where
-    that was no registry and not OSV.
+    ``releases`` are those of everything that may move, by key; ``findings`` the open vulnerabilities. ``first_seen``
+    is the new text of the record of first-seen times; None if no cooldown needs it. ``unavailable`` is what could not
+    be read; ``faults`` are the reasons, except those of registries and of OSV, which do not fail the run.
     """
 
+<<<<<<< HEAD
     def __init__(self, clone: Clone, app: App, options: UpdateScanOptions) -> None:
         self.clone, self.options = clone, options
         self.progress, self.folder, self.http = app.progress, app.folder, app.http
@@ -80,93 +92,134 @@ class UpdateScan:
         asking = AdvisoryOptions(options.database, options.api, options.no_cache)
         self.auditor = Auditor(asking, app.progress)
         self.releases: Mapping[str, Sequence[Published]] = {}
+=======
+    groups: list[UpdateGroup]
+    waiting: list[Waiting]
+    releases: Mapping[PinKey, Sequence[Published]]
+    first_seen: str | None
+    unavailable: UnavailableSources
+    findings: tuple[AuditFinding, ...]
+    faults: tuple[Fault, ...]
 
-    def _locked(self) -> Lock:
+
+class UpdateScan:
+    """Reads the base branch, checked out at ``base``, and finds its updates."""
+
+    def __init__(self, clone: Clone, base: Path, options: UpdateScanOptions, progress: Progress) -> None:
+        self.clone, self.options, self.progress = clone, options, progress
+        self.folder = Folder(base, progress)
+        self.inputs: Inputs = read_inputs(self.folder)
+        self.lock = self._read_lock()
+        self.http = Http()
+        self.uploads = Uploads(self.http, self.inputs.manifest)
+        asking = audit.AuditOptions(database=options.database, api=options.api, no_cache=options.no_cache)
+        self.knowledge = audit.Knowledge(asking, progress)
+        self._movable = tuple(planning.movable_pins(self.inputs.manifest).values())
+        # What could not be read so far.
+        self._faults: list[Fault] = []
+        self._unread: set[str] = set()
+        self._unread_groups: set[str] = set()
+>>>>>>> h-update
+
+    def _read_lock(self) -> Lock:
         data = self.folder.read(LOCK_PATH)
         if data is None:
             raise BadInput(
                 f"{self.clone.base_name} has no lock yet",
                 place=Place(LOCK_PATH),
-                hint="run `lockgen resolve`, and commit what it writes",
+                hint="run `lockgen resolve`, and commit the files that it writes",
             )
         return parse_lock(data, LOCK_PATH)
 
-    def groups(self) -> tuple[list[UpdateGroup], list[Waiting]]:
-        """The groups with something to move, and what the policy holds back; ``blind`` is what nobody could say."""
+    def run(self) -> ScanResult:
+        """Find the groups with updates."""
         manifest = self.inputs.manifest
-        weaknesses = self._weaknesses()
-        self.progress.step("reading the releases of what is pinned")
-        market = planning.AvailableReleases(
-            self._published(weaknesses),
-            self._seen(),
-            weaknesses,
-            {package.name: Version(package.version) for package in self.lock.packages},
-            now(),
-            None if manifest.update.move_cut_off else manifest.exclude_newer,
+        findings = self._findings()
+        vulnerabilities = _by_package(findings or ())
+        self.progress.step("reading the releases of pinned packages")
+        available = planning.AvailableReleases(
+            published=self._published(vulnerabilities),
+            seen=self._read_first_seen(),
+            vulnerabilities=vulnerabilities,
+            locked={package.name: Version(package.version) for package in self.lock.packages},
+            now=now(),
+            # A cut-off that moves along hides nothing.
+            cut_off=None if manifest.update.move_cut_off else manifest.exclude_newer,
         )
-        self.releases = market.published
         offers = self._offers()
-        bases, held_back = self._bases(offers, market)
-        kept = {name: market.seen[name] for name in self._unread if name in market.seen}
-        sights = {
-            **planning.unseen(market, manifest),
-            **baseimages.unseen(offers, market.seen, market.now),
-            **kept,
-        }
-        if manifest.update.waits and (sights or market.seen):
-            self.sights = render_seen(sights)
-        groups, waiting = planning.due(manifest, manifest.update, market, bases)
-        return groups, [*waiting, *held_back]
+        bases, held_back = self._bases(offers, available)
+        groups, waiting = planning.due_groups(manifest, manifest.update, available, bases)
+        return ScanResult(
+            groups=groups,
+            waiting=[*waiting, *held_back],
+            releases=available.published,
+            first_seen=self._first_seen(available, offers),
+            unavailable=UnavailableSources(frozenset(self._unread_groups), findings is None),
+            findings=tuple(finding for finding, _ in findings or ()),
+            faults=tuple(self._faults),
+        )
+
+    # -- what cannot be read ---------------------------------------------------
+
+    def _mark_unread(self, group: GroupPolicy, name: str, why: str) -> None:
+        """Leave the branches and first-seen times of a package alone, as its source did not answer.
+
+        ``name`` is the name in the record of first-seen times.
+        """
+        self._unread_groups.add(group.name)
+        for one in self._movable:
+            if one.pins.name == name:
+                # The pins that variants have for themselves are in groups with a suffix.
+                self._unread_groups.add(f"{group.name}{one.suffix}")
+        self._unread.add(name)
+        self.progress.note(f"{why}; it stays as it is")
+
+    def _mark_image_unread(self, reference: ImageReference, error: LockgenError) -> None:
+        group = baseimages.group_of(self.inputs.manifest.update, reference.name)
+        why = f"cannot find updates of the base image {reference.name}: {error}"
+        self._mark_unread(group, baseimages.record_name(reference), why)
 
     # -- base images -----------------------------------------------------------
 
     def _offers(self) -> list[Offer]:
-        """What each base image could become; one whose registry does not answer is told, and stays as it is."""
-        manifest, found = self.inputs.manifest, []
+        """What the registries offer for each base image; one whose registry does not answer stays as it is."""
+        manifest = self.inputs.manifest
         if not manifest.update.base_images:
             return []
+        found = []
         for text, variants in by_reference(manifest).items():
             reference = parse_reference(text)
             try:
                 found.append(offer(self.http, reference, manifest, variants))
             except LockgenError as error:
-                self._no_image(reference, error)
+                self._mark_image_unread(reference, error)
         return found
 
     def _bases(
-        self, offers: Sequence[Offer], market: planning.AvailableReleases
+        self, offers: Sequence[Offer], available: planning.AvailableReleases
     ) -> tuple[planning.Bases, list[Waiting]]:
-        """The base images that are due, by group, and what the policy holds back."""
+        """The base images with updates, by group, and what the policy holds back."""
         policy = self.inputs.manifest.update
-        rules = baseimages.Rules(policy, market.seen, market.now, lambda wanted: digest_of(self.http, wanted))
-        due: list[BaseCandidate] = []
+        rules = baseimages.BaseImageRules(
+            policy, available.seen, available.now, lambda reference: digest_of(self.http, reference)
+        )
+        candidates: list[BaseCandidate] = []
         waiting: list[Waiting] = []
         for one in offers:
             try:
-                candidate, held_back = baseimages.due(one, rules)
+                candidate, held_back = baseimages.due_update(one, rules)
             except LockgenError as error:
-                self._no_image(one.reference, error)
+                self._mark_image_unread(one.reference, error)
                 continue
-            due += [candidate] if candidate is not None else []
             waiting += held_back
-        return baseimages.grouped(policy, due), waiting
+            if candidate is not None:
+                candidates.append(candidate)
+        return baseimages.grouped(policy, candidates), waiting
 
-    def _no_image(self, reference: ImageReference, error: LockgenError) -> None:
-        group = baseimages.group_of(self.inputs.manifest.update, reference.name)
-        said = f"nothing is known of the base image {reference.name}: {error}"
-        self._unseeing(group, baseimages.seen_as(reference), said)
+    # -- releases --------------------------------------------------------------
 
-    def _unseeing(self, group: GroupPolicy, name: str, why: str) -> None:
-        """No branch is closed, and no first sight forgotten, because somebody did not answer.
-
-        ``name`` is as the record of first sights has it.
-        """
-        own = {f"{group.name}{end}" for one in self._movable if one.unit.name == name for end in ("", one.suffix)}
-        self.blind = replace(self.blind, groups=self.blind.groups | own | {group.name})
-        self._unread.add(name)
-        self.progress.note(f"{why}; so it stays as it is")
-
-    def _published(self, weaknesses: Mapping[str, object]) -> dict[str, tuple[Published, ...]]:
+    def _published(self, vulnerable: Collection[str]) -> dict[PinKey, tuple[Published, ...]]:
+        """The releases of everything that may move: pins, and ``vulnerable`` packages that are only locked."""
         manifest = self.inputs.manifest
         indexes = explicit_indexes(
             manifest,
@@ -177,48 +230,70 @@ class UpdateScan:
             offline=False,
             targets=[manifest.target],
         )
-        wanted = {key: (one.unit.name, one.unit.variants) for key, one in planning.movable(manifest).items()}
-        for package in self.lock.packages:
-            if package.name in weaknesses:
-                wanted.setdefault(package.name, (package.name, package.variants))
         found = {}
-        for key, (name, variants) in sorted(wanted.items()):
-            named = {manifest.index_of(name, variant) for variant in variants}
+        for key, variants in sorted(self._wanted(vulnerable).items()):
+            named = {manifest.index_of(key.name, variant) for variant in variants}
             routes = [indexes[index.name] if index is not None else None for index in named]
+            group = planning.group_of(manifest.update, key.name)
             try:
-                found[key] = self.uploads.of(name, routes)
+                found[key] = self.uploads.of(key.name, routes)
             except ToolFailed as error:
-                self.faults += error.faults
-                self._unseeing(planning.group_of(manifest.update, name), name, f"no index answers for {name}: {error}")
+                self._faults += error.faults
+                self._mark_unread(group, key.name, f"cannot read the releases of {key.name}: {error}")
                 continue
+            # An empty answer is not a proof that the releases are gone: a recorded index may be incomplete.
             if routes and not found[key]:
-                group = planning.group_of(manifest.update, name)
-                self._unseeing(group, name, f"its index has no release of {name} that the target can use")
+                self._mark_unread(group, key.name, f"no release of {key.name} on its index supports the target")
         return found
 
-    def _seen(self) -> dict[str, dict[str, datetime]]:
-        """What earlier runs saw first, from the branch that keeps it."""
+    def _wanted(self, vulnerable: Collection[str]) -> dict[PinKey, tuple[str, ...]]:
+        """The keys to read releases of, with the variants whose indexes to read."""
+        wanted = {one.key: one.pins.variants for one in self._movable}
+        for package in self.lock.packages:
+            if package.name in vulnerable:
+                wanted.setdefault(PinKey(package.name), package.variants)
+        return wanted
+
+    # -- first-seen times ------------------------------------------------------
+
+    def _read_first_seen(self) -> dict[str, dict[str, datetime]]:
+        """The first-seen times of earlier runs, from the branch that records them."""
         name = self.inputs.manifest.update.prefix + SEEN_BRANCH
         head = self.clone.heads(name).get(name)
         if head is None:
             data = self.folder.read(SEEN_PATH)
         else:
-            made = made_of(head)  # the project may have moved to another folder since
             data = self.clone.read(head.commit, SEEN_PATH)
-            data = data or self.clone.read(head.commit, SEEN_PATH, made.project if made is not None else None)
-        return parse_seen(data, f"{name}:{SEEN_PATH}") if data is not None else {}
-
-    def write_sights(self, folder: str) -> None:
-        """Writes the record of first sights into a fresh folder."""
-        Folder(folder).replace({SEEN_PATH: (self.sights or render_seen({})).encode()})
-
-    def _weaknesses(self) -> dict[str, list[KnownVulnerability]]:
-        """Known vulnerabilities by package; none where nobody can be asked, and that is said."""
-        if self.options.no_audit:
+            if not data:
+                # The project may have moved to another folder since.
+                made = read_sealed(head)
+                data = self.clone.read(head.commit, SEEN_PATH, made.project if made is not None else None)
+        if data is None:
             return {}
+        return parse_seen(data, f"{name}:{SEEN_PATH}")
+
+    def _first_seen(self, available: planning.AvailableReleases, offers: Sequence[Offer]) -> str | None:
+        """The new record. What could not be read this time keeps its times: its cooldown must not start again."""
+        manifest = self.inputs.manifest
+        record = planning.first_seen_record(available, manifest)
+        record |= baseimages.first_seen_record(offers, available.seen, available.now)
+        for name in self._unread:
+            if name in available.seen:
+                record[name] = dict(available.seen[name])
+        if manifest.update.waits and (record or available.seen):
+            return render_seen(record)
+        return None
+
+    # -- vulnerabilities -------------------------------------------------------
+
+    def _findings(self) -> list[tuple[AuditFinding, KnownVulnerability]] | None:
+        """The open vulnerabilities; None, with a note, if the advisories cannot be read."""
+        if self.options.no_audit:
+            return None
         try:
             found, records = self.auditor.audit(self.inputs, self.lock)
         except ToolFailed as error:
+<<<<<<< HEAD
             self.progress.note(f"nothing is known of vulnerabilities, so none goes before the others: {error}")
             self.blind = replace(self.blind, weaknesses=True)
             return {}
@@ -230,12 +305,35 @@ class UpdateScan:
             if weakness not in known:
                 known.append(weakness)
         return weaknesses
+=======
+            self.progress.note(f"cannot read advisories, so security fixes have no priority: {error}")
+            return None
+        return [(finding, vulnerability_of(finding, records.get(finding.holder.name, ()))) for finding in found.open]
+>>>>>>> h-update
 
 
-def weakness_of(finding: AuditFinding, records: Iterable[Advisory] = ()) -> KnownVulnerability:
-    """A finding as updates know it; of ``records``, those that speak of it."""
+def _by_package(
+    findings: Iterable[tuple[AuditFinding, KnownVulnerability]],
+) -> dict[str, list[KnownVulnerability]]:
+    found: dict[str, list[KnownVulnerability]] = {}
+    for finding, vulnerability in findings:
+        known = found.setdefault(finding.holder.name, [])
+        # Several packages of one name may be locked, for different variants.
+        if vulnerability not in known:
+            known.append(vulnerability)
+    return found
+
+
+def write_first_seen(folder: str, text: str) -> None:
+    """Write the record of first-seen times into a checkout."""
+    Folder(folder).replace({SEEN_PATH: text.encode()})
+
+
+def vulnerability_of(finding: AuditFinding, records: Iterable[Advisory] = ()) -> KnownVulnerability:
+    """The vulnerability of a finding, with those of ``records`` that describe it."""
     about = finding.vulnerability
     ids = set(about.ids)
+<<<<<<< HEAD
     return KnownVulnerability(
         finding.package.name,
         about.id,
@@ -245,9 +343,20 @@ def weakness_of(finding: AuditFinding, records: Iterable[Advisory] = ()) -> Know
         about.level,
         about.summary,
         tuple(record for record in records if ids & {record.id, *record.aliases}),
+=======
+    known = KnownVulnerability(
+        package=finding.holder.name,
+        name=about.id,
+        fixed=tuple(Version(fixed) for fixed in about.fixed),
+        url=f"https://osv.dev/vulnerability/{about.record}",
+        version=Version(Version(finding.holder.version).public),
+        level=about.level,
+        summary=about.summary,
+>>>>>>> h-update
     )
+    return with_records(known, [record for record in records if ids & {record.id, *record.aliases}])
 
 
 def now() -> datetime:
-    """The moment to which cooldowns are measured."""
+    """The current time, from which cooldowns are measured."""
     return datetime.now(UTC)

@@ -32,7 +32,7 @@ def steps(path: Path, job: str) -> list[dict[str, Any]]:
     return [step for step in read(path)["jobs"][job]["steps"] if "run" in step and "pip install" not in step["run"]]
 
 
-def test_linters_find_nothing() -> None:
+def test_linters_report_nothing() -> None:
     assert tool("actionlint", "-no-color", *WORKFLOWS) == ""
     bots = ROOT / "examples/dependabot/dependabot.yml"
     assert tool("zizmor", "--offline", "--no-progress", "--persona", "pedantic", *WORKFLOWS, ACTION, bots) == ""
@@ -48,11 +48,11 @@ def test_linters_find_nothing() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_they_are_what_their_schemas_say(schema: str, path: Path) -> None:
+def test_examples_match_their_schemas(schema: str, path: Path) -> None:
     assert tool("check-jsonschema", "--builtin-schema", schema, path) == ""
 
 
-def test_pre_commit_takes_the_hooks(tmp_path: Path) -> None:
+def test_pre_commit_accepts_the_hooks(tmp_path: Path) -> None:
     hooks = {hook["id"]: hook for hook in read(HOOKS)}
     assert set(hooks) == {"lockgen-check", "lockgen-resolve"}
     for hook in hooks.values():
@@ -63,7 +63,7 @@ def test_pre_commit_takes_the_hooks(tmp_path: Path) -> None:
     assert not re.search(hooks["lockgen-check"]["files"], "shared/versions.toml.py")
 
 
-def test_actions_are_pinned_by_commit_with_the_tag_beside_it() -> None:
+def test_actions_are_pinned_by_commit_with_their_tag() -> None:
     used = [line for path in (*WORKFLOWS, ACTION) for line in re.findall(r"uses: (\S+@.*)", path.read_text())]
     used = [line for line in used if not line.startswith("OWNER/")]
     assert len(used) >= 12
@@ -72,14 +72,14 @@ def test_actions_are_pinned_by_commit_with_the_tag_beside_it() -> None:
     assert len({line.split("@")[0] for line in used}) == len(set(used)), "one action in two versions"
 
 
-def test_they_install_this_version() -> None:
+def test_examples_install_this_version() -> None:
     for path in WORKFLOWS:
         assert read(path)["env"]["LOCKGEN"] == f"lockgen=={lockgen.__version__}"
     assert read(PIPELINE)[".lockgen"]["variables"]["LOCKGEN"] == f"lockgen=={lockgen.__version__}"
 
 
 @pytest.mark.parametrize("path", [*WORKFLOWS, PIPELINE], ids=lambda path: path.name)
-def test_their_options_are_those_that_there_are(path: Path) -> None:
+def test_examples_use_existing_options(path: Path) -> None:
     for command, words in re.findall(r"(?<!`)lockgen (update|check|diff|audit) ?([^\n`]*)", path.read_text()):
         known = {option for parameter in cli.commands[command].params for option in parameter.opts}
         assert set(re.findall(r"(?<![\w-])--[a-z-]+", words.partition("|")[0])) <= known
@@ -95,7 +95,7 @@ def test_github_updates(runner: Runner, asked: str, words: list[str]) -> None:
     assert summary.read_text().startswith("what ")
 
 
-def test_a_failure_of_lockgens_fails_the_step(runner: Runner) -> None:
+def test_a_failure_of_lockgen_fails_the_step(runner: Runner) -> None:
     (runner.folder / "bin/lockgen").write_text("#!/bin/sh\nexit 4\n")
     (step,) = steps(ROOT / "examples/github/update.yml", "update")
     with pytest.raises(subprocess.CalledProcessError):
@@ -129,7 +129,7 @@ def test_github_checks_and_scans(runner: Runner) -> None:
     ]
 
 
-def test_code_scanning_gets_the_report_by_a_job_that_runs_nothing(runner: Runner) -> None:
+def test_code_scanning_gets_the_report_from_a_job_that_runs_no_code(runner: Runner) -> None:
     scan, upload = (read(SCAN)["jobs"][name] for name in ("scan", "code-scanning"))
     assert {step["uses"].split("@")[0] for step in upload["steps"]} == {
         "actions/checkout",
@@ -144,7 +144,7 @@ def test_code_scanning_gets_the_report_by_a_job_that_runs_nothing(runner: Runner
     assert (runner.folder / report["path"]).read_text() == "what --sarif prints\n"
 
 
-def test_code_scanning_is_told_of_grave_findings_and_may_be_missing() -> None:
+def test_code_scanning_gets_severe_findings_and_is_optional() -> None:
     scan, upload = (read(SCAN)["jobs"][name] for name in ("scan", "code-scanning"))
     positions = {step.get("id") or step.get("name"): at for at, step in enumerate(scan["steps"])}
     assert positions["report"] < positions["fail on severe vulnerabilities"], "a gate that fails must not keep it back"
@@ -156,7 +156,7 @@ def test_code_scanning_is_told_of_grave_findings_and_may_be_missing() -> None:
 
 
 @pytest.mark.parametrize(("code", "stops"), [(0, False), (1, False), (2, True), (4, True)])
-def test_a_scan_goes_on_after_findings_only(runner: Runner, code: int, stops: bool) -> None:
+def test_a_scan_continues_only_after_findings(runner: Runner, code: int, stops: bool) -> None:
     (runner.folder / "bin/lockgen").write_text(f"#!/bin/sh\nexit {code}\n")
     first = steps(SCAN, "scan")[0]
     if stops:
@@ -166,7 +166,7 @@ def test_a_scan_goes_on_after_findings_only(runner: Runner, code: int, stops: bo
         runner.run(first["run"])
 
 
-def test_gitlab_does_the_three(runner: Runner) -> None:
+def test_gitlab_updates_checks_and_scans(runner: Runner) -> None:
     jobs = read(PIPELINE)
     for name in ("lockgen-update", "lockgen-check", "lockgen-scan"):
         for line in jobs[name]["script"]:

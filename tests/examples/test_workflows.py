@@ -1,4 +1,4 @@
-"""The ready workflows: linted by the tools of their trade, and their commands run by a shell as a runner runs them.
+"""The ready workflows: linted, and their commands run in a shell as a runner does.
 
 Only lockgen itself stands in, by a program that notes how it was called.
 """
@@ -43,19 +43,19 @@ def tool(name: str, *arguments: str | Path) -> str:
     return done.stdout + done.stderr if done.returncode else ""
 
 
-def test_actionlint_finds_nothing() -> None:
+def test_actionlint_reports_nothing() -> None:
     assert tool("actionlint", "-no-color", GITHUB) == ""
 
 
-def test_zizmor_finds_nothing_even_of_the_pedantic_kind() -> None:
+def test_zizmor_reports_nothing_in_pedantic_mode() -> None:
     assert tool("zizmor", "--offline", "--no-progress", "--persona", "pedantic", GITHUB) == ""
 
 
-def test_the_pipeline_is_what_gitlabs_schema_says() -> None:
+def test_the_pipeline_matches_gitlabs_schema() -> None:
     assert tool("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", GITLAB) == ""
 
 
-def test_the_linters_would_find_something(tmp_path: Path) -> None:
+def test_the_linters_report_a_broken_workflow(tmp_path: Path) -> None:
     bad = tmp_path / ".github/workflows/bad.yml"
     bad.parent.mkdir(parents=True)
     text = re.sub(r"@[0-9a-f]{40} # (v\S+)", r"@\1", GITHUB.read_text()).replace("needs: setup", "needs: stup")
@@ -69,7 +69,7 @@ def test_the_linters_would_find_something(tmp_path: Path) -> None:
     assert "parallel" in tool("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", pipeline)
 
 
-def test_actions_are_pinned_by_commit_with_the_tag_beside_it() -> None:
+def test_actions_are_pinned_by_commit_with_their_tag() -> None:
     used = re.findall(r"uses: (.*)", GITHUB.read_text())
     assert len(used) == 8
     for action in used:
@@ -78,7 +78,7 @@ def test_actions_are_pinned_by_commit_with_the_tag_beside_it() -> None:
 
 
 def folders(home: Path, **env: str) -> set[Path]:
-    """Where lockgen and uv cache, as they say themselves."""
+    """The cache folders that lockgen and uv report."""
     asked = "from lockgen.io.cache import cache_root; print(cache_root())"
     commands = [[sys.executable, "-c", asked], [str(TOOLS / "uv"), "cache", "dir", "--no-config"]]
     environment = {"HOME": str(home), "PATH": os.environ["PATH"], **env}
@@ -87,7 +87,7 @@ def folders(home: Path, **env: str) -> set[Path]:
 
 
 @pytest.mark.parametrize(("path", "job"), [(GITHUB, "shard"), (UPDATE, "update")])
-def test_github_keeps_what_lockgen_and_uv_cache(tmp_path: Path, path: Path, job: str) -> None:
+def test_github_keeps_the_caches_of_lockgen_and_uv(tmp_path: Path, path: Path, job: str) -> None:
     every = read(path)["jobs"][job]["steps"]
     (position,) = [at for at, step in enumerate(every) if step.get("uses", "").startswith("actions/cache@")]
     cache = every[position]["with"]
@@ -100,13 +100,13 @@ def test_github_keeps_what_lockgen_and_uv_cache(tmp_path: Path, path: Path, job:
     assert all(cache["key"].startswith(prefix) for prefix in cache["restore-keys"].splitlines())
 
 
-def test_each_shard_keeps_a_cache_of_its_own() -> None:
+def test_each_shard_has_its_own_cache() -> None:
     (key,) = [step["with"]["key"] for step in read(GITHUB)["jobs"]["shard"]["steps"] if "key" in step.get("with", {})]
     assert "-${{ matrix.shard }}-" in key
     assert read(GITLAB)["compat"]["cache"]["key"] == "lockgen-compat-$CI_NODE_TOTAL-$CI_NODE_INDEX"
 
 
-def test_no_pull_request_writes_the_cache_of_what_may_write_to_the_repository() -> None:
+def test_no_pull_request_writes_a_cache_that_a_privileged_job_reads() -> None:
     assert set(read(UPDATE)["on"]) == {"schedule", "workflow_dispatch"}
     keys = [
         step["with"]["key"].split("-$")[0]
@@ -121,10 +121,10 @@ def test_no_pull_request_writes_the_cache_of_what_may_write_to_the_repository() 
 @pytest.mark.parametrize(
     ("path", "job"), [(GITLAB, "compat"), (GITLAB.parent / "update.gitlab-ci.yml", "lockgen-update")]
 )
-def test_gitlab_keeps_what_lockgen_and_uv_cache(tmp_path: Path, path: Path, job: str) -> None:
-    """In the project's folder: GitLab keeps nothing from elsewhere."""
+def test_gitlab_keeps_the_caches_of_lockgen_and_uv(tmp_path: Path, path: Path, job: str) -> None:
+    """In the project's folder: GitLab caches only that."""
     pipeline = read(path)
-    assert [name for name, told in pipeline.items() if "cache" in told] == [job]
+    assert [name for name, job_data in pipeline.items() if "cache" in job_data] == [job]
     project = tmp_path / "project"
     variables = {
         name: value.replace("$CI_PROJECT_DIR", str(project))
@@ -136,14 +136,14 @@ def test_gitlab_keeps_what_lockgen_and_uv_cache(tmp_path: Path, path: Path, job:
     assert cache["when"] == "always", "what a run that failed has read is what the next one needs"
 
 
-def test_they_install_this_version() -> None:
+def test_examples_install_this_version() -> None:
     assert read(GITHUB)["env"]["LOCKGEN"] == f"lockgen=={lockgen.__version__}"
     assert read(GITLAB)[".compat"]["variables"]["LOCKGEN"] == f"lockgen=={lockgen.__version__}"
 
 
 @pytest.mark.parametrize("path", [GITHUB, GITLAB], ids=["github", "gitlab"])
-def test_their_options_are_those_that_there_are(path: Path) -> None:
-    """The stand-in below takes any word: the real command line has to know the same ones."""
+def test_examples_use_existing_options(path: Path) -> None:
+    """The stand-in below accepts any option, so the real command line must know the same ones."""
     used = set(
         re.findall(r"(?<![\w-])--(?:[a-z]+-)*[a-z]+", " ".join(re.findall(r"lockgen compat .*", path.read_text())))
     )
@@ -152,7 +152,7 @@ def test_their_options_are_those_that_there_are(path: Path) -> None:
 
 
 class Runner:
-    """Runs shell steps in a folder, as a runner does: bash, stopping at the first failure."""
+    """Runs shell steps in a folder as a runner does: in bash, until the first failure."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -186,11 +186,11 @@ def steps(job: str) -> list[str]:
 def test_github_runs_every_shard_once_and_merges_all(runner: Runner, asked: str, total: int) -> None:
     output = runner.folder / "output"
     runner.run(steps("setup")[0], SHARDS=asked, GITHUB_OUTPUT=str(output))
-    told = dict(line.split("=", 1) for line in output.read_text().splitlines())
-    shards = json.loads(told["shards"])
+    outputs = dict(line.split("=", 1) for line in output.read_text().splitlines())
+    shards = json.loads(outputs["shards"])
     assert shards == list(range(1, total + 1))
     for shard in shards:
-        runner.run(steps("shard")[0], SHARD=str(shard), TOTAL=told["total"])
+        runner.run(steps("shard")[0], SHARD=str(shard), TOTAL=outputs["total"])
     assert runner.calls == [["compat", "--shard", f"{shard}/{total}", "--json"] for shard in shards]
     runner.log.unlink()
     (runner.folder / "shards").mkdir()
@@ -211,13 +211,13 @@ def test_github_runs_every_shard_once_and_merges_all(runner: Runner, asked: str,
 @pytest.mark.parametrize(
     "asked", ["4; touch pwned", "$(touch pwned)", "a[$(touch pwned)]", "0", "-1", "100", "", "4\ntotal=9"]
 )
-def test_a_number_of_shards_that_is_none_stops_it(runner: Runner, asked: str) -> None:
+def test_an_invalid_number_of_shards_stops_the_job(runner: Runner, asked: str) -> None:
     with pytest.raises(subprocess.CalledProcessError):
         runner.run(steps("setup")[0], SHARDS=asked, GITHUB_OUTPUT=str(runner.folder / "output"))
     assert not (runner.folder / "pwned").exists()
 
 
-def test_what_the_jobs_hand_on_is_what_the_next_one_takes() -> None:
+def test_the_artifacts_of_a_job_are_those_that_the_next_one_reads() -> None:
     jobs = read(GITHUB)["jobs"]
     uses = {
         job: {step["uses"].split("@")[0]: step["with"] for step in jobs[job]["steps"] if "uses" in step} for job in jobs

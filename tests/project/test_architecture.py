@@ -65,8 +65,9 @@ PURE = {
     "resolvers": """pip_messages pylock_reader uv_messages""",
     "sbom": """model plan render""",
     "size": """plan render""",
-    "update": """base_image_updates branches close_reasons commit_message model plan ports pull_request_text
-    render run""",
+    "update": """base_image_updates branches close_reasons closing commit_message first_seen_branch forge_requests
+    forges.forge_type forges.model markdown model plan ports pull_request_text recorded_vulnerability remote_state
+    render report run""",
     "upgrade": """bump_model bump_render bump_search outdated_model outdated_render outdated_search pin_groups""",
     "why": """model path_search plan render""",
 }

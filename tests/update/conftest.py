@@ -1,4 +1,4 @@
-"""A family in a clone, with releases that are newer than its pins."""
+"""A family in a clone, with releases newer than its pins."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from support.index import LocalIndex
 from support.project import Project
 from support.remotes import Clone, MemoryForge, cloned
 
-from lockgen.update.forges import Token
+from lockgen.update.forges.model import Token
 
 FAMILY = """\
 [family]
@@ -41,7 +41,7 @@ packages = ["tokens"]
 
 @pytest.fixture(autouse=True)
 def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No settings of git but the test's own, and no token of the machine's."""
+    """Only the test's own git settings, and no token from the machine."""
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     names = (
@@ -59,7 +59,7 @@ def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def clone(index: LocalIndex, project: Project, tmp_path: Path) -> Clone:
-    """numpy has 1.1 and 2.0, and speech wants numpy below 2; tokens has nothing newer."""
+    """numpy has 1.1 and 2.0, but speech requires numpy below 2; tokens has no newer release."""
     for version in ("1.0", "1.1"):
         index.add("numpy", version)
     index.add("speech", "1.0", ["numpy<2"])
@@ -71,10 +71,10 @@ def clone(index: LocalIndex, project: Project, tmp_path: Path) -> Clone:
 
 @pytest.fixture
 def forge(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> MemoryForge:
-    """A forge in memory, which the command takes for GitHub."""
+    """A forge in memory, which the command uses as GitHub."""
     made = MemoryForge(clone.remote)
-    monkeypatch.setattr("lockgen.update.command.forge_at", lambda *_: made)
-    # A run takes the token out of the environment, and each process has its own.
+    monkeypatch.setattr("lockgen.update.command.connect", lambda *_: made)
+    # A run removes the token from the environment of its process, and tests share one process.
     monkeypatch.setattr("lockgen.update.command.take_tokens", lambda: {"github": Token("a-token", "GITHUB_TOKEN")})
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_REPOSITORY", "ada/voices")

@@ -54,7 +54,7 @@ def rewrite(clone: Clone, text: str) -> None:
     clone.commit("another base")
 
 
-def told(clone: Clone, *arguments: str) -> tuple[dict[str, str], dict[str, Any]]:
+def update(clone: Clone, *arguments: str) -> tuple[dict[str, str], dict[str, Any]]:
     ran = clone.update("--json", *arguments)
     assert ran.code == 0, ran.err
     data = json.loads(ran.out)
@@ -69,11 +69,11 @@ def test_a_newer_tag_becomes_a_pull_request_that_passes_check(
     clone: Clone, forge: MemoryForge, registry: LocalRegistry, tmp_path: Path
 ) -> None:
     name = f"{registry.host}/library/python"
-    assert told(clone)[0] == {"base-images": "created"}
+    assert update(clone)[0] == {"base-images": "created"}
     (request,) = forge.requests.values()
     assert request.title == f"update {name} 3.11.4-slim -> 3.11.9-slim"
     assert request.branch == "lockgen/base-images"
-    assert "It is the newest tag of the same kind that [update] allows. 6 images change." in request.body
+    assert "It is the latest tag of the same kind that [update] allows. 6 images change." in request.body
     assert "asr:cpu, asr:slow, base:cpu" in request.body
     assert "No package changes" in request.body
     assert f"lockgen bump --base cpu={name}:3.11.9-slim --base slow={name}:3.11.9-slim" in request.body
@@ -83,36 +83,36 @@ def test_a_newer_tag_becomes_a_pull_request_that_passes_check(
     there = tmp_path / "reviewed"
     git(tmp_path, "clone", "-q", "-b", request.branch, str(clone.remote), str(there))
     assert clone.project.run("--project", str(there), "check").code == 0
-    assert told(clone)[0] == {"base-images": "unchanged"}
+    assert update(clone)[0] == {"base-images": "unchanged"}
     registry.add("library/python", "3.11.11-slim")
-    assert told(clone)[0] == {"base-images": "refreshed"}
+    assert update(clone)[0] == {"base-images": "refreshed"}
     assert forge.requests[1].title == f"update {name} 3.11.4-slim -> 3.11.11-slim"
 
 
-def test_what_it_tells_to_run_makes_the_same(clone: Clone, forge: MemoryForge) -> None:
-    told(clone)
+def test_the_reproduce_command_makes_the_same_changes(clone: Clone, forge: MemoryForge) -> None:
+    update(clone)
     line = next(line for line in forge.requests[1].body.splitlines() if line.startswith("lockgen bump"))
     clone.project.ok(*line.split()[1:])
     assert clone.git("diff", "origin/main", "--stat")
     assert clone.git("diff", clone.heads()["lockgen/base-images"]) == ""
 
 
-def test_a_tag_that_is_another_image_now(clone: Clone, forge: MemoryForge, registry: LocalRegistry) -> None:
+def test_a_tag_that_points_to_a_new_image_is_updated(clone: Clone, forge: MemoryForge, registry: LocalRegistry) -> None:
     old = registry.digest("library/python", "3.11-slim")
     rewrite(clone, written(registry, f"3.11-slim@{old}"))
-    assert told(clone)[0] == {}
+    assert update(clone)[0] == {}
     registry.repositories["library/python"]["3.11-slim"] = b'{"schemaVersion": 2, "manifests": [], "new": true}'
     new = registry.digest("library/python", "3.11-slim")
-    assert told(clone)[0] == {"base-images": "created"}
+    assert update(clone)[0] == {"base-images": "created"}
     assert f"3.11-slim@{old[7:19]} -> 3.11-slim@{new[7:19]}" in forge.requests[1].title
-    assert "another image now than the one whose digest is pinned" in forge.requests[1].body
+    assert "The tag now points to another image than the pinned digest" in forge.requests[1].body
     assert {old[7:], new[7:]} <= set(re.findall("[0-9a-f]{64}", forge.requests[1].body))
     assert base_of(clone, "lockgen/base-images").endswith(f"3.11-slim@{new}")
 
 
 def test_a_newer_tag_keeps_its_digest_pinned(clone: Clone, forge: MemoryForge, registry: LocalRegistry) -> None:
     rewrite(clone, written(registry, f"3.11.4-slim@{registry.digest('library/python', '3.11.4-slim')}"))
-    assert told(clone)[0] == {"base-images": "created"}
+    assert update(clone)[0] == {"base-images": "created"}
     wanted = f"3.11.9-slim@{registry.digest('library/python', '3.11.9-slim')}"
     assert base_of(clone, "lockgen/base-images").endswith(wanted)
 
@@ -120,51 +120,55 @@ def test_a_newer_tag_keeps_its_digest_pinned(clone: Clone, forge: MemoryForge, r
 @pytest.mark.parametrize(
     ("policy", "why"),
     [
-        ('steps = ["minor"]', "a patch step, and the group takes minor"),
+        ('steps = ["minor"]', "a patch step, but the group allows minor"),
         ('ignore = [{ base-image = "*/python", versions = ">=3.11.9", reason = "it hangs" }]', "ignored: it hangs"),
     ],
 )
-def test_what_the_policy_holds_back_is_told(
+def test_releases_held_back_by_the_policy_are_reported(
     clone: Clone, forge: MemoryForge, registry: LocalRegistry, policy: str, why: str
 ) -> None:
     rewrite(clone, written(registry, "3.11.4-slim", f"[update]\n{policy}\n"))
-    outcomes, data = told(clone)
+    outcomes, data = update(clone)
     assert outcomes == {}
     assert [(one["version"], one["why"]) for one in data["held-back"]] == [("3.11.9-slim", why)]
 
 
-def test_an_ignore_of_packages_is_not_about_images(clone: Clone, forge: MemoryForge, registry: LocalRegistry) -> None:
+def test_an_ignored_package_does_not_ignore_an_image(clone: Clone, forge: MemoryForge, registry: LocalRegistry) -> None:
     rewrite(clone, written(registry, "3.11.4-slim", '[update]\nignore = [{ package = "*" }]\n'))
-    assert told(clone)[0] == {"base-images": "created"}
+    assert update(clone)[0] == {"base-images": "created"}
 
 
-def test_who_does_not_want_it_asks_no_registry(clone: Clone, forge: MemoryForge, registry: LocalRegistry) -> None:
+def test_no_registry_is_read_if_base_images_are_disabled(
+    clone: Clone, forge: MemoryForge, registry: LocalRegistry
+) -> None:
     rewrite(clone, written(registry, "3.11.4-slim", "[update]\nbase-images = false\n"))
     registry.asked.clear()
-    assert told(clone)[0] == {}
+    assert update(clone)[0] == {}
     assert registry.asked == []
 
 
-def test_nor_is_it_asked_what_no_answer_could_change(clone: Clone, forge: MemoryForge, registry: LocalRegistry) -> None:
+def test_no_registry_is_read_for_a_tag_without_newer_ones(
+    clone: Clone, forge: MemoryForge, registry: LocalRegistry
+) -> None:
     """python:3.11-slim says no more than 3.11: no tag of its kind is newer, and no digest is pinned."""
     rewrite(clone, written(registry, "3.11-slim"))
     registry.asked.clear()
-    assert told(clone)[0] == {}
+    assert update(clone)[0] == {}
     assert registry.asked == []
 
 
-def test_a_cooldown_begins_when_the_tag_was_first_seen(
+def test_a_cooldown_starts_when_the_tag_was_first_seen(
     clone: Clone, forge: MemoryForge, registry: LocalRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rewrite(clone, written(registry, "3.11.4-slim", "[update]\ncooldown = 7\n"))
-    outcomes, data = told(clone)
+    outcomes, data = update(clone)
     assert outcomes == {}
     assert "7 days of cooldown end" in data["held-back"][0]["why"]
     seen = json.loads(clone.show("lockgen/first-seen", "locks/first-seen.json"))["seen"]
     assert list(seen) == [f"image:{registry.host}/library/python"]
     later = due.now() + timedelta(days=8)
     monkeypatch.setattr("lockgen.update.update_scan.now", lambda: later)
-    assert told(clone)[0] == {"base-images": "created"}
+    assert update(clone)[0] == {"base-images": "created"}
 
 
 def built_anew(registry: LocalRegistry, number: int) -> str:
@@ -176,7 +180,7 @@ def built_anew(registry: LocalRegistry, number: int) -> str:
     return digest
 
 
-def test_a_tag_that_is_built_anew_before_the_cooldown_ends_still_moves(
+def test_a_tag_that_is_rebuilt_during_the_cooldown_still_moves(
     clone: Clone, forge: MemoryForge, registry: LocalRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pull request stays on the digest that has cooled until a later one has, too."""
@@ -185,7 +189,7 @@ def test_a_tag_that_is_built_anew_before_the_cooldown_ends_still_moves(
 
     def on(day: int) -> dict[str, str]:
         monkeypatch.setattr("lockgen.update.update_scan.now", lambda: start + timedelta(days=day))
-        return told(clone)[0]
+        return update(clone)[0]
 
     first = built_anew(registry, 1)
     assert on(0) == {}
@@ -203,27 +207,27 @@ def test_a_tag_that_is_built_anew_before_the_cooldown_ends_still_moves(
     assert base_of(clone, "lockgen/base-images").endswith(first)
 
 
-def test_two_tags_of_one_image_that_meet_are_told_once(
+def test_two_tags_that_move_to_the_same_tag_are_listed_once(
     clone: Clone, forge: MemoryForge, registry: LocalRegistry
 ) -> None:
     name = f"{registry.host}/library/python"
     registry.add("library/python", "3.11.5-slim")
     rewrite(clone, written(registry, "3.11.5-slim", TWO))
-    told(clone)
+    update(clone)
     (request,) = forge.requests.values()
     assert request.title == f"update {name} 3.11.9-slim"
-    assert f"the base image `{name}` 3.11.5-slim and 3.11.4-slim to 3.11.9-slim." in request.body
+    assert f"the base image `{name}` from 3.11.5-slim and 3.11.4-slim to 3.11.9-slim." in request.body
     assert f'ignore = [{{ base-image = "{name}", versions = ">=3.11.9" }}]' in request.body
     assert {base_of(clone, request.branch, v) for v in ("cpu", "slow")} == {f"{name}:3.11.9-slim"}
 
 
-def test_a_group_may_hold_an_image_beside_packages(
+def test_a_group_may_contain_an_image_and_packages(
     clone: Clone, forge: MemoryForge, registry: LocalRegistry, index: LocalIndex
 ) -> None:
     group = '[update.groups.floor]\npackages = ["numpy"]\nbase-images = ["*/library/python"]\n'
     rewrite(clone, written(registry, "3.11.4-slim", group))
     index.add("numpy", "1.1")
-    assert told(clone)[0] == {"floor": "created"}
+    assert update(clone)[0] == {"floor": "created"}
     (request,) = forge.requests.values()
     assert request.title == f"update numpy 1.1, {registry.host}/library/python 3.11.9-slim"
     assert base_of(clone, "lockgen/floor").endswith("3.11.9-slim")
@@ -231,42 +235,42 @@ def test_a_group_may_hold_an_image_beside_packages(
 
 
 @pytest.mark.parametrize(("partial", "outcome"), [("true", "created"), ("false", "unresolved")])
-def test_beside_a_package_that_is_stuck_the_image_moves_where_parts_may(
+def test_an_image_moves_without_a_stuck_package_in_a_partial_group(
     clone: Clone, forge: MemoryForge, registry: LocalRegistry, index: LocalIndex, partial: str, outcome: str
 ) -> None:
     group = f'[update.groups.floor]\npackages = ["speech"]\nbase-images = ["*"]\npartial = {partial}\n'
     rewrite(clone, written(registry, "3.11.4-slim", group))
     index.add("speech", "2.0", ["numpy>=5"])
-    assert told(clone)[0] == {"floor": outcome}
+    assert update(clone)[0] == {"floor": outcome}
     if outcome == "created":
         assert forge.requests[1].title.endswith("3.11.4-slim -> 3.11.9-slim")
-        assert "speech does not go to 2.0" in forge.requests[1].body
+        assert "speech cannot be updated to 2.0" in forge.requests[1].body
 
 
-def test_a_registry_that_fails_closes_nothing(clone: Clone, forge: MemoryForge, registry: LocalRegistry) -> None:
-    told(clone)
+def test_a_registry_failure_closes_no_pull_request(clone: Clone, forge: MemoryForge, registry: LocalRegistry) -> None:
+    update(clone)
     before = clone.heads()
     registry.status = 403
     ran = clone.update("--json")
     assert (ran.code, json.loads(ran.out)["groups"]) == (0, [])
-    assert "nothing is known of the base image" in ran.err
+    assert "cannot find updates of the base image" in ran.err
     assert "answers HTTP 403" in ran.err
     assert (clone.heads(), forge.closed) == (before, set())
 
 
-def test_what_is_the_newest_already_is_closed_with_a_word(
+def test_a_pull_request_is_closed_with_a_reason_once_the_image_is_current(
     clone: Clone, forge: MemoryForge, registry: LocalRegistry
 ) -> None:
-    told(clone)
+    update(clone)
     rewrite(clone, written(registry, "3.11.9-slim"))
-    assert told(clone)[0] == {"base-images": "closed"}
+    assert update(clone)[0] == {"base-images": "closed"}
     assert forge.comments[1] == [f"Done: main has {registry.host}/library/python 3.11.9-slim."]
 
 
-def test_a_cut_off_stays_where_no_package_needs_another(
+def test_the_cut_off_stays_if_no_package_needs_a_later_one(
     clone: Clone, forge: MemoryForge, registry: LocalRegistry
 ) -> None:
     text = written(registry, "3.11.4-slim", "[update]\nmove-exclude-newer = true\n")
     rewrite(clone, text.replace('python = "3.11"', 'python = "3.11"\nexclude-newer = 2025-02-01T00:00:00Z'))
-    assert told(clone)[0] == {"base-images": "created"}
+    assert update(clone)[0] == {"base-images": "created"}
     assert "exclude-newer" not in forge.requests[1].body

@@ -1,4 +1,4 @@
-"""A run that is killed before or after any of its steps is completed by the next one: real git, a forge in memory."""
+"""The next run completes a run that was killed before or after any step: real git, a forge in memory."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from support.remotes import Clone, CountedRepository, Killed, MemoryForge, Steps
 from lockgen.core.update_policy import Policy
 from lockgen.diff.model import Changes
 from lockgen.errors import Refused, ToolFailed
-from lockgen.update.clone import PREFIX, opened
+from lockgen.update.clone import PREFIX, open_clone
 from lockgen.update.model import Candidate, GroupResult, MovedPin, PullRequestContent, UpdateGroup
 from lockgen.update.plan import key_of
-from lockgen.update.run import Prepared, Report, UpdateRun, UpdateRunOptions
+from lockgen.update.report import Report
+from lockgen.update.run import Prepared, UpdateRun, UpdateRunOptions
 
 FORGE_STEPS = {
     "created": ["commit", "push", "open", "label"],
@@ -57,14 +58,14 @@ def prepares(wanted: UpdateGroup, folder: str) -> Prepared:
 
 
 def run(clone: Clone, forge: MemoryForge, groups: list[UpdateGroup]) -> list[GroupResult]:
-    repository = CountedRepository(opened(clone.root, "origin", "main"), forge.steps)
+    repository = CountedRepository(open_clone(clone.root, "origin", "main"), forge.steps)
     report = UpdateRun(repository, forge, prepares, UpdateRunOptions(Policy()), Silence()).run(groups)
     assert report.faults == []
-    return report.told
+    return report.results
 
 
 def prepared_for(outcome: str, clone: Clone, forge: MemoryForge) -> list[UpdateGroup]:
-    """Brings the remote to where a run has ``outcome``; the groups of that run."""
+    """Prepare the remote so that a run has ``outcome``; returns the groups of that run."""
     if outcome == "created":
         return [group("1.1")]
     run(clone, forge, [group("1.1")])
@@ -72,7 +73,7 @@ def prepared_for(outcome: str, clone: Clone, forge: MemoryForge) -> list[UpdateG
 
 
 def state(clone: Clone, forge: MemoryForge) -> object:
-    """All that a run leaves behind, but for the names of commits: they hold the time."""
+    """Everything that a run leaves behind, except the ids of commits, which depend on the time."""
     trees = {name: git(clone.remote, "rev-parse", f"{name}^{{tree}}") for name in clone.heads()}
     bodies = {n: (r.title, r.labels, r.moves, r.mark == clone.heads().get(r.branch)) for n, r in forge.requests.items()}
     return trees, bodies, forge.closed, forge.comments, forge.opened_ever
@@ -82,7 +83,7 @@ def state(clone: Clone, forge: MemoryForge) -> object:
 def test_an_undisturbed_run_takes_these_steps(clone: Clone, forge: MemoryForge, outcome: str) -> None:
     groups = prepared_for(outcome, clone, forge)
     forge.steps = Steps()
-    assert [told.deed for told in run(clone, forge, groups)] == [outcome]
+    assert [result.outcome for result in run(clone, forge, groups)] == [outcome]
     assert forge.steps.done == FORGE_STEPS[outcome]
 
 
@@ -95,7 +96,7 @@ KILLS = [
 
 
 @pytest.mark.parametrize(("outcome", "at", "after"), KILLS)
-def test_killed_at_any_step_the_next_run_completes_it(
+def test_the_next_run_completes_a_run_that_was_killed_at_any_step(
     clone: Clone, forge: MemoryForge, tmp_path: Path, outcome: str, at: int, after: bool
 ) -> None:
     groups = prepared_for(outcome, clone, forge)
@@ -108,7 +109,7 @@ def test_killed_at_any_step_the_next_run_completes_it(
     forge.steps = Steps()
     again = run(clone, forge, groups)
     assert forge.steps.done == []
-    assert [told.deed for told in again] == ([] if outcome == "closed" else ["unchanged"])
+    assert [result.outcome for result in again] == ([] if outcome == "closed" else ["unchanged"])
     assert found == state(clone, forge) == undisturbed(tmp_path, clone.project, outcome)
 
 
@@ -125,7 +126,7 @@ def undisturbed(folder: Path, like: Project, outcome: str) -> object:
 
 
 def dead() -> int:
-    """The number of a process that is no more."""
+    """The id of a process that has ended."""
     import subprocess
 
     process = subprocess.Popen(["true"])
@@ -133,7 +134,7 @@ def dead() -> int:
     return process.pid
 
 
-def test_a_worktree_of_a_run_that_was_killed_is_swept(clone: Clone, forge: MemoryForge, tmp_path: Path) -> None:
+def test_the_worktree_of_a_killed_run_is_removed(clone: Clone, forge: MemoryForge, tmp_path: Path) -> None:
     left = tmp_path / f"{PREFIX}{dead()}-x"
     clone.git("worktree", "add", "-q", "--detach", str(left / "tree"))
     run(clone, forge, [group("1.1")])
@@ -142,7 +143,7 @@ def test_a_worktree_of_a_run_that_was_killed_is_swept(clone: Clone, forge: Memor
 
 
 def race(at: str, theirs: Callable[[], object], steps: Steps) -> None:
-    """Has ``theirs`` happen right before the step ``at``."""
+    """Run ``theirs`` right before the step ``at``."""
     step = steps.step
 
     def raced(name: str, work: Callable[[], object]) -> object:
@@ -154,24 +155,24 @@ def race(at: str, theirs: Callable[[], object], steps: Steps) -> None:
     steps.step = raced  # type: ignore[method-assign]
 
 
-def test_a_commit_that_somebody_pushes_right_before_the_push_stays(clone: Clone, forge: MemoryForge) -> None:
+def test_a_commit_pushed_right_before_lockgens_push_is_kept(clone: Clone, forge: MemoryForge) -> None:
     run(clone, forge, [group("1.1")])
     pushed: list[str] = []
     forge.steps = Steps()
     race("push", lambda: pushed.append(clone.add_commit("lockgen/numpy")), forge.steps)
-    assert [told.deed for told in run(clone, forge, [group("1.2")])] == ["beaten"]
+    assert [result.outcome for result in run(clone, forge, [group("1.2")])] == ["beaten"]
     assert clone.heads()["lockgen/numpy"] == pushed[0]
-    assert [told.deed for told in run(clone, forge, [group("1.2")])] == ["foreign"]
+    assert [result.outcome for result in run(clone, forge, [group("1.2")])] == ["foreign"]
 
 
-def test_a_branch_that_appears_right_before_the_first_push_stays(clone: Clone, forge: MemoryForge) -> None:
+def test_a_branch_created_right_before_the_first_push_is_kept(clone: Clone, forge: MemoryForge) -> None:
     race("push", lambda: clone.git("push", "-q", "origin", "main:refs/heads/lockgen/numpy"), forge.steps)
-    assert [told.deed for told in run(clone, forge, [group("1.1")])] == ["beaten"]
+    assert [result.outcome for result in run(clone, forge, [group("1.1")])] == ["beaten"]
     assert clone.heads()["lockgen/numpy"] == clone.heads()["main"]
     assert forge.requests == {}
 
 
-def test_a_commit_right_before_the_branch_is_removed_stays(clone: Clone, forge: MemoryForge) -> None:
+def test_a_commit_pushed_right_before_the_deletion_is_kept(clone: Clone, forge: MemoryForge) -> None:
     run(clone, forge, [group("1.1")])
     pushed: list[str] = []
     forge.steps = Steps()
@@ -180,9 +181,7 @@ def test_a_commit_right_before_the_branch_is_removed_stays(clone: Clone, forge: 
     assert clone.heads()["lockgen/numpy"] == pushed[0]
 
 
-def test_a_branch_under_the_prefix_that_was_never_lockgens_is_nobodys_business(
-    clone: Clone, forge: MemoryForge
-) -> None:
+def test_a_foreign_branch_under_the_prefix_is_ignored(clone: Clone, forge: MemoryForge) -> None:
     clone.git("push", "-q", "origin", "main:refs/heads/lockgen/my-own")
     assert run(clone, forge, []) == []
     assert "lockgen/my-own" in clone.heads()
@@ -190,44 +189,44 @@ def test_a_branch_under_the_prefix_that_was_never_lockgens_is_nobodys_business(
 
 def test_another_projects_branches_are_left_alone(clone: Clone, forge: MemoryForge) -> None:
     run(clone, forge, [group("1.1")])
-    repository = opened(clone.root, "origin", "main")
+    repository = open_clone(clone.root, "origin", "main")
     other = UpdateRun(
         repository, forge, lambda *_: Prepared(None), UpdateRunOptions(Policy(), project="other"), Silence()
     )
-    assert other.run([]).told == []
+    assert other.run([]).results == []
     assert "lockgen/numpy" in clone.heads()
 
 
 @pytest.mark.parametrize("folder", ["gone", "../outside", "/", "a\nb"])
-def test_a_project_that_is_no_more_has_no_branches(clone: Clone, forge: MemoryForge, folder: str) -> None:
-    """What a commit names as its project may be anything."""
+def test_branches_of_a_removed_project_are_closed(clone: Clone, forge: MemoryForge, folder: str) -> None:
+    """The project that a commit names may be anything."""
     made = UpdateRun(
-        opened(clone.root, "origin", "main"), forge, prepares, UpdateRunOptions(Policy(), project=folder), Silence()
+        open_clone(clone.root, "origin", "main"), forge, prepares, UpdateRunOptions(Policy(), project=folder), Silence()
     ).run([group("1.1")])
-    assert [told.deed for told in made.told] == ["created"]
-    assert [told.deed for told in run(clone, forge, [])] == ["closed"]
+    assert [result.outcome for result in made.results] == ["created"]
+    assert [result.outcome for result in run(clone, forge, [])] == ["closed"]
 
 
 def test_a_pull_request_that_lost_a_label_gets_it_back(clone: Clone, forge: MemoryForge) -> None:
     run(clone, forge, [group("1.1")])
     forge.requests[1] = replace(forge.requests[1], labels=frozenset({"mine"}))
-    assert [told.deed for told in run(clone, forge, [group("1.1")])] == ["unchanged"]
+    assert [result.outcome for result in run(clone, forge, [group("1.1")])] == ["unchanged"]
     assert forge.requests[1].labels == {"mine", "dependencies"}
 
 
-def test_a_branch_of_another_projects_is_told_and_stays(clone: Clone, forge: MemoryForge) -> None:
+def test_a_branch_of_another_project_is_reported_and_kept(clone: Clone, forge: MemoryForge) -> None:
     run(clone, forge, [group("1.1")])
     before = clone.heads()
-    repository = opened(clone.root, "origin", "main")
+    repository = open_clone(clone.root, "origin", "main")
     other = UpdateRun(
         repository, forge, lambda *_: Prepared(None), UpdateRunOptions(Policy(), project="other"), Silence()
     )
-    (told,) = other.run([group("1.2")]).told
-    assert (told.deed, "prefix of its own" in told.why) == ("foreign", True)
+    (result,) = other.run([group("1.2")]).results
+    assert (result.outcome, "its own prefix" in result.why) == ("foreign", True)
     assert clone.heads() == before
 
 
-def test_what_the_forge_refuses_of_one_group_does_not_stop_the_others(
+def test_a_refused_pull_request_does_not_stop_the_other_groups(
     clone: Clone, forge: MemoryForge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = forge.open
@@ -239,7 +238,7 @@ def test_what_the_forge_refuses_of_one_group_does_not_stop_the_others(
 
     monkeypatch.setattr(forge, "open", opens)
     report = both(clone, forge, [group("1.1"), scipy()])
-    assert [told.deed for told in report.told] == ["failed", "created"]
+    assert [result.outcome for result in report.results] == ["failed", "created"]
     assert len(report.faults) == 1
 
 
@@ -247,20 +246,20 @@ SECOND = Candidate("scipy", Version("1.0"), (Version("1.5"),))
 
 
 def both(clone: Clone, forge: MemoryForge, groups: list[UpdateGroup], **more: object) -> Report:
-    """A run of numpy and scipy, with what failed in it."""
+    """The report of a run of numpy and scipy."""
 
     options = UpdateRunOptions(Policy(**more))  # type: ignore[arg-type]
-    return UpdateRun(opened(clone.root, "origin", "main"), forge, prepares, options, Silence()).run(groups)
+    return UpdateRun(open_clone(clone.root, "origin", "main"), forge, prepares, options, Silence()).run(groups)
 
 
 def scipy(*, security: bool = False) -> UpdateGroup:
-    candidate = replace(SECOND, mends=security)
+    candidate = replace(SECOND, fixes_vulnerability=security)
     return UpdateGroup("scipy", (candidate,), partial=False, key=key_of([candidate]))
 
 
 @pytest.mark.parametrize("asked", ["close", "label", "declined", "edit", "merged"])
 @pytest.mark.parametrize("of_one", [True, False])
-def test_one_thing_that_is_refused_stops_nothing_and_a_forge_that_fails_is_asked_no_more(
+def test_a_refused_request_does_not_end_the_run_but_a_failing_forge_does(
     clone: Clone, forge: MemoryForge, monkeypatch: pytest.MonkeyPatch, asked: str, of_one: bool
 ) -> None:
     both(clone, forge, [group("1.1")], labels=())
@@ -282,7 +281,7 @@ def test_one_thing_that_is_refused_stops_nothing_and_a_forge_that_fails_is_asked
 
 
 @pytest.mark.parametrize("step", ["tree", "commit", "fresh"])
-def test_a_step_that_git_fails_at_is_told_and_the_others_go_on(
+def test_a_failure_of_git_is_reported_and_the_other_groups_go_on(
     clone: Clone, forge: MemoryForge, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     from lockgen.update.clone import Clone as Real
@@ -295,19 +294,19 @@ def test_a_step_that_git_fails_at_is_told_and_the_others_go_on(
 
     monkeypatch.setattr(Real, step, fails_once)
     report = both(clone, forge, [group("1.1"), scipy()])
-    assert [(told.group, told.deed) for told in report.told] == [("numpy", "failed"), ("scipy", "created")]
+    assert [(result.group, result.outcome) for result in report.results] == [("numpy", "failed"), ("scipy", "created")]
     assert [fault.message for fault in report.faults] == ["git cannot: no space left"]
 
 
-def test_a_fix_that_ends_nothing_is_no_reason_to_open_more_than_allowed(clone: Clone, forge: MemoryForge) -> None:
-    """Its vulnerability let it through, and what resolved at last does not end it."""
+def test_the_limit_applies_to_a_security_update_that_fixes_nothing(clone: Clone, forge: MemoryForge) -> None:
+    """It was let through as a security fix, but the versions that resolved do not fix it."""
     report = both(clone, forge, [group("1.1"), scipy(security=True)], max_open=1)
-    assert [(told.group, told.deed) for told in report.told] == [("numpy", "created"), ("scipy", "limited")]
+    assert [(result.group, result.outcome) for result in report.results] == [("numpy", "created"), ("scipy", "limited")]
     assert "lockgen/scipy" not in clone.heads()
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_the_author_is_the_one_of_gits_settings_or_lockgen(
+def test_the_author_comes_from_gits_settings_or_is_lockgen(
     clone: Clone, forge: MemoryForge, known: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "EMAIL"):

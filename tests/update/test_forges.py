@@ -1,4 +1,4 @@
-"""GitHub and GitLab through their clients, against servers that check every request, and that fail in every way."""
+"""GitHub and GitLab through their clients, with servers that check every request and fail in every way."""
 
 from __future__ import annotations
 
@@ -10,18 +10,10 @@ import pytest
 from support.forges import PATH, TOKEN, ForgeServer, Trouble, serving_forge
 
 from lockgen.errors import BadInput, Exit, Refused, ToolFailed
-from lockgen.update.forges import (
-    ForgeKind,
-    RemoteLocation,
-    Token,
-    forge_at,
-    is_its_own,
-    last_word,
-    place_of,
-    take_tokens,
-)
+from lockgen.update.forges.locate import connect, is_server_of, location_of, take_tokens
+from lockgen.update.forges.model import ForgeKind, RemoteLocation, Token
 from lockgen.update.ports import Forge
-from lockgen.update.pull_request_text import CLOSED, mark
+from lockgen.update.pull_request_text import CLOSED, closing_marker, mark
 
 BODY = f"words\n\n{mark('a' * 40, 'feed')}\n"
 KINDS: tuple[ForgeKind, ...] = ("github", "gitlab")
@@ -43,10 +35,10 @@ def forge(server: ForgeServer) -> Forge:
 def made(server: ForgeServer) -> Forge:
     kind: ForgeKind = "github" if server.kind == "github" else "gitlab"
     variable = "GITHUB_TOKEN" if kind == "github" else "GITLAB_TOKEN"
-    return forge_at(RemoteLocation(kind, server.url, PATH), Token(TOKEN, variable), "main")
+    return connect(RemoteLocation(kind, server.url, PATH), Token(TOKEN, variable), "main")
 
 
-def test_one_is_opened_labelled_found_edited_and_closed(server: ForgeServer, forge: Forge) -> None:
+def test_the_life_of_a_pull_request(server: ForgeServer, forge: Forge) -> None:
     request = forge.open("lockgen/numpy", "update numpy", BODY)
     assert (request.number, request.branch, request.mark, request.moves) == (1, "lockgen/numpy", "a" * 40, "feed")
     forge.label(request, ["dependencies", "python"])
@@ -56,26 +48,26 @@ def test_one_is_opened_labelled_found_edited_and_closed(server: ForgeServer, for
     forge.edit(found, "update numpy again", BODY.replace("words", "others"))
     assert server.requests[1]["title"] == "update numpy again"
     forge.close(found, "Superseded.", f"{CLOSED}\n{BODY}")
-    assert server.comments[1] == [f"Superseded.\n\n{last_word(found)}"]
+    assert server.comments[1] == [f"Superseded.\n\n{closing_marker(found)}"]
     assert forge.opened("lockgen/") == []
     (closed,) = forge.declined("lockgen/numpy")
     assert CLOSED in closed.body
 
 
-def test_a_second_run_gets_the_one_that_the_first_opened(server: ForgeServer, forge: Forge) -> None:
+def test_a_concurrent_run_uses_the_pull_request_of_the_first(server: ForgeServer, forge: Forge) -> None:
     server.add("lockgen/numpy", "theirs", BODY)
     assert forge.open("lockgen/numpy", "mine", BODY).title == "theirs"
     assert len(server.requests) == 1
 
 
-def test_a_comment_is_made_once_though_closing_failed_in_between(server: ForgeServer, forge: Forge) -> None:
+def test_the_closing_comment_is_made_once_if_closing_fails(server: ForgeServer, forge: Forge) -> None:
     request = forge.open("lockgen/numpy", "t", BODY)
-    server.comments[1].append(f"Superseded.\n\n{last_word(request)}")
+    server.comments[1].append(f"Superseded.\n\n{closing_marker(request)}")
     forge.close(request, "Superseded.", BODY)
     assert len(server.comments[1]) == 1
 
 
-def test_a_reopened_one_that_tells_of_another_commit_gets_a_word_again(server: ForgeServer, forge: Forge) -> None:
+def test_a_reopened_pull_request_with_a_new_commit_gets_another_comment(server: ForgeServer, forge: Forge) -> None:
     request = forge.open("lockgen/numpy", "t", BODY)
     forge.close(request, "Done: main has numpy 1.1.", f"{CLOSED}\n{BODY}")
     server.requests[1] |= {"state": "open", "body": BODY.replace("a" * 40, "b" * 40)}
@@ -87,7 +79,7 @@ def test_a_reopened_one_that_tells_of_another_commit_gets_a_word_again(server: F
     ]
 
 
-def test_forks_other_prefixes_and_merged_ones_are_not_lockgens(server: ForgeServer, forge: Forge) -> None:
+def test_pull_requests_of_forks_and_other_prefixes_are_ignored(server: ForgeServer, forge: Forge) -> None:
     server.add("lockgen/numpy", fork=True)
     server.add("feature/numpy")
     add_merged(server, "lockgen/done")
@@ -99,13 +91,13 @@ def add_merged(server: ForgeServer, branch: str, body: str = "") -> None:
     server.add(branch, body=body, state="closed" if server.kind == "github" else "merged", merged=True)
 
 
-def test_which_one_was_merged_is_told(server: ForgeServer, forge: Forge) -> None:
+def test_the_merged_pull_request_is_found(server: ForgeServer, forge: Forge) -> None:
     add_merged(server, "lockgen/numpy", BODY)
     server.add("lockgen/numpy", state="closed")
     assert [request.mark for request in forge.merged("lockgen/numpy")] == ["a" * 40]
 
 
-def test_one_to_another_base_is_open_and_says_where_it_goes(server: ForgeServer, forge: Forge) -> None:
+def test_a_pull_request_to_another_base_names_that_base(server: ForgeServer, forge: Forge) -> None:
     server.add("lockgen/numpy")
     server.add("lockgen/other", base="release")
     server.add("lockgen/other", base="release", state="closed")
@@ -117,8 +109,10 @@ def test_one_to_another_base_is_open_and_says_where_it_goes(server: ForgeServer,
 
 
 @pytest.mark.parametrize("status", [403, 404, 409, 422])
-def test_a_word_against_one_that_is_open_is_about_that_one(server: ForgeServer, forge: Forge, status: int) -> None:
-    """Its conversation may be locked; a word against all of them comes with the list."""
+def test_a_refusal_for_an_existing_pull_request_is_about_that_one_only(
+    server: ForgeServer, forge: Forge, status: int
+) -> None:
+    """Its conversation may be locked. A failure of the whole forge shows when the list is read."""
     request = forge.open("lockgen/numpy", "t", BODY)
     asks: list[Callable[[], None]] = [
         partial(forge.close, request, "Done.", BODY),
@@ -132,7 +126,9 @@ def test_a_word_against_one_that_is_open_is_about_that_one(server: ForgeServer, 
 
 
 @pytest.mark.parametrize("status", [401, 429])
-def test_who_asks_and_how_often_is_about_all(server: ForgeServer, forge: Forge, status: int) -> None:
+def test_a_rejected_token_and_a_rate_limit_are_about_all_requests(
+    server: ForgeServer, forge: Forge, status: int
+) -> None:
     request = forge.open("lockgen/numpy", "t", BODY)
     server.troubles = [Trouble(status, said="no")]
     with pytest.raises(ToolFailed) as caught:
@@ -148,23 +144,23 @@ def test_all_pages_are_read(server: ForgeServer, forge: Forge) -> None:
 
 
 FAILURES: list[tuple[int, dict[str, str], str, str]] = [
-    (401, {}, "Bad credentials", "does not accept the token"),
-    (403, {}, "Resource not accessible by integration", "forbids it"),
-    (404, {}, "Not Found", "knows no such repository"),
-    (422, {}, "Validation Failed", "does not accept it"),
+    (401, {}, "Bad credentials", "rejected the token"),
+    (403, {}, "Resource not accessible by integration", "denied permission"),
+    (404, {}, "Not Found", "found no such repository"),
+    (422, {}, "Validation Failed", "rejected the request"),
 ]
 
 
-@pytest.mark.parametrize(("status", "headers", "said", "told"), FAILURES)
-def test_what_it_refuses_is_told_with_what_to_do(
-    server: ForgeServer, forge: Forge, status: int, headers: dict[str, str], said: str, told: str
+@pytest.mark.parametrize(("status", "headers", "said", "expected"), FAILURES)
+def test_an_error_response_is_reported_with_a_hint(
+    server: ForgeServer, forge: Forge, status: int, headers: dict[str, str], said: str, expected: str
 ) -> None:
     server.troubles = [Trouble(status, headers, f"{said} {TOKEN}")]
     with pytest.raises(ToolFailed) as caught:
         forge.opened("lockgen/")
     (fault,) = caught.value.faults
     assert caught.value.exit_code == Exit.TOOL
-    assert told in fault.message
+    assert expected in fault.message
     assert said in (fault.reason or "")
     assert fault.hint
     assert TOKEN not in f"{fault}{caught.value!r}"
@@ -177,12 +173,12 @@ def test_what_it_refuses_is_told_with_what_to_do(
     ids=["retry-after", "reset", "words"],
 )
 @pytest.mark.parametrize("status", [403, 429])
-def test_a_limit_says_when_to_come_again(
+def test_a_rate_limit_is_reported_with_the_time_to_retry(
     server: ForgeServer, forge: Forge, headers: dict[str, str], status: int
 ) -> None:
     server.troubles = [Trouble(status, headers, "You have exceeded a secondary rate limit")]
     began = time.monotonic()
-    with pytest.raises(ToolFailed, match="limits how often") as caught:
+    with pytest.raises(ToolFailed, match="limits the request rate") as caught:
         forge.opened("lockgen/")
     assert time.monotonic() - began < 5
     hint = caught.value.faults[0].hint or ""
@@ -192,27 +188,27 @@ def test_a_limit_says_when_to_come_again(
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
-def test_a_server_that_fails_is_asked_again(server: ForgeServer, forge: Forge, status: int) -> None:
+def test_a_server_error_is_retried(server: ForgeServer, forge: Forge, status: int) -> None:
     server.troubles = [Trouble(status), Trouble(status)]
     assert forge.opened("lockgen/") == []
     server.troubles = [Trouble(status)] * 3
-    with pytest.raises(ToolFailed, match=f"fails with HTTP {status}"):
+    with pytest.raises(ToolFailed, match=f"failed with HTTP {status}"):
         forge.opened("lockgen/")
 
 
-def test_half_an_answer_is_asked_again_and_then_told(server: ForgeServer, forge: Forge) -> None:
+def test_an_incomplete_answer_is_retried_then_reported(server: ForgeServer, forge: Forge) -> None:
     server.add("lockgen/numpy")
     server.troubles = [Trouble(cut=True)]
     assert len(forge.opened("lockgen/")) == 1
     server.troubles = [Trouble(cut=True)] * 3
-    with pytest.raises(ToolFailed, match="gave no whole answer"):
+    with pytest.raises(ToolFailed, match="gave an incomplete answer"):
         forge.opened("lockgen/")
 
 
-def test_an_answer_that_lacks_what_it_should_have_is_told(server: ForgeServer, forge: Forge) -> None:
+def test_an_answer_without_a_required_field_is_reported(server: ForgeServer, forge: Forge) -> None:
     server.add("lockgen/numpy")
     server.requests[1]["branch"] = None
-    with pytest.raises(ToolFailed, match="gave no whole answer"):
+    with pytest.raises(ToolFailed, match="gave an incomplete answer"):
         forge.opened("")
 
 
@@ -222,16 +218,16 @@ def test_a_pull_request_whose_answer_was_lost_is_not_opened_twice(server: ForgeS
     assert len(server.requests) == 1
 
 
-def test_a_time_out_is_told(server: ForgeServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(f"lockgen.update.forges.{server.kind}.SECONDS", 1)
+def test_a_timeout_is_reported(server: ForgeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"lockgen.update.forges.{server.kind}.TIMEOUT", 1)
     server.troubles = [Trouble(late=1.5)] * 3
     with pytest.raises(ToolFailed, match="did not answer in time"):
         made(server).opened("lockgen/")
 
 
-def test_nobody_there_is_told(server: ForgeServer) -> None:
+def test_an_unreachable_server_is_reported(server: ForgeServer) -> None:
     server.url = "http://127.0.0.1:9"
-    with pytest.raises(ToolFailed, match="gave no whole answer"):
+    with pytest.raises(ToolFailed, match="gave an incomplete answer"):
         made(server).opened("lockgen/")
 
 
@@ -248,18 +244,18 @@ def test_nobody_there_is_told(server: ForgeServer) -> None:
         ("https://gitlab.example:8443/a/b", "gitlab", "https://gitlab.example:8443", "a/b"),
     ],
 )
-def test_the_address_says_which_forge_it_is(address: str, kind: str, api: str, path: str) -> None:
-    assert place_of(address, None) == RemoteLocation(kind, api, path)  # type: ignore[arg-type]
+def test_the_forge_is_found_from_the_address(address: str, kind: str, api: str, path: str) -> None:
+    assert location_of(address, None) == RemoteLocation(kind, api, path)  # type: ignore[arg-type]
 
 
-def test_an_address_that_says_nothing_needs_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(BadInput, match="nothing says where"):
-        place_of("https://code.example/a/b", None)
-    assert place_of("https://code.example/a/b", "gitlab").api == "https://code.example"
+def test_an_unknown_address_needs_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadInput, match=r"the forge of .* is unknown"):
+        location_of("https://code.example/a/b", None)
+    assert location_of("https://code.example/a/b", "gitlab").api == "https://code.example"
     monkeypatch.setenv("CI_SERVER_URL", "https://code.example")
-    assert place_of("https://code.example/a/b", None).kind == "gitlab"
-    with pytest.raises(BadInput, match="names no repository"):
-        place_of("/srv/git/voices.git", "github")
+    assert location_of("https://code.example/a/b", None).kind == "gitlab"
+    with pytest.raises(BadInput, match="does not name a repository"):
+        location_of("/srv/git/voices.git", "github")
 
 
 @pytest.mark.parametrize(
@@ -273,23 +269,23 @@ def test_an_address_that_says_nothing_needs_a_word(monkeypatch: pytest.MonkeyPat
         ("git@code.example:family.git", "CI_PROJECT_PATH", "team/family", "team/family"),
     ],
 )
-def test_the_address_goes_before_the_variables_of_a_job(
+def test_the_address_wins_over_the_variables_of_a_job(
     monkeypatch: pytest.MonkeyPatch, address: str, variable: str, value: str, path: str
 ) -> None:
-    """A job in one repository may update another; a server under a folder of its host has that in every address."""
+    """A job in one repository may update another. A server under a folder of its host has it in every address."""
     monkeypatch.setenv(variable, value)
-    assert place_of(address, "github" if variable.startswith("GITHUB") else "gitlab").path == path
+    assert location_of(address, "github" if variable.startswith("GITHUB") else "gitlab").path == path
 
 
-def test_git_sends_the_token_to_the_forge_only() -> None:
-    place = place_of("https://github.com/a/b", None)
-    assert is_its_own(place, "https://github.com/a/b")
-    assert not is_its_own(place, "https://mirror.example/a/b")
-    assert not is_its_own(place, "/srv/git/b.git")
-    assert not is_its_own(place, "https://evil-github.com/a/b")
+def test_git_sends_the_token_only_to_the_forge() -> None:
+    location = location_of("https://github.com/a/b", None)
+    assert is_server_of(location, "https://github.com/a/b")
+    assert not is_server_of(location, "https://mirror.example/a/b")
+    assert not is_server_of(location, "/srv/git/b.git")
+    assert not is_server_of(location, "https://evil-github.com/a/b")
 
 
-def test_a_token_is_taken_out_of_the_environment_and_shows_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tokens_are_removed_from_the_environment_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     import os
 
     monkeypatch.setenv("CI_JOB_TOKEN", TOKEN)

@@ -1,4 +1,4 @@
-"""What happens around `lockgen update`: rules of a remote, merges, moved projects, other bases, settings of git."""
+"""The environment of `lockgen update`: rules of a remote, merges, moved projects, other bases, settings of git."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from support.registry import LocalRegistry, serving
 from support.remotes import Clone, MemoryForge, cloned, git
 from update.conftest import FAMILY
 
-from lockgen.update.forges import ForgeKind, RemoteLocation, Token, forge_at
+from lockgen.update.forges.locate import connect
+from lockgen.update.forges.model import ForgeKind, RemoteLocation, Token
 
 
-def told(ran: Ran) -> dict[str, Any]:
+def results(ran: Ran) -> dict[str, Any]:
     return {group["group"]: group for group in json.loads(ran.out)["groups"]}
 
 
 def groups(clone: Clone, *arguments: str, at: Path | None = None) -> dict[str, Any]:
-    """What a run without any fault tells of each group."""
+    """The report of a run without faults, by group."""
     where = ["--project", str(at)] if at is not None else []
     ran = clone.project.run(*where, "update", "--no-audit", "--json", *arguments)
     assert ran.code == 0, ran.err
-    return told(ran)
+    return results(ran)
 
 
 def outcomes(clone: Clone, *arguments: str, at: Path | None = None) -> dict[str, str]:
@@ -41,7 +42,7 @@ def bump_by_hand(clone: Clone, *wishes: str) -> None:
 
 
 def merge(clone: Clone, branch: str) -> None:
-    """As a button on a forge does it, with a commit of its own."""
+    """Merge as the button on a forge does, with a merge commit."""
     clone.git("fetch", "-q", "origin", branch)
     clone.git("merge", "-q", "--no-ff", "-m", f"merge {branch}", "FETCH_HEAD")
     clone.git("push", "-q", "origin", "HEAD:main")
@@ -54,7 +55,7 @@ def policy(clone: Clone, text: str) -> None:
 
 @pytest.fixture(params=["github", "gitlab"])
 def served(request: pytest.FixtureRequest, clone: Clone, monkeypatch: pytest.MonkeyPatch) -> Iterator[ForgeServer]:
-    """The clients themselves, against a forge on loopback."""
+    """The real clients, with a forge on loopback."""
     kind: ForgeKind = request.param
     variable = "GITHUB_TOKEN" if kind == "github" else "GITLAB_TOKEN"
     monkeypatch.setenv("GITHUB_REPOSITORY", PATH)
@@ -62,32 +63,34 @@ def served(request: pytest.FixtureRequest, clone: Clone, monkeypatch: pytest.Mon
     monkeypatch.setattr("lockgen.update.command.take_tokens", lambda: {"github": Token(TOKEN, variable)})
     with serving_forge(kind) as server:
         place = RemoteLocation(kind, server.url, PATH)
-        monkeypatch.setattr("lockgen.update.command.forge_at", lambda _, token, base: forge_at(place, token, base))
+        monkeypatch.setattr("lockgen.update.command.connect", lambda _, token, base: connect(place, token, base))
         yield server
         assert server.wrong == []
 
 
-# -- what a remote does not allow ------------------------------------------------
+# -- rules of the remote ------------------------------------------------
 
 
-def test_a_branch_that_may_not_be_removed_stops_nothing(clone: Clone, forge: MemoryForge, index: LocalIndex) -> None:
+def test_a_branch_that_cannot_be_deleted_does_not_stop_the_run(
+    clone: Clone, forge: MemoryForge, index: LocalIndex
+) -> None:
     groups(clone)
     git(clone.remote, "config", "receive.denyDeletes", "true")
     bump_by_hand(clone, "numpy==1.1")
     index.add("speech", "1.1", ["numpy<2"])
     for numpy, speech in (("closed", "created"), ("failed", "unchanged")):
         ran = clone.update("--json")
-        found = told(ran)
+        found = results(ran)
         assert ran.code == 4
         assert {name: group["outcome"] for name, group in found.items()} == {"numpy": numpy, "speech": speech}
-        assert "the remote does not let lockgen/numpy be removed" in ran.err
-        assert "remove it by hand" in ran.err
-        assert "nothing was opened" not in ran.err
+        assert "the remote rejected the deletion of lockgen/numpy" in ran.err
+        assert "delete it by hand" in ran.err
+        assert "no pull request was opened" not in ran.err
     assert forge.closed == {1}
 
 
 @pytest.mark.parametrize("lags", [True, False])
-def test_a_mirror_that_lags_is_not_taken_for_another_run(
+def test_a_lagging_mirror_is_not_mistaken_for_another_run(
     clone: Clone, forge: MemoryForge, index: LocalIndex, tmp_path: Path, lags: bool
 ) -> None:
     mirror = tmp_path / "mirror.git"
@@ -99,14 +102,14 @@ def test_a_mirror_that_lags_is_not_taken_for_another_run(
         git(mirror, "remote", "update")
     index.add("numpy", "1.2")
     ran = clone.update("--json")
-    assert told(ran)["numpy"]["outcome"] == ("failed" if lags else "refreshed")
-    assert ("is not the same where origin is fetched from and where it is pushed to" in ran.err) == lags
+    assert results(ran)["numpy"]["outcome"] == ("failed" if lags else "refreshed")
+    assert ("differs between the fetch address and the push address of origin" in ran.err) == lags
 
 
-# -- what a run cannot see ---------------------------------------------------------
+# -- unavailable sources ---------------------------------------------------------
 
 
-def test_a_registry_that_fails_leaves_the_pull_request_with_another_ones_image_as_it_is(
+def test_a_registry_failure_keeps_a_pull_request_with_another_registrys_image(
     index: LocalIndex, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
@@ -120,7 +123,7 @@ def test_a_registry_that_fails_leaves_the_pull_request_with_another_ones_image_a
         project.ok("resolve")
         clone = cloned(project, tmp_path)
         made = MemoryForge(clone.remote)
-        monkeypatch.setattr("lockgen.update.command.forge_at", lambda *_: made)
+        monkeypatch.setattr("lockgen.update.command.connect", lambda *_: made)
         monkeypatch.setattr("lockgen.update.command.take_tokens", lambda: {"github": Token("t", "GITHUB_TOKEN")})
         monkeypatch.setenv("GITHUB_ACTIONS", "true")
         monkeypatch.setenv("GITHUB_REPOSITORY", "ada/voices")
@@ -146,23 +149,21 @@ def test_a_dry_run_moves_no_remote_tracking_branch(clone: Clone, forge: MemoryFo
     assert git(other, "for-each-ref") == refs
 
 
-# -- somebody else's commits -------------------------------------------------------
+# -- foreign commits -------------------------------------------------------
 
 
-def test_what_is_told_of_somebody_elses_commit_works(clone: Clone, forge: MemoryForge, index: LocalIndex) -> None:
+def test_the_advice_about_a_foreign_commit_works(clone: Clone, forge: MemoryForge, index: LocalIndex) -> None:
     groups(clone)
     ours = clone.heads()["lockgen/numpy"]
     clone.add_commit("lockgen/numpy")
     index.add("numpy", "1.2")
-    assert "Remove that commit, and it is refreshed again" in groups(clone)["numpy"]["why"]
+    assert "Remove that commit to have the branch refreshed again" in groups(clone)["numpy"]["why"]
     clone.git("push", "-qf", "origin", f"{ours}:refs/heads/lockgen/numpy")
     assert outcomes(clone) == {"numpy": "refreshed"}
     assert forge.requests[1].title == "update numpy 1.0 -> 1.2"
 
 
-def test_somebody_elses_commit_that_was_merged_is_in_nobodys_way(
-    clone: Clone, forge: MemoryForge, index: LocalIndex
-) -> None:
+def test_a_merged_foreign_commit_does_not_block_updates(clone: Clone, forge: MemoryForge, index: LocalIndex) -> None:
     groups(clone)
     clone.add_commit("lockgen/numpy")
     merge(clone, "lockgen/numpy")
@@ -174,7 +175,7 @@ def test_somebody_elses_commit_that_was_merged_is_in_nobodys_way(
     assert forge.requests[2].mark == clone.heads()["lockgen/numpy"]
 
 
-def test_a_shallow_clone_does_not_take_it_for_merged(
+def test_a_shallow_clone_does_not_count_a_foreign_commit_as_merged(
     clone: Clone, forge: MemoryForge, index: LocalIndex, tmp_path: Path
 ) -> None:
     groups(clone)
@@ -188,7 +189,7 @@ def test_a_shallow_clone_does_not_take_it_for_merged(
     assert clone.heads()["lockgen/numpy"] == theirs
 
 
-def test_somebodys_copy_of_lockgens_commit_is_somebodys(clone: Clone, forge: MemoryForge) -> None:
+def test_a_copy_of_lockgens_commit_on_another_branch_is_foreign(clone: Clone, forge: MemoryForge) -> None:
     groups(clone)
     clone.git("fetch", "-q", "origin", "lockgen/numpy")
     clone.git("push", "-q", "origin", "FETCH_HEAD:refs/heads/lockgen/numpy-mine")
@@ -199,10 +200,8 @@ def test_somebodys_copy_of_lockgens_commit_is_somebodys(clone: Clone, forge: Mem
 
 
 @pytest.mark.parametrize("name", ["lockgen/main", "lockgen/numpy"])
-def test_the_base_branch_is_none_of_lockgens_though_it_has_the_prefix(
-    clone: Clone, forge: MemoryForge, name: str
-) -> None:
-    """It may even be called as a group is, and hold nothing but a commit of lockgen's on top."""
+def test_a_base_branch_under_the_prefix_is_left_alone(clone: Clone, forge: MemoryForge, name: str) -> None:
+    """Even if it has the name of a group, and lockgen's commit on top."""
     groups(clone)
     forge.done.add(1)
     clone.git("fetch", "-q", "origin", "lockgen/numpy")
@@ -214,7 +213,7 @@ def test_the_base_branch_is_none_of_lockgens_though_it_has_the_prefix(
     assert clone.heads()[name] == before[name]
 
 
-def test_a_group_that_is_called_as_the_base_branch_needs_another_prefix(
+def test_a_group_named_like_the_base_branch_needs_another_prefix(
     clone: Clone, forge: MemoryForge, index: LocalIndex
 ) -> None:
     clone.project.write(FAMILY + '[update]\nbase = "lockgen/numpy"\n')
@@ -227,28 +226,26 @@ def test_a_group_that_is_called_as_the_base_branch_needs_another_prefix(
 # -- other bases -------------------------------------------------------------------
 
 
-def test_a_pull_request_that_was_sent_to_another_base_is_left_alone(
-    clone: Clone, served: ForgeServer, index: LocalIndex
-) -> None:
+def test_a_pull_request_to_another_base_is_left_alone(clone: Clone, served: ForgeServer, index: LocalIndex) -> None:
     groups(clone)
     served.requests[1]["base"] = "release"
     index.add("numpy", "1.2")
     before = clone.heads(), dict(served.requests[1])
     found = groups(clone)["numpy"]
     assert found["outcome"] == "foreign"
-    assert found["why"] == "its pull request goes to release: close it, or let it go to main"
+    assert found["why"] == "its pull request targets release: close it, or change its target to main"
     bump_by_hand(clone, "numpy==1.2")
     assert groups(clone)["numpy"]["why"] == found["why"]
     assert (clone.heads()["lockgen/numpy"], served.requests[1]) == (before[0]["lockgen/numpy"], before[1])
     assert served.comments[1] == []
 
 
-def test_a_base_that_changed_is_told_and_closing_the_former_one_helps(clone: Clone, served: ForgeServer) -> None:
+def test_a_changed_base_is_reported_and_closing_the_old_pull_request_helps(clone: Clone, served: ForgeServer) -> None:
     groups(clone)
     clone.project.write(FAMILY + '[update]\nbase = "develop"\n')
     clone.git("commit", "-qam", "another base")
     clone.git("push", "-q", "origin", "HEAD:main", "HEAD:refs/heads/develop")
-    assert groups(clone)["numpy"]["why"] == "its pull request goes to main: close it, or let it go to develop"
+    assert groups(clone)["numpy"]["why"] == "its pull request targets main: close it, or change its target to develop"
     served.requests[1]["state"] = "closed"
     assert outcomes(clone) == {"numpy": "created"}
     assert (served.requests[2]["branch"], served.comments[1]) == ("lockgen/numpy", [])
@@ -257,7 +254,7 @@ def test_a_base_that_changed_is_told_and_closing_the_former_one_helps(clone: Clo
 # -- how many are open ---------------------------------------------------------------
 
 
-def test_without_a_forge_a_branch_that_was_merged_counts_no_more(clone: Clone, index: LocalIndex) -> None:
+def test_a_merged_branch_does_not_count_without_a_forge(clone: Clone, index: LocalIndex) -> None:
     index.add("tokens", "1.1")
     policy(clone, "[update]\nmax-open = 1\n")
     assert outcomes(clone, "--no-forge") == {"numpy": "created", "tokens": "limited"}
@@ -267,7 +264,7 @@ def test_without_a_forge_a_branch_that_was_merged_counts_no_more(clone: Clone, i
     assert outcomes(clone, "--no-forge") == {"numpy": "limited", "tokens": "unchanged"}
 
 
-def test_what_is_closed_in_this_run_leaves_its_place_to_another(
+def test_a_pull_request_closed_in_this_run_makes_room_for_another(
     clone: Clone, forge: MemoryForge, index: LocalIndex
 ) -> None:
     policy(clone, "[update]\nmax-open = 1\n")
@@ -277,11 +274,11 @@ def test_what_is_closed_in_this_run_leaves_its_place_to_another(
     assert outcomes(clone) == {"tokens": "created", "numpy": "closed"}
 
 
-# -- the last word -----------------------------------------------------------------
+# -- close reasons -----------------------------------------------------------------
 
 
-def last_word(clone: Clone, forge: MemoryForge, group: str = "numpy") -> str:
-    """Of a run that closes the pull request of ``group``, told in the report and on the pull request."""
+def close_reason(clone: Clone, forge: MemoryForge, group: str = "numpy") -> str:
+    """The close reason of ``group``, which the report and the pull request share."""
     found = groups(clone)[group]
     assert found["outcome"] == "closed"
     (number,) = forge.closed
@@ -290,29 +287,29 @@ def last_word(clone: Clone, forge: MemoryForge, group: str = "numpy") -> str:
     return str(found["why"])
 
 
-def test_a_group_that_got_another_name_says_where_its_moves_are(clone: Clone, forge: MemoryForge) -> None:
+def test_a_renamed_group_names_the_new_branch(clone: Clone, forge: MemoryForge) -> None:
     policy(clone, '[update.groups.sound]\npackages = ["numpy", "speech"]\n')
     groups(clone)
     policy(clone, '[update.groups.audio]\npackages = ["numpy", "speech"]\n')
-    assert last_word(clone, forge, "sound") == "Superseded: numpy moves with audio now, on the branch lockgen/audio."
+    assert close_reason(clone, forge, "sound") == "Superseded: numpy now moves with audio, on the branch lockgen/audio."
 
 
-def test_no_branch_is_promised_that_there_is_none_of(clone: Clone, forge: MemoryForge, index: LocalIndex) -> None:
+def test_a_branch_that_was_not_created_is_not_named(clone: Clone, forge: MemoryForge, index: LocalIndex) -> None:
     groups(clone)
     index.add("tokens", "1.1")
     policy(clone, '[update]\nmax-open = 1\n[update.groups.voice]\npackages = ["numpy"]\n')
-    assert last_word(clone, forge) == "Superseded: numpy moves with the group voice now."
+    assert close_reason(clone, forge) == "Superseded: numpy now moves with the group voice."
     assert set(clone.heads()) == {"main", "lockgen/tokens"}
 
 
-def test_a_newer_pin_by_hand_is_told(clone: Clone, forge: MemoryForge, index: LocalIndex) -> None:
+def test_a_newer_pin_made_by_hand_is_named(clone: Clone, forge: MemoryForge, index: LocalIndex) -> None:
     groups(clone)
     index.add("numpy", "1.2")
     bump_by_hand(clone, "numpy==1.2")
-    assert last_word(clone, forge) == "Done: main has numpy 1.2."
+    assert close_reason(clone, forge) == "Done: main has numpy 1.2."
 
 
-def test_what_the_policy_holds_back_now_is_told_with_its_reason(clone: Clone, forge: MemoryForge) -> None:
+def test_a_release_that_is_now_ignored_is_named_with_the_reason(clone: Clone, forge: MemoryForge) -> None:
     groups(clone)
     policy(clone, '[update]\nignore = [{ package = "numpy", reason = "it hangs, says @grace" }]\n')
     word = "Superseded: [update] holds numpy 1.1 back: ignored: it hangs, says"
@@ -321,30 +318,30 @@ def test_what_the_policy_holds_back_now_is_told_with_its_reason(clone: Clone, fo
     assert "@grace" not in forge.comments[1][0]
 
 
-def test_a_held_pin_is_told(clone: Clone, forge: MemoryForge) -> None:
+def test_a_held_pin_is_named(clone: Clone, forge: MemoryForge) -> None:
     groups(clone)
     clone.project.write(FAMILY.replace('numpy = "1.0" ', 'numpy = { version = "1.0", held = true } '))
     clone.project.ok("resolve")
     clone.commit("held")
-    assert last_word(clone, forge) == "Superseded: versions.toml holds numpy now, so only people move it."
+    assert close_reason(clone, forge) == "Superseded: versions.toml now holds numpy, so lockgen does not move it."
 
 
-def test_a_pin_that_is_gone_is_told(clone: Clone, forge: MemoryForge) -> None:
+def test_a_removed_pin_is_named(clone: Clone, forge: MemoryForge) -> None:
     groups(clone)
     clone.project.write(FAMILY.replace('numpy = "1.0"  ', "#").replace('packages = ["numpy"]', "packages = []"))
     clone.project.ok("resolve")
     clone.commit("no pin")
-    assert last_word(clone, forge) == "Superseded: versions.toml pins numpy no more."
+    assert close_reason(clone, forge) == "Superseded: versions.toml no longer pins numpy."
 
 
-def test_a_release_that_was_withdrawn_is_told(clone: Clone, forge: MemoryForge, index: LocalIndex) -> None:
+def test_a_withdrawn_release_is_named(clone: Clone, forge: MemoryForge, index: LocalIndex) -> None:
     groups(clone)
     name = next(name for name in index.pages["numpy"] if "-1.1-" in name)
     index.pages["numpy"][name]["yanked"] = True
-    assert last_word(clone, forge) == "Superseded: numpy 1.1 was withdrawn from its index."
+    assert close_reason(clone, forge) == "Superseded: numpy 1.1 was withdrawn from its index."
 
 
-def test_a_branch_that_stayed_after_a_merge_is_told_as_merged(clone: Clone, forge: MemoryForge) -> None:
+def test_a_branch_left_after_a_merge_is_reported_as_merged(clone: Clone, forge: MemoryForge) -> None:
     groups(clone)
     clone.git("fetch", "-q", "origin", "lockgen/numpy")
     clone.git("merge", "-q", "--squash", "FETCH_HEAD")
@@ -353,14 +350,14 @@ def test_a_branch_that_stayed_after_a_merge_is_told_as_merged(clone: Clone, forg
     found = groups(clone)["numpy"]
     assert (found["outcome"], found["why"], found["url"]) == (
         "closed",
-        "Merged: its branch had stayed.",
+        "Merged: the branch was left over.",
         forge.requests[1].url,
     )
     assert "lockgen/numpy" not in clone.heads()
     assert forge.comments == {}
 
 
-def test_what_was_closed_and_reopened_gets_a_second_word(clone: Clone, served: ForgeServer) -> None:
+def test_a_reopened_pull_request_gets_a_second_comment(clone: Clone, served: ForgeServer) -> None:
     groups(clone)
     bump_by_hand(clone, "numpy==1.1")
     assert outcomes(clone) == {"numpy": "closed"}
@@ -373,10 +370,10 @@ def test_what_was_closed_and_reopened_gets_a_second_word(clone: Clone, served: F
     assert [said.partition("\n")[0] for said in served.comments[1]] == ["Done: main has numpy 1.1."] * 2
 
 
-# -- an open one that is not true any more -------------------------------------------
+# -- outdated pull requests -------------------------------------------
 
 
-def test_one_that_does_not_resolve_any_more_says_so_until_it_does(
+def test_an_open_pull_request_says_that_it_no_longer_resolves_until_it_does(
     clone: Clone, forge: MemoryForge, index: LocalIndex
 ) -> None:
     groups(clone)
@@ -389,7 +386,7 @@ def test_one_that_does_not_resolve_any_more_says_so_until_it_does(
     assert forge.requests[1] == first
     assert outcomes(clone) == {"numpy": "unresolved"}
     body = forge.requests[1].body
-    assert body.startswith("**This was resolved on an older `main`; on that of today it cannot be made again:**\n\n```")
+    assert body.startswith("**This was resolved on an older `main`. On the current one it cannot be resolved:**\n\n```")
     assert "needs numpy==1.0" in body.partition("<!--")[0]
     assert body.partition("-->\n\n")[2].partition("<!--")[0] == first.body.partition("<!--")[0]
     assert (forge.requests[1].mark, forge.requests[1].moves) == ("0" * 40, first.moves)
@@ -400,7 +397,7 @@ def test_one_that_does_not_resolve_any_more_says_so_until_it_does(
     clone.project.ok("resolve")
     clone.commit("free again")
     assert outcomes(clone) == {"numpy": "refreshed"}
-    assert "cannot be made again" not in forge.requests[1].body
+    assert "cannot be resolved" not in forge.requests[1].body
     assert forge.requests[1].mark == clone.heads()["lockgen/numpy"]
 
 
@@ -422,7 +419,7 @@ def test_a_project_that_moved_to_a_folder_keeps_its_branches(clone: Clone, forge
 
 
 @pytest.mark.parametrize("settings", [{"push.gpgSign": "true"}, {"core.autocrlf": "true"}, {"core.eol": "crlf"}])
-def test_settings_that_change_what_git_sends_or_writes_change_nothing(
+def test_the_users_git_settings_do_not_change_the_result(
     clone: Clone, forge: MemoryForge, settings: dict[str, str]
 ) -> None:
     if "core.eol" in settings:
@@ -431,13 +428,13 @@ def test_settings_that_change_what_git_sends_or_writes_change_nothing(
     for name, value in settings.items():
         clone.git("config", name, value)
     ran = clone.update("--json")
-    assert (ran.code, told(ran)["numpy"]["outcome"]) == (0, "created")
+    assert (ran.code, results(ran)["numpy"]["outcome"]) == (0, "created")
     assert "edited by hand" not in ran.err
     changed = git(clone.remote, "diff", "--stat", "main", "lockgen/numpy", "--", "versions.toml")
     assert "2 +-" in changed
 
 
-def test_a_sparse_clone_will_do(clone: Clone, forge: MemoryForge, tmp_path: Path) -> None:
+def test_a_sparse_clone_is_supported(clone: Clone, forge: MemoryForge, tmp_path: Path) -> None:
     sparse = tmp_path / "sparse"
     git(tmp_path, "clone", "-q", "--sparse", f"file://{clone.remote}", str(sparse))
     git(sparse, "sparse-checkout", "set", "--no-cone", "/versions.toml")
@@ -451,28 +448,28 @@ def test_a_sparse_clone_will_do(clone: Clone, forge: MemoryForge, tmp_path: Path
 # -- Ctrl-C ------------------------------------------------------------------------------
 
 
-def test_what_was_opened_before_ctrl_c_is_told(
+def test_pull_requests_opened_before_ctrl_c_are_reported(
     clone: Clone, forge: MemoryForge, index: LocalIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lockgen.update.group_run import GroupRun
 
     index.add("tokens", "1.1")
-    real = GroupRun.prepared
+    real = GroupRun.prepare
 
     def stops(self: GroupRun, group: Any, folder: str) -> Any:
         if group.name == "tokens":
             raise KeyboardInterrupt
         return real(self, group, folder)
 
-    monkeypatch.setattr(GroupRun, "prepared", stops)
+    monkeypatch.setattr(GroupRun, "prepare", stops)
     ran = clone.update("--json")
     assert ran.code == 130
-    assert {name: group["outcome"] for name, group in told(ran).items()} == {"numpy": "created"}
-    assert told(ran)["numpy"]["url"] == forge.requests[1].url
+    assert {name: group["outcome"] for name, group in results(ran).items()} == {"numpy": "created"}
+    assert results(ran)["numpy"]["url"] == forge.requests[1].url
     assert clone.git("worktree", "list").count("\n") == 0
 
 
-def test_a_label_that_is_refused_is_a_fault_and_no_failed_group(
+def test_a_refused_label_is_a_fault_but_does_not_fail_the_group(
     clone: Clone, forge: MemoryForge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lockgen.errors import Refused
@@ -483,7 +480,7 @@ def test_a_label_that_is_refused_is_a_fault_and_no_failed_group(
     with monkeypatch.context() as patched:
         patched.setattr(forge, "label", refuses)
         ran = clone.update("--json")
-        assert (ran.code, told(ran)["numpy"]["outcome"]) == (4, "created")
+        assert (ran.code, results(ran)["numpy"]["outcome"]) == (4, "created")
     assert outcomes(clone) == {"numpy": "unchanged"}
     assert forge.requests[1].labels == {"dependencies"}
     forge.requests[1] = replace(forge.requests[1], labels=frozenset())

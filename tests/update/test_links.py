@@ -1,4 +1,4 @@
-"""Where releases can be read about: by whom that is asked, and that a stranger's word is not taken."""
+"""Links to release notes: which index is read, and that the metadata of an unrelated package is not used."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ index = "own"
 
 @pytest.fixture
 def uploads(index: LocalIndex) -> Uploads:
-    """The default index has all of them, `speech` by somebody else than the one of our own index."""
+    """The default index has all of them; its `speech` is unrelated to the one on our own index."""
     for name, version in (("numpy", "1.1"), ("speech", "1.1"), ("torch", "2.6.0")):
         text = f"{metadata(name, version, [], [], None)}Project-URL: Changelog, https://{name}.example/changes\n"
         file, data = wheel(name, version, "py3-none-any", text)
@@ -32,6 +32,7 @@ def uploads(index: LocalIndex) -> Uploads:
     return Uploads(Http(), parse_manifest((FAMILY + OWN).encode()))
 
 
+<<<<<<< HEAD
 def test_what_has_an_index_of_its_own_is_not_asked_for_elsewhere(uploads: Uploads, index: LocalIndex) -> None:
     assert uploads.release_notes("speech", "1.1") is None
     assert index.asked == []
@@ -46,3 +47,17 @@ def test_torch_of_any_accelerator_is_one_project(uploads: Uploads) -> None:
     assert uploads.release_notes("torch", "2.6.0+cu121") == ReleaseNotes(
         "torch", "Changelog", "https://torch.example/changes"
     )
+=======
+def test_a_package_with_its_own_index_has_no_link_from_the_default_index(uploads: Uploads, index: LocalIndex) -> None:
+    assert uploads.news("speech", "1.1") is None
+    assert index.asked == []
+
+
+def test_a_package_from_the_default_index_has_a_link(uploads: Uploads) -> None:
+    assert uploads.news("numpy", "1.1") == ReleaseNotes("numpy", "Changelog", "https://numpy.example/changes")
+    assert uploads.news("numpy", "1.2") is None
+
+
+def test_torch_has_a_link_for_every_accelerator(uploads: Uploads) -> None:
+    assert uploads.news("torch", "2.6.0+cu121") == ReleaseNotes("torch", "Changelog", "https://torch.example/changes")
+>>>>>>> h-update

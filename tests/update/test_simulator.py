@@ -1,4 +1,4 @@
-"""GitHub by @simulacrum/github-api-simulator, which refuses whatever GitHub's own description does not allow."""
+"""GitHub by @simulacrum/github-api-simulator, which rejects whatever GitHub's own API description does not allow."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Simulator:
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
-    """Started here; `.ci/simulator-up` brings it."""
+    """Started here; `.ci/simulator-up` installs it."""
     own = FOLDER / "venv/bin/node"
     node = str(own) if own.exists() else shutil.which("node")
     if node is None or not (FOLDER / "node_modules/@simulacrum/github-api-simulator").is_dir():
-        pytest.skip(f"there is no simulator in {FOLDER}: run .ci/simulator-up")
+        pytest.skip(f"no simulator in {FOLDER}: run .ci/simulator-up")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = with_signals([node, str(PROGRAM), str(FOLDER), str(port)])
@@ -57,10 +57,10 @@ def simulator() -> Iterator[Simulator]:
             process.stdout.close()
 
 
-def test_every_request_is_one_that_github_describes(
+def test_every_request_is_valid_for_github(
     simulator: Simulator, clone: Clone, index: LocalIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Opened, left alone, refreshed, closed with a word: the whole life of a pull request."""
+    """The life of a pull request: opened, left alone, refreshed, closed with a reason."""
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_REPOSITORY", "ada/voices")
     monkeypatch.setenv("GITHUB_API_URL", simulator.url)
@@ -84,7 +84,7 @@ def test_every_request_is_one_that_github_describes(
     assert {one["operation"] for one in state["asked"]} >= {"pulls/create", "pulls/update", "issues/add-labels"}
 
 
-def test_the_simulator_would_refuse_a_wrong_request(simulator: Simulator) -> None:
+def test_the_simulator_rejects_an_invalid_request(simulator: Simulator) -> None:
     request = urllib.request.Request(
         f"{simulator.url}/repos/ada/voices/pulls",
         data=b'{"title": 5}',

@@ -1,6 +1,6 @@
-"""The text of a pull request: whole, byte for byte, and with names and words from people with bad intent.
+"""The text of a pull request: complete, byte for byte, and with hostile names and explanations.
 
-`pytest tests/update --accept` writes the expected texts anew; read the diff.
+`pytest tests/update --accept` updates the expected texts; review the diff.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from lockgen.core.update_policy import VersionStep
 from lockgen.diff.model import Change, Changes, ImageChange, PackageChange
 from lockgen.index.model import ReleaseNotes
 from lockgen.update import commit_message as commits
+from lockgen.update import markdown
 from lockgen.update import pull_request_text as rendering
 from lockgen.update import render as updates
 from lockgen.update.model import CellChange, Head, KnownVulnerability, MovedPin, PullRequestContent, Stuck, Waiting
@@ -72,7 +73,7 @@ FULL = PullRequestContent(
         CellChange("python=3.11 variant=cuda", "ml:cuda", "yes", "yes"),
         CellChange("python=3.12 variant=cuda", "ml:cuda", "yes", "no", "whisperx 3.3.1 wants Python <3.12"),
     ),
-    advisories=(WEAK,),
+    fixed=(WEAK,),
     links=(ReleaseNotes("triton", "Release notes", "https://github.com/triton-lang/triton/releases"),),
     stuck=(
         Stuck("numpy", "3.0", "speech 1.0, asked by asr, needs numpy<3"),
@@ -121,7 +122,7 @@ MANY = replace(
 
 
 @pytest.mark.parametrize(
-    ("name", "story"),
+    ("name", "content"),
     [
         ("full", FULL),
         ("small", SMALL),
@@ -133,8 +134,8 @@ MANY = replace(
         ("own", OWN),
     ],
 )
-def test_the_whole_text(name: str, story: PullRequestContent, pytestconfig: pytest.Config) -> None:
-    text = f"{rendering.title(story)}\n\n{rendering.body(story, 'c' * 40, 'feed')}"
+def test_the_complete_text(name: str, content: PullRequestContent, pytestconfig: pytest.Config) -> None:
+    text = f"{rendering.title(content)}\n\n{rendering.body(content, 'c' * 40, 'feed')}"
     path = TEXTS / f"{name}.md"
     if pytestconfig.getoption("--accept"):
         path.write_text(text)
@@ -142,10 +143,10 @@ def test_the_whole_text(name: str, story: PullRequestContent, pytestconfig: pyte
 
 
 @pytest.mark.parametrize(
-    ("story", "title"),
+    ("content", "title"),
     [
         (SMALL, "update numpy 1.0 -> 1.1"),
-        (replace(FULL, advisories=()), "update torch 2.5.1+cu121, torchaudio 2.5.1+cu121, speech 1.1"),
+        (replace(FULL, fixed=()), "update torch 2.5.1+cu121, torchaudio 2.5.1+cu121, speech 1.1"),
         (FULL, "security: update torch 2.5.1+cu121, torchaudio 2.5.1+cu121, speech 1.1"),
         (TWO_TORCHES, "update torch 2.5.1 -> 2.6.0"),
         (TWO_TAGS, "update python 3.11.9-slim"),
@@ -157,8 +158,8 @@ def test_the_whole_text(name: str, story: PullRequestContent, pytestconfig: pyte
         (OWN, "update numpy 0.5 -> 0.6 (slow)"),
     ],
 )
-def test_a_title_says_what_moves(story: PullRequestContent, title: str) -> None:
-    assert rendering.title(story) == title
+def test_the_title_names_the_moves(content: PullRequestContent, title: str) -> None:
+    assert rendering.title(content) == title
 
 
 def test_a_long_title_is_cut_at_a_word() -> None:
@@ -182,21 +183,21 @@ def test_a_long_title_begins_with_the_biggest_step() -> None:
     )
 
 
-def test_torch_for_two_accelerators_is_one_wish_and_one_entry() -> None:
+def test_torch_for_two_accelerators_is_one_request_and_one_entry() -> None:
     assert rendering.reproduce(TWO_TORCHES.moves) == "lockgen bump torch==2.6.0"
     assert ignored(TWO_TORCHES) == [{"package": "torch", "versions": ">=2.6.0"}]
     assert rendering.reproduce(TWO_TORCHES.moves[:1]) == "lockgen bump torch==2.6.0+cu121"
 
 
-def ignored(story: PullRequestContent) -> list[dict[str, str]]:
-    """The entries that a text says to add, read as what they become part of."""
-    snippet = re.search(r"```toml\n(.*?)```", rendering.body(story, "c" * 40, "feed"), re.DOTALL)
+def ignored(content: PullRequestContent) -> list[dict[str, str]]:
+    """The ignore entries that a text recommends, parsed as part of [update]."""
+    snippet = re.search(r"```toml\n(.*?)```", rendering.body(content, "c" * 40, "feed"), re.DOTALL)
     assert snippet is not None
     return list(tomllib.loads(f"[update]\n{snippet[1]}")["update"]["ignore"])
 
 
 @pytest.mark.parametrize(
-    ("story", "entries"),
+    ("content", "entries"),
     [
         (TWO_TAGS, [{"base-image": "python", "versions": ">=3.11.9"}]),
         (DIGEST, [{"base-image": "python"}]),
@@ -204,44 +205,47 @@ def ignored(story: PullRequestContent) -> list[dict[str, str]]:
         (FULL, [{"package": "torch", "versions": ">=2.5.1"}, {"package": "speech", "versions": ">=1.1"}]),
     ],
 )
-def test_what_leaves_it_out_leaves_out_no_more(story: PullRequestContent, entries: list[dict[str, str]]) -> None:
-    assert ignored(story) == entries
+def test_the_ignore_entries_match_exactly_the_moves(content: PullRequestContent, entries: list[dict[str, str]]) -> None:
+    assert ignored(content) == entries
 
 
-def test_of_a_digest_it_is_said_that_the_whole_image_is_left_out() -> None:
-    assert "this leaves out every update of `python`." in rendering.body(DIGEST, "c" * 40, "feed")
-    assert "leaves out every" not in rendering.body(BASES, "c" * 40, "feed")
+def test_ignoring_a_digest_says_that_it_ignores_the_whole_image() -> None:
+    assert "this ignores every update of `python`." in rendering.body(DIGEST, "c" * 40, "feed")
+    assert "ignores every" not in rendering.body(BASES, "c" * 40, "feed")
 
 
 PASSED = Stuck("numpy", "2.0", "speech 1.0 needs numpy<2", instead="1.1")
 
 
 @pytest.mark.parametrize(
-    ("story", "said"),
+    ("content", "said"),
     [
-        (SMALL, "This is the newest release that fits the family and [update]. 0 images"),
-        (replace(SMALL, stuck=(PASSED,)), "to 1.1. A newer one does not fit: see below. 0 images"),
-        (replace(SMALL, stuck=(PASSED,), advisories=(WEAK,)), "and [update]. A newer one does not fit: see below."),
+        (SMALL, "This is the latest release that fits the family and [update]. 0 images"),
+        (replace(SMALL, stuck=(PASSED,)), "to 1.1. A later version does not fit: see below. 0 images"),
+        (replace(SMALL, stuck=(PASSED,), fixed=(WEAK,)), "and [update]. A later version does not fit: see below."),
         (
-            replace(FULL, advisories=(), stuck=(PASSED,), introduced=()),
-            "to 1.1. A newer `numpy` does not fit: see below.",
+            replace(FULL, fixed=(), stuck=(PASSED,), introduced=()),
+            "to 1.1. A later `numpy` does not fit: see below.",
         ),
-        (replace(SMALL, stuck=(Stuck("speech", "2.0", "no"),)), "This is the newest release that fits"),
-        (replace(SMALL, introduced=(NEW, NEW)), "**Beware: what it moves to has 2 known vulnerabilities, see below.**"),
+        (replace(SMALL, stuck=(Stuck("speech", "2.0", "no"),)), "This is the latest release that fits"),
+        (
+            replace(SMALL, introduced=(NEW, NEW)),
+            "**Warning: the new versions have 2 known vulnerabilities, see below.**",
+        ),
     ],
 )
-def test_the_first_sentences_are_true(story: PullRequestContent, said: str) -> None:
-    assert said in rendering.body(story, "c" * 40, "feed").split("\n\n", 1)[0]
+def test_the_first_sentences_are_true(content: PullRequestContent, said: str) -> None:
+    assert said in rendering.body(content, "c" * 40, "feed").split("\n\n", 1)[0]
 
 
-def test_a_vulnerability_is_not_ended_by_an_older_version() -> None:
+def test_an_older_version_is_not_named_as_a_fix() -> None:
     text = rendering.body(FULL, "c" * 40, "feed")
-    assert "GHSA-2), moderate, ended by 2.8" in text
+    assert "GHSA-2), moderate, fixed in 2.8" in text
     everywhere = replace(STAYS, fixed=(Version("2.4.2"),))
-    assert "ended by" not in rendering.body(replace(FULL, remaining=(everywhere,)), "c" * 40, "feed")
+    assert "fixed in" not in rendering.body(replace(FULL, remaining=(everywhere,)), "c" * 40, "feed")
 
 
-def test_a_folder_is_no_command_of_a_shell() -> None:
+def test_a_folder_name_is_quoted_for_the_shell() -> None:
     hostile = "a b; `rm`\n```\nc"
     text = rendering.body(replace(SMALL, project=hostile, base="a;b"), "c" * 40, "feed")
     block = re.search(r"^(`{3,})sh\n(.*?)^\1$", text, re.DOTALL | re.MULTILINE)
@@ -249,7 +253,7 @@ def test_a_folder_is_no_command_of_a_shell() -> None:
     assert shlex.split(block[2])[:5] == ["git", "switch", "a;b", "cd", hostile]
 
 
-def test_a_pin_of_two_tables_is_told_once() -> None:
+def test_a_pin_of_two_tables_is_listed_once() -> None:
     twice = replace(SMALL, moves=SMALL.moves * 2)
     assert rendering.title(twice) == rendering.title(SMALL)
     assert rendering.reproduce(twice.moves) == "lockgen bump numpy==1.1"
@@ -258,15 +262,15 @@ def test_a_pin_of_two_tables_is_told_once() -> None:
 HOSTILE = "@everyone #1 <img src=x> [x](https://evil.example) | `x` \n## y <!-- lockgen-update commit="
 
 
-def test_no_word_from_outside_becomes_markdown_a_mention_or_a_mark() -> None:
-    story = replace(
+def test_text_from_outside_never_becomes_markdown_a_mention_or_a_marker() -> None:
+    content = replace(
         FULL,
         stuck=(Stuck("numpy", HOSTILE, f"```\n{HOSTILE}\n````"),),
         links=(ReleaseNotes("triton", HOSTILE, "https://ok.example/a"), ReleaseNotes("x", "y", "javascript:alert(1)")),
-        advisories=(KnownVulnerability("torch", HOSTILE, (), "https://user@evil.example/"),),
+        fixed=(KnownVulnerability("torch", HOSTILE, (), "https://user@evil.example/"),),
         cells=(CellChange(HOSTILE, "ml:cuda", "yes", "no", HOSTILE),),
     )
-    text = rendering.body(story, "c" * 40, "feed")
+    text = rendering.body(content, "c" * 40, "feed")
     assert rendering.marks(text) == ("c" * 40, "feed")
     prose = re.sub(r"^(`{3,})text\n.*?^\1$", "", text, flags=re.MULTILINE | re.DOTALL)
     assert "@everyone" not in prose
@@ -280,50 +284,50 @@ def test_no_word_from_outside_becomes_markdown_a_mention_or_a_mark() -> None:
     assert rows
 
 
-def test_a_mark_that_was_put_into_an_explanation_is_not_believed() -> None:
+def test_a_forged_marker_in_an_explanation_is_ignored() -> None:
     forged = rendering.mark("d" * 40, "bad")
     text = rendering.body(replace(FULL, stuck=(Stuck("numpy", "3", forged),)), "c" * 40, "feed")
     assert rendering.marks(text) == ("c" * 40, "feed")
 
 
-HEADINGS = ("Moves", "Left where they are", "What changes", "Compatibility", "To reproduce", "To leave it out")
+HEADINGS = ("Updates", "Not updated", "Changes by image", "Compatibility", "Reproduce", "Skip this update")
 
 
 @pytest.mark.parametrize(
     ("lines", "width"), [(25, 5000), (29, 400), (1, 90_000), (25, 100)], ids=["wide", "many", "one line", "short"]
 )
-def test_a_text_that_is_too_long_keeps_every_section_and_what_to_do(lines: int, width: int) -> None:
+def test_a_long_text_keeps_every_section_and_the_instructions(lines: int, width: int) -> None:
     why = "\n".join("x" * width for _ in range(lines))
     moves = tuple(MovedPin(f"package-{n}", "1.0", "2.0") for n in range(300))
-    story = replace(FULL, moves=moves, stuck=tuple(Stuck(f"p{n}", "2.0", why) for n in range(20)))
-    text = rendering.body(story, "c" * 40, "feed")
+    content = replace(FULL, moves=moves, stuck=tuple(Stuck(f"p{n}", "2.0", why) for n in range(20)))
+    text = rendering.body(content, "c" * 40, "feed")
     assert len(text) < 65_536
     assert all(f"### {heading}" in text for heading in HEADINGS)
     assert " package-299==2.0" in text
-    assert len(ignored(story)) == 300
+    assert len(ignored(content)) == 300
     assert rendering.marks(text) == ("c" * 40, "feed")
     assert len(re.findall(r"^`{3}", text, re.MULTILINE)) % 2 == 0
     assert re.search(r"^… and \d+ more lines of this section, which is too long\.$", text, re.MULTILINE)
 
 
-def test_what_is_short_is_not_cut_because_something_else_is_long() -> None:
+def test_a_short_section_is_not_cut_because_another_is_long() -> None:
     long = replace(FULL, stuck=(Stuck("numpy", "3.0", "\n".join("x" * 5000 for _ in range(25))),))
-    whole, cut = (rendering.body(story, "c" * 40, "feed").split("\n### ") for story in (FULL, long))
-    assert [part for part in cut if "too long" in part] == [part for part in cut if part.startswith("Left where")]
-    tables = ("Moves\n", "Sizes", "Compatibility", "To reproduce")
+    whole, cut = (rendering.body(content, "c" * 40, "feed").split("\n### ") for content in (FULL, long))
+    assert [part for part in cut if "too long" in part] == [part for part in cut if part.startswith("Not updated")]
+    tables = ("Updates\n", "Sizes", "Compatibility", "Reproduce")
     assert [part for part in cut if part.startswith(tables)] == [part for part in whole if part.startswith(tables)]
 
 
 def test_a_long_explanation_says_how_much_was_cut() -> None:
-    assert rendering.fenced("\n".join(map(str, range(100))))[-3:] == ["29", "… and 70 more lines", "```"]
-    assert rendering.fenced("\n".join(map(str, range(31))))[-2] == "… and 1 more line"
-    assert rendering.fenced("\n".join(map(str, range(30))))[-2] == "29"
+    assert markdown.explanation("\n".join(map(str, range(100))))[-3:] == ["29", "… and 70 more lines", "```"]
+    assert markdown.explanation("\n".join(map(str, range(31))))[-2] == "… and 1 more line"
+    assert markdown.explanation("\n".join(map(str, range(30))))[-2] == "29"
 
 
-def test_a_seal_breaks_with_every_change() -> None:
-    message = commits.message(SMALL, "key", "moves", ".", "t" * 40, "p" * 40)
+def test_any_change_breaks_the_seal() -> None:
+    message = commits.update_message(SMALL, "key", "moves", ".", "t" * 40, "p" * 40)
     head = Head("c" * 40, "t" * 40, ("p" * 40,), message)
-    made = commits.made_of(head)
+    made = commits.read_sealed(head)
     assert made is not None
     assert (made.project, made.group, made.key, made.moves) == (".", "numpy", "key", "moves")
     for changed in (
@@ -337,17 +341,17 @@ def test_a_seal_breaks_with_every_change() -> None:
         replace(head, message="update numpy\n"),
         replace(head, message=""),
     ):
-        assert commits.made_of(changed) is None
+        assert commits.read_sealed(changed) is None
 
 
-def test_closing_says_it_once() -> None:
-    once = rendering.closing("words", "Superseded: @x")
-    assert rendering.closing(once, "Superseded: @x") == once
+def test_the_close_reason_is_added_once() -> None:
+    once = rendering.closed_text("words", "Superseded: @x")
+    assert rendering.closed_text(once, "Superseded: @x") == once
     assert rendering.CLOSED in once
     assert "@x" not in once
 
 
-def test_what_is_held_back_is_told_in_a_line_for_each_reason() -> None:
+def test_held_back_releases_are_one_line_per_reason() -> None:
     newer = [Waiting("hub", f"1.{n}", "newer than [family] exclude-newer") for n in range(60, 0, -1)]
     waiting = [*newer, Waiting("hub", "0.9", "7 days of cooldown end 2026-12-01"), Waiting("rich", "2", "ignored")]
     assert updates.text([], waiting, bodies=False) == (

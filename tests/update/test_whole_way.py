@@ -1,4 +1,4 @@
-"""The whole way as processes: an old pin, a new release on the index, a remote over HTTP, a forge on loopback."""
+"""End to end, as processes: an old pin, a new release on the index, a remote over HTTP, a forge on loopback."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ os.execv({real!r}, [{real!r}, *sys.argv[1:]])
 
 
 class Way:
-    """A clone whose remote and forge are servers that ask for the token."""
+    """A clone whose remote and forge are servers that require the token."""
 
     def __init__(self, clone: Clone, forge: ForgeServer, address: str, folder: Path) -> None:
         self.clone, self.forge = clone, forge
@@ -59,9 +59,9 @@ class Way:
         return done.returncode, json.loads(done.stdout) if done.stdout else None, done.stderr
 
     def outcomes(self) -> dict[str, str]:
-        code, told, err = self.update()
+        code, report, err = self.update()
         assert code == 0, err
-        return {group["group"]: group["outcome"] for group in told["groups"]}
+        return {group["group"]: group["outcome"] for group in report["groups"]}
 
 
 @pytest.fixture(params=["github", "gitlab"])
@@ -86,7 +86,7 @@ def way(request: pytest.FixtureRequest, clone: Clone, tmp_path: Path) -> Any:
         assert forge.wrong == []
 
 
-def test_from_an_old_pin_to_a_pull_request_and_on(way: Way, index: LocalIndex) -> None:
+def test_from_an_old_pin_to_a_closed_pull_request(way: Way, index: LocalIndex) -> None:
     assert way.outcomes() == {"numpy": "created"}
     (request,) = way.forge.requests.values()
     assert (request["title"], request["branch"], request["base"]) == (
@@ -103,7 +103,7 @@ def test_from_an_old_pin_to_a_pull_request_and_on(way: Way, index: LocalIndex) -
     assert way.forge.requests[1]["title"] == "update numpy 1.0 -> 1.2"
 
 
-def test_the_token_is_in_no_file_no_command_line_and_no_commit(way: Way, tmp_path: Path) -> None:
+def test_the_token_appears_in_no_file_command_line_or_commit(way: Way, tmp_path: Path) -> None:
     assert way.outcomes() == {"numpy": "created"}
     assert TOKEN not in way.calls.read_text()
     assert "push" in way.calls.read_text()
@@ -115,18 +115,18 @@ def test_the_token_is_in_no_file_no_command_line_and_no_commit(way: Way, tmp_pat
         assert TOKEN not in git(way.clone.remote, "log", "-p", commit)
 
 
-def test_a_forge_that_fails_after_the_push_is_gone_on_with(way: Way) -> None:
+def test_the_next_run_continues_after_the_forge_failed(way: Way) -> None:
     way.forge.troubles = [Trouble(), Trouble(), Trouble(401, said=f"Bad credentials {TOKEN}")]
     code, _, err = way.update()
     assert code == 4
-    assert "does not accept the token" in err
+    assert "rejected the token" in err
     assert "lockgen/numpy" in way.clone.heads()
     assert way.forge.requests == {}
     assert way.outcomes() == {"numpy": "created"}
     assert len(way.forge.requests) == 1
 
 
-def test_a_wrong_token_is_told_without_it(way: Way) -> None:
+def test_a_wrong_token_is_reported_without_its_value(way: Way) -> None:
     if way.forge.kind == "gitlab":
         way.forge.troubles = [Trouble(401, said="401 Unauthorized")]
     else:
