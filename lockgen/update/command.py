@@ -26,40 +26,25 @@ from lockgen.update.run import UpdateRun, UpdateRunOptions
 from lockgen.update.update_scan import ScanResult, UpdateScan, UpdateScanOptions, write_first_seen
 
 
-<<<<<<< HEAD
 def run(app: App, options: UpdateScanOptions) -> int:
-    """Prints what came of each group.
-=======
-def run(root: Path, options: UpdateScanOptions, progress: Progress) -> int:
     """Print the result of each group.
->>>>>>> h-update
 
     Raises:
         BadInput: versions.toml, the clone or the environment does not allow an update; nothing was changed.
         ToolFailed: git, an index or the forge failed, after the report of what was done. The next run continues there.
     """
-<<<<<<< HEAD
     progress = app.progress
     here = read_inputs(app.folder).manifest.update
-    clone, forge = _opened(app, options, here.base)
-    with clone.fresh() as base:
-        there = app.in_folder(Path(base))
-        due = UpdateScan(clone, there, options)
-        groups, waiting = due.groups()
-        known = known_of(due.inputs.manifest, due.lock, waiting, due.releases)
-        rules = Rules(due.inputs.manifest.update, clone.project, options.dry_run, due.blind, known)
-        updater = UpdateRun(clone, forge, GroupRun(due, options, there).prepared, rules, progress)
-=======
-    here = read_inputs(Folder(root)).manifest.update
-    clone, forge = _open(root, options, here.base, here.forge, progress)
+    clone, forge = _open(app.root, options, here.base, here.forge, progress)
     # The base branch counts, not the user's working tree: they may differ.
     with clone.fresh() as base:
-        scan = UpdateScan(clone, Path(base), options, progress)
+        checkout = app.in_folder(Path(base))
+        scan = UpdateScan(clone, checkout, options)
         found = scan.run()
         updater = UpdateRun(
             clone,
             forge,
-            GroupRun(scan, found, options, progress).prepare,
+            GroupRun(scan, found, options, checkout).prepare,
             UpdateRunOptions(
                 policy=scan.inputs.manifest.update,
                 project=clone.project,
@@ -69,7 +54,6 @@ def run(root: Path, options: UpdateScanOptions, progress: Progress) -> int:
             ),
             progress,
         )
->>>>>>> h-update
         try:
             faults = _update(found, updater, dry_run=options.dry_run)
         except BaseException:
@@ -104,10 +88,6 @@ def _show(report: Report, waiting: list[Waiting], options: UpdateScanOptions, pr
         click.echo(rendering.text(report.results, waiting, bodies=options.dry_run), nl=False)
 
 
-<<<<<<< HEAD
-def _opened(app: App, options: UpdateScanOptions, base: str | None) -> tuple[Clone, Forge | None]:
-    """The clone and the forge; None where there is none to be asked.
-=======
 # -- the clone and the forge ---------------------------------------------------
 
 
@@ -115,19 +95,10 @@ def _open(
     root: Path, options: UpdateScanOptions, base: str | None, kind: ForgeKind | None, progress: Progress
 ) -> tuple[Clone, Forge | None]:
     """The clone, and the forge; None with --no-forge, and if a dry run cannot find it.
->>>>>>> h-update
 
     Raises:
         BadInput: the forge or its token is unknown.
     """
-<<<<<<< HEAD
-    wanted = read_inputs(app.folder).manifest.update.forge
-    local = options.remote == LOCAL
-    address = "" if local else remote_address(app.root, options.remote)
-    tokens = take_tokens()
-    if options.no_forge:
-        return _clone(app.root, options, base, _token_of(address, wanted, tokens)), None
-=======
     local = options.remote == LOCAL
     address = "" if local else remote_address(root, options.remote)
     # Taken in every case: no resolver or build that this run starts must see a token.
@@ -135,7 +106,6 @@ def _open(
     if options.no_forge:
         token = _token_for_git(address, kind, tokens)
         return _open_clone(root, options, base, token), None
->>>>>>> h-update
     if local and not options.dry_run:
         raise BadInput(
             "the clone itself has no pull requests",
@@ -146,21 +116,6 @@ def _open(
     except BadInput as error:
         if not options.dry_run:
             raise
-<<<<<<< HEAD
-        app.progress.note(f"{error}: nobody knows which pull requests are open")
-        return _clone(app.root, options, base, None), None
-    token = tokens.get(place.kind)
-    if token is None:
-        if not options.dry_run:
-            raise BadInput(
-                f"there is no token for {place.kind}",
-                hint=f"set {variables(place.kind)} in the environment; or make the branches only: --no-forge",
-            )
-        app.progress.note(f"without {variables(place.kind)} nobody knows which pull requests are open")
-        return _clone(app.root, options, base, None), None
-    clone = _clone(app.root, options, base, token if is_its_own(place, address) else None)
-    return clone, forge_at(place, token, clone.base_name)
-=======
         # A dry run is for trying the policy, and needs no account.
         progress.note(f"{error}: a dry run continues without the open pull requests")
         return _open_clone(root, options, base, None), None
@@ -186,7 +141,6 @@ def _location_and_token(
             hint=f"set {token_variables(location.kind)} in the environment; or push branches only: --no-forge",
         )
     return location, token
->>>>>>> h-update
 
 
 def _token_for_git(address: str, kind: ForgeKind | None, tokens: Mapping[ForgeKind, Token]) -> Token | None:

@@ -18,7 +18,6 @@ from lockgen.compat import render as matrices
 from lockgen.compat.model import CellStatus, Matrix
 from lockgen.core.image_reference import parse_reference
 from lockgen.core.layout import COMPAT_PATH, LOCK_PATH
-from lockgen.core.ports import Progress
 from lockgen.core.update_policy import VersionStep
 from lockgen.errors import BadInput, NoResolution, ToolFailed
 from lockgen.index.model import Published, ReleaseNotes
@@ -65,18 +64,11 @@ class _Vulnerabilities(NamedTuple):
 class GroupRun:
     """Prepares groups, from the result of a scan of the base branch."""
 
-<<<<<<< HEAD
-    def __init__(self, due: UpdateScan, options: UpdateScanOptions, app: App) -> None:
-        self.due, self.options, self.app, self.progress = due, options, app, app.progress
-        self.manifest = due.inputs.manifest
-        self._before: dict[tuple[str, str], CellStatus] | None = None
-=======
-    def __init__(self, scan: UpdateScan, found: ScanResult, options: UpdateScanOptions, progress: Progress) -> None:
+    def __init__(self, scan: UpdateScan, found: ScanResult, options: UpdateScanOptions, app: App) -> None:
         self.scan, self.found = scan, found
-        self.options, self.progress = options, progress
+        self.options, self.app, self.progress = options, app, app.progress
         self.manifest = scan.inputs.manifest
         self._before: _Statuses | None = None
->>>>>>> h-update
 
     def prepare(self, group: UpdateGroup, folder: str) -> Prepared:
         """See run.Prepare.
@@ -84,25 +76,15 @@ class GroupRun:
         Raises:
             ToolFailed: the result cannot be determined.
         """
-<<<<<<< HEAD
         app = self.app.in_folder(Path(folder))
-        there = app.folder
+        checkout = app.folder
         attempt = _Attempt(group, app, self.options, self._cut_off_for)
-        done = attempt.run()
-        if done is None:
-            return Prepared(None, "\n".join(attempt.words()))
-        cells = self._cells(app, done)
-        findings = check(there)
-=======
-        checkout = Folder(folder, self.progress)
-        attempt = _Attempt(group, checkout, self.options, self._cut_off_for, self.progress)
         result = attempt.run()
         if result.done is None:
             return Prepared(None, "\n".join(_stuck_lines(result.stuck)))
         # The matrix is part of what `check` compares, so it is written first.
-        cells = self._cells(checkout, result.done)
+        cells = self._cells(app, result.done)
         findings = check(checkout)
->>>>>>> h-update
         if findings:
             messages = "\n".join(finding.message for finding in findings)
             return Prepared(None, f"it resolves, but `lockgen check` reports:\n{messages}", failed=True)
@@ -184,39 +166,16 @@ class GroupRun:
             return _Vulnerabilities()
         data = folder.read(LOCK_PATH) or b""
         try:
-<<<<<<< HEAD
-            audit, records = self.due.auditor.audit(read_inputs(folder), parse_lock(data, LOCK_PATH))
-        except ToolFailed as error:
-            self.progress.note(f"nobody knows what the new versions of {group.name} are vulnerable to: {error}")
-            return _reckoned(group, moves)
-        new = [(f, weakness_of(f, records.get(f.package.name, ()))) for f in audit.open if f.package.name in changed]
-        old = [(finding, weakness_of(finding)) for finding in self.due.findings if finding.package.name in changed]
-        ended = [weakness for finding, weakness in old if not _is_among(finding, new)]
-        stay = [weakness for finding, weakness in new if _is_among(finding, old)]
-        introduced = [weakness for finding, weakness in new if not _is_among(finding, old)]
-        return _unique(ended), _unique(stay), _unique(introduced)
-
-    def _links(self, moves: tuple[MovedPin, ...]) -> tuple[ReleaseNotes, ...]:
-        packages = [move for move in rendering.packages_of(moves) if move.kind != "base"]
-        new = {move.name: move.new for move in packages[:LINKS]}
-        found = (self.due.uploads.release_notes(name, version) for name, version in new.items())
-        return tuple(link for link in found if link is not None)
-
-    # -- the matrix ------------------------------------------------------------
-
-    def _cells(self, app: App, done: Bumped) -> tuple[CellChange, ...] | None:
-        """The cells of the images that changed, before and after; locks/COMPAT.md is written. None without [compat]."""
-=======
-            audit, records = self.scan.knowledge.of(read_inputs(folder), parse_lock(data, LOCK_PATH))
+            audit, records = self.scan.auditor.audit(read_inputs(folder), parse_lock(data, LOCK_PATH))
         except ToolFailed as error:
             self.progress.note(f"cannot read the advisories of the new versions of {group.name}: {error}")
             return _from_old_records(group, moves)
         # A package that did not change is not this update's business, whatever advisories it has.
-        before = [finding for finding in self.found.findings if finding.holder.name in changed]
+        before = [finding for finding in self.found.findings if finding.package.name in changed]
         old = [(finding, vulnerability_of(finding)) for finding in before]
         new: list[tuple[AuditFinding, KnownVulnerability]] = []
         for finding in audit.open:
-            name = finding.holder.name
+            name = finding.package.name
             if name in changed:
                 about = vulnerability_of(finding, records.get(name, ()))
                 new.append((finding, about))
@@ -229,57 +188,34 @@ class GroupRun:
         new = {move.name: move.new for move in packages}
         links = []
         for name, version in new.items():
-            link = self.scan.uploads.news(name, version)
+            link = self.scan.uploads.release_notes(name, version)
             if link is not None:
                 links.append(link)
         return tuple(links)
 
     # -- the matrix ------------------------------------------------------------
 
-    def _cells(self, folder: Folder, done: Bumped) -> tuple[CellChange, ...] | None:
+    def _cells(self, app: App, done: Bumped) -> tuple[CellChange, ...] | None:
         """Write locks/COMPAT.md, and return the cells of the images that changed. None without [compat]."""
->>>>>>> h-update
         if self.manifest.compat is None or not done.changes:
             # A base image alone changes no lock, and so no cell.
             return None
         # The base branch is the same for all groups.
         if self._before is None:
-<<<<<<< HEAD
-            self.progress.step("the matrix as it is")
-            self._before = self._statuses(self.app)
-        before = self._before
-        self.progress.step("the matrix as it would be")
-        after = self._matrix(self._planned(app))
-=======
             self.progress.step("filling the current matrix")
-            self._before = self._statuses(self.scan.folder)
+            self._before = self._statuses(self.app)
         self.progress.step("filling the new matrix")
-        after = self._matrix(self._planned(folder))
->>>>>>> h-update
+        after = self._matrix(self._planned(app))
         try:
             compat.write_matrix(app.folder, after)
         except BadInput as error:
             raise ToolFailed.of(error.faults) from error
         return tuple(_cell_changes(self._before, after, done))
 
-<<<<<<< HEAD
-    def _statuses(self, app: App) -> dict[tuple[str, str], CellStatus]:
-        """What each group comes to in each cell: told by locks/COMPAT.md, as long as that is of these inputs."""
+    def _statuses(self, app: App) -> _Statuses:
+        """The statuses in locks/COMPAT.md if that was made from the current inputs; else the cells are solved."""
         plan = self._planned(app)
         kept = app.folder.read(COMPAT_PATH)
-        told = matrices.statuses_of(kept, plan.matrix) if kept is not None else None
-        if told is not None:
-            return told
-        made = self._matrix(plan)
-        return {(cell.name, result.group.name): result.status for cell in made.cells for result in cell.results}
-
-    def _planned(self, app: App) -> compat.Plan:
-        return compat.planned(app, read_inputs(app.folder).manifest, self._asking())
-=======
-    def _statuses(self, folder: Folder) -> _Statuses:
-        """The statuses in locks/COMPAT.md if that was made from the current inputs; else the cells are solved."""
-        plan = self._planned(folder)
-        kept = folder.read(COMPAT_PATH)
         if kept is not None:
             known = matrices.statuses_of(kept, plan.matrix)
             if known is not None:
@@ -290,9 +226,8 @@ class GroupRun:
                 statuses[cell.name, result.group.name] = result.status
         return statuses
 
-    def _planned(self, folder: Folder) -> compat.Plan:
-        return compat.planned(folder, read_inputs(folder).manifest, self._compat_options(), self.progress)
->>>>>>> h-update
+    def _planned(self, app: App) -> compat.Plan:
+        return compat.planned(app, read_inputs(app.folder).manifest, self._compat_options())
 
     def _compat_options(self) -> compat.CompatOptions:
         options = self.options
@@ -302,11 +237,7 @@ class GroupRun:
 
     def _matrix(self, plan: compat.Plan) -> Matrix:
         cells = [cell for cell in plan.matrix.cells if not cell.excluded]
-<<<<<<< HEAD
-        matrix, complete = compat.filled(self.app, plan, cells, self._asking())
-=======
-        matrix, complete = compat.filled(plan, cells, self._compat_options(), self.progress)
->>>>>>> h-update
+        matrix, complete = compat.filled(self.app, plan, cells, self._compat_options())
         if not complete:
             # The user interrupted it: an incomplete matrix must not get into a pull request.
             raise KeyboardInterrupt
@@ -375,14 +306,6 @@ class _Attempt:
     def run(self) -> _AttemptResult:
         """Move what can move."""
         if not self.group.candidates:
-<<<<<<< HEAD
-            return bumped(self.app, [], self.options)
-        found = planning.walk(self.group, self._moved)
-        self.stuck = self._told(found)
-        if self._done is None and self.group.partial and self.group.bases:
-            self._done = bumped(self.app, [], self.options)
-        return self._done
-=======
             return _AttemptResult(self._bump_bases())
         tried = planning.try_versions(self.group, self._try)
         stuck = self._stuck(tried)
@@ -390,10 +313,9 @@ class _Attempt:
             # No package of the group can move, but the base images still can.
             self._done = self._bump_bases()
         return _AttemptResult(self._done, stuck)
->>>>>>> h-update
 
     def _bump_bases(self) -> Bumped:
-        return bumped(self.folder, [], self.options, self.progress)
+        return bumped(self.app, [], self.options)
 
     def _stuck(self, tried: planning.TriedVersions) -> tuple[Stuck, ...]:
         best = {candidate.name: str(candidate.allowed[0]) for candidate in self.group.candidates}
@@ -435,20 +357,6 @@ class _Attempt:
     def _bump(
         self, requests: Sequence[UpgradeRequest], among: Mapping[str, Sequence[Version]], accept: Accept
     ) -> Bumped:
-<<<<<<< HEAD
-        """With the cut-off where what is chosen needs it: that is known only afterwards."""
-        latest = self.cut_off(among)
-        options = replace(self.options, exclude_newer=latest)
-        if latest is None:
-            return bumped(self.app, wishes, options, accept)
-        found = bumped(self.app, wishes, replace(options, dry_run=True))
-        chosen = {move.name: [public(Version(move.new))] for move in found.moves if move.kind == "pin"}
-        chosen |= {one.name: [public(Version(one.new))] for one in _opened_ones(found)}
-        exact = [replace(wish, among=tuple(map(str, chosen[wish.name]))) for wish in wishes if wish.name in chosen]
-        options = replace(options, exclude_newer=self.cut_off(chosen))
-        done = bumped(self.app, exact or wishes, options, lambda one: accept(_with(one, found)))
-        return _with(done, found)
-=======
         """Bump with the cut-off that the chosen versions need.
 
         The versions depend on the cut-off and the other way round. So a dry run with the widest cut-off chooses the
@@ -457,21 +365,19 @@ class _Attempt:
         widest = self.cut_off(among)
         options = replace(self.options, exclude_newer=widest)
         if widest is None:
-            return bumped(self.folder, requests, options, self.progress, accept)
-        first = bumped(self.folder, requests, replace(options, dry_run=True), self.progress)
+            return bumped(self.app, requests, options, accept)
+        first = bumped(self.app, requests, replace(options, dry_run=True))
         chosen = _new_versions(first)
         exact = [replace(request, among=(str(chosen[request.name]),)) for request in requests if request.name in chosen]
         needed = self.cut_off({name: [version] for name, version in chosen.items()})
         options = replace(options, exclude_newer=needed)
         done = bumped(
-            self.folder,
+            self.app,
             exact or requests,
             options,
-            self.progress,
             lambda second: accept(_with_reasons(second, first)),
         )
         return _with_reasons(done, first)
->>>>>>> h-update
 
 
 def _new_versions(done: Bumped) -> dict[str, Version]:
@@ -525,12 +431,6 @@ def _from_old_records(group: UpdateGroup, moves: Sequence[MovedPin]) -> _Vulnera
     return _Vulnerabilities(tuple(fixed), tuple(remaining))
 
 
-<<<<<<< HEAD
-def _is_among(finding: AuditFinding, others: Sequence[tuple[AuditFinding, KnownVulnerability]]) -> bool:
-    """Whether one of ``others`` is the same vulnerability of the same package, whatever its version."""
-    ids, name = set(finding.vulnerability.ids), finding.package.name
-    return any(other.package.name == name and ids & set(other.vulnerability.ids) for other, _ in others)
-=======
 def _split(found: _Audited, others: _Audited) -> tuple[tuple[KnownVulnerability, ...], tuple[KnownVulnerability, ...]]:
     """The vulnerabilities of ``found`` that ``others`` contains, and those that it does not."""
     inside: list[KnownVulnerability] = []
@@ -539,12 +439,11 @@ def _split(found: _Audited, others: _Audited) -> tuple[tuple[KnownVulnerability,
         same = any(_is_same(finding, other) for other, _ in others)
         (inside if same else outside).append(vulnerability)
     return tuple(dict.fromkeys(inside)), tuple(dict.fromkeys(outside))
->>>>>>> h-update
 
 
 def _is_same(finding: AuditFinding, other: AuditFinding) -> bool:
     """Whether both are the same vulnerability of the same package, in any version. An advisory has several ids."""
-    if finding.holder.name != other.holder.name:
+    if finding.package.name != other.package.name:
         return False
     return bool(set(finding.vulnerability.ids) & set(other.vulnerability.ids))
 

@@ -62,37 +62,15 @@ class UpdateScanOptions:
     as_json: bool = False
 
 
-<<<<<<< HEAD
-class UpdateScan:
-    """One look at the base branch, checked out in the app's folder.
-=======
 @dataclass(frozen=True)
 class ScanResult:
     """What the scan found.
->>>>>>> h-update
 
     ``releases`` are those of everything that may move, by key; ``findings`` the open vulnerabilities. ``first_seen``
     is the new text of the record of first-seen times; None if no cooldown needs it. ``unavailable`` is what could not
     be read; ``faults`` are the reasons, except those of registries and of OSV, which do not fail the run.
     """
 
-<<<<<<< HEAD
-    def __init__(self, clone: Clone, app: App, options: UpdateScanOptions) -> None:
-        self.clone, self.options = clone, options
-        self.progress, self.folder, self.http = app.progress, app.folder, app.http
-        self.inputs: Inputs = read_inputs(self.folder)
-        self.lock = self._locked()
-        self.uploads = Uploads(self.http, self.inputs.manifest)
-        self.sights: str | None = None
-        self.blind = UnavailableSources(weaknesses=options.no_audit)
-        self.faults: list[Fault] = []
-        self.findings: tuple[AuditFinding, ...] = ()
-        self._movable = tuple(planning.movable(self.inputs.manifest).values())
-        self._unread: set[str] = set()
-        asking = AdvisoryOptions(options.database, options.api, options.no_cache)
-        self.auditor = Auditor(asking, app.progress)
-        self.releases: Mapping[str, Sequence[Published]] = {}
-=======
     groups: list[UpdateGroup]
     waiting: list[Waiting]
     releases: Mapping[PinKey, Sequence[Published]]
@@ -103,23 +81,21 @@ class ScanResult:
 
 
 class UpdateScan:
-    """Reads the base branch, checked out at ``base``, and finds its updates."""
+    """Reads the base branch, checked out in the app's folder, and finds its updates."""
 
-    def __init__(self, clone: Clone, base: Path, options: UpdateScanOptions, progress: Progress) -> None:
-        self.clone, self.options, self.progress = clone, options, progress
-        self.folder = Folder(base, progress)
+    def __init__(self, clone: Clone, app: App, options: UpdateScanOptions) -> None:
+        self.clone, self.options = clone, options
+        self.progress, self.folder, self.http = app.progress, app.folder, app.http
         self.inputs: Inputs = read_inputs(self.folder)
         self.lock = self._read_lock()
-        self.http = Http()
         self.uploads = Uploads(self.http, self.inputs.manifest)
-        asking = audit.AuditOptions(database=options.database, api=options.api, no_cache=options.no_cache)
-        self.knowledge = audit.Knowledge(asking, progress)
+        sources = AdvisoryOptions(options.database, options.api, options.no_cache)
+        self.auditor = Auditor(sources, app.progress)
         self._movable = tuple(planning.movable_pins(self.inputs.manifest).values())
         # What could not be read so far.
         self._faults: list[Fault] = []
         self._unread: set[str] = set()
         self._unread_groups: set[str] = set()
->>>>>>> h-update
 
     def _read_lock(self) -> Lock:
         data = self.folder.read(LOCK_PATH)
@@ -293,23 +269,9 @@ class UpdateScan:
         try:
             found, records = self.auditor.audit(self.inputs, self.lock)
         except ToolFailed as error:
-<<<<<<< HEAD
-            self.progress.note(f"nothing is known of vulnerabilities, so none goes before the others: {error}")
-            self.blind = replace(self.blind, weaknesses=True)
-            return {}
-        self.findings = found.open
-        weaknesses: dict[str, list[KnownVulnerability]] = {}
-        for finding in found.open:
-            weakness = weakness_of(finding, records.get(finding.package.name, ()))
-            known = weaknesses.setdefault(finding.package.name, [])
-            if weakness not in known:
-                known.append(weakness)
-        return weaknesses
-=======
             self.progress.note(f"cannot read advisories, so security fixes have no priority: {error}")
             return None
-        return [(finding, vulnerability_of(finding, records.get(finding.holder.name, ()))) for finding in found.open]
->>>>>>> h-update
+        return [(finding, vulnerability_of(finding, records.get(finding.package.name, ()))) for finding in found.open]
 
 
 def _by_package(
@@ -317,7 +279,7 @@ def _by_package(
 ) -> dict[str, list[KnownVulnerability]]:
     found: dict[str, list[KnownVulnerability]] = {}
     for finding, vulnerability in findings:
-        known = found.setdefault(finding.holder.name, [])
+        known = found.setdefault(finding.package.name, [])
         # Several packages of one name may be locked, for different variants.
         if vulnerability not in known:
             known.append(vulnerability)
@@ -333,26 +295,14 @@ def vulnerability_of(finding: AuditFinding, records: Iterable[Advisory] = ()) ->
     """The vulnerability of a finding, with those of ``records`` that describe it."""
     about = finding.vulnerability
     ids = set(about.ids)
-<<<<<<< HEAD
-    return KnownVulnerability(
-        finding.package.name,
-        about.id,
-        tuple(Version(fixed) for fixed in about.fixed),
-        f"https://osv.dev/vulnerability/{about.record}",
-        Version(Version(finding.package.version).public),
-        about.level,
-        about.summary,
-        tuple(record for record in records if ids & {record.id, *record.aliases}),
-=======
     known = KnownVulnerability(
-        package=finding.holder.name,
+        package=finding.package.name,
         name=about.id,
         fixed=tuple(Version(fixed) for fixed in about.fixed),
         url=f"https://osv.dev/vulnerability/{about.record}",
-        version=Version(Version(finding.holder.version).public),
+        version=Version(Version(finding.package.version).public),
         level=about.level,
         summary=about.summary,
->>>>>>> h-update
     )
     return with_records(known, [record for record in records if ids & {record.id, *record.aliases}])
 

@@ -32,32 +32,17 @@ def uploads(index: LocalIndex) -> Uploads:
     return Uploads(Http(), parse_manifest((FAMILY + OWN).encode()))
 
 
-<<<<<<< HEAD
-def test_what_has_an_index_of_its_own_is_not_asked_for_elsewhere(uploads: Uploads, index: LocalIndex) -> None:
+def test_a_package_with_its_own_index_has_no_link_from_the_default_index(uploads: Uploads, index: LocalIndex) -> None:
     assert uploads.release_notes("speech", "1.1") is None
     assert index.asked == []
 
 
-def test_what_comes_from_the_default_index_has_its_link(uploads: Uploads) -> None:
+def test_a_package_from_the_default_index_has_a_link(uploads: Uploads) -> None:
     assert uploads.release_notes("numpy", "1.1") == ReleaseNotes("numpy", "Changelog", "https://numpy.example/changes")
     assert uploads.release_notes("numpy", "1.2") is None
 
 
-def test_torch_of_any_accelerator_is_one_project(uploads: Uploads) -> None:
+def test_torch_has_a_link_for_every_accelerator(uploads: Uploads) -> None:
     assert uploads.release_notes("torch", "2.6.0+cu121") == ReleaseNotes(
         "torch", "Changelog", "https://torch.example/changes"
     )
-=======
-def test_a_package_with_its_own_index_has_no_link_from_the_default_index(uploads: Uploads, index: LocalIndex) -> None:
-    assert uploads.news("speech", "1.1") is None
-    assert index.asked == []
-
-
-def test_a_package_from_the_default_index_has_a_link(uploads: Uploads) -> None:
-    assert uploads.news("numpy", "1.1") == ReleaseNotes("numpy", "Changelog", "https://numpy.example/changes")
-    assert uploads.news("numpy", "1.2") is None
-
-
-def test_torch_has_a_link_for_every_accelerator(uploads: Uploads) -> None:
-    assert uploads.news("torch", "2.6.0+cu121") == ReleaseNotes("torch", "Changelog", "https://torch.example/changes")
->>>>>>> h-update
