@@ -38,7 +38,7 @@ from lockgen.io.workspace import Folder
 from lockgen.manifest.editor import Edit, edited, with_pin
 from lockgen.manifest.fingerprints import VERSIONS, Inputs, read_inputs
 from lockgen.manifest.reader import close_match, parse_manifest
-from lockgen.outputs import resolve_command as resolving
+from lockgen.outputs import lock_service as resolving
 from lockgen.pairs.command import pairs_of_record
 from lockgen.pairs.table import known_pairs
 from lockgen.size.plan import layered
@@ -422,14 +422,14 @@ class _Bump:
         return done
 
     def _locked(self, inputs: Inputs, opened: tuple[str, ...], bounds: tuple[str, ...]) -> Lock:
-        options = resolving.ResolveOptions(
+        options = resolving.ResolutionOptions(
             resolver=self.options.resolver,
             offline=self.options.offline,
             live=self.options.live,
             upgrade_packages=opened,
             bounds=bounds,
         )
-        return resolving.resolved(self.folder, inputs, self.old, options, self.progress)
+        return resolving.resolve_lock(self.folder, inputs, self.old, options, self.progress)
 
     def _explained(self, inputs: Inputs, moves: Sequence[PinMove], error: NoResolution) -> LockgenError:
         """What `lockgen explain` says of the edited text; the resolver's own words where that finds nothing."""

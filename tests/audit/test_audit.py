@@ -390,7 +390,7 @@ def test_ignores_apply_under_any_name_and_expire(voices: Project) -> None:
 def test_an_ignore_may_name_a_record_about_other_releases(
     voices: Project, osv: LocalOsv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """PYSEC-1 is the same vulnerability, and affects only 0.1. The API returns it only for queries about all of numpy."""
+    """PYSEC-1 is the same vulnerability, and affects only 0.1. The API returns it only for a query of all releases."""
     here = record("GHSA-a", "numpy", *before("1.3"), aliases=["CVE-9"])
     elsewhere = record("PYSEC-1", "numpy", versions=["0.1"], aliases=["CVE-9"])
     other = record("PYSEC-2", "numpy", versions=["1.0"])

@@ -1,4 +1,4 @@
-"""[audit] and [lint] in versions.toml: all faults are reported at once, with their lines; the schema refuses the same."""
+"""[audit] and [lint] in versions.toml: all faults are reported at once, with lines; the schema refuses the same."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ PURE = {
     "lock": """blame build_tools closure engine file_choices graph layers lock_builder reader requests writer""",
     "manifest": """compat_reader editor fingerprints reader record_digests schema schema_command
     update_policy_reader""",
-    "outputs": """generated_files image_files image_plan model requirements""",
+    "outputs": """generated_files image_files image_plan model requirements unsolved_fault""",
     "pairs": """plan reader render table""",
     "registry": """model tags""",
     "sbom": """model plan render""",
