@@ -1,6 +1,12 @@
-"""Every file that a lock comes to, as data: what `resolve` writes and what `check` compares."""
+"""Every file that follows from a lock, as data: `resolve` writes them, and `check` compares them with the disk.
+
+`Requirements` renders what needs only the lock, and records which of its files an image installs and builds from.
+`plan_family` combines that with versions.toml, and `render_images` renders the rest from the plan.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
 
 from lockgen.core.layout import BAKE, BUILD, COMMON, IGNORE, LOCK_PATH, SCRIPT, VERSIONS
 from lockgen.core.lock import Lock, LockedImage
@@ -18,8 +24,8 @@ Tree = dict[str, bytes]
 class Requirements:
     """The files that follow from the lock alone: the lock itself and the requirement files.
 
-    ``texts`` maps their paths to their texts; ``files`` and ``builds`` say which of them an image installs and builds
-    from.
+    ``texts`` maps their paths to their texts. ``files`` are the paths that each (image, variant) installs, one a layer;
+    ``builds`` is what each image builds from source.
     """
 
     def __init__(self, lock: Lock) -> None:
@@ -29,45 +35,103 @@ class Requirements:
         self.texts: dict[str, str] = {LOCK_PATH: render_lock(lock)}
         self.files: dict[tuple[str, str], tuple[str, ...]] = {}
         self.builds: dict[str, tuple[BuildLayer, ...]] = {}
-        self._requirements()
+        self._add_all()
 
-    def _requirements(self) -> None:
-        commons = self._write(_common(self._lock, self.layers, self._renderer))
+    def _add_all(self) -> None:
+        commons = self._add(COMMON, *self._common_texts())
         for name in sorted({image.name for image in self._lock.images}):
-            self._image(name, commons)
+            self._add_image(name, commons)
         if self._lock.tools:
             self.texts[_tools_path(1)] = self._renderer.tools()
         for number, tools in enumerate(self._lock.more_tools, 2):
             self.texts[_tools_path(number)] = self._renderer.more_tools(tools)
 
-    def _image(self, name: str, commons: dict[str, str]) -> None:
-        variants = {layer.image.variant: layer for layer in self.layers.values() if layer.image.name == name}
-        about = _about(next(iter(variants.values())).image)
-        deltas = {variant: self._renderer.file(variant, layer.delta, about) for variant, layer in variants.items()}
-        paths = self._write(_one_or_each(f"docker/{name}/requirements-{name}", deltas))
-        any_delta = any(layer.delta for layer in variants.values())
-        owns: dict[str, list[str]] = {}
-        for variant, layer in variants.items():
-            root = layer.image.base is None and bool(layer.common)
-            owns[variant] = sorted((*(layer.common if root else ()), *layer.delta))
-            self.files[name, variant] = (
-                *([commons[variant]] if root else []),
-                *([paths[variant]] if any_delta else []),
-            )
-            whole = f"All of {name}:{variant}, layer by layer in docker/; this file installs it by itself."
-            self.texts[f"locks/{variant}/{name}.txt"] = self._renderer.file(variant, layer.closure, whole)
-        self.builds[name] = tuple(self._build(name, owns, number) for number in self._numbers(owns))
+    def _add(self, stem: str, texts: Mapping[str, str], plain: str | None) -> dict[str, str]:
+        """Add a file for each variant's text, and return the paths by variant.
 
-    def _numbers(self, owns: dict[str, list[str]]) -> list[int]:
-        """The tools that any variant builds something with."""
-        packages = (self._lock.by_variant[variant][name] for variant, names in owns.items() for name in names)
-        return sorted({self._lock.tools_for(package) for package in packages if package.built})
+        The text ``plain`` gets the path without a variant: one file for all variants that have this text.
+        """
+        paths = {}
+        for variant, text in texts.items():
+            paths[variant] = f"{stem}.txt" if text == plain else f"{stem}.{variant}.txt"
+            self.texts[paths[variant]] = text
+        return paths
 
-    def _build(self, name: str, owns: dict[str, list[str]], number: int) -> BuildLayer:
-        """Every variant has a file, though there be nothing in it: one Dockerfile serves them all."""
-        texts = {variant: self._renderer.sources(variant, own, name, number) for variant, own in owns.items()}
-        paths = self._write(_one_or_each(f"docker/{name}/build-{name}{_suffix(number)}", texts))
-        return BuildLayer(self._tools(number), InstallLayer(tuple(paths.items())))
+    def _add_same(self, stem: str, texts: Mapping[str, str]) -> dict[str, str]:
+        """As `_add`: one file if all variants have the same text, or else a file for each."""
+        distinct = set(texts.values())
+        return self._add(stem, texts, distinct.pop() if len(distinct) == 1 else None)
+
+    # -- the common layer --------------------------------------------------------
+
+    def _common_texts(self) -> tuple[dict[str, str], str | None]:
+        """The texts of the common layer by variant, and the one that most share.
+
+        Unlike in other layers, a variant that differs leaves the others' file as it is.
+        """
+        roots = {layer.image.variant: layer for layer in self.layers.values() if layer.image.base is None}
+        if not any(layer.image.common for layer in roots.values()):
+            return {}, None
+        about = "What every base image installs first."
+        texts = {}
+        for variant, layer in sorted(roots.items()):
+            texts[variant] = self._renderer.file(variant, layer.common, about)
+        # Of equals, `max` takes the first: the texts are in the order of variants.
+        return texts, max(texts.values(), key=lambda text: self._precedence(text, texts, roots))
+
+    def _precedence(self, text: str, texts: Mapping[str, str], roots: Mapping[str, Layers]) -> tuple[bool, int, int]:
+        """Texts of variants that pin nothing in it come first, then those of most variants, then of most images."""
+        variants = [variant for variant, other in texts.items() if other == text]
+        is_unpinned = False
+        for variant in variants:
+            pins = self._lock.own_pins.get(variant, ())
+            if set(pins).isdisjoint(roots[variant].common):
+                is_unpinned = True
+        images = sum(image.variant in variants for image in self._lock.images)
+        return is_unpinned, len(variants), images
+
+    # -- images ------------------------------------------------------------------
+
+    def _add_image(self, name: str, commons: Mapping[str, str]) -> None:
+        layers = {layer.image.variant: layer for layer in self.layers.values() if layer.image.name == name}
+        deltas = self._add_deltas(name, layers)
+        own: dict[str, list[str]] = {}
+        for variant, layer in layers.items():
+            own[variant] = list(layer.delta)
+            files = []
+            if layer.image.base is None and layer.common:
+                own[variant] += layer.common
+                files.append(commons[variant])
+            if deltas:
+                files.append(deltas[variant])
+            self.files[name, variant] = tuple(files)
+            about = f"All of {name}:{variant}, layer by layer in docker/; this file installs it by itself."
+            self.texts[f"locks/{variant}/{name}.txt"] = self._renderer.file(variant, layer.closure, about)
+        for packages in own.values():
+            packages.sort()
+        self.builds[name] = tuple(self._build_layers(name, own))
+
+    def _add_deltas(self, name: str, layers: Mapping[str, Layers]) -> dict[str, str]:
+        """Add the files with what an image installs itself; return their paths by variant, none if all are empty."""
+        about = _about(next(iter(layers.values())).image)
+        texts = {variant: self._renderer.file(variant, layer.delta, about) for variant, layer in layers.items()}
+        paths = self._add_same(f"docker/{name}/requirements-{name}", texts)
+        # An empty file is written all the same, but no layer installs it.
+        return paths if any(layer.delta for layer in layers.values()) else {}
+
+    def _build_layers(self, name: str, own: Mapping[str, list[str]]) -> Iterator[BuildLayer]:
+        """A layer for each set of tools that builds one of the image's ``own`` packages in any variant."""
+        numbers: set[int] = set()
+        for variant, names in own.items():
+            packages = [self._lock.by_variant[variant][package] for package in names]
+            numbers.update(self._lock.tools_for(package) for package in packages if package.built)
+        for number in sorted(numbers):
+            # Each variant gets a file, even an empty one: all variants share one Dockerfile.
+            texts = {variant: self._renderer.sources(variant, names, name, number) for variant, names in own.items()}
+            paths = self._add_same(f"docker/{name}/build-{name}{_suffix(number)}", texts)
+            yield BuildLayer(self._tools(number), InstallLayer(tuple(paths.items())))
+
+    # -- tools -------------------------------------------------------------------
 
     @property
     def first_tools(self) -> Tools:
@@ -78,51 +142,42 @@ class Requirements:
         packages = self._lock.tools if number == 1 else self._lock.more_tools[number - 2].packages
         return Tools(number, _tools_path(number), pages_of(self._lock, packages))
 
-    def _write(self, paths: dict[str, tuple[str, str]]) -> dict[str, str]:
-        """Takes (path, text) by variant; answers path by variant."""
-        self.texts |= dict(paths.values())
-        return {variant: path for variant, (path, _) in paths.items()}
-
 
 class GeneratedFiles:
-    """What a lock comes to: requirement files first, then what builds images from them."""
+    """What follows from a lock and versions.toml: the requirement files, and what builds images from them."""
 
     def __init__(self, manifest: Manifest, lock: Lock) -> None:
         self._lock = lock
-        made = Requirements(lock)
-        self._texts = made.texts
-        self.plan: FamilyPlan = plan_family(manifest, lock, made.layers, made.files, made.first_tools, made.builds)
+        requirements = Requirements(lock)
+        self._texts = requirements.texts
+        self.plan: FamilyPlan = plan_family(
+            manifest, lock, requirements.layers, requirements.files, requirements.first_tools, requirements.builds
+        )
 
     def tree(self) -> Tree:
-        """Path to bytes of every generated file, the lock itself included."""
+        """Path to bytes of every generated file, including the lock itself."""
         texts = self._texts | render_images(self.plan, self._lock)
         return {path: text.encode() for path, text in texts.items()}
 
     def starters(self) -> Tree:
-        """Path to bytes of the stages' programs, for where there is none."""
+        """Path to bytes of a program for each stage, to be written if there is none."""
         return {path: text.encode() for path, text in starters(self.plan).items()}
 
 
 def recorded_paths(lock: Lock) -> frozenset[str]:
-    """The paths that ``lock`` records as lockgen's, whatever versions.toml says by now.
-
-    The lock does not say which images have a program, and so a self_check.py: only an image that no other stands on
-    can be a stage.
-    """
+    """The paths that ``lock`` records as lockgen's, whatever versions.toml says by now."""
     names = {image.name for image in lock.images}
+    # The lock does not record which images have a program, and so a self_check.py. Only an image that no other is built
+    # on can be a stage.
     stages = names - {image.base for image in lock.images}
-    return frozenset(
-        [
-            *Requirements(lock).texts,
-            *(BAKE, SCRIPT, VERSIONS, IGNORE),
-            *(f"docker/{name}/Dockerfile" for name in names),
-            *(f"docker/{name}/self_check.py" for name in stages),
-        ]
-    )
+    paths = {BAKE, SCRIPT, VERSIONS, IGNORE, *Requirements(lock).texts}
+    paths.update(f"docker/{name}/Dockerfile" for name in names)
+    paths.update(f"docker/{name}/self_check.py" for name in stages)
+    return frozenset(paths)
 
 
 def tree_of(manifest: Manifest, lock: Lock) -> Tree:
-    """Path to bytes of every generated file, the lock itself included."""
+    """Path to bytes of every generated file, including the lock itself."""
     return GeneratedFiles(manifest, lock).tree()
 
 
@@ -138,36 +193,3 @@ def _about(image: LockedImage) -> str:
     if image.base is None:
         return f"What {image.name} holds beside the common packages."
     return f"What {image.name} adds to {image.base}."
-
-
-def _one_or_each(stem: str, texts: dict[str, str]) -> dict[str, tuple[str, str]]:
-    """Path and text by variant: one file where all variants' texts agree."""
-    if len(set(texts.values())) == 1:
-        return {variant: (f"{stem}.txt", text) for variant, text in texts.items()}
-    return {variant: (f"{stem}.{variant}.txt", text) for variant, text in texts.items()}
-
-
-def _common(lock: Lock, layers: dict[tuple[str, str], Layers], renderer: Renderer) -> dict[str, tuple[str, str]]:
-    """The common layer: the same bytes for every variant, but for one that differs, which gets its own file."""
-    roots = {layer.image.variant: layer for layer in layers.values() if layer.image.base is None}
-    if not any(layer.image.common for layer in roots.values()):
-        return {}
-    about = "What every base image installs first."
-    texts = {variant: renderer.file(variant, layer.common, about) for variant, layer in sorted(roots.items())}
-    shared = _shared(lock, {variant: layer.common for variant, layer in roots.items()}, texts)
-    return {
-        variant: (f"{COMMON}.txt" if text == shared else f"{COMMON}.{variant}.txt", text)
-        for variant, text in texts.items()
-    }
-
-
-def _shared(lock: Lock, commons: dict[str, tuple[str, ...]], texts: dict[str, str]) -> str:
-    """The text that keeps the plain name: of variants that pin nothing in it, then of most variants, most images."""
-
-    def weight(text: str) -> tuple[bool, int, int]:
-        holders = [variant for variant, other in texts.items() if other == text]
-        free = any(not set(lock.own_pins.get(variant, ())) & set(commons[variant]) for variant in holders)
-        return free, len(holders), sum(image.variant in holders for image in lock.images)
-
-    best = max(weight(text) for text in texts.values())
-    return next(text for _, text in sorted(texts.items()) if weight(text) == best)

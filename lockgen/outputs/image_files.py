@@ -1,50 +1,49 @@
-"""Files under docker/ that images are built from: Dockerfiles, the bake file, what stages begin with."""
+"""Render the files that images are built from: Dockerfiles, the bake file, and the programs that stages begin with."""
 
 from __future__ import annotations
 
 from lockgen.core.layout import BAKE, CACHES, IGNORE, MODELS, MODULES, SCRIPT, VERSIONS, variable
 from lockgen.core.lock import Lock
 from lockgen.core.templating import render
-from lockgen.outputs.model import BuildLayer, FamilyPlan, ImagePlan
+from lockgen.outputs.model import BuildLayer, FamilyPlan, ImagePlan, InstallLayer
+
+_TEMPLATES = "outputs/templates"
 
 
 def render_images(plan: FamilyPlan, lock: Lock) -> dict[str, str]:
-    """Path to text of everything under docker/ but the requirement files, and .dockerignore."""
+    """Path to text of .dockerignore, and of everything under docker/ except the requirement files."""
+    copied = {folder for image in plan.images for folder in image.copy}
     tree = {
         BAKE: _bake(plan),
-        SCRIPT: render("outputs/templates/build-all-images.sh.j2"),
+        SCRIPT: render(f"{_TEMPLATES}/build-all-images.sh.j2"),
         VERSIONS: _versions(lock),
-        IGNORE: render(
-            "outputs/templates/dockerignore.j2",
-            copied=sorted({folder for image in plan.images for folder in image.copy}),
-        ),
+        IGNORE: render(f"{_TEMPLATES}/dockerignore.j2", copied=sorted(copied)),
     }
     for image in plan.images:
         tree[f"{image.folder}/Dockerfile"] = dockerfile(image)
         if image.entrypoint is not None:
-            tree[f"{image.folder}/self_check.py"] = render("outputs/templates/self_check.py.j2", image=image)
+            tree[f"{image.folder}/self_check.py"] = render(f"{_TEMPLATES}/self_check.py.j2", image=image)
     return tree
 
 
 def starters(plan: FamilyPlan) -> dict[str, str]:
-    """Path to text of each stage's program, for where there is none: it is the team's from then on."""
+    """Path to text of each stage's program. It is written only if there is none: from then on it is the team's."""
     return {
-        f"{image.folder}/{image.entrypoint}": render("outputs/templates/entrypoint.py.j2", image=image)
+        f"{image.folder}/{image.entrypoint}": render(f"{_TEMPLATES}/entrypoint.py.j2", image=image)
         for image in plan.images
         if image.entrypoint is not None
     }
 
 
+# -- Dockerfiles -----------------------------------------------------------------
+
+
 def dockerfile(image: ImagePlan) -> str:
-    """One Dockerfile for all variants of an image; what differs between them are build arguments."""
+    """One Dockerfile for all variants of an image; build arguments set what differs between them."""
+    # Its defaults build the first variant, so that it works without bake as well.
     first = image.variants[0]
-    layers = [
-        {"path": layer.path(first.variant), "argument": None if layer.same else f"REQUIREMENTS_{number}"}
-        for number, layer in enumerate(image.layers, 1)
-    ]
-    folders = list(image.folders)
     return render(
-        "outputs/templates/Dockerfile.j2",
+        f"{_TEMPLATES}/Dockerfile.j2",
         name=image.name,
         tags=[f"{image.name}:{variant.variant}" for variant in image.variants],
         root=image.root,
@@ -59,55 +58,72 @@ def dockerfile(image: ImagePlan) -> str:
         tools=image.tools,
         listed=image.listed,
         pages=first.pages,
-        built=[
-            {
-                "number": built.number,
-                "tools": built.tools,
-                "path": built.sources.path(first.variant),
-                "argument": None if built.sources.same else _argument(built),
-            }
-            for built in image.built
-        ],
-        layers=layers,
+        built=[_built(built, first.variant) for built in image.built],
+        layers=[_layer(layer, number, first.variant) for number, layer in enumerate(image.layers, 1)],
         preload=image.preload,
         models=MODELS,
         modules=MODULES,
         caches=[f"{name}=/models/{folder}" for name, folder in CACHES.items()],
         env=image.env,
-        folders=folders,
+        folders=list(image.folders),
         copy=image.copy,
         entrypoint=image.entrypoint,
         lock=first.lock,
     )
 
 
-def _argument(built: BuildLayer) -> str:
+def _built(built: BuildLayer, variant: str) -> dict[str, object]:
+    return {
+        "number": built.number,
+        "tools": built.tools,
+        "path": built.sources.path(variant),
+        "argument": None if built.sources.same else _built_argument(built),
+    }
+
+
+def _layer(layer: InstallLayer, number: int, variant: str) -> dict[str, object]:
+    return {"path": layer.path(variant), "argument": None if layer.same else _layer_argument(number)}
+
+
+def _built_argument(built: BuildLayer) -> str:
     return "BUILT" if built.number == 1 else f"BUILT_{built.number}"
 
 
+def _layer_argument(number: int) -> str:
+    return f"REQUIREMENTS_{number}"
+
+
+# -- the bake file ---------------------------------------------------------------
+
+
 def build_arguments(image: ImagePlan, number: int) -> dict[str, str]:
-    """What a variant's build is told beside its base image: where it is not what the Dockerfile says by itself."""
-    first, own = image.variants[0], image.variants[number]
-    found = {"VARIANT": own.variant} if own.variant != first.variant else {}
+    """The build arguments of a variant, except its base image: those that differ from the Dockerfile's defaults."""
+    first = image.variants[0]
+    own = image.variants[number]
+    arguments = {}
+    if own.variant != first.variant:
+        arguments["VARIANT"] = own.variant
     for position, layer in enumerate(image.layers, 1):
         if not layer.same:
-            found[f"REQUIREMENTS_{position}"] = layer.path(own.variant)
-    found |= {_argument(b): b.sources.path(own.variant) for b in image.built if not b.sources.same}
+            arguments[_layer_argument(position)] = layer.path(own.variant)
+    for built in image.built:
+        if not built.sources.same:
+            arguments[_built_argument(built)] = built.sources.path(own.variant)
+    # Only self_check.py reads the lock, and only a stage has one.
     if own.lock != first.lock and image.entrypoint is not None:
-        found["LOCK"] = own.lock
+        arguments["LOCK"] = own.lock
     if own.ppa:
-        found["PPA"] = own.ppa
-    return found
+        arguments["PPA"] = own.ppa
+    return arguments
 
 
 def _bake(plan: FamilyPlan) -> str:
-    targets = [
-        (image, variant, build_arguments(image, number))
-        for image in plan.images
-        for number, variant in enumerate(image.variants)
-    ]
+    targets = []
+    for image in plan.images:
+        for number, variant in enumerate(image.variants):
+            targets.append((image, variant, build_arguments(image, number)))
     return render(
-        "outputs/templates/docker-bake.hcl.j2",
+        f"{_TEMPLATES}/docker-bake.hcl.j2",
         plan=plan,
         targets=targets,
         bases=[(variable(variant), reference, variant) for variant, reference in plan.base_images],
@@ -117,26 +133,36 @@ def _bake(plan: FamilyPlan) -> str:
 
 
 def _groups(plan: FamilyPlan) -> dict[str, list[str]]:
-    targets = {variant.target for image in plan.images for variant in image.variants}
-    groups: dict[str, list[str]] = {"default": sorted(targets)}
+    """The groups of bake targets: all of them, each image in all variants, each variant with all images."""
+    by_variant: dict[str, list[str]] = {name: [] for name, _ in plan.base_images}
+    targets = []
     for image in plan.images:
-        if len(image.variants) > 1 and image.name.replace(".", "_") not in targets | {"default"}:
-            groups[image.name.replace(".", "_")] = [variant.target for variant in image.variants]
-    for name, _ in plan.base_images:
-        own = [v.target for image in plan.images for v in image.variants if v.variant == name]
-        key = f"all-{name}".replace(".", "_")
-        if key not in targets and key not in groups:
-            groups[key] = sorted(own)
+        for variant in image.variants:
+            targets.append(variant.target)
+            by_variant.setdefault(variant.variant, []).append(variant.target)
+    groups: dict[str, list[str]] = {"default": sorted(set(targets))}
+    # In bake, a name stands for one target or one group.
+    for image in plan.images:
+        name = image.name.replace(".", "_")
+        if len(image.variants) > 1 and name not in {*targets, "default"}:
+            groups[name] = [variant.target for variant in image.variants]
+    for variant_name, _ in plan.base_images:
+        name = f"all-{variant_name}".replace(".", "_")
+        if name not in targets and name not in groups:
+            groups[name] = sorted(by_variant[variant_name])
     return groups
 
 
+# -- versions.txt ----------------------------------------------------------------
+
+
 def _versions(lock: Lock) -> str:
-    held: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
-    for package in lock.packages:
-        held.setdefault(package.name, []).append((package.version, package.variants))
+    """Every locked version, with its variants where it is not in all of them."""
     rows = []
-    for name, versions in sorted(held.items()):
-        for version, variants in versions:
-            line = f"{name}=={version}"
-            rows.append(line if variants == lock.variants else f"{line:40} # {', '.join(variants)}")
-    return render("outputs/templates/versions.txt.j2", rows=rows)
+    # Stable: the versions of one package stay in the order of the lock.
+    for package in sorted(lock.packages, key=lambda package: package.name):
+        line = f"{package.name}=={package.version}"
+        if package.variants != lock.variants:
+            line = f"{line:40} # {', '.join(package.variants)}"
+        rows.append(line)
+    return render(f"{_TEMPLATES}/versions.txt.j2", rows=rows)

@@ -1,9 +1,10 @@
-"""The lock and versions.toml as images to build: what each Dockerfile and each bake target holds."""
+"""Plan the images from versions.toml and the lock: the contents of each Dockerfile and each bake target."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from lockgen.core.layout import CACHES, MODELS, MODULES, target_name
 from lockgen.core.lock import Lock, Package
@@ -11,110 +12,166 @@ from lockgen.core.manifest import Image, Manifest
 from lockgen.lock.layers import Layers
 from lockgen.outputs.model import BuildLayer, FamilyPlan, ImagePlan, ImageVariant, InstallLayer, Tools
 
-Key = tuple[str, str]
+_PYTHONPATH = "PYTHONPATH"
+
+ImageKey = tuple[str, str]
+"""An image and a variant."""
 
 
 def plan_family(
     manifest: Manifest,
     lock: Lock,
-    layers: Mapping[Key, Layers],
-    files: Mapping[Key, tuple[str, ...]],
+    layers: Mapping[ImageKey, Layers],
+    files: Mapping[ImageKey, tuple[str, ...]],
     tools: Tools,
     builds: Mapping[str, tuple[BuildLayer, ...]],
 ) -> FamilyPlan:
-    """``files`` are the requirement files of each (image, variant), one a layer; ``builds`` what each image builds.
+    """Plan all images, bases first.
 
+    ``files`` are the requirement files of each (image, variant), one a layer; ``builds`` is what each image builds;
     ``tools`` is the first set of tools, the one that installs.
     """
-    order: list[str] = []
-    for name in sorted(manifest.images):
-        order += [link.name for link in manifest.chain(name) if link.name not in order]
-    images = [
-        _image(manifest, lock, manifest.images[name], layers, files, tools, builds)
-        for name in order
-        if all((name, variant) in layers for variant in manifest.images[name].variants)
+    planner = _Planner(manifest, lock, layers, files, tools, builds)
+    images = [planner.image(manifest.images[name]) for name in _order(manifest) if planner.is_locked(name)]
+    bases = [
+        (name, variant.from_image) for name, variant in sorted(manifest.variants.items()) if manifest.images_of(name)
     ]
-    bases = {
-        name: variant.from_image for name, variant in sorted(manifest.variants.items()) if manifest.images_of(name)
-    }
-    return FamilyPlan(manifest.family, manifest.registry, manifest.target.platform, tuple(images), tuple(bases.items()))
+    return FamilyPlan(manifest.family, manifest.registry, manifest.target.platform, tuple(images), tuple(bases))
 
 
-def _image(
-    manifest: Manifest,
-    lock: Lock,
-    image: Image,
-    layers: Mapping[Key, Layers],
-    files: Mapping[Key, tuple[str, ...]],
-    tools: Tools,
-    builds: Mapping[str, tuple[BuildLayer, ...]],
-) -> ImagePlan:
-    chain = manifest.chain(image.name)
-    held = {variant: files[image.name, variant] for variant in image.variants}
-    slots = max(map(len, held.values()))
-    return ImagePlan(
-        name=image.name,
-        kind=image.kind,
-        python=manifest.target.python,
-        variants=tuple(_variant(manifest, lock, image, variant, layers) for variant in image.variants),
-        layers=tuple(
-            InstallLayer(tuple((variant, paths[slot]) for variant, paths in held.items())) for slot in range(slots)
-        ),
-        tools=tools,
-        routed=any(package.index is not None for package in (*lock.packages, *lock.all_tools)),
-        built=builds.get(image.name, ()),
-        needs=tuple(sorted({ask.name for link in chain for ask in link.packages} | {a.name for a in manifest.common})),
-        apt=image.apt,
-        build_apt=image.build_apt,
-        copy=image.copy,
-        folders=tuple(f"/app/{folder}" for folder in image.folders),
-        env=tuple(sorted(_env(chain).items())),
-        preload=image.preload,
-        entrypoint=image.entrypoint,
-        user=manifest.user.name,
-        uid=manifest.user.uid,
-    )
+def _order(manifest: Manifest) -> list[str]:
+    """The images by name, but each after its bases."""
+    order: dict[str, None] = {}
+    for name in sorted(manifest.images):
+        order.update(dict.fromkeys(link.name for link in manifest.chain(name)))
+    return list(order)
 
 
-def _env(chain: tuple[Image, ...]) -> dict[str, str]:
-    """What the last of ``chain`` sets itself. Models of its own and of the images below stay on the path."""
-    env = dict(chain[-1].env)
-    if chain[-1].preload:
-        env |= {name: f"{MODELS}/{folder}" for name, folder in CACHES.items()}
-    if any(link.preload for link in chain) and (chain[-1].preload or "PYTHONPATH" in env):
-        path = {key: value for link in chain for key, value in link.env.items()}.get("PYTHONPATH")
-        env["PYTHONPATH"] = f"{MODELS}/{MODULES}" + (f":{path}" if path else "")
+@dataclass(frozen=True)
+class _Planner:
+    """Plans single images; the fields are the parameters of `plan_family`."""
+
+    manifest: Manifest
+    lock: Lock
+    layers: Mapping[ImageKey, Layers]
+    files: Mapping[ImageKey, tuple[str, ...]]
+    tools: Tools
+    builds: Mapping[str, tuple[BuildLayer, ...]]
+
+    def is_locked(self, name: str) -> bool:
+        """Whether the lock has the image in all variants: it may be older than versions.toml."""
+        return all((name, variant) in self.layers for variant in self.manifest.images[name].variants)
+
+    def image(self, image: Image) -> ImagePlan:
+        manifest = self.manifest
+        chain = manifest.chain(image.name)
+        return ImagePlan(
+            name=image.name,
+            kind=image.kind,
+            python=manifest.target.python,
+            variants=tuple(self._variant(image, variant) for variant in image.variants),
+            layers=tuple(self._install_layers(image)),
+            tools=self.tools,
+            routed=self._is_routed(),
+            built=self.builds.get(image.name, ()),
+            needs=tuple(sorted(_required(manifest, chain))),
+            apt=image.apt,
+            build_apt=image.build_apt,
+            copy=image.copy,
+            folders=tuple(f"/app/{folder}" for folder in image.folders),
+            env=tuple(sorted(_env(chain).items())),
+            preload=image.preload,
+            entrypoint=image.entrypoint,
+            user=manifest.user.name,
+            uid=manifest.user.uid,
+        )
+
+    def _install_layers(self, image: Image) -> list[InstallLayer]:
+        paths = {variant: self.files[image.name, variant] for variant in image.variants}
+        count = max(len(files) for files in paths.values())
+        slots = [[(variant, files[slot]) for variant, files in paths.items()] for slot in range(count)]
+        return [InstallLayer(tuple(slot)) for slot in slots]
+
+    def _is_routed(self) -> bool:
+        packages = [*self.lock.packages, *self.lock.all_tools]
+        return any(package.index is not None for package in packages)
+
+    def _variant(self, image: Image, variant: str) -> ImageVariant:
+        layer = self.layers[image.name, variant]
+        table = self.lock.by_variant[variant]
+        if image.base is None:
+            own = [*layer.common, *layer.delta]
+            base_image = self.manifest.variants[variant].from_image
+            base = None
+        else:
+            own = list(layer.delta)
+            base_image = self._reference(image.base, variant)
+            base = target_name(image.base, variant)
+        root = self.manifest.chain(image.name)[0].name
+        return ImageVariant(
+            variant=variant,
+            target=target_name(image.name, variant),
+            reference=self._reference(image.name, variant),
+            base_image=base_image,
+            base=base,
+            root=target_name(root, variant),
+            lock=f"locks/{variant}/{image.name}.txt",
+            fingerprint=_fingerprint([table[name] for name in layer.closure]),
+            pages=pages_of(self.lock, [table[name] for name in own]),
+            ppa=self.manifest.variants[variant].ppa,
+        )
+
+    def _reference(self, image: str, variant: str) -> str:
+        return reference(self.manifest.registry, self.manifest.family, image, variant)
+
+
+def _fingerprint(closure: Iterable[Package]) -> str:
+    """A digest of the pins and hashes of everything that an image installs."""
+    lines = []
+    for package in closure:
+        hashes = sorted(file.sha256 for file in package.files)
+        lines.append(f"{package.pin} {hashes}")
+    return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _required(manifest: Manifest, chain: Sequence[Image]) -> set[str]:
+    """The packages that the image and its bases name as requirements."""
+    names = {requirement.name for requirement in manifest.common}
+    for link in chain:
+        names.update(requirement.name for requirement in link.packages)
+    return names
+
+
+def _env(chain: Sequence[Image]) -> dict[str, str]:
+    """The environment that the last image of ``chain`` sets. Docker inherits the rest from its bases."""
+    image = chain[-1]
+    env = dict(image.env)
+    if image.preload:
+        env.update({name: f"{MODELS}/{folder}" for name, folder in CACHES.items()})
+    has_models = any(link.preload for link in chain)
+    # Setting PYTHONPATH replaces the inherited one, which has the preloaded modules of the bases.
+    if has_models and (image.preload or _PYTHONPATH in env):
+        env[_PYTHONPATH] = _python_path(chain)
     return env
 
 
-def _variant(manifest: Manifest, lock: Lock, image: Image, variant: str, layers: Mapping[Key, Layers]) -> ImageVariant:
-    layer = layers[image.name, variant]
-    table = lock.by_variant[variant]
-    own = layer.delta if image.base is not None else (*layer.common, *layer.delta)
-    held = [f"{table[name].pin} {sorted(f.sha256 for f in table[name].files)}" for name in layer.closure]
-    base_image = manifest.variants[variant].from_image
-    if image.base is not None:
-        base_image = reference(manifest.registry, manifest.family, image.base, variant)
-    return ImageVariant(
-        variant=variant,
-        target=target_name(image.name, variant),
-        reference=reference(manifest.registry, manifest.family, image.name, variant),
-        base_image=base_image,
-        base=target_name(image.base, variant) if image.base is not None else None,
-        root=target_name(manifest.chain(image.name)[0].name, variant),
-        lock=f"locks/{variant}/{image.name}.txt",
-        fingerprint="sha256:" + hashlib.sha256("\n".join(held).encode()).hexdigest(),
-        pages=pages_of(lock, [table[name] for name in own]),
-        ppa=manifest.variants[variant].ppa,
-    )
+def _python_path(chain: Sequence[Image]) -> str:
+    """The preloaded modules, then the last PYTHONPATH that an image of ``chain`` sets."""
+    path = f"{MODELS}/{MODULES}"
+    settings: dict[str, str] = {}
+    for link in chain:
+        settings.update(link.env)
+    own = settings.get(_PYTHONPATH)
+    return f"{path}:{own}" if own else path
 
 
 def pages_of(lock: Lock, packages: Iterable[Package]) -> tuple[str, ...]:
-    """The pages of the listed packages among ``packages``, by index and name."""
+    """The pages of those ``packages`` that an explicit index lists, sorted by index and name."""
     listed = sorted((package.index, package.name) for package in packages if package.index is not None)
     return tuple(f"{lock.indexes[index].rstrip('/')}/{name}/" for index, name in listed)
 
 
 def reference(registry: str | None, family: str, image: str, variant: str) -> str:
-    """{registry}/{family}-{image}:{variant}, or without a registry."""
-    return f"{registry + '/' if registry else ''}{family}-{image}:{variant}"
+    """{registry}/{family}-{image}:{variant}; without the first part if there is no registry."""
+    name = f"{family}-{image}:{variant}"
+    return f"{registry}/{name}" if registry else name

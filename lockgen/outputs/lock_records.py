@@ -1,4 +1,4 @@
-"""Which paths belong to lockgen because a lock records them."""
+"""Find which paths belong to lockgen because a lock records them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from lockgen.outputs.generated_files import recorded_paths
 
 
 def lock_records(folder: Folder) -> OwnershipRecords:
-    """The lock on disk, other files with lockgen's header, and the lock at HEAD: the cheap ones first."""
+    """The lock on disk, other files with lockgen's header, and the lock at HEAD."""
+    # The cheap ones first: only the last starts a process.
     return (
         lambda: _paths_of(folder.read(LOCK_PATH)),
         lambda: _lock_of_generated_files(folder),
@@ -32,9 +33,9 @@ def _paths_of(data: bytes | None) -> Collection[str]:
 
 
 def _lock_of_generated_files(folder: Folder) -> Collection[str]:
-    """The lock's own path, where files of lockgen's lie.
+    """The lock's own path, if there are other files of lockgen.
 
-    A lock that a merge or a full disk left in pieces shows by itself no more whose it is. But lockgen never writes its
+    A lock that a merge or a full disk left in pieces no longer shows that it is lockgen's. But lockgen never writes its
     other files without it.
     """
     others = (path for path in generated_on_disk(folder) if path != LOCK_PATH)

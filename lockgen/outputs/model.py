@@ -1,4 +1,4 @@
-"""Images as they are built: what a Dockerfile and a bake target say, as values."""
+"""Images as they are built: the contents of Dockerfiles and bake targets, as values."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class InstallLayer:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """One set of tools that install or build while images are made: its number and its requirement file.
+    """One set of tools that install or build packages: its number and its requirement file.
 
-    ``pages`` are the pages of the listed packages in it.
+    ``pages`` are the pages of those packages in it that an explicit index lists.
     """
 
     number: int
@@ -32,13 +32,13 @@ class Tools:
 
     @property
     def argument(self) -> str:
-        """The build argument that holds the pages."""
+        """The build argument with the pages."""
         return "TOOL_PAGES" if self.number == 1 else f"TOOL_PAGES_{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
 class BuildLayer:
-    """What a builder builds with one set of tools."""
+    """The packages that an image builds from source with one set of tools."""
 
     tools: Tools
     sources: InstallLayer
@@ -50,9 +50,10 @@ class BuildLayer:
 
 @dataclass(frozen=True, slots=True)
 class ImageVariant:
-    """One image in one variant. ``base_image`` is the reference it is FROM; ``fingerprint`` is that of its closure.
+    """One image in one variant. ``base_image`` is its FROM reference; ``fingerprint`` is a digest of its closure.
 
-    ``pages`` are the pages of the listed packages in its own layers; ``root`` is the root base below it.
+    ``pages`` are the pages of those packages in its own layers that an explicit index lists; ``root`` is the target of
+    the root base below it.
     """
 
     variant: str
@@ -69,10 +70,10 @@ class ImageVariant:
 
 @dataclass(frozen=True, slots=True)
 class ImagePlan:
-    """One image of the family: one Dockerfile. ``layers`` install; ``built`` is what its builder builds.
+    """One image of the family, with one Dockerfile. ``layers`` are installed; ``built`` is built from source.
 
-    ``tools`` is the first set of the family's tools; ``routed`` says whether any image or any set of tools of the
-    family has a listed package.
+    ``tools`` is the first set of the family's tools; ``routed`` is whether any image or any set of tools of the family
+    has a package that an explicit index lists.
     """
 
     name: str
@@ -104,13 +105,13 @@ class ImagePlan:
 
     @property
     def listed(self) -> bool:
-        """Whether one of its own layers has a listed package, in any variant."""
+        """Whether an explicit index lists a package in the image's own layers, in any variant."""
         return any(variant.pages for variant in self.variants)
 
 
 @dataclass(frozen=True, slots=True)
 class FamilyPlan:
-    """All images, those below before those that stand on them. ``base_images`` is by variant."""
+    """All images, bases before the images built on them. ``base_images`` is by variant."""
 
     family: str
     registry: str | None

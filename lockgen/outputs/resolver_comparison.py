@@ -1,11 +1,11 @@
-"""What uv would have locked where pip-compile did: the difference, said in the output."""
+"""Compare a lock that pip-compile resolved with what uv would have locked, and note the differences."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from lockgen.core.lock import Lock
+from lockgen.core.lock import Dependency, Lock, Package
 from lockgen.core.manifest import Manifest
 from lockgen.core.ports import Progress
 from lockgen.errors import NoResolution, ToolFailed
@@ -14,57 +14,78 @@ from lockgen.resolvers import resolver
 
 REFERENCE = "uv"
 
+VersionVariants = dict[str, tuple[str, ...]]
+"""The versions of one package, with the variants of each."""
 
-def second_opinion(
+
+def note_differences(
     engine: Engine, manifest: Manifest, inputs: Mapping[str, str], old: Lock | None, lock: Lock, progress: Progress
 ) -> None:
-    """Notes how ``lock``, made by ``engine``, differs from uv's of the same inputs; nothing where it does not.
+    """Note how ``lock``, resolved by ``engine``, differs from uv's solution for the same inputs, if it does.
 
-    Both hold every bound: where several versions fit, each resolver decides the packages in an order of its own
-    (pip: resolvelib's, uv: PubGrub's). uv needs seconds where pip-compile needs half a minute.
+    Both meet every bound. If several versions fit, each resolver decides the packages in its own order (pip:
+    resolvelib's, uv: PubGrub's). uv needs seconds where pip-compile needs half a minute.
     """
     name = engine.resolver.name
     progress.step(f"comparing with {REFERENCE}")
     try:
         other = replace(engine, resolver=resolver(REFERENCE)).resolve(manifest, inputs, old)
     except NoResolution as error:
-        progress.note(f"{name} found a solution, {REFERENCE} none: {error.faults[0].reason or error}")
+        progress.note(f"{name} found a solution, {REFERENCE} did not: {error.faults[0].reason or error}")
         return
     except ToolFailed as error:
-        progress.note(f"{REFERENCE} could not be asked whether it agrees: {error}")
+        # The lock is right without the comparison.
+        progress.note(f"the comparison with {REFERENCE} failed: {error}")
         return
-    if lines := differences(lock, other, name):
-        progress.note("\n".join([f"{name} and {REFERENCE} choose differently; what {name} chose is locked:", *lines]))
+    lines = differences(lock, other, name)
+    if lines:
+        head = f"{name} and {REFERENCE} choose different versions; those of {name} are locked:"
+        progress.note("\n".join([head, *lines]))
 
 
 def differences(lock: Lock, other: Lock, name: str) -> list[str]:
-    """A line for each package that the two lock otherwise, with who asks for it with a bound."""
-    mine, theirs = _versions(lock), _versions(other)
-    return [
-        f"  {package} {_said(mine.get(package))} by {name}, {_said(theirs.get(package))} by {REFERENCE}; both fit"
-        f" what is asked of it there ({_asked(lock, package)} | {_asked(other, package)})"
-        for package in sorted(mine.keys() | theirs.keys())
-        if mine.get(package) != theirs.get(package)
-    ]
+    """A line for each package that the two locks have in different versions, with the requirements for it."""
+    mine = _versions(lock)
+    theirs = _versions(other)
+    lines = []
+    for package in sorted(mine.keys() | theirs.keys()):
+        if mine.get(package) == theirs.get(package):
+            continue
+        chosen = f"{_shown(mine.get(package))} by {name}, {_shown(theirs.get(package))} by {REFERENCE}"
+        requirements = f"{_requirements(lock, package)} | {_requirements(other, package)}"
+        lines.append(f"  {package} {chosen}; both meet the requirements ({requirements})")
+    return lines
 
 
-def _versions(lock: Lock) -> dict[str, dict[str, tuple[str, ...]]]:
-    found: dict[str, dict[str, tuple[str, ...]]] = {}
+def _versions(lock: Lock) -> dict[str, VersionVariants]:
+    found: dict[str, VersionVariants] = {}
     for package in lock.packages:
         found.setdefault(package.name, {})[package.version] = package.variants
     return found
 
 
-def _said(versions: Mapping[str, tuple[str, ...]] | None) -> str:
+def _shown(versions: VersionVariants | None) -> str:
     return " and ".join(versions) if versions else "not needed"
 
 
-def _asked(lock: Lock, name: str) -> str:
-    """ "speech 1.0: numpy>=1.26" for everything that asks for ``name``."""
-    asked = []
+def _requirements(lock: Lock, name: str) -> str:
+    """The requirements for ``name``, each with its origin, as in "speech 1.0: numpy>=1.26"."""
+    # A dict drops duplicates and keeps the order: several images share the common packages.
+    found = dict.fromkeys(f"{origin}: {need}" for origin, need in _dependencies(lock) if need.name == name)
+    return ", ".join(found) or "no requirement"
+
+
+def _dependencies(lock: Lock) -> Iterator[tuple[str, Dependency]]:
+    """Every dependency in the lock, with the image or the package that has it."""
     for image in lock.images:
-        asked += [f"{image.name}: {need}" for need in (*image.common, *image.requires) if need.name == name]
+        for need in (*image.common, *image.requires):
+            yield image.name, need
     for package in lock.packages:
-        needs = [*package.requires, *(need for extra in package.extras.values() for need in extra)]
-        asked += [f"{package.name} {package.version}: {need}" for need in needs if need.name == name]
-    return ", ".join(dict.fromkeys(asked)) or "nobody asks"
+        for need in _package_dependencies(package):
+            yield f"{package.name} {package.version}", need
+
+
+def _package_dependencies(package: Package) -> Iterator[Dependency]:
+    yield from package.requires
+    for needs in package.extras.values():
+        yield from needs

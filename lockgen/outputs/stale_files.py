@@ -1,4 +1,4 @@
-"""Files where generated files lie: which are extra, and which of them lockgen may remove."""
+"""Find files in the folders of generated files that are not generated, and those that lockgen may remove."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lockgen.outputs.generated_files import Tree
 
 
 def extra_files(folder: Folder, tree: Tree) -> list[str]:
-    """Files where lockgen writes that are not part of ``tree``."""
+    """Files at paths that lockgen writes, but that are not in ``tree``."""
     return [path for path in generated_on_disk(folder) if path not in tree and folder.read(path) is not None]
 
 

@@ -36,7 +36,7 @@ from lockgen.io.workspace import Folder
 from lockgen.manifest.editor import Edit, edited, with_pin
 from lockgen.manifest.fingerprints import VERSIONS, Inputs, read_inputs
 from lockgen.manifest.reader import close_match, parse_manifest
-from lockgen.outputs import resolve_command as resolving
+from lockgen.outputs import lock_service as resolving
 from lockgen.pairs.plan import pairs_of_record
 from lockgen.pairs.table import known_pairs
 from lockgen.size.plan import layered
@@ -421,14 +421,14 @@ class _Bump:
         return done
 
     def _locked(self, inputs: Inputs, opened: tuple[str, ...], bounds: tuple[str, ...]) -> Lock:
-        options = resolving.ResolveOptions(
+        options = resolving.ResolutionOptions(
             resolver=self.options.resolver,
             offline=self.options.offline,
             live=self.options.live,
             upgrade_packages=opened,
             bounds=bounds,
         )
-        return resolving.resolved(self.app.folder, inputs, self.old, options, self.app.progress)
+        return resolving.resolve_lock(self.app.folder, inputs, self.old, options, self.app.progress)
 
     def _explained(self, inputs: Inputs, moves: Sequence[PinMove], error: NoResolution) -> LockgenError:
         """What `lockgen explain` says of the edited text; the resolver's own words where that finds nothing."""

@@ -20,7 +20,7 @@ from lockgen.index.releases import IndexReleases
 from lockgen.index.sources import explicit_indexes
 from lockgen.io.http import Http
 from lockgen.manifest.fingerprints import read_inputs
-from lockgen.outputs.resolve_command import old_lock
+from lockgen.outputs.lock_service import old_lock
 from lockgen.registry import base_images as baseimages
 from lockgen.upgrade import outdated_render as rendering
 from lockgen.upgrade.bump_command import all_pairs

@@ -50,7 +50,7 @@ def test_no_solution_is_explained_with_images_and_pins(small: Project, index: Lo
     assert "no solution for the images of cpu" in ran.err
     assert "modern" in ran.err
     assert f"pinned to 2.0.0 at line {line_of(small, NUMPY)}" in ran.err
-    assert f"asked for by demux (line {line_of(small, MODERN)}: modern==3.0)" in ran.err
+    assert f"required by demux (line {line_of(small, MODERN)}: modern==3.0)" in ran.err
     assert "hint: " in ran.err
 
 
@@ -377,7 +377,7 @@ def test_a_variant_without_the_index_of_its_pin(small: Project) -> None:
 def test_an_unused_pin_and_an_unknown_extra_are_reported(small: Project) -> None:
     small.write(SMALL.replace('numpy = "2.0.0"', 'numpy = "2.0.0"\nfilelok = "3.0.0"').replace("[fast]", "[fst]"))
     ran = small.ok("resolve")
-    assert "the pin of filelok holds nothing: no image needs it; filelock?" in ran.err
+    assert "the pin of filelok has no effect: no image needs it; did you mean filelock?" in ran.err
     assert "speech 1.0 has no extra `fst`" in ran.err
 
 

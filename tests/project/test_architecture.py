@@ -59,7 +59,7 @@ PURE = {
     tool_sets variant_solver writer""",
     "manifest": """compat_reader editor fingerprints reader record_digests schema schema_command
     update_policy_reader""",
-    "outputs": """generated_files image_files image_plan model requirements""",
+    "outputs": """generated_files image_files image_plan model requirements unsolved_fault""",
     "pairs": """plan reader render table""",
     "registry": """model tags""",
     "resolvers": """pip_messages pylock_reader uv_messages""",

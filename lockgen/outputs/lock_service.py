@@ -1,0 +1,192 @@
+"""Resolve versions.toml to a lock, and compare the files that follow from it with the disk; for several commands."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from packaging.utils import canonicalize_name
+
+from lockgen.core.layout import LOCK_PATH
+from lockgen.core.lock import Lock
+from lockgen.core.manifest import Manifest
+from lockgen.core.ports import Progress
+from lockgen.errors import BadInput, Fault, LockgenError, NoResolution
+from lockgen.index.artifacts import ArtifactReader
+from lockgen.index.metadata import MetadataReader
+from lockgen.index.sources import explicit_indexes
+from lockgen.io.http import Http
+from lockgen.io.ownership import refuse_foreign
+from lockgen.io.workspace import Folder
+from lockgen.lock.engine import Engine
+from lockgen.lock.reader import is_intact, parse_lock
+from lockgen.lock.variant_solver import Unsolved
+from lockgen.manifest.fingerprints import Inputs, fingerprints
+from lockgen.manifest.reader import close_match
+from lockgen.outputs.generated_files import GeneratedFiles, Tree
+from lockgen.outputs.lock_records import lock_records
+from lockgen.outputs.resolver_comparison import REFERENCE, note_differences
+from lockgen.outputs.stale_files import stale_files
+from lockgen.outputs.unsolved_fault import explain_unsolved
+from lockgen.resolvers import resolver
+
+_SIMILAR = 0.8
+"""How similar two names must be (see difflib) for one to be suggested as the other's correct spelling."""
+
+
+@dataclass(frozen=True)
+class ResolutionOptions:
+    """How to resolve. ``upgrade`` keeps no locked version, ``upgrade_packages`` none of these packages.
+
+    ``bounds`` (PEP 508) apply besides versions.toml: see Engine.
+    """
+
+    resolver: str = "uv"
+    offline: bool = False
+    live: bool = False
+    upgrade: bool = False
+    upgrade_packages: tuple[str, ...] = ()
+    bounds: tuple[str, ...] = ()
+
+
+def old_lock(folder: Folder, progress: Progress) -> Lock | None:
+    """The present lock; None if there is none or it cannot be read, which is noted."""
+    data = folder.read(LOCK_PATH)
+    if data is None:
+        return None
+    try:
+        lock = parse_lock(data, LOCK_PATH)
+    except BadInput as error:
+        # A merge may leave the lock in pieces, and resolving is how to repair it.
+        progress.note(f"{LOCK_PATH} cannot be read ({error}); resolving from nothing")
+        return None
+    if not is_intact(data):
+        progress.note(f"{LOCK_PATH} was edited by hand; its versions are preferences only")
+    return lock
+
+
+def resolve_lock(
+    folder: Folder,
+    inputs: Inputs,
+    old: Lock | None,
+    options: ResolutionOptions,
+    progress: Progress,
+    http: Http | None = None,
+) -> Lock:
+    """Resolve ``inputs``; keep what still fits of ``old``.
+
+    Raises:
+        NoResolution: there is none; the fault names images and lines of versions.toml.
+        LockgenError: a record, an index or a tool is at fault.
+    """
+    http = http or Http()
+    try:
+        return _resolve(folder, inputs, old, options, progress, http)
+    except Unsolved as error:
+        raise NoResolution.of([explain_unsolved(inputs, error.variants, fault) for fault in error.faults]) from error
+    except LockgenError as error:
+        raise type(error).of([_placed(inputs, fault) for fault in error.faults]) from error
+
+
+def _placed(inputs: Inputs, fault: Fault) -> Fault:
+    """``fault`` with the line of its path in versions.toml."""
+    if fault.path is None or fault.place:
+        return fault
+    return replace(fault, place=inputs.place(fault.path))
+
+
+def _resolve(
+    folder: Folder, inputs: Inputs, old: Lock | None, options: ResolutionOptions, progress: Progress, http: Http
+) -> Lock:
+    manifest = inputs.manifest
+    engine = Engine(
+        resolver=resolver(options.resolver),
+        metadata=MetadataReader(http),
+        indexes=explicit_indexes(manifest, folder, http, progress, live=options.live, offline=options.offline),
+        progress=progress,
+        offline=options.offline,
+        upgrade=options.upgrade,
+        opened=_opened(options.upgrade_packages, manifest, old),
+        artifacts=ArtifactReader(http),
+        bounds=options.bounds,
+    )
+    # Before resolving: a file that changes meanwhile must not get a lock that claims to be of it.
+    locked_inputs = fingerprints(manifest, folder)
+    lock = engine.resolve(manifest, locked_inputs, old)
+    _note_unused_pins(manifest, lock, progress)
+    if engine.resolver.name != REFERENCE:
+        note_differences(engine, manifest, locked_inputs, old, lock, progress)
+    return lock
+
+
+def _opened(names: tuple[str, ...], manifest: Manifest, old: Lock | None) -> frozenset[str]:
+    """The packages to upgrade.
+
+    Raises:
+        BadInput: one of them is neither locked nor required.
+    """
+    opened = frozenset(canonicalize_name(name) for name in names)
+    if old is None:
+        return opened
+    locked = {package.name for package in old.packages}
+    unknown = sorted(opened - locked - _required(manifest))
+    if unknown:
+        raise BadInput(f"no package {unknown[0]!r} in the lock", hint=close_match(unknown[0], locked))
+    return opened
+
+
+def _required(manifest: Manifest) -> set[str]:
+    """The packages that requirements name. One may be new, and so not locked yet."""
+    names = {requirement.name for requirement in manifest.common}
+    for image in manifest.images.values():
+        names.update(requirement.name for requirement in image.packages)
+    return names
+
+
+def _note_unused_pins(manifest: Manifest, lock: Lock, progress: Progress) -> None:
+    """Note pins that nothing uses: one may be misspelled, and then the package it means is not pinned."""
+    locked = {package.name for package in lock.packages}
+    pinned = set(manifest.pins)
+    for variant in manifest.variants.values():
+        pinned.update(variant.pins)
+    for name in sorted(pinned - locked):
+        note = f"the pin of {name} has no effect: no image needs it"
+        similar = difflib.get_close_matches(name, locked - pinned, n=1, cutoff=_SIMILAR)
+        progress.note(f"{note}; did you mean {similar[0]}?" if similar else note)
+
+
+class PendingFiles(NamedTuple):
+    """``tree`` are the generated files. ``wanted`` adds new programs of stages, and None for files to remove.
+
+    ``changed`` are the paths of those that differ from the disk.
+    """
+
+    tree: Tree
+    wanted: dict[str, bytes | None]
+    changed: list[str]
+
+
+def pending_files(folder: Folder, manifest: Manifest, lock: Lock) -> PendingFiles:
+    """Compare the files that follow from ``lock`` with the disk.
+
+    Raises:
+        BadInput: files that are not lockgen's are in the way.
+    """
+    files = GeneratedFiles(manifest, lock)
+    tree = files.tree()
+    # A stage's program is generated once; from then on it is the team's.
+    programs = {path: data for path, data in files.starters().items() if not _exists(folder, path)}
+    refuse_foreign(folder, {**tree, **programs}, lock_records(folder))
+    wanted: dict[str, bytes | None] = {**tree, **programs}
+    wanted.update(dict.fromkeys(stale_files(folder, tree)))
+    changed = sorted(path for path, data in wanted.items() if folder.read(path) != data)
+    return PendingFiles(tree, wanted, changed)
+
+
+def _exists(folder: Folder, path: str) -> bool:
+    """Whether there is a file. False also for anything else at ``path``, which `refuse_foreign` then refuses."""
+    try:
+        return folder.read(path) is not None
+    except BadInput:
+        return False
