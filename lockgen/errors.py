@@ -1,4 +1,4 @@
-"""The one tree of errors: what, where, why, what to do; one exit code per class."""
+"""The errors of lockgen: what, where, why and a hint; one exit code per class."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class Exit(IntEnum):
 
     DONE = 0
     FOUND = 1
-    """A check found something."""
+    """A check has findings."""
     BAD_INPUT = 2
     NO_RESOLUTION = 3
-    """No lock can be made from these inputs."""
+    """The inputs have no solution."""
     TOOL = 4
     """A tool, the network, an index or the disk failed."""
     BUG = 70
@@ -25,7 +25,7 @@ class Exit(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a fault is: a file, and in it a line and a column (both from 1) or a dotted path."""
+    """Where a fault is: a file, with a line and a column (both from 1) or a dotted path in it."""
 
     file: str
     line: int | None = None
@@ -33,18 +33,21 @@ class Place:
     dotted: str | None = None
 
     def __str__(self) -> str:
+        # Editors and terminals open FILE:LINE:COLUMN at that place.
         text = self.file
         if self.line is not None:
-            text += f":{self.line}" + (f":{self.column}" if self.column is not None else "")
+            text += f":{self.line}"
+            if self.column is not None:
+                text += f":{self.column}"
         return f"{text} ({self.dotted})" if self.dotted else text
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong. ``reason`` is somebody else's text (a resolver's), kept whole.
+    """One thing that is wrong. ``reason`` is the unchanged text of a tool, such as a resolver.
 
-    ``path`` are the keys in versions.toml that it is about, for who knows no lines; whoever has the text makes a
-    place of it.
+    ``path`` has the keys in versions.toml that it is about. Code without the text of the file sets it, and a caller
+    that has the text turns it into ``place``.
     """
 
     message: str
@@ -55,8 +58,9 @@ class Fault:
 
 
 class LockgenError(Exception):
-    """What a person can be told and act on. Carries every fault that was found, not only the first."""
+    """An error that the user can act on. It has every fault that was found, not only the first."""
 
+    # Subclasses set another one: an error of this class itself is a bug.
     exit_code = Exit.BUG
 
     def __init__(
@@ -73,7 +77,7 @@ class LockgenError(Exception):
 
     @classmethod
     def of(cls, faults: Iterable[Fault]) -> Self:
-        """One error for all of ``faults`` (at least one)."""
+        """One error for all of ``faults``, which must not be empty."""
         found = tuple(faults)
         error = cls(found[0].message)
         error.faults = found
@@ -81,13 +85,13 @@ class LockgenError(Exception):
 
 
 class BadInput(LockgenError):
-    """versions.toml, another input file or the command line is at fault."""
+    """versions.toml, another input file or the command line is wrong."""
 
     exit_code = Exit.BAD_INPUT
 
 
 class NoResolution(LockgenError):
-    """The inputs are well formed, and no lock can be made of them."""
+    """The inputs are valid, but they have no solution."""
 
     exit_code = Exit.NO_RESOLUTION
 
@@ -99,8 +103,8 @@ class ToolFailed(LockgenError):
 
 
 class Refused(ToolFailed):
-    """A server does not take this one thing; it may well take another."""
+    """A server refused one request. It may accept others."""
 
 
 class TimedOut(ToolFailed):
-    """A tool was still running at its time limit: asking again would take as long."""
+    """A tool exceeded its time limit. Running it again would take as long."""

@@ -8,11 +8,13 @@ from urllib.parse import urlsplit
 from packaging.version import Version
 
 FAMILY = ("torch", "torchaudio", "torchvision")
-"""They are built for one another, and move as one."""
+"""Packages that are built for one another: their versions change together."""
 
 _LABEL = re.compile(r"cpu|cu\d{2,3}|rocm\d+(?:\.\d+)*|xpu")
+# Only the major and minor version count: a build for cu121 runs on every CUDA 12.1.x.
 # nvidia/cuda:12.1.0-cudnn8-runtime-ubuntu22.04, pytorch/pytorch:2.5.1-cuda12.1-cudnn9-runtime, x:cu121
 _IMAGE_CUDA = re.compile(r"(?:^|[/:_-])cuda?[:_-]?v?(\d+)\.(\d+)")
+# Two digits of the major version and one of the minor: cu121 is CUDA 12.1.
 _IMAGE_LABEL = re.compile(r"(?:^|[/:_-])cu(\d{2})(\d)(?![\d.])")
 
 
@@ -22,19 +24,20 @@ def is_label(text: str) -> bool:
 
 
 def of_index(url: str) -> str | None:
-    """The accelerator in the last part of an index's URL, None where it names none."""
+    """The accelerator in the last part of an index's URL; None if it names none."""
     last = urlsplit(url).path.rstrip("/").rsplit("/", 1)[-1]
-    return last if _LABEL.fullmatch(last) else None
+    return last if is_label(last) else None
 
 
 def of_version(version: Version) -> str | None:
-    """The accelerator in a local version ("2.5.1+cu121"); None where there is none, or it is something else."""
+    """The accelerator in a local version ("2.5.1+cu121"); None if it has none, or if it names something else."""
     local = version.local or ""
-    return local if _LABEL.fullmatch(local) else None
+    return local if is_label(local) else None
 
 
 def of_image(reference: str) -> str | None:
-    """The CUDA of a base image's name and tag, as "cu121"; None where it names none."""
+    """The CUDA version in a base image's name and tag, as "cu121"; None if it names none."""
+    # The digits of a digest could look like a version.
     name = reference.split("@")[0]
     found = _IMAGE_CUDA.search(name) or _IMAGE_LABEL.search(name)
     return f"cu{found[1]}{found[2]}" if found else None

@@ -12,7 +12,7 @@ PYTHON, VARIANT, TORCH = "python", "variant", "torch"
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """An axis as written: its values, or a bound on what the index has. ``path`` are its keys in the file."""
+    """An axis as written: its values, or a specifier for the versions on the index. ``path`` is where it is written."""
 
     name: str
     values: tuple[str, ...]
@@ -20,8 +20,10 @@ class Declared:
     path: KeyPath
 
     def path_of(self, value: str) -> KeyPath:
-        """Where ``value`` is written; the axis itself where a bound brought it in."""
-        return (*self.path, self.values.index(value)) if value in self.values else self.path
+        """Where ``value`` is written; the path of the axis if a specifier matched it."""
+        if value in self.values:
+            return (*self.path, self.values.index(value))
+        return self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,9 @@ class Exclusion:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One package of torch's family. ``version`` is None where no metadata says which one it is.
+    """One package of torch's family. ``version`` is None if no metadata names it.
 
-    ``pythons`` are those that the default index has wheels of it for; None where that is not known.
+    ``pythons`` are the Python versions with wheels on the default index; None if they are not known.
     """
 
     version: str | None
@@ -45,19 +47,19 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class TorchRelease:
-    """One torch release and what belongs to it; ``accelerator`` is that of the default index's Linux build."""
+    """One torch release and its partners; ``accelerator`` is that of the Linux build on the default index."""
 
     members: Mapping[str, Member]
     accelerator: str | None = None
 
 
 Pairs = Mapping[str, TorchRelease]
-"""The pair table: torch's version, without a local part, to its release."""
+"""The pair table: version of torch, without a local part, to its release."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compat:
-    """[compat]. ``held`` are pins that must not move; ``pairs`` go before the table that lockgen brings."""
+    """[compat]. ``held`` are pins that must not change; ``pairs`` override the table that lockgen ships."""
 
     axes: tuple[Declared, ...]
     variants: tuple[str, ...]
@@ -67,15 +69,21 @@ class Compat:
 
 
 def merged(first: Pairs, over: Pairs) -> dict[str, TorchRelease]:
-    """``over`` on top of ``first``, member by member: what ``over`` does not know stays as it was."""
+    """``first`` with the values of ``over``, member by member: a value that ``over`` does not have stays."""
     found = dict(first)
     for torch, release in over.items():
         known = found.get(torch, TorchRelease({}))
         members = dict(known.members)
         for name, member in release.members.items():
-            old = members.get(name, Member(None))
-            same = member.version is None or member.version == old.version
-            pythons = member.pythons if member.pythons is not None else old.pythons if same else None
-            members[name] = Member(member.version or old.version, pythons)
-        found[torch] = TorchRelease(members, release.accelerator or known.accelerator)
+            members[name] = _merged_member(members.get(name, Member(None)), member)
+        accelerator = release.accelerator or known.accelerator
+        found[torch] = TorchRelease(members, accelerator)
     return found
+
+
+def _merged_member(old: Member, new: Member) -> Member:
+    if new.version is None or new.version == old.version:
+        pythons = old.pythons if new.pythons is None else new.pythons
+        return Member(old.version, pythons)
+    # The wheels of another version may be for other Python versions.
+    return new

@@ -1,4 +1,4 @@
-"""References of images: registry, name, tag and digest."""
+"""Image references: registry, name, tag and digest."""
 
 from __future__ import annotations
 
@@ -7,22 +7,34 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class ImageReference:
-    """An image reference, taken apart. ``tag`` is "latest" where it names none; ``digest`` is "sha256:...";
-    ``tagged``: whether it names a tag at all."""
+    """The parts of an image reference.
+
+    ``name`` includes the registry. ``tag`` is "latest" if the reference has no tag, and ``tagged`` is False then.
+    ``digest`` is "sha256:...".
+    """
 
     name: str
     tag: str = "latest"
     digest: str | None = None
+    # Not compared: "python" and "python:latest" are the same image.
     tagged: bool = field(default=True, compare=False)
 
     def __str__(self) -> str:
-        return f"{self.name}:{self.tag}" + (f"@{self.digest}" if self.digest else "")
+        text = f"{self.name}:{self.tag}"
+        return f"{text}@{self.digest}" if self.digest else text
 
 
 def parse_reference(text: str) -> ImageReference:
-    """ "registry:5000/a/b:tag@sha256:..." taken apart."""
-    whole, _, digest = text.partition("@")
-    name, colon, tag = whole.rpartition(":")
-    if not colon or "/" in tag:  # the colon before a port
-        name, tag = whole, ""
-    return ImageReference(name, tag or "latest", digest or None, tagged=bool(tag))
+    """Split a reference such as "registry:5000/a/b:tag@sha256:..."."""
+    tagged_name, _, digest = text.partition("@")
+    name, colon, tag = tagged_name.rpartition(":")
+    # In "registry:5000/a" the last colon is that of the port.
+    if not colon or "/" in tag:
+        name = tagged_name
+        tag = ""
+    return ImageReference(
+        name=name,
+        tag=tag or "latest",
+        digest=digest or None,
+        tagged=bool(tag),
+    )

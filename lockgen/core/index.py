@@ -1,4 +1,4 @@
-"""What an index offers: files, their Core Metadata, pages, and explicit indexes as data."""
+"""The contents of an index: files, their Core Metadata, project pages, and explicit indexes as data."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from datetime import datetime
 class IndexFile:
     """A file as an index page lists it.
 
-    ``url`` is absolute; ``sha256`` is the file's own or None; ``metadata_sha256`` is that of its METADATA, "" where
-    the index offers METADATA without saying its hash, None where it offers none (PEP 658, PEP 714).
-    ``installed`` are the bytes of a wheel's files once installed, where a record says it.
-    ``yanked`` is the reason ("" if none was given), None where it is not yanked (PEP 592). ``vouched`` is False where
-    the sha256 is a resolver's word: it may have hashed a file that the index itself gives no hash for.
+    ``url`` is absolute. ``sha256`` is the hash of the file, None if the index gives none. ``metadata_sha256`` is the
+    hash of its METADATA, "" if the index offers METADATA without a hash, None if it offers none (PEP 658, PEP 714).
+    ``size`` and ``installed`` are in bytes; ``installed`` is the size of a wheel's files on disk, from a record.
+    ``yanked`` is the reason ("" if none was given), None if the file is not yanked (PEP 592).
+    ``vouched`` is False if the sha256 comes from a resolver: it may have hashed a file without a hash on the index.
     """
 
     name: str
@@ -32,7 +32,7 @@ class IndexFile:
 
 @dataclass(frozen=True, slots=True)
 class CoreMetadata:
-    """The Core Metadata that a resolver needs. ``requires`` are Requires-Dist lines as written."""
+    """The Core Metadata that a resolver needs. ``requires`` has the Requires-Dist lines as written."""
 
     name: str
     version: str
@@ -51,11 +51,11 @@ class ProjectPage:
 
 @dataclass(frozen=True)
 class ExplicitIndex:
-    """An index that serves only the packages it is asked for, as data.
+    """An index that serves only the packages assigned to it, as data.
 
-    ``metadata`` maps a file's name to its Core Metadata; a file without one is not offered to a resolver.
-    ``withheld`` maps a file's name to the reason why it is not offered (no hash, no METADATA). Of a ``recorded`` one
-    nothing is asked over the network.
+    ``metadata`` maps the name of a file to its Core Metadata; a file without it is not offered to a resolver.
+    ``withheld`` maps the name of a file to the reason why it is not offered (no hash, no METADATA). A ``recorded``
+    index is never read over the network.
     """
 
     name: str
@@ -68,11 +68,14 @@ class ExplicitIndex:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A version, and when the first of its files was uploaded; None where the index does not say."""
+    """A version and the upload time of its first file; None if the index does not give it."""
 
     version: str
     uploaded: datetime | None = None
 
     def age(self, now: datetime) -> int | None:
         """Whole days since the upload."""
-        return None if self.uploaded is None else max(0, (now - self.uploaded).days)
+        if self.uploaded is None:
+            return None
+        # An upload time in the future comes from a clock that differs.
+        return max(0, (now - self.uploaded).days)

@@ -1,6 +1,6 @@
-"""Where something is in versions.toml."""
+"""Paths of values in versions.toml."""
 
 from __future__ import annotations
 
 KeyPath = tuple[str | int, ...]
-"""The keys that lead to a value, list positions included: ("stages", "asr", "packages", 0)."""
+"""The keys that lead to a value, with positions in arrays: ("stages", "asr", "packages", 0)."""

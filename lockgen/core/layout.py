@@ -1,4 +1,7 @@
-"""Paths and names that lockgen gives to files, bake targets and folders in images: all of them in one place."""
+"""Paths and names that lockgen gives to files, bake targets and folders in images: all of them in one place.
+
+Scripts and CI of users refer to these names: a change here breaks them.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ VERSIONS = "docker/versions.txt"
 IGNORE = ".dockerignore"
 
 # -- headers of generated files --------------------------------------------------
+# Ownership is decided by these headers, up to the colon: see ownership_rules.py.
 
 MARK = "# Generated from versions.toml by `lockgen resolve`: edit that file, then run it again.\n"
 COMPAT_MARK = "<!-- Generated from versions.toml by `lockgen compat`: edit that file, then run it again. -->\n"
@@ -30,19 +34,21 @@ COMPAT_MARK = "<!-- Generated from versions.toml by `lockgen compat`: edit that 
 
 WORKDIR = "/app"
 HELPERS = ("system", "tools")
-# Preloaded models: what programs keep in caches, by the variable that sets the cache's folder, and modules.
+# Preloaded models: caches of programs, and modules that `python -m` installs.
 MODELS = "/opt/models"
 MODULES = "site-packages"
+# The variable that sets a cache folder of programs, to that folder in MODELS.
 CACHES = {"HF_HOME": "cache/huggingface", "TORCH_HOME": "cache/torch", "XDG_CACHE_HOME": "cache"}
 
 # -- bake ------------------------------------------------------------------------
 
 
 def target_name(image: str, variant: str) -> str:
-    """The name of a bake target: no dots. `parse_manifest` refuses a family in which two are equal."""
+    """The name of a bake target. `parse_manifest` refuses a family with two equal names."""
+    # Bake does not accept dots in names of targets.
     return f"{image}-{variant}".replace(".", "_")
 
 
 def variable(variant: str) -> str:
-    """The bake variable that replaces a variant's base image. No two variants of a family share one."""
+    """The bake variable that replaces the base image of a variant. No two variants of a family share one."""
     return "BASE_" + re.sub(r"[^A-Z0-9]", "_", variant.upper())

@@ -1,4 +1,4 @@
-"""The lock: the resolved family as data. Everything lockgen writes is a pure function of it."""
+"""The lock: the resolved family as data. Every generated file is a pure function of it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from packaging.version import Version
 
 @dataclass(frozen=True, slots=True, order=True)
 class File:
-    """A distribution file usable on the target. ``sha256`` is the file's own, never its METADATA's.
+    """A distribution file usable on the target. ``sha256`` is the hash of the file, never of its METADATA.
 
-    ``size`` in bytes, None where the index does not say. ``installed`` is what its files come to on disk, in bytes;
-    only the file that an image installs may have it, and None is unknown.
+    ``size`` is in bytes, None if the index does not give it. ``installed`` is the size of its files on disk, in bytes;
+    None if unknown. Only the file that an image installs may have it.
     """
 
     name: str
@@ -28,7 +28,7 @@ class File:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Dependency:
-    """What a package, or an image, asks for: a canonical name, extras, and the bounds as text ("" for any)."""
+    """A requirement of a package or an image: canonical name, extras, and the specifier as text ("" for any)."""
 
     name: str
     extras: tuple[str, ...] = ()
@@ -43,9 +43,9 @@ class Dependency:
 class Package:
     """One version of one package from one index (None is the default index).
 
-    ``requires`` holds what the target's markers let through; ``extras`` the same for each extra that
-    the family asks for. ``variants`` are those whose images carry it. The first of ``files`` is the
-    one that is installed; the others have the same metadata.
+    ``requires`` has the requirements whose markers match the target; ``extras`` has the same for each extra that
+    the family uses. ``variants`` are the variants with images that contain it. The first of ``files`` is the
+    installed one; the others have the same metadata.
     """
 
     name: str
@@ -62,13 +62,17 @@ class Package:
 
     @property
     def built(self) -> bool:
-        """Whether an image has to build it: it has no wheel for the target."""
+        """Whether an image has to build it, because it has no wheel for the target."""
         return not any(file.is_wheel for file in self.files)
 
     @property
     def chosen(self) -> File:
-        """The file that an image installs: the first. Older locks sort files by name, but only that one has a size."""
-        return next((file for file in self.files if file.installed is not None), self.files[0])
+        """The file that an image installs."""
+        # Older locks sort files by name, so the first need not be the installed one. But only that one has a size.
+        for file in self.files:
+            if file.installed is not None:
+                return file
+        return self.files[0]
 
     @property
     def sort_key(self) -> tuple[str, Version, str]:
@@ -77,9 +81,9 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class LockedImage:
-    """An image in one variant. ``base`` is the image below it in the same variant, None for a root base.
+    """An image in one variant. ``base`` is the image that it builds on in the same variant, None for a root base.
 
-    ``common`` is what docker/requirements-common.txt asks for where it is a root base, else empty.
+    ``common`` has the requirements of docker/requirements-common.txt for a root base; else it is empty.
     """
 
     name: str
@@ -95,7 +99,7 @@ class LockedImage:
 
 @dataclass(frozen=True, slots=True)
 class ToolSet:
-    """What builds the packages of ``builds`` (pins), where they do not go together with what builds the others."""
+    """Build tools for the packages in ``builds`` (as NAME==VERSION) that cannot use the tools of the others."""
 
     builds: tuple[str, ...]
     packages: tuple[Package, ...]
@@ -103,12 +107,12 @@ class ToolSet:
 
 @dataclass(frozen=True)
 class Lock:
-    """The family, resolved. ``inputs`` maps each input to its fingerprint ("sha256:...").
+    """The resolved family. ``inputs`` maps each input to its fingerprint ("sha256:...").
 
-    ``tools`` are what installs and builds while an image is made; no image holds them. ``more_tools`` are those of
-    packages whose builds require what does not go together with it.
-    ``indexes`` maps an index's name to its URL without credentials; ``own_pins`` maps a variant to the packages that
-    it pins for itself (the reason why a version may differ from the other variants').
+    ``tools`` install and build packages while an image is built; no image contains them. ``more_tools`` are for
+    packages with build requirements that conflict with ``tools``.
+    ``indexes`` maps the name of an index to its URL without credentials. ``own_pins`` maps a variant to the packages
+    that it pins itself (the reason why a version may differ from that in other variants).
     """
 
     family: str
@@ -123,13 +127,18 @@ class Lock:
 
     def tools_for(self, package: Package) -> int:
         """The number of the tools that build ``package``: 1 for ``tools``, from 2 on for ``more_tools``."""
-        numbers = [number for number, tools in enumerate(self.more_tools, 2) if package.pin in tools.builds]
-        return numbers[0] if numbers else 1
+        for number, tools in enumerate(self.more_tools, 2):
+            if package.pin in tools.builds:
+                return number
+        return 1
 
     @property
     def all_tools(self) -> tuple[Package, ...]:
         """The packages of every set of tools."""
-        return (*self.tools, *(package for tools in self.more_tools for package in tools.packages))
+        packages = list(self.tools)
+        for tool_set in self.more_tools:
+            packages.extend(tool_set.packages)
+        return tuple(packages)
 
     @cached_property
     def variants(self) -> tuple[str, ...]:
@@ -138,6 +147,7 @@ class Lock:
     @cached_property
     def by_variant(self) -> dict[str, dict[str, Package]]:
         """Variant to package name to package: one version each (guarantee 2)."""
+        # Every variant gets a table, so that callers need not care whether an image of it has packages.
         table: dict[str, dict[str, Package]] = {variant: {} for variant in self.variants}
         for package in self.packages:
             for variant in package.variants:
@@ -149,7 +159,7 @@ class Lock:
         return {(image.name, image.variant): image for image in self.images}
 
     def chain(self, image: LockedImage) -> tuple[LockedImage, ...]:
-        """The images that ``image`` stands on, the root base first, ``image`` last."""
+        """The images that ``image`` builds on, from the root base to ``image`` itself."""
         links = [image]
         while (base := links[-1].base) is not None:
             links.append(self.by_tag[base, image.variant])

@@ -1,4 +1,8 @@
-"""versions.toml as values: what people asked for, checked, with every name canonical (PEP 503)."""
+"""versions.toml as checked values. Every package name is canonical (PEP 503).
+
+Values that a later check may report keep the path of keys where they are written: checks that need an index or a lock
+run long after the file was parsed.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ from lockgen.core.update_policy import Policy
 
 @dataclass(frozen=True)
 class DeclaredRequirement:
-    """A requirement as written, and the path of keys where it stands."""
+    """A requirement as written, and the path of keys where it is written."""
 
     requirement: Requirement
     path: tuple[str | int, ...]
@@ -36,9 +40,9 @@ class DeclaredRequirement:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """The exact version of one package, and the path of keys where it stands.
+    """The exact version of one package, and the path of keys where it is written.
 
-    A ``held`` one is moved by people only.
+    No command changes a ``held`` pin.
     """
 
     version: Version
@@ -48,7 +52,7 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index besides the default one. ``packages`` (canonical) come from it and from nowhere else."""
+    """An index besides the default one. ``packages`` (canonical names) come only from it."""
 
     name: str
     url: str
@@ -57,13 +61,13 @@ class Index:
 
     @property
     def accelerator(self) -> str | None:
-        """ "cu121" for https://download.pytorch.org/whl/cu121; None where the URL does not say."""
+        """The accelerator named by the last part of the URL, such as "cu121"; None if it names none."""
         return of_index(self.url)
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A flavour of images: its own solve, pins, index and the image its root bases stand on."""
+    """A flavour of images with its own solve, pins and index. Its root bases build on ``from_image``."""
 
     name: str
     from_image: str
@@ -90,7 +94,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Unimported:
-    """Why a package is used that no code imports, and the path of keys where that stands."""
+    """Why a package is needed although no code imports it, and the path of keys where that is written."""
 
     reason: str
     path: tuple[str | int, ...]
@@ -98,11 +102,11 @@ class Unimported:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A base or a stage, in the variants it comes in.
+    """A base or a stage.
 
-    ``base`` is the image of the family it is FROM, None for a root base. ``apt`` are runtime packages,
-    ``build_apt`` those of the builder only. ``folders`` are made under /app for the user to write to; ``preload`` are
-    the arguments of `python -m` that fetch models while the image is built.
+    ``base`` is the image of the family that it builds on, None for a root base. ``variants`` are those that it is built
+    in. ``apt`` are system packages of the image, ``build_apt`` those of the build stage only. ``folders`` are created
+    in /app for the user to write to. ``preload`` has arguments of `python -m` that fetch models during the build.
     """
 
     name: str
@@ -125,7 +129,7 @@ class Manifest:
     """One family. ``build`` names the packages that may be built from a source distribution.
 
     ``budget`` applies to images and layers without their own limit. ``ignores`` are for `lockgen audit`,
-    ``unimported`` for `lockgen lint`: no lock becomes another by either.
+    ``unimported`` for `lockgen lint`; neither changes the lock.
     """
 
     family: str
@@ -146,34 +150,39 @@ class Manifest:
     unimported: dict[str, Unimported] = field(default_factory=dict)
 
     def chain(self, image: str) -> tuple[Image, ...]:
-        """The images that ``image`` stands on, the root base first, ``image`` last."""
+        """The images that ``image`` builds on, from the root base to ``image`` itself."""
         links = [self.images[image]]
         while (base := links[-1].base) is not None:
             links.append(self.images[base])
         return tuple(reversed(links))
 
     def pins_of(self, variant: str) -> dict[str, Pin]:
-        """The pins that hold in ``variant``: the family's, and its own over them."""
+        """The pins that apply to ``variant``: those of the family, overridden by its own."""
         return {**self.pins, **self.variants[variant].pins}
 
     def index_of(self, package: str, variant: str) -> Index | None:
         """The index that ``package`` comes from in ``variant``; None is the default index."""
         name = self.variants[variant].index
-        index = self.indexes[name] if name is not None else None
-        return index if index is not None and package in index.packages else None
+        if name is None:
+            return None
+        index = self.indexes[name]
+        return index if package in index.packages else None
 
     @cached_property
     def listed(self) -> frozenset[str]:
-        """Every package that some index claims for itself."""
+        """All packages that are assigned to an index."""
+        # Not only those of this variant's index: a package that any index claims never comes from the default one.
         return frozenset(package for index in self.indexes.values() for package in index.packages)
 
     def images_of(self, variant: str) -> list[Image]:
-        """The images that come in ``variant``, by name."""
-        return sorted((i for i in self.images.values() if variant in i.variants), key=lambda i: i.name)
+        """The images that are built in ``variant``, sorted by name."""
+        images = [image for image in self.images.values() if variant in image.variants]
+        return sorted(images, key=lambda image: image.name)
 
 
 def render_requirement(requirement: Requirement) -> str:
     """The requirement in one spelling: canonical name, sorted extras and bounds, marker."""
+    # Fingerprints contain this text: the order in which something is written must not change a lock.
     text: str = canonicalize_name(requirement.name)
     if requirement.extras:
         extras = sorted(canonicalize_name(extra) for extra in requirement.extras)
@@ -187,7 +196,7 @@ def render_requirement(requirement: Requirement) -> str:
 
 @dataclass(frozen=True, slots=True)
 class IgnoredAdvisory:
-    """An advisory, by any of its names, that does not count. ``until`` is the last such day, None is for ever."""
+    """An advisory, by any of its identifiers, that is ignored. ``until`` is the last such day; None: no end."""
 
     id: str
     reason: str
@@ -199,8 +208,17 @@ class IgnoredAdvisory:
 
 
 def accelerator_of(manifest: Manifest, variant: str) -> str | None:
-    """What the images of ``variant`` are for, as its index says it, else the builds of its torch; None of neither."""
+    """The accelerator of ``variant``, from the URL of its index, else from its pins of torch's family.
+
+    None if neither names one.
+    """
     name = manifest.variants[variant].index
-    index = manifest.indexes[name] if name is not None else None
-    builds = [of_version(pin.version) for n, pin in manifest.pins_of(variant).items() if n in FAMILY]
-    return (index.accelerator if index is not None else None) or next(filter(None, builds), None)
+    if name is not None:
+        accelerator = manifest.indexes[name].accelerator
+        if accelerator is not None:
+            return accelerator
+    for package, pin in manifest.pins_of(variant).items():
+        build = of_version(pin.version) if package in FAMILY else None
+        if build is not None:
+            return build
+    return None

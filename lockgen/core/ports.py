@@ -15,12 +15,12 @@ class Workspace(Protocol):
     def read(self, path: str) -> bytes | None: ...
 
     def replace(self, tree: Mapping[str, bytes | None]) -> list[str]:
-        """Writes (bytes) or removes (None) all of it or nothing; returns the paths that changed."""
+        """Write (bytes) or remove (None) all of ``tree`` or nothing; return the changed paths."""
         ...
 
 
 class Cache(Protocol):
-    """Answers of earlier runs, by key. What cannot be read is as if it were not there."""
+    """Answers of earlier runs, by key. An unreadable entry counts as missing."""
 
     def recall(self, key: str) -> str | None: ...
 
@@ -28,7 +28,7 @@ class Cache(Protocol):
 
 
 class Progress(Protocol):
-    """Where long work says what it is doing."""
+    """Receives the messages of long operations: a ``step`` may be overwritten, a ``note`` stays."""
 
     def step(self, text: str) -> None: ...
 
@@ -36,14 +36,14 @@ class Progress(Protocol):
 
 
 class Parallel(Protocol):
-    """Work on several things at once. ``workers`` is how many."""
+    """Runs work on several items at the same time. ``workers`` is the limit."""
 
     workers: int
 
     def each(self, work: Callable[[Item], Result], items: Sequence[Item], *, long: bool = False) -> list[Result]:
-        """The results in the order of ``items``; raises what ``work`` raised first.
+        """The results in the order of ``items``; raises the first error of ``work``.
 
-        ``long`` is work that asks one question after the other: one more is begun then, as a last one that is left
-        alone would leave all other cores idle.
+        ``long``: each item makes many resolver calls in sequence. Then one more item is started at the same time,
+        because a last item that runs alone would leave all other cores idle.
         """
         ...

@@ -1,4 +1,4 @@
-"""One question to a resolver and its answer, and the port of resolvers."""
+"""A request to a resolver, its solution, and the port of resolvers."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:  # one command needs it: importing it costs the others time
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One solve: what a resolver is asked. All texts are PEP 508; nothing in it depends on a resolver.
+    """The input of one solve. All texts are PEP 508; nothing in it depends on the resolver.
 
-    ``requirements`` and ``constraints`` (the pins) are sorted. ``routes`` maps a package to the index it comes
-    from, wherever it is asked for; everything else comes from the default index. ``preferences`` maps a name to
-    the version to keep if it still fits. ``build`` names what is built from source; nothing else may be. ``overrides``
-    maps a package to needs that replace its own of the same name; only uv knows them, and no lock is made with them.
-    ``blocked`` are listed packages that may come from nowhere here: no index is ever asked for them. ``known`` is the
-    metadata of a version that counts whatever a resolver would read of it, by package: see `FileChoices`.
+    ``requirements`` and ``constraints`` (the pins) are sorted. ``routes`` maps a package to the name of its index,
+    whichever package requires it; all other packages come from the default index. ``preferences`` maps a package to the
+    version to keep if it is still compatible. ``build`` names the packages that may be built from source. ``overrides``
+    maps a package to requirements that replace its own of the same name; only uv supports them, and no lock is made
+    with them. ``blocked`` are listed packages that no index of this request serves: no index is asked for them.
+    ``known`` maps a package to the metadata of a version that overrides the index: see `FileChoices`.
     """
 
     family: str
@@ -42,7 +42,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """One package of a solution: the files that the index offers for it and the target can use."""
+    """One package of a solution, with the files of the index that the target can use."""
 
     name: str
     version: str
@@ -52,13 +52,13 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """What a resolver answers: every package that the request needs, by name."""
+    """The answer of a resolver: every package that the request needs, by name."""
 
     packages: Mapping[str, Resolved]
 
 
 class Resolver(Protocol):
-    """A resolver. Raises NoResolution with its own words as the reason, ToolFailed if it could not say."""
+    """A resolver. Raises NoResolution with its output as the reason, ToolFailed if it has no answer."""
 
     name: str
 

@@ -15,9 +15,9 @@ Level = Literal["note", "warning", "error"]
 
 @dataclass(frozen=True, slots=True)
 class SarifRule:
-    """What a finding is an instance of. ``score`` is a CVSS score, which code hosts sort by.
+    """The rule that a finding violates. ``score`` is a CVSS score, which code hosts sort by.
 
-    ``help`` is what to know of it, where that is more than ``text``.
+    ``help`` is a longer explanation; default: ``text``.
     """
 
     id: str
@@ -31,9 +31,9 @@ class SarifRule:
 
 @dataclass(frozen=True, slots=True)
 class SarifResult:
-    """One finding at a line of a file (from 1; None is all of it). ``key`` stays the same while lines move.
+    """One finding at a line of a file (from 1; None: the whole file). ``key`` stays the same while lines move.
 
-    ``accepted`` is why it does not count.
+    ``accepted`` is the reason why it is ignored, None if it is not.
     """
 
     rule: str
@@ -47,6 +47,7 @@ class SarifResult:
 
 def sarif(version: str, rules: Sequence[SarifRule], results: Sequence[SarifResult]) -> dict[str, Any]:
     """One run of lockgen ``version``; paths are relative to the project."""
+    # Results refer to rules by position, so a rule may be listed only once.
     unique = list({rule.id: rule for rule in rules}.values())
     places = {rule.id: number for number, rule in enumerate(unique)}
     driver = {"name": "lockgen", "version": version, "rules": [_rule(rule) for rule in unique]}
@@ -67,7 +68,7 @@ def _rule(rule: SarifRule) -> dict[str, Any]:
     row: dict[str, Any] = {
         "id": rule.id,
         "shortDescription": {"text": rule.text},
-        # GitHub's code scanning wants both of every rule, though SARIF does not.
+        # SARIF does not require these two, but GitHub's code scanning does.
         "fullDescription": {"text": rule.text},
         "help": {"text": rule.help or rule.text},
         "defaultConfiguration": {"level": rule.level},
@@ -79,20 +80,24 @@ def _rule(rule: SarifRule) -> dict[str, Any]:
         properties["security-severity"] = f"{rule.score:.1f}"
     if rule.tags:
         properties["tags"] = list(rule.tags)
-    return {**row, "properties": properties} if properties else row
+    if properties:
+        row["properties"] = properties
+    return row
 
 
 def _result(result: SarifResult, place: int) -> dict[str, Any]:
     location: dict[str, Any] = {"artifactLocation": {"uri": quote(result.file), "uriBaseId": "%SRCROOT%"}}
     if result.line is not None:
         location["region"] = {"startLine": result.line}
+    # Code hosts recognise a finding of an earlier run by this fingerprint, whatever its line is now.
+    fingerprint = hashlib.sha256(result.key.encode()).hexdigest()[:32]
     row: dict[str, Any] = {
         "ruleId": result.rule,
         "ruleIndex": place,
         "level": result.level,
         "message": {"text": result.message},
         "locations": [{"physicalLocation": location}],
-        "partialFingerprints": {"lockgen/v1": hashlib.sha256(result.key.encode()).hexdigest()[:32]},
+        "partialFingerprints": {"lockgen/v1": fingerprint},
     }
     if result.accepted is not None:
         row["suppressions"] = [{"kind": "external", "status": "accepted", "justification": result.accepted}]

@@ -1,4 +1,4 @@
-"""Bytes: what a wheel weighs to download, and what its files come to once installed."""
+"""Sizes in bytes: of the download of wheels, and of their files once installed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Bytes:
-    """Sums over packages of what is known. ``unknown`` names the packages that are not in ``installed``, ``unweighed``
-    those that are not in ``download``.
+    """Sums of the known sizes of packages.
+
+    ``unknown`` names the packages that ``installed`` does not include, ``unweighed`` those that ``download`` does not.
     """
 
     download: int = 0
@@ -27,7 +28,7 @@ class Bytes:
 
 @dataclass(frozen=True, slots=True)
 class ImageSize:
-    """One image in one layout: its own layers by name, and everything that it holds."""
+    """One image in one layout: its own layers by name, and ``whole`` with the layers of its bases."""
 
     image: str
     variant: str
@@ -41,7 +42,7 @@ class ImageSize:
 
 @dataclass(frozen=True, slots=True)
 class LayoutSize:
-    """A layout's images, and the bytes that a registry holds for all of them: each layer once."""
+    """The images of a layout. ``unique`` is the size of all of them on a registry, where each layer is stored once."""
 
     layout: str
     images: tuple[ImageSize, ...]
@@ -59,12 +60,12 @@ class Excess:
 
     @property
     def known(self) -> bool:
-        """Whether it is exceeded for sure."""
+        """Whether it is exceeded even without the packages of unknown size."""
         return self.over > 0
 
     @property
     def over(self) -> int:
-        """How many bytes are known to be too many; a negative number of bytes is what is left for the unknown."""
+        """The known excess in bytes. A negative number is the space left for packages of unknown size."""
         return self.size.installed - self.budget
 
 

@@ -1,4 +1,4 @@
-"""The machine that the images run on: which wheels it can use and what its markers say."""
+"""The machine that the images run on: the wheels that it can use, and the values of its markers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ MACHINES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
 GLIBC_MINORS = (17, 28, *range(31, 41))
 """The glibc versions 2.x that uv has a platform for (`uv pip compile --python-platform`)."""
 
-# Names that a glibc version had before PEP 600: manylinux1, 2010 and 2014.
+# Names of glibc versions from before PEP 600: manylinux1, 2010 and 2014. Many wheels still have only these.
 _LEGACY = {"x86_64": {17: "2014", 12: "2010", 5: "1"}, "aarch64": {17: "2014"}}
+# The oldest glibc with manylinux wheels for the machine: 2.5 is manylinux1, and for arm64 there is nothing before 2014.
 _OLDEST = {"x86_64": 5, "aarch64": 17}
 
 
@@ -24,8 +25,8 @@ _OLDEST = {"x86_64": 5, "aarch64": 17}
 class Target:
     """One Python on one platform.
 
-    ``python`` is "3.11", ``platform`` a key of MACHINES, ``glibc`` "2.35": the oldest glibc of the family's
-    base images, since a wheel's manylinux tag is a promise about it (PEP 600).
+    ``python`` is a version such as "3.11", ``platform`` a key of MACHINES. ``glibc``, such as "2.35", is the oldest
+    glibc of the family's base images: the manylinux tag of a wheel names the oldest glibc that it supports (PEP 600).
     """
 
     python: str
@@ -43,20 +44,24 @@ class Target:
 
     @property
     def uv_platform(self) -> str:
-        """The name uv gives this platform (``--python-platform``)."""
+        """The name of this platform in uv (``--python-platform``)."""
         return f"{self.machine}-manylinux_{self.glibc.replace('.', '_')}"
 
     def _platforms(self) -> Iterator[str]:
+        """The platform tags, the newest glibc first: installers prefer wheels in this order (PEP 425)."""
+        machine = self.machine
+        legacy = _LEGACY[machine]
+        oldest = _OLDEST[machine]
         newest = int(self.glibc.split(".")[1])
-        for minor in range(newest, _OLDEST[self.machine] - 1, -1):
-            yield f"manylinux_2_{minor}_{self.machine}"
-            if minor in _LEGACY[self.machine]:
-                yield f"manylinux{_LEGACY[self.machine][minor]}_{self.machine}"
-        yield f"linux_{self.machine}"
+        for minor in range(newest, oldest - 1, -1):
+            yield f"manylinux_2_{minor}_{machine}"
+            if minor in legacy:
+                yield f"manylinux{legacy[minor]}_{machine}"
+        yield f"linux_{machine}"
 
     @cached_property
     def ranks(self) -> dict[Tag, int]:
-        """Every tag whose wheels run here, with its rank: 0 is the best (PEP 425)."""
+        """Every tag with wheels that run here, and its rank: 0 is the best (PEP 425)."""
         platforms = list(self._platforms())
         interpreter = "cp" + self.python.replace(".", "")
         tags = [
@@ -67,8 +72,9 @@ class Target:
 
     @cached_property
     def environment(self) -> dict[str, str]:
-        """The values of PEP 508's markers, as uv takes them for this target."""
+        """The values of the markers of PEP 508, as uv sets them for this target."""
         return {
+            # The patch release of the images' Python is not known. Like uv, use the first one.
             "implementation_name": "cpython",
             "implementation_version": f"{self.python}.0",
             "os_name": "posix",
@@ -83,21 +89,29 @@ class Target:
         }
 
     def admits(self, requires_python: str | None) -> bool:
-        """Whether a file with this Requires-Python installs here: its lower bound is that of uv (the first release
-        of ``python``), the rest holds for some release. An invalid specifier is ignored, as in pip.
+        """Whether a file with this Requires-Python installs here.
+
+        Lower bounds must allow the first release of ``python``, as in uv; the whole specifier must allow some release
+        of it. An invalid specifier is ignored, as in pip.
         """
         return _admits(self.python, requires_python or "")
 
     def holds(self, marker: Marker | None, extra: str = "") -> bool:
-        """Whether ``marker`` is true here, with ``extra`` asked for."""
+        """Whether ``marker`` is true here, with ``extra`` requested."""
         return marker is None or marker.evaluate({**self.environment, "extra": extra})
 
 
+# An index page repeats the same few specifiers for thousands of files, and parsing one is slow.
 @lru_cache(maxsize=1 << 12)
 def _admits(python: str, requires_python: str) -> bool:
     try:
         bounds = SpecifierSet(requires_python)
     except InvalidSpecifier:
         return True
-    lowest = all(b.contains(f"{python}.0") for b in bounds if b.operator in (">=", ">", "~="))
-    return lowest and any(bounds.contains(f"{python}.{release}") for release in range(100))
+    first = f"{python}.0"
+    for bound in bounds:
+        if bound.operator in (">=", ">", "~=") and not bound.contains(first):
+            return False
+    # No Python has had a hundred patch releases.
+    releases = (f"{python}.{patch}" for patch in range(100))
+    return any(bounds.contains(release) for release in releases)

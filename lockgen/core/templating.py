@@ -1,4 +1,4 @@
-"""The one door to jinja2: templates of this package, strict; what is HTML is escaped."""
+"""The one door to jinja2: the templates of this package. Undefined names are errors, and HTML is escaped."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from lockgen.core.layout import MARK
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("lockgen", "."),
+        # A missing value would otherwise become an empty text in a Dockerfile.
         undefined=StrictUndefined,
-        # What goes into a page came from an index. What goes into all others passed the format's patterns.
+        # Values in HTML come from an index. Values in all other templates have passed the patterns of versions.toml.
         autoescape=select_autoescape(["html.j2"], default=False),
         trim_blocks=True,
         lstrip_blocks=True,
@@ -31,13 +32,15 @@ def render(template: str, **values: object) -> str:
 
 
 def py(value: str) -> str:
-    """A string as Python writes it, in double quotes where it holds none, as formatters do."""
+    """A string as a Python literal, in double quotes unless it contains them, as formatters write it."""
     text = repr(value)
-    return f'"{text[1:-1]}"' if text[0] == "'" and '"' not in text else text
+    if text.startswith("'") and '"' not in text:
+        return f'"{text[1:-1]}"'
+    return text
 
 
 def source(template: str) -> str:
-    """A file among the templates as it is."""
+    """The text of a file among the templates, not rendered."""
     environment = _environment()
     if environment.loader is None:
         raise LookupError(template)
@@ -45,5 +48,6 @@ def source(template: str) -> str:
 
 
 def hcl(value: object) -> str:
-    """A value as HCL writes it: JSON, with what would begin a template escaped."""
+    """A value as an HCL literal."""
+    # HCL reads JSON, except that "${" and "%{" in a string begin a template.
     return json.dumps(value, ensure_ascii=True).replace("${", "$${").replace("%{", "%%{")

@@ -1,4 +1,4 @@
-"""Where the keys and values of a TOML document stand, for error messages.
+"""Positions of keys and values in a TOML document, for error messages.
 
 Neither tomllib nor tomlkit keeps positions. This does not validate: the input must be accepted by tomllib.
 """
@@ -23,34 +23,37 @@ _ESCAPED = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", "e": "\x1b"}
 
 
 class TomlPositions:
-    """Positions in one valid TOML document, scanned when the first one is asked for."""
+    """Positions in one valid TOML document. The first query scans the document."""
 
     def __init__(self, text: str) -> None:
         self._text = text
 
     def find(self, path: KeyPath) -> tuple[int, int] | None:
-        """Line and column (from 1, in characters) of ``path``; None where the document does not hold it.
+        """Line and column (from 1, in characters) of ``path``; None if the document does not contain it.
 
-        That of the key where ``path`` ends in a key, of the value where it ends in an array's item. The
-        place of a table is the header that defines it, else the first key that implies it; that of an
-        item of an array of tables is the key in its ``[[header]]``.
+        The position of a value is that of its key; an item of an array has its own position. The position of a
+        table is the header that defines it, else the first key that implies it. The position of an item of an array
+        of tables is the key in its ``[[header]]``.
         """
         offset = self._offsets.get(path)
         if offset is None:
             return None
-        start = self._text.rfind("\n", 0, offset) + 1
-        return self._text.count("\n", 0, offset) + 1, offset - start + 1
+        line = self._text.count("\n", 0, offset) + 1
+        start_of_line = self._text.rfind("\n", 0, offset) + 1
+        column = offset - start_of_line + 1
+        return line, column
 
     @cached_property
     def _offsets(self) -> dict[KeyPath, int]:
         scanner = _Scanner(self._text)
-        with suppress(RecursionError):  # nested deeper than anybody writes: what was found is still right
+        # Thousands of nested arrays: the positions found before them are still right.
+        with suppress(RecursionError):
             scanner.document()
         return {**scanner.implied, **scanner.defined}
 
 
 def dotted(path: KeyPath) -> str:
-    """``path`` as people write it: ``stages.asr.packages[2]``, ``pins."pyannote.audio"``."""
+    """``path`` in the notation of TOML: ``stages.asr.packages[2]``, ``pins."pyannote.audio"``."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -62,6 +65,7 @@ def dotted(path: KeyPath) -> str:
 
 
 def _quoted(key: str) -> str:
+    # TOML escapes as JSON does, but it also forbids DEL in a string.
     return json.dumps(key, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -76,7 +80,11 @@ def _unescape(text: str) -> str:
 
 
 class _Scanner:
-    """One pass over the text. ``at`` is the offset of the next character."""
+    """One pass over the text. ``at`` is the offset of the next character.
+
+    ``defined`` has the offsets of headers, assignments and items; ``implied`` those of tables that only occur in a
+    dotted key. ``items`` maps the path of an array of tables to the number of its [[headers]] so far.
+    """
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -84,7 +92,6 @@ class _Scanner:
         self.defined: dict[KeyPath, int] = {}
         self.implied: dict[KeyPath, int] = {}
         self.items: dict[KeyPath, int] = {}
-        """KeyPath of an array of tables to the number of its [[headers]] so far."""
 
     def document(self) -> None:
         table: KeyPath = ()
@@ -103,23 +110,26 @@ class _Scanner:
         return self.at
 
     def _header(self, brackets: int) -> KeyPath:
+        """Read a header; return the path of the table that it begins."""
         self.at += brackets
-        keys = self._key()
+        *above, (last, offset) = self._key()
         self.at += brackets
         path: KeyPath = ()
-        for key, offset in keys[:-1]:
+        for key, place in above:
             path = (*path, key)
-            self.implied.setdefault(path, offset)
+            self.implied.setdefault(path, place)
+            # [a.b] below [[a]] is in the last item of the array.
             if path in self.items:
                 path = (*path, self.items[path] - 1)
-        key, offset = keys[-1]
-        path = (*path, key)
+        path = (*path, last)
+        # Of an array of tables, the first header is the position of the array.
         self.defined.setdefault(path, offset)
-        if brackets == 2:
-            count = self.items.get(path, 0)
-            self.items[path] = count + 1
-            path = (*path, count)
-            self.defined[path] = offset
+        if brackets == 1:
+            return path
+        item = self.items.get(path, 0)
+        self.items[path] = item + 1
+        path = (*path, item)
+        self.defined[path] = offset
         return path
 
     def _assignment(self, table: KeyPath) -> None:
@@ -134,7 +144,7 @@ class _Scanner:
         self._value(path)
 
     def _key(self) -> list[tuple[str, int]]:
-        """A dotted key's parts with their offsets, and the space after it."""
+        """Read a dotted key and the space after it; return its parts with their offsets."""
         parts = []
         while True:
             self._skip(_INLINE_SPACE)
@@ -153,6 +163,7 @@ class _Scanner:
             return self.text[start : self.at]
         self._string(quote)
         inside = self.text[start + 1 : self.at - 1]
+        # Only double-quoted strings have escapes.
         return _unescape(inside) if quote == '"' else inside
 
     def _value(self, path: KeyPath) -> None:
@@ -165,22 +176,30 @@ class _Scanner:
         elif first == "{":
             self._inline_table(path)
         else:
+            # A number, a boolean or a date: it has no inner positions.
             self._skip(_PLAIN_VALUE)
 
     def _string(self, quote: str) -> None:
-        """Past the string that begins here; ``quote`` is one or three quotation marks."""
-        start = self.at + len(quote)
-        if quote[0] == "'":
-            self.at = self.text.index(quote, start) + len(quote)
+        """Skip the string that begins here; ``quote`` is one or three quotation marks."""
+        mark = quote[0]
+        self.at += len(quote)
+        if mark == "'":
+            self.at = self.text.index(quote, self.at) + len(quote)
         else:
-            pattern = _END_OF_BASIC if len(quote) == 1 else _END_OF_MULTILINE
-            self.at = next(m.end() for m in pattern.finditer(self.text, start) if m[0] == quote)
-        if len(quote) == 3:
-            # The last quotation marks of the content may touch those that end it: """"a""""" is "a"".
-            extra = 0
-            while extra < 2 and self.text.startswith(quote[0], self.at):
+            self._skip_basic(quote)
+        if len(quote) == 1:
+            return
+        # The content may end with one or two quotation marks: """"a""""" is "a"".
+        for _ in range(2):
+            if self.text.startswith(mark, self.at):
                 self.at += 1
-                extra += 1
+
+    def _skip_basic(self, quote: str) -> None:
+        """Skip the rest of a double-quoted string. A quotation mark after a backslash does not end it."""
+        pattern = _END_OF_BASIC if len(quote) == 1 else _END_OF_MULTILINE
+        ends = (found.end() for found in pattern.finditer(self.text, self.at) if found[0] == quote)
+        # There is an end, because tomllib accepted the document.
+        self.at = next(ends)
 
     def _array(self, path: KeyPath) -> None:
         self.at += 1
@@ -196,7 +215,7 @@ class _Scanner:
         self.at += 1
 
     def _inline_table(self, path: KeyPath) -> None:
-        """With TOML 1.1's new lines, comments and trailing comma."""
+        """Skip an inline table. TOML 1.1 allows line breaks, comments and a trailing comma in it."""
         self.at += 1
         while self.text[self._skip(_SPACE)] != "}":
             if self.text[self.at] == ",":

@@ -1,4 +1,4 @@
-"""[update] of versions.toml: what `lockgen update` may do by itself."""
+"""[update] of versions.toml: the policy of `lockgen update`."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ VersionStep = Literal["patch", "minor", "major"]
 STEPS: tuple[VersionStep, ...] = ("patch", "minor", "major")
 
 SEEN_BRANCH = "first-seen"
-"""The branch that keeps when releases were first seen, under the prefix of all."""
+"""The branch, below the common prefix, with the file that says when releases were first seen."""
 BASES_GROUP = "base-images"
-"""The group of base images that no other holds."""
+"""The group of the base images that are in no other group."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroupPolicy:
-    """Pins that move together, in one pull request. ``patterns`` are names of packages with ``*`` and ``?``,
-    ``images`` those of base images.
+    """Pins that move together, in one pull request.
 
-    ``partial``: what cannot move stays, and the others go on; else the group moves as a whole or not at all.
+    ``patterns`` match names of packages, ``images`` names of base images; both may contain ``*`` and ``?``.
+    ``partial``: the group moves without the pins that cannot move; else it moves as a whole or not at all.
+    ``cooldown`` is in days; None is that of the policy.
     """
 
     name: str
@@ -44,8 +45,8 @@ class GroupPolicy:
 class IgnoreRule:
     """Releases to ignore: of every package that ``pattern`` matches, those within ``versions`` (None: all).
 
-    With ``image`` it is about base images, and the version is the number in the tag. With ``variant`` it is about
-    that variant's own pins, and to no others.
+    With ``image`` it applies to base images, and the version is the number in the tag. With ``variant`` it applies
+    only to the pins of that variant.
     """
 
     pattern: str
@@ -55,20 +56,24 @@ class IgnoreRule:
     variant: str | None = None
 
     def covers(self, name: str, version: Version, *, image: bool = False, variants: tuple[str, ...] = ()) -> bool:
-        """``variants`` are those whose own pin it is; empty of a pin that holds for all."""
+        """Whether the release is ignored. ``variants`` are the owners of the pin; empty for a pin of the family."""
         if image != self.image or not fnmatchcase(name, self.pattern):
             return False
         if self.variant is not None and self.variant not in variants:
             return False
-        return self.versions is None or self.versions.contains(version.public, prereleases=True)
+        if self.versions is None:
+            return True
+        # Rules are about releases. The local part, the build of one index, does not count.
+        return self.versions.contains(version.public, prereleases=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """[update]. ``cooldown`` in days; ``base`` is a branch, None for the remote's own default; ``max_open`` bounds
-    how many pull requests are open at once. With ``move_cut_off`` the
-    family's exclude-newer moves along with what is newer; else nothing newer is seen. ``base_images``: whether those
-    move too.
+    """[update].
+
+    ``cooldown`` is in days. ``base`` is the base branch of pull requests, None for the default branch of the remote.
+    ``max_open`` limits the open pull requests. With ``move_cut_off`` the family's exclude-newer moves with newer
+    releases; else they are not proposed. ``base_images``: whether base images are updated, too.
     """
 
     groups: tuple[GroupPolicy, ...] = ()
@@ -85,5 +90,5 @@ class Policy:
 
     @property
     def waits(self) -> bool:
-        """Whether there is a cooldown anywhere."""
+        """Whether any group has a cooldown."""
         return self.cooldown > 0 or any(group.cooldown for group in self.groups)

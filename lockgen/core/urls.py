@@ -1,4 +1,4 @@
-"""URLs as they may be shown or stored: without anything secret."""
+"""URLs without secrets, for messages and files."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ def redacted(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return "(no URL)"
+    # The last "@": a password may contain one that is not escaped.
     host = parts.netloc.rsplit("@", 1)[-1]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
 def origin(url: str) -> tuple[str, str]:
-    """Scheme and host with its port: what credentials belong to."""
+    """The scheme, and the host with its port. Credentials are valid for one origin only."""
     parts = urlsplit(url)
     return parts.scheme, parts.netloc.rsplit("@", 1)[-1].lower()

@@ -1,4 +1,4 @@
-"""What a word may have been meant to be."""
+"""Hints for misspelled names."""
 
 import pytest
 
@@ -15,13 +15,13 @@ MANY = [f"package-{number}" for number in range(160)]
         ("zzz", [], None),
     ],
 )
-def test_few_names_are_all_told(word: str, known: list[str], hint: str | None) -> None:
+def test_few_names_are_all_listed(word: str, known: list[str], hint: str | None) -> None:
     assert close_match(word, known) == hint
 
 
-def test_of_many_names_only_the_nearest_are_told() -> None:
+def test_of_many_names_only_the_closest_are_listed() -> None:
     hint = close_match("yaml", [*MANY, "yaml-of-rust", "py-cpuinfo"])
     assert hint is not None
-    assert "162 names are known here" in hint
+    assert "none of the 162 names known here is similar" in hint
     assert "yaml-of-rust" in hint
     assert len(hint) < 200
