@@ -33,20 +33,26 @@ def read_live(
     Raises:
         ToolFailed: a page cannot be read, or every file fails.
     """
-    with ThreadPoolExecutor(WORKERS) as pool:
-        pages = list(pool.map(lambda project: read_page(http, url, project), packages))
+    pages = _read_pages(http, url, packages)
     wanted = _wanted_files(pages, usable)
     hashed = [file for file in wanted if file.sha256 is not None]
     progress.step(f"reading the metadata of {len(hashed)} files of {name}")
     metadata, failed = read_wheels(MetadataReader(http), hashed)
     # Some files of an index may be broken. If all are, the index or the network is at fault.
     if failed and not metadata:
-        raise ToolFailed.of(fault for error in failed.values() for fault in error.faults)
+        errors = failed.values()
+        raise ToolFailed.of(fault for error in errors for fault in error.faults)
     withheld = {file.name: NO_HASH for file in wanted if file.sha256 is None}
     withheld |= {file: str(error) for file, error in failed.items()}
     _report_withheld(name, withheld, progress)
     kept = {page.project: _with_metadata_only(page, metadata) for page in pages}
     return ExplicitIndex(name, redacted(url), kept, metadata, withheld)
+
+
+def _read_pages(http: Http, url: str, packages: Sequence[str]) -> list[ProjectPage]:
+    with ThreadPoolExecutor(WORKERS) as pool:
+        pages = pool.map(lambda project: read_page(http, url, project), packages)
+        return list(pages)
 
 
 def _report_withheld(index: str, withheld: Mapping[str, str], progress: Progress) -> None:

@@ -68,8 +68,9 @@ def _report(
     _report_differences(replaced, now, progress, expected=found.missing.keys())
     _report_reasons("missing", found.missing, progress)
     _report_reasons("installed size unknown", found.unmeasured, progress)
-    added = len(now.keys() - replaced.keys())
-    click.echo(_summary(name, found, added, len(written)))
+    added = now.keys() - replaced.keys()
+    summary = _summary(name, found, len(added), len(written))
+    click.echo(summary)
 
 
 def _report_reasons(kind: str, reasons: Mapping[str, str], progress: Progress) -> None:

@@ -166,10 +166,12 @@ def _solution(path: Path, index: RoutingIndex) -> Solution:
             continue
         requirement = Requirement(text)
         name = str(canonicalize_name(requirement.name))
-        version = Version(next(iter(requirement.specifier)).version)
+        # Every line of the output is a pin, such as "numpy==1.26.4".
+        pin = next(iter(requirement.specifier))
+        version = Version(pin.version)
         routed = index.routed(name)
-        files = tuple(file for file in routed.page.files if identity(file.name)[1] == version)
-        packages[name] = Resolved(name, str(version), routed.index, files)
+        files = [file for file in routed.page.files if identity(file.name)[1] == version]
+        packages[name] = Resolved(name, str(version), routed.index, tuple(files))
     return Solution(packages)
 
 
@@ -178,7 +180,8 @@ def _failure(done: Finished, index: RoutingIndex, request: Request) -> LockgenEr
     text = done.stderr.strip()
     # First of all: pip takes an unreadable page for an empty one, and reports a missing solution.
     if index.failures:
-        return ToolFailed.of(fault for error in index.failures.values() for fault in error.faults)
+        errors = index.failures.values()
+        return ToolFailed.of(fault for error in errors for fault in error.faults)
     if "No space left" in text:
         return ToolFailed("the disk is full", reason=done.last_lines(), hint="free some space. No files were changed.")
     if is_no_solution(text):

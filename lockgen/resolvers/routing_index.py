@@ -62,7 +62,8 @@ class RoutingIndex:
         """Read the pages that are certain to be requested, many at once: pip requests one after the other."""
         names = set(self._request.preferences)
         for line in (*self._request.requirements, *self._request.constraints):
-            names.add(str(canonicalize_name(Requirement(line).name)))
+            requirement = Requirement(line)
+            names.add(str(canonicalize_name(requirement.name)))
         with ThreadPoolExecutor(WORKERS) as pool:
             list(pool.map(self._prefetch, sorted(names)))
 

@@ -91,7 +91,8 @@ class _Solve:
         done = run(self._command(), cwd=self.folder, env=environment, timeout=self.time_limit)
         if done.code != 0:
             error = uv_failure(done.stderr, done.code, self.request)
-            raise type(error).of([self._explained(fault) for fault in error.faults])
+            faults = [self._explained(fault) for fault in error.faults]
+            raise type(error).of(faults)
         return _solution(self.folder / "pylock.toml", self.request)
 
     def _explained(self, fault: Fault) -> Fault:
@@ -100,9 +101,10 @@ class _Solve:
         for pin in map(Requirement, self.request.constraints):
             name = canonicalize_name(pin.name)
             index = self.request.routes.get(name)
-            if index is not None and not self._offers(index, name, pin):
-                lacking.append(f"index {index} has no {pin.name} {pin.specifier} that runs on the target")
-                lacking += self._withheld(index, name, pin)
+            if index is None or self._offers(index, name, pin):
+                continue
+            lacking.append(f"index {index} has no {pin.name} {pin.specifier} that runs on the target")
+            lacking += self._withheld(index, name, pin)
         if not lacking:
             return fault
         reason = "\n".join([fault.reason or "", *lacking])
@@ -112,14 +114,16 @@ class _Solve:
     def _withheld(self, index: str, name: str, pin: Requirement) -> list[str]:
         """The files of ``pin`` that the index has, but that cannot be offered: without a hash or metadata."""
         found = []
-        for file, reason in sorted(self.request.indexes[index].withheld.items()):
+        withheld = self.request.indexes[index].withheld
+        for file, reason in sorted(withheld.items()):
             owner, version = identity(file)
             if owner == name and pin.specifier.contains(version, prereleases=True):
                 found.append(f"{file} was left out: {reason}")
         return found
 
     def _offers(self, index: str, name: str, pin: Requirement) -> bool:
-        offered = self.pages.offered(self.request.indexes[index], name, self.request.target)
+        explicit = self.request.indexes[index]
+        offered = self.pages.offered(explicit, name, self.request.target)
         return any(pin.specifier.contains(version, prereleases=True) for version in offered)
 
     def _command(self) -> list[str]:
@@ -168,9 +172,11 @@ def _solution(pylock: Path, request: Request) -> Solution:
 def _resolved(package: PylockPackage, request: Request) -> Resolved:
     name = package.name
     index = request.routes.get(name)
+    # Files of an explicit index are those of its record: uv knows only their names and hashes.
     recorded: dict[str, IndexFile] = {}
     if index is not None:
-        recorded = {file.name: file for file in listed_files(request.indexes[index], name)}
+        listed = listed_files(request.indexes[index], name)
+        recorded = {file.name: file for file in listed}
     files: list[IndexFile] = []
     for file in package.files:
         if index is not None and file.name not in recorded:
