@@ -396,7 +396,8 @@ def bump(context: click.Context, /, packages: tuple[str, ...], **flags: Any) -> 
     NAME alone takes the latest compatible version. torch, torchaudio and torchvision change together and keep their
     accelerator. Without a solution, the conflict is explained and nothing changes.
     """
-    from lockgen.upgrade.bump_command import BumpOptions, run
+    from lockgen.upgrade.bump import BumpOptions
+    from lockgen.upgrade.bump_command import run
 
     return _with_app(context, lambda app: run(app, packages, BumpOptions(**flags)))
 

@@ -25,7 +25,11 @@ def is_label(text: str) -> bool:
 
 def of_index(url: str) -> str | None:
     """The accelerator in the last part of an index's URL; None if it names none."""
-    last = urlsplit(url).path.rstrip("/").rsplit("/", 1)[-1]
+    try:
+        path = urlsplit(url).path
+    except ValueError:  # not a URL: the reader of versions.toml reports it
+        return None
+    last = path.rstrip("/").rsplit("/", 1)[-1]
     return last if is_label(last) else None
 
 

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from urllib.parse import urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidName, canonicalize_name
@@ -390,11 +391,19 @@ class _Builder:
     def _indexes(self) -> dict[str, Index]:
         indexes = {}
         for name, table in self.file.index.items():
+            self._check_url(table.url, ("index", name, "url"))
             packages = self._names(table.packages, ("index", name, "packages"))
             if table.recorded is not None:
                 self._folder(table.recorded, ("index", name, "recorded"))
             indexes[name] = Index(name, table.url, frozenset(packages), table.recorded)
         return indexes
+
+    def _check_url(self, url: str, path: KeyPath) -> None:
+        """The pattern of the format does not see everything: `https://[x` has a bracket that never ends."""
+        try:
+            urlsplit(url)
+        except ValueError as error:
+            self.faults.add(path, f"{url!r} is not a valid URL: {error}", "https://HOST/PATH")
 
     def _variants(self, indexes: dict[str, Index]) -> dict[str, Variant]:
         variants: dict[str, Variant] = {}

@@ -41,8 +41,8 @@ from lockgen.update.report import error_text
 from lockgen.update.run import Prepared
 from lockgen.update.update_scan import ScanResult, UpdateScan, UpdateScanOptions, vulnerability_of
 from lockgen.upgrade import bump_render as bumps
-from lockgen.upgrade.bump_command import Accept, Bumped, BumpOptions, UpgradeRequest, bumped
-from lockgen.upgrade.bump_model import PinMove, public
+from lockgen.upgrade.bump import Accept, BumpOptions, bumped
+from lockgen.upgrade.bump_model import Bumped, PinMove, UpgradeRequest, public
 
 LINKS = 20
 """The maximum number of packages whose release notes a pull request links to."""

@@ -23,7 +23,7 @@ from lockgen.manifest.fingerprints import read_inputs
 from lockgen.outputs.lock_service import old_lock
 from lockgen.registry import base_images as baseimages
 from lockgen.upgrade import outdated_render as rendering
-from lockgen.upgrade.bump_command import all_pairs
+from lockgen.upgrade.bump import all_pairs
 from lockgen.upgrade.bump_search import BumpSearch
 from lockgen.upgrade.outdated_model import OutdatedBase, Survey
 from lockgen.upgrade.outdated_search import OutdatedSearch

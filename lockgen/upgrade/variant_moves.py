@@ -25,7 +25,7 @@ from lockgen.upgrade.bump_model import PinMove
 
 
 class WantedMoves(Protocol):
-    """What the command line says of variants: see `lockgen.upgrade.bump_command.Options`."""
+    """What the command line says of variants: see `lockgen.upgrade.bump.Options`."""
 
     @property
     def variants(self) -> tuple[str, ...]: ...

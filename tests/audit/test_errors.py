@@ -86,10 +86,11 @@ def test_all_faults_are_reported_at_once() -> None:
     assert len(caught.value.faults) == 3
 
 
-def test_the_sample_in_the_readme_parses() -> None:
-    samples = (ROOT / "README.md").read_text().split("```toml\n")[1:]
-    whole, tables = (
-        next(text.partition("```")[0] for text in samples if begin in text.partition("```")[0])
-        for begin in ("[family]", "[[audit.ignore]]")
-    )
+def test_the_samples_of_the_documentation_parse() -> None:
+    text = (ROOT / "docs/versions-toml.md").read_text() + (ROOT / "docs/commands.md").read_text()
+    samples = [sample.partition("```")[0] for sample in text.split("```toml\n")[1:]]
+    whole = next(sample for sample in samples if "[family]" in sample)
+    tables = "\n".join(sample for sample in samples if "[family]" not in sample)
+    assert "[[audit.ignore]]" in tables
+    assert "[lint.unimported]" in tables
     assert len(parse_manifest(f"{whole}\n{tables}".encode()).ignores) == 1

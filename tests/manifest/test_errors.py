@@ -89,7 +89,7 @@ CASES = {
         'copy = [".git"]',
         "belongs to git",
         ":33:9 (stages.asr.copy[0])",
-        "beside it",
+        "use another folder",
     ),
     "name-without-end": (
         "[stages.asr]",
@@ -172,7 +172,7 @@ CASES = {
     "env-name": ("{ MODE =", '{ "MO DE" =', "is not the name of an environment variable", ":35:9", "letters"),
     "env-value": ('"fast"', r'"fast\nRUN evil"', "is not a plain value", ":35:9 (stages.asr.env.MODE)", "shell"),
     "env-expansion": ('"fast"', '"$(id)"', "is not a plain value", ":35:9", "shell"),
-    "entrypoint-path": ('"asr.py"', '"../asr.py"', "is not a file name", ":36:1 (stages.asr.entrypoint)", "beside"),
+    "entrypoint-path": ('"asr.py"', '"../asr.py"', "is not a file name", ":36:1 (stages.asr.entrypoint)", "next to"),
     "unknown-base": ('from = "ml"', 'from = "mll"', "there is no base `mll`", ":31:1 (stages.asr.from)", "`ml`?"),
     "base-is-stage": (
         '[bases.ml]\nfrom = "base"',

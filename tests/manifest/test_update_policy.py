@@ -48,8 +48,9 @@ def test_without_a_table_the_defaults_hold() -> None:
     assert policy("") == policy("[update]\n") == Policy()
 
 
-def test_the_sample_of_the_readme() -> None:
-    blocks = re.findall(r"^```toml\n(\[update\].*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+def test_the_sample_of_the_documentation() -> None:
+    text = (ROOT / "docs/update-policy.md").read_text()
+    blocks = re.findall(r"^```toml\n(\[update\].*?)^```", text, re.MULTILINE | re.DOTALL)
     found = policy(blocks[0])
     assert found.groups == (
         GroupPolicy("speech", ("whisperx", "pyannote-*"), ("patch", "minor"), 7, images=("python",)),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lockgen.errors import BadInput
-from lockgen.upgrade.bump_command import PinMove, rewritten
+from lockgen.upgrade.bump import rewritten
+from lockgen.upgrade.bump_model import PinMove
 
 
 @pytest.mark.parametrize(
