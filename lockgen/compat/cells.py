@@ -143,7 +143,7 @@ def shard(cells: Sequence[Cell], number: int, of: int) -> tuple[Cell, ...]:
 def groups_of(manifest: Manifest, variants: Iterable[str]) -> tuple[ImageGroup, ...]:
     """The images of each variant that are solved together: a base, what it stands on, and the stages on it.
 
-    A base without stages of its own belongs to the bases above it; one that nothing stands on is a group by itself.
+    A base without its own stages belongs to the bases above it; one that nothing stands on is a group by itself.
     """
     return tuple(group for variant in variants for group in _groups(manifest, variant))
 
@@ -172,7 +172,7 @@ def images_solved(manifest: Manifest, group: ImageGroup) -> dict[str, Image]:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A pin of a cell for which there is no file, and what that means."""
+    """A pin of a cell without a file, and what that means."""
 
     name: str
     reason: str
@@ -181,7 +181,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class Situation:
-    """One group in one cell, as a family of its own: one variant, the cell's Python, and its pins held.
+    """One group in one cell, as a family: one variant, the cell's Python, and its pins held.
 
     ``moved`` are the packages whose pins the cell says; ``loose`` those of them that no image here asks for by name, so
     that perhaps nothing needs them.

@@ -22,7 +22,7 @@ _SHARED = re.compile(r"\.so(\.[\d.]+)?$")
 
 # cuDNN since version 8 is a small library that opens its parts while it runs, by names that stand in its text as C
 # strings; others open cuBLAS or NCCL so. Other names in a text are mostly choices (a sound server, a GPU of another
-# maker) that nobody misses: so only these are looked for.
+# maker) that are never missed: so only these are looked for.
 _OPENED = re.compile(
     rb"(?<![\w./-])lib(?:cudnn|cublas|cufft|curand|cusolver|cusparse|nccl|nvrtc)[\w-]*\.so\.\d[\d.]*(?=\x00)"
 )

@@ -34,7 +34,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class PageCell:
-    """One place in a table. Without a ``panel`` it opens to nothing: it is excluded, or nobody asked."""
+    """One place in a table. Without a ``panel`` it opens to nothing: it is excluded, or was not resolved."""
 
     status: str
     word: str
@@ -45,7 +45,7 @@ class PageCell:
 
 @dataclass(frozen=True, slots=True)
 class PageRow:
-    """``heads`` are the row's headers from the outside in: text, and how many rows it stands for; 0 is told above."""
+    """``heads`` are the row's headers from the outside in: text and row span; a span of 0 is covered by the row above."""
 
     heads: tuple[tuple[str, int], ...]
     cells: tuple[PageCell, ...]

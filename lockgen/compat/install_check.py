@@ -51,7 +51,7 @@ def tried(
     *,
     offline: bool = False,
 ) -> Installed:
-    """A cell's ``versions`` installed, and what its images ask for imported. Without the files nobody can tell."""
+    """A cell's ``versions`` installed, and what its images ask for imported. Unknown without the files."""
     manifest = situation.manifest
     request = Constraints(manifest, [situation.variant], indexes).request((), whole=True, offline=offline)
     exact = tuple(sorted(f"{name}=={version}" for name, version in versions.items()))

@@ -11,7 +11,7 @@ from lockgen.core.templating import render
 def hashed(rows: Sequence[Resolved]) -> str:
     """Requirement lines for an installer with ``--no-deps --require-hashes``.
 
-    What comes from an index of its own is named by the address of its best file: the installer then asks the default
+    A package with its own index is named by the address of its best file: the installer then asks the default
     index, and only that, for all others.
     """
     lines = []

@@ -173,7 +173,7 @@ def filled(
     outcomes = search.judge(situations)
     results: dict[str, list[CellResult]] = {}
     for (cell, group), situation, outcome in zip(places, situations, outcomes, strict=True):
-        # There is no outcome where Ctrl-C came first.
+        # Without an outcome Ctrl-C came first.
         if outcome is None:
             continue
         result = result_of(group, outcome, planning.spoken_of(situation))

@@ -63,7 +63,7 @@ class RetryingResolver:
 
 
 class _Shared:
-    """Core Metadata of files that any cell read: a file has one, whoever asks."""
+    """Core Metadata of files that any cell read: it is the same for all cells."""
 
     def __init__(self, source: MetadataSource) -> None:
         self._source = source

@@ -35,7 +35,7 @@ class ImageGroup:
 
 @dataclass(frozen=True, slots=True)
 class InstallSummary:
-    """What installing a cell for real came to; ``native`` are libraries that nobody provides."""
+    """The result of installing a cell; ``native`` are missing shared libraries."""
 
     status: CellStatus
     reason: str = ""

@@ -1,4 +1,4 @@
-"""Which shared libraries installed wheels ask for and nobody provides: a need that no resolver sees."""
+"""Shared libraries that installed wheels need and no package provides: resolvers do not see these needs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DRIVER = re.compile(r"(libcuda|libnvidia-[\w-]+|libnvcuvid)\.so\.\d+")
 def missing(binaries: Sequence[Binary], system: Collection[str] = ()) -> tuple[str, ...]:
     """A warning for each library that a package asks for and neither the wheels, every glibc image nor ``system`` has.
 
-    A library that some wheel holds counts as provided wherever it lies: beside RPATH, packages load one another's
+    A library that some wheel holds counts as provided wherever it is: besides RPATH, packages load one another's
     libraries before they are needed (torch does so with the nvidia wheels).
     """
     there = {binary.file for binary in binaries} | {binary.soname for binary in binaries} | set(system)

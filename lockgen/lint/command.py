@@ -1,6 +1,6 @@
-"""`lockgen lint`: packages that no code of their image imports, and imports that nobody asked for.
+"""`lockgen lint`: unused packages, and imports without a package.
 
-A command of its own beside `audit`: it asks nobody about advisories, judges code that is the team's, and a team that
+A separate command next to `audit`: it sends no requests about advisories, judges the team's own code, and a team that
 lets the one fail a pull request may only want to be told of the other.
 """
 
@@ -46,10 +46,10 @@ class LintOptions:
 
 
 def run(app: App, options: LintOptions) -> int:
-    """Prints the findings. Exit.FOUND where there is one; else Exit.TOOL where something could not be told.
+    """Print the findings. Exit.FOUND if there is one; else Exit.TOOL if something could not be checked.
 
     Raises:
-        BadInput: there is no lock, or it is not what versions.toml says.
+        BadInput: the lock is missing or not up to date with versions.toml.
     """
     if options.as_json and options.as_sarif:
         raise BadInput("--json and --sarif exclude each other", hint="choose one")

@@ -14,12 +14,12 @@ def modules_of(files: Iterable[str]) -> frozenset[str]:
     """The dotted names of the modules among the ``files`` of a wheel, down to three parts; packages are modules too.
 
     A namespace that several distributions share (`pyannote` of pyannote.audio) is none of anybody's, unless it has a
-    file of its own.
+    separate file.
     """
     found: set[str] = set()
     for name in sorted({_module(path) for path in files} - {""}, key=lambda name: (name.count("."), name)):
         parts = name.split(".")
-        # What lies deeper is told by what it lies in; only a namespace may go deeper before its first package.
+        # A package stands for everything in it; only a namespace may go deeper before its first package.
         if len(parts) <= _DEEPEST or not any(".".join(parts[:n]) in found for n in range(1, len(parts))):
             found.add(name)
     return frozenset(found)

@@ -1,4 +1,4 @@
-"""What an image asks for and no code of it imports; what its code imports and nobody asked for."""
+"""Requirements of an image that its code does not import, and imports that it does not require."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _numbers(python: str) -> tuple[int, ...]:
 
 
 class Modules:
-    """Which packages hold a module. ``known`` is by pin; what is not in it nobody can tell of."""
+    """Which packages provide a module. ``known`` is by pin; the modules of other packages are unknown."""
 
     def __init__(self, known: Mapping[str, frozenset[str]]) -> None:
         self.known = known
@@ -111,7 +111,7 @@ def lint(
     """Every misfit between ``codes`` (by image) and what versions.toml asks for. ``unknown`` is by pin."""
     views = _views(manifest, lock)
     used = _used(manifest, codes, modules, views, stdlib)
-    # Of the packages that nobody can tell of only those matter that something would have been said of.
+    # Report an unknown package only if it would have produced a finding.
     doubts: set[str] = set()
     misfits = [
         *_unreadable(codes),
@@ -186,7 +186,7 @@ def _unused(
     for ask, who, images in _asks(manifest, every):
         if ask.name not in locked or ask.name in manifest.unimported:
             continue
-        if not manifest.target.holds(ask.requirement.marker):  # another ask may have it locked all the same
+        if not manifest.target.holds(ask.requirement.marker):  # another requirement may still lock it
             continue
         if any(ask.name in used[name] for name in images) or any(codes[name].unjudged for name in images):
             continue
@@ -248,7 +248,7 @@ class _Own:
 
     def __init__(self, code: ImageCode) -> None:
         self._inside: dict[str, set[str]] = {}
-        self._regular: dict[str, set[str]] = {}  # modules, and folders that are no mere namespace
+        self._regular: dict[str, set[str]] = {}  # modules, and folders other than namespaces
         self._packages: set[str] = set()
         for file in code.files:
             if file.path.endswith(".py"):
@@ -268,7 +268,7 @@ class _Own:
         self._regular.setdefault("/".join(folders), set()).add(stem)
 
     def maybe(self, file: CodeFile, one: Import) -> bool:
-        """Whether there is such a module on Python's path, or beside ``file`` where that is no part of a package.
+        """Whether the module is on Python's path, or next to ``file`` if that is not part of a package.
 
         The folder of a script is on the path, a package's own is not. ``file`` itself does not count there: who
         wants a package by its name in a file named like it means the package.

@@ -68,7 +68,7 @@ class LintFinding:
     """One finding. ``unused`` stands in versions.toml, the other kinds in code.
 
     ``undeclared`` is there only because something else needs it; ``missing`` is not there at all; ``unreadable`` code
-    is no Python. ``path`` are the keys of versions.toml, for who knows no lines.
+    is not Python. ``path`` are the keys of versions.toml, for output without lines.
     """
 
     kind: Literal["unused", "undeclared", "missing", "unreadable"]
@@ -84,7 +84,7 @@ class LintFinding:
 
 @dataclass(frozen=True)
 class Lint:
-    """``unjudged`` maps an image to why; ``unknown`` a package to why nobody knows its modules; ``idle`` are
+    """``unjudged`` maps an image to the reason; ``unknown`` a package to why its modules are unknown; ``idle`` are
     declarations of [lint.unimported] that nothing needs, with the reason. ``seen`` counts the files that were read.
     """
 

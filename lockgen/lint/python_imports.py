@@ -20,8 +20,8 @@ _RESOURCES = (
     *("files", "path", "contents", "is_resource"),
     *("read_text", "read_binary", "open_text", "open_binary"),
 )
-# What imports by name: the keywords that the name may be given by, and how. Those without a dot are told by their
-# last name, whoever has them; the others are words that mean something else elsewhere.
+# What imports by name: the keywords that the name may be given by, and how. Those without a dot are known by their
+# last name alone; the others are words that mean something else elsewhere.
 _CALLS: dict[str, tuple[set[str], How]] = {
     "import_module": ({"name"}, "by-name"),
     "__import__": ({"name"}, "by-name"),
@@ -38,7 +38,7 @@ _CALLS: dict[str, tuple[set[str], How]] = {
 
 
 def read_code(path: str, data: bytes) -> CodeFile:
-    """What the file at ``path`` imports, a notebook by its name; code that is no Python is told as such."""
+    """What the file at ``path`` imports, a notebook by its name; code that is not Python is reported as such."""
     try:
         found = _notebook(data) if path.endswith(".ipynb") else _module(data)
     except _NoPython as error:
@@ -129,7 +129,7 @@ class _Reader(ast.NodeVisitor):
             self._add(alias.name, node.lineno)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        if node.level or node.module is None:  # of its own package
+        if node.level or node.module is None:  # of the same package
             return
         for alias in node.names:
             name = node.module if alias.name == "*" else f"{node.module}.{alias.name}"
@@ -197,7 +197,7 @@ class _Reader(ast.NodeVisitor):
         self._try(node)
 
     def _try(self, node: ast.Try | ast.TryStar) -> None:
-        # Who catches it and gives up all the same needs it: sys.exit("install torch").
+        # Code that catches it and then exits needs it: sys.exit("install torch").
         caught = any(_catches(handler.type) and not _gives_up(handler.body) for handler in node.handlers)
         self._inside(node.body, optional=caught)
         for handler in node.handlers:
@@ -214,7 +214,7 @@ class _Reader(ast.NodeVisitor):
     def visit_If(self, node: ast.If) -> None:
         named = {_last(part) for part in ast.walk(node.test) if isinstance(part, ast.Name | ast.Attribute)}
         self._inside([node.test])
-        # What is for another platform or another Python is not needed on this one, as far as anybody can tell.
+        # What is for another platform or another Python is not needed on this one, as far as the code shows.
         elsewhere = bool(named & _ABOUT_PLATFORM) or _is_os_name(node.test)
         self._inside(node.body, typing=self._checking(node.test, True), optional=elsewhere)
         self._inside(node.orelse, typing=self._checking(node.test, False), optional=elsewhere)
@@ -249,7 +249,7 @@ def _text(node: ast.expr) -> str:
 
 
 def _run_module(words: Iterator[str]) -> str:
-    """The module that `python` runs with ``words``; "" where it is a file that is run, or nobody can tell."""
+    """The module that `python` runs with ``words``; "" if it runs a file, or if that is unclear."""
     for word in words:
         if word == "-m":
             return next(words, "")
@@ -288,7 +288,7 @@ def _is_name(text: str) -> bool:
 # -- notebooks -----------------------------------------------------------------
 
 _OF_PYTHON = {"%%time", "%%timeit", "%%capture", "%%prun"}
-"""What may stand above a cell that is Python all the same."""
+"""Cell magics after which a cell is still Python."""
 
 _ONLY_THERE = re.compile(
     r"""\s*(?: [%!?]                        # %matplotlib inline, !ls, ?help

@@ -25,7 +25,7 @@ def placed(misfit: LintFinding, line: LintLine) -> int | None:
 
 
 def text(lint: Lint, line: LintLine) -> str:
-    """A line for each finding, with what mends it; then what could not be judged."""
+    """A line for each finding with its fix; then what could not be judged."""
     parts = [_finding(misfit, line) for misfit in lint.misfits]
     if not lint.misfits and (lint.unjudged or lint.unknown):
         parts.append(f"nothing found in {lint.seen} files")
@@ -43,7 +43,7 @@ def text(lint: Lint, line: LintLine) -> str:
 def _finding(misfit: LintFinding, line: LintLine) -> str:
     number = placed(misfit, line)
     where = f"{misfit.file}:{number}" if number is not None else misfit.file
-    if misfit.kind == "unused":  # what mends it is the same for all, and is told once
+    if misfit.kind == "unused":  # the fix is the same for all of them, and is shown once
         return f"{where}: {misfit.message}"
     return f"{where}: {misfit.message} ({', '.join(misfit.images)})\n    {misfit.hint}"
 

@@ -69,10 +69,10 @@ class ModuleReader:
         self._default = ""
 
     def read(self, packages: Sequence[Package], *, offline: bool) -> tuple[dict[str, frozenset[str]], dict[str, str]]:
-        """Modules by pin; and why not, by pin, where nobody can tell.
+        """Modules by pin; and the reasons, by pin, why others are unknown.
 
         Raises:
-            ToolFailed: which default index there is cannot be told.
+            ToolFailed: the default index cannot be determined.
         """
         known = {package.pin: self._recalled(package) for package in packages}
         found = {pin: modules for pin, modules in known.items() if modules is not None}
@@ -102,7 +102,7 @@ class ModuleReader:
         return frozenset(map(str, kept)) if isinstance(kept, list) else None
 
     def _tried(self, package: Package) -> frozenset[str] | str:
-        """The modules, or why nobody can tell."""
+        """The modules, or the reason why they are unknown."""
         try:
             return self._fresh(package)
         except LockgenError as error:
@@ -123,7 +123,7 @@ class ModuleReader:
     def _sibling(self, package: Package) -> frozenset[str]:
         """Of a build that only a record is here of: the default index's build of the same version has its modules.
 
-        Only torch's family is the same project on every index; of another one the name is not told to strangers.
+        Only torch's family is the same project on every index; other names are not sent to another index.
         """
         if package.name not in FAMILY:
             raise ToolFailed(f"of {package.pin} there is only a record")

@@ -19,7 +19,7 @@ from lockgen.registry.tags import is_cuda, may_be_newer, newer_tags
 class RegistryAnswer:
     """``digest`` is that of the reference's own tag; ``tag`` a newer one, None where there is none.
 
-    ``missing`` are lines about what could not be told: then the digest, or the tag (``listed``), is None for that.
+    ``missing`` are lines about what is unknown: then the digest, or the tag (``listed``), is None for that.
     """
 
     digest: str | None
@@ -32,7 +32,7 @@ def ask(http: Http, reference: ImageReference, manifest: Manifest, variants: Ite
     """What the registry of ``reference``, the base image of ``variants``, has; digest and tags each by themselves.
 
     Raises:
-        BadInput: there is no such image.
+        BadInput: the image does not exist.
         ToolFailed: the registry failed, or refuses access.
     """
     missing: list[str] = []
@@ -63,7 +63,7 @@ def offer(http: Http, reference: ImageReference, manifest: Manifest, variants: t
     Raises as `ask` does.
     """
     if not reference.tagged:
-        return Offer(reference, variants)  # a digest alone is what somebody wants: there is no tag to follow
+        return Offer(reference, variants)  # only a digest is pinned, on purpose: no tag to follow
     newer: list[str] = []
     if may_be_newer(reference, python=manifest.target.python):
         newer = _newer(http, reference, manifest, variants)

@@ -62,7 +62,7 @@ class Registry:
         """The manifest of the image; of an index, that of linux/amd64, else of the first platform.
 
         Raises:
-            BadInput: there is no such image.
+            BadInput: the image does not exist.
             ToolFailed: the registry failed.
         """
         document = self._json(f"manifests/{self._reference}", _TYPES)
@@ -85,7 +85,7 @@ class Registry:
         """What the reference is now: "sha256:...", of an image for several platforms that of its index.
 
         Raises:
-            BadInput: there is no such image.
+            BadInput: the image does not exist.
             ToolFailed: the registry failed.
         """
         # HEAD does not count as a pull where those are limited; a registry may leave the digest out of its answer.
@@ -100,7 +100,7 @@ class Registry:
         """Every tag of the repository, as the registry sorts them.
 
         Raises:
-            BadInput: there is no such repository.
+            BadInput: the repository does not exist.
             ToolFailed: the registry failed.
         """
         found: list[str] = []
@@ -214,7 +214,7 @@ def _safe(realm: str) -> SplitResult | None:
 
 @dataclass(frozen=True, slots=True)
 class _Credentials:
-    """``user`` is None where ``secret`` is an identity token, which only buys a token and is no password."""
+    """``user`` is None where ``secret`` is an identity token, which is exchanged for a token and is not a password."""
 
     user: str | None
     secret: str = field(repr=False)
@@ -232,7 +232,7 @@ class _Login:
         self._host = host
 
     def credentials(self) -> _Credentials | None:
-        """None where nobody logged in. What goes wrong here is as if nobody had."""
+        """None without a login. A failure here counts as no login."""
         document = self._document()
         for key in self._keys():
             helpers = document.get("credHelpers")
@@ -263,7 +263,7 @@ class _Login:
         entry = auths.get(key) if isinstance(auths, dict) else None
         if not isinstance(entry, dict):
             return None
-        # First, as it is in docker: `auth` beside it holds a user's name without a password.
+        # First, as it is in docker: `auth` next to it has a user's name without a password.
         if entry.get("identitytoken"):
             return _Credentials(None, str(entry["identitytoken"]))
         if entry.get("username") and entry.get("password"):

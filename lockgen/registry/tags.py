@@ -2,7 +2,7 @@
 
 A tag is taken apart at its dashes. One part holds the version, the first that is a number with dots; what stands before
 and after it is the kind, and stays: slim, ubuntu22.04, cudnn8, runtime. python:3.11-slim says no more than 3.11, and so
-never becomes 3.12; python:3.11.4-slim may become 3.11.9. A pre-release has a part of its own (3.13.0-rc-slim) or no
+never becomes 3.12; python:3.11.4-slim may become 3.11.9. A pre-release has a separate part (3.13.0-rc-slim) or no
 number at all (3.13.0rc1-slim), so that none is newer than what is stable.
 """
 
@@ -22,7 +22,7 @@ _NUMBERS = re.compile(r"([a-z]*)([0-9]+(?:\.[0-9]+)*)")
 _PYTHON = re.compile(r"(c?python|pypy)[0-9.]*")
 _PYTHON_LETTERS = ("python", "cpython", "pypy", "py", "cp")
 _DATED = 1000
-"""From this first number on it is a date: alpine:20240606 is no newer alpine:3."""
+"""From this first number on it is a date: alpine:20240606 is not a newer alpine:3."""
 _CUDNN = re.compile(r"cudnn\d*")
 _CUDA = re.compile(r"cu(\d+)(\d)")
 
@@ -100,7 +100,7 @@ def _fixed(reference: ImageReference, python: str | None) -> int:
 
 
 def _hides_cuda(reference: ImageReference) -> bool:
-    """Whether the image has a CUDA that neither its name nor its tag tells: nvidia/pytorch:24.01-py3."""
+    """Whether the image has a CUDA that neither its name nor its tag shows: nvidia/pytorch:24.01-py3."""
     *folders, last = reference.name.split("/")
     has_one = "nvidia" in folders or not {"cuda", "gpu"}.isdisjoint(_words(f"{last}-{reference.tag}"))
     return has_one and of_image(f"{reference.name}:{reference.tag}") is None

@@ -29,7 +29,7 @@ def run(root: Path, names: tuple[str, ...], options: SbomOptions) -> int:
     """Prints the bill of one image, or writes those of ``names`` (all by default), a file each, and prints the paths.
 
     Raises:
-        BadInput: there is no lock, it is not what versions.toml says, no such image, or more than one for stdout.
+        BadInput: the lock is missing or not up to date, the image is unknown, or several images go to stdout.
         ToolFailed: the folder cannot be written.
     """
     family = read_family(root)
@@ -59,7 +59,7 @@ def run(root: Path, names: tuple[str, ...], options: SbomOptions) -> int:
 def _moment(cut_off: datetime | None) -> datetime | None:
     """SOURCE_DATE_EPOCH (reproducible-builds.org), else the family's cut-off; never the clock."""
     said = os.environ.get("SOURCE_DATE_EPOCH")
-    if not said:  # an empty one is what a CI makes of a variable that nobody set
+    if not said:  # CI systems pass an unset variable as an empty one
         return cut_off.astimezone(UTC) if cut_off is not None else None
     try:
         return datetime.fromtimestamp(int(said), UTC)

@@ -10,7 +10,7 @@ from lockgen.core.lock import Package
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A package in an image, and the names of what it needs there: extras count where somebody asks for them."""
+    """A package in an image, and the names of what it needs there: extras count if they are required."""
 
     package: Package
     needs: tuple[str, ...]

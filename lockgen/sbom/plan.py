@@ -46,7 +46,7 @@ def _edges(graph: Graph, starts: list[NodeKey]) -> dict[str, set[str]]:
             continue
         seen.add(node)
         needs = nodes(graph.requirements(node))
-        # An extra may ask for another extra of its own package.
+        # An extra may require another extra of the same package.
         edges.setdefault(node[0], set()).update(name for name, _ in needs if name != node[0])
         todo += needs
     return edges

@@ -112,7 +112,7 @@ def _image(reference: str) -> Component:
     """An image by its reference: NAME, NAME:TAG, NAME@sha256:DIGEST, each with or without a registry's host."""
     bare, _, digest = reference.partition("@sha256:")
     path, colon, tag = bare.rpartition(":")
-    if not colon or "/" in tag:  # a port is no tag
+    if not colon or "/" in tag:  # a port is not a tag
         path, tag = bare, ""
     host, slash, rest = path.partition("/")
     if not slash or not (set(host) & {".", ":"} or host == "localhost"):

@@ -85,14 +85,14 @@ def always(_: Bumped) -> bool:
 
 
 def bumped(app: App, wishes: Sequence[UpgradeRequest], options: BumpOptions, accept: Accept = always) -> Bumped:
-    """Edits versions.toml, relocks minimally and writes every file anew: all of it, or nothing.
+    """Edit versions.toml, relock minimally and rewrite all files: everything or nothing.
 
     Several wishes are one: what they need of one another counts. ``options.dry_run`` writes nothing, nor does what
     is not to be ``accept``ed.
 
     Raises:
         BadInput: a wish names what is not there, or is held.
-        NoResolution: there is no lock with it; the reason is the explanation. Nothing was changed.
+        NoResolution: no lock has the new pins; the reason is the explanation. Nothing was changed.
         LockgenError: a tool, an index or the disk failed. Nothing was changed.
     """
     if options.offline and options.live:
@@ -146,7 +146,7 @@ class _Bump:
             try:
                 lock = self._locked(inputs, opened, bounds)
             except NoResolution as error:
-                # Each variant can have it, but they cannot agree (law 2): where nobody named it, the next lower one.
+                # Each variant can have it, but they cannot agree (guarantee 2): try the next lower one.
                 failed = failed or (inputs, moves, error)
                 tried = next((pick for pick in picks if pick.choice is not None), None)
                 if tried is None or tried.choice is None or tries > _TRIES:
@@ -207,7 +207,7 @@ class _Bump:
                 named[unit.name] = str(unit.current) if indexed else None
 
     def _only(self, name: str) -> tuple[str, ...]:
-        """The variants whose own pins alone move; whoever names an accelerator means torch's."""
+        """The variants whose own pins move alone; a named accelerator means torch's."""
         about = self.surroundings
         return about.only if about.only or name not in FAMILY else tuple(about.accelerators)
 
@@ -217,7 +217,7 @@ class _Bump:
         free: dict[str, str | None] = {}
         for name, version in named.items():
             unit = unit_of(self.manifest, name, self._only(name))
-            # torchvision that nobody pins is no member of the unit, though torch is pinned.
+            # torchvision without a pin is not a member of the group, although torch is pinned.
             if unit is None or name not in unit.names:
                 self._check_free(name, version)
                 free[name] = version
@@ -249,7 +249,7 @@ class _Bump:
             )
 
     def _check_held(self, unit: PinGroup, named: Mapping[str, str | None]) -> None:
-        """A held pin is moved by people only: by whoever names its version."""
+        """A held pin moves only if its exact version is named, as a person does."""
         for seat in unit.held:
             if named.get(seat.name) is None:
                 raise BadInput(
@@ -342,7 +342,7 @@ class _Bump:
         return choice
 
     def _check_build(self, unit: PinGroup, exact: Mapping[str, Version]) -> None:
-        """Another local part is another build, often for another accelerator: that is no newer version."""
+        """Another local part is another build, often for another accelerator: that is not a newer version."""
         for name, version in exact.items():
             seats = [seat for seat in unit.seats if seat.name == name]
             known = {seat.version.local for seat in seats} | set(self.surroundings.accelerators.values())
@@ -350,7 +350,7 @@ class _Bump:
                 index = self.manifest.index_of(name, variant)
                 known.add(index.accelerator if index is not None else None)
             if name in FAMILY and version.local is not None and version.local not in known:
-                # Whoever names a GPU's build means the variant that has one.
+                # A named build for a GPU means the variant that has one.
                 seat = next((seat for seat in seats if seat.version.local != "cpu"), seats[0])
                 raise self._another_build(seat, str(version), version.local)
 
@@ -442,7 +442,7 @@ def rewritten(text: str, moves: Sequence[PinMove]) -> str:
         BadInput: a value cannot be edited without touching more.
     """
     document = tomllib.loads(text)
-    # What is added has no old value, and the cut-off is no string: both are in the text already, but for pins.
+    # Additions have no old value, and the cut-off is not a string: both are in the text already, except pins.
     there = [move for move in moves if move.old is not None and move.kind != "cut-off"]
     edits = [Edit(*_at(document, move.path), move.new) for move in there]
     result = edited(text, edits, TomlPositions(text).find, VERSIONS) if edits else text

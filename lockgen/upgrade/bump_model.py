@@ -112,7 +112,7 @@ class Stay:
 
 @dataclass(frozen=True)
 class Bumped:
-    """What a bump came to. ``moves`` are in the order of the file; ``opened`` are packages without a pin, taken anew.
+    """The result of a bump. ``moves`` are in the order of the file; ``opened`` are packages without a pin, taken anew.
     ``stays`` are wishes that move nothing, ``short`` those that move, and not to the newest.
 
     ``changes`` is what `lockgen diff` says of the two locks; ``weights`` are those of the images that changed.

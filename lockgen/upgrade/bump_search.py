@@ -2,7 +2,7 @@
 
 The newest release is asked for first; where it does not fit, for anything below it (uv takes the highest in a range),
 and then for anything above what that found: so hundreds of releases cost a handful of questions. torch's family is
-asked for release by release, as each has partners of its own.
+asked for release by release, as each has its own partners.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from lockgen.upgrade.bump_model import Choice, PinGroup, public
 from lockgen.upgrade.pin_groups import AvailableVersions
 
 _PATIENCE = 3
-"""How many releases of which nobody can tell (they do not build, the index is slow) are passed over."""
+"""How many releases with an unknown answer (they do not build, the index is slow) are skipped."""
 
 GivenVersions = Mapping[KeyPath, tuple[str, str]]
 """Pins that have a version already: path to name and version."""
@@ -100,7 +100,7 @@ class BumpSearch:
         """The newest that each of ``units`` can have, the first before the others, with all that is ``given``.
 
         ``given`` are pins that have a version already: path to name and version. With ``all_move`` none is chosen
-        beside which another one could not move.
+        next to which another one could not move.
 
         Raises:
             ToolFailed: some question had no answer.
@@ -135,7 +135,7 @@ class BumpSearch:
         fixed: GivenVersions,
         rest: Rest,
     ) -> Pick:
-        """The newest of ``options`` that fits. One of which nobody can tell is passed over, a few times."""
+        """The newest of ``options`` that fits. Releases with an unknown answer are skipped, a few times."""
         high, reason, unknown = len(options) - 1, "", 0
         while high >= 0:
             refusal = self._refusal(unit, options[high], fixed, rest)

@@ -46,7 +46,7 @@ class OutdatedOptions:
 def run(app: App, options: OutdatedOptions) -> int:
     """Prints a row for each pin, each of torch's families and each base image.
 
-    Exit.DONE, whatever they say: old versions are no fault. Exit.FOUND where ``fail_on`` names what there is.
+    Exit.DONE, whatever they say: old versions are not an error. Exit.FOUND if ``fail_on`` names what was found.
 
     Raises:
         LockgenError: versions.toml or a record is at fault.

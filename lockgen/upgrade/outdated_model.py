@@ -23,7 +23,7 @@ class OutdatedPin:
     """A pin, or torch's family of one table: ``members`` move as one, and ``name`` leads.
 
     ``fits`` is the newest that the family can have with all else as it is (``current`` where that is it), ``newest``
-    the newest of its index at all; each is None where nobody knows it, and ``unknown`` says why. ``allowed`` is the
+    the newest of its index at all; each is None if unknown, and ``unknown`` says why. ``allowed`` is the
     newest that may be asked for, where that does not fit, and ``reason`` why not; ``bar`` is why the newest at all may
     not be asked for. ``table`` is the variant whose own pin it is, None for [pins]; ``images`` are those that hold it.
     """
@@ -52,7 +52,7 @@ class OutdatedPin:
 class OutdatedBase:
     """A base image. ``pinned`` is the digest that versions.toml names, ``digest`` what its tag is now.
 
-    ``tag`` is a newer one of the same kind, None where there is none; ``unknown`` says why nobody knows
+    ``tag`` is a newer one of the same kind, None if there is none; ``unknown`` says why it is unknown
     the digest or, where no tags could be ``listed``, the tag.
     """
 
@@ -77,7 +77,7 @@ class OutdatedBase:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """All rows, in the order of the file, and what is to be told of all of them."""
+    """All rows, in the order of the file, and notes about all of them."""
 
     rows: tuple[OutdatedPin, ...]
     bases: tuple[OutdatedBase, ...]

@@ -76,7 +76,7 @@ def _seats(manifest: Manifest, name: str) -> list[PinSite]:
     found = [PinSite(name, manifest.variants[variant].pins[name], (variant,)) for variant in own]
     if name in manifest.pins:
         others = tuple(variant for variant in order if variant not in own)
-        # A pin that every variant overrides holds nothing: it follows where it agrees, and leads nobody.
+        # A pin that every variant overrides applies nowhere: it follows if it agrees, and never leads.
         shared = PinSite(name, manifest.pins[name], others)
         found = [shared, *found] if others or not found else [*found, shared]
     return found
@@ -156,7 +156,7 @@ class AvailableVersions:
         return None
 
     def silent(self, unit: PinGroup) -> str | None:
-        """A package of ``unit`` of which nobody knows any release. An explicit index is known, whatever it has."""
+        """A package of ``unit`` without any known release. An explicit index is always known."""
         for seat in unit.seats:
             for variant in seat.variants:
                 if (seat.name, variant) not in self.routed and not self.listed.get((seat.name, variant)):
@@ -196,7 +196,7 @@ class AvailableVersions:
         return asked is None or not told or self.default_build(seat, wanted) == asked
 
     def default_build(self, seat: PinSite, version: Version) -> str | None:
-        """What the default index's torch ``version`` is built for; None of anything else, or where nobody knows."""
+        """What the default index's torch ``version`` is built for; None for other packages, or if unknown."""
         if seat.name != TORCH or self._routed(seat) or seat.version.local or not self.amd64:
             return None
         release = self.pairs.get(version.public)

@@ -67,8 +67,8 @@ class VariantMoves:
         """Every variant that is named, moved.
 
         Raises:
-            BadInput: there is no such variant, or nothing says where its accelerator's builds or base image come from.
-            ToolFailed: the registry of its base image cannot be asked.
+            BadInput: the variant does not exist, or the index or base image of its accelerator is unknown.
+            ToolFailed: the registry of its base image cannot be queried.
         """
         if self._wanted.exclude_newer is not None:
             self._cut_off(self._wanted.exclude_newer)
@@ -161,7 +161,7 @@ class VariantMoves:
         self._move(name, "index", fitting[0] if fitting else self._added(name, old, label).name)
 
     def _added(self, name: str, old: Index, label: str) -> Index:
-        """A new index beside ``old``: the same address, but for its last part."""
+        """A new index next to ``old``: the same address except for the last part."""
         if old.accelerator is None or label in self._manifest.indexes:
             raise BadInput(
                 f"no index of versions.toml is for {label}, and the address of {old.name} does not say how it would be",
