@@ -45,7 +45,7 @@ class PageCell:
 
 @dataclass(frozen=True, slots=True)
 class PageRow:
-    """``heads`` are the row's headers from the outside in: text and row span; a span of 0 is covered by the row above."""
+    """``heads`` are the headers of the row from the outside in: text and row span (0: covered by the row above)."""
 
     heads: tuple[tuple[str, int], ...]
     cells: tuple[PageCell, ...]
