@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lockgen.cli import RESOLVERS as CHOICES
 from lockgen.resolvers import _MODULES as RESOLVERS
 from lockgen.update.forges.table import FORGES
 
@@ -14,7 +15,7 @@ ROOT = Path(__file__).parent.parent.parent
 TEXT = (ROOT / "ARCHITECTURE.md").read_text()
 
 SHARED = {"__init__", "failures", "forge_type", "locate", "model", "table"}
-"""The modules of lockgen/update/forges that are no forge."""
+"""The modules of lockgen/update/forges that are not forges."""
 
 
 def section(title: str) -> str:
@@ -29,6 +30,7 @@ def test_every_forge_is_one_module_in_the_table() -> None:
 
 
 def test_every_resolver_is_one_module_in_the_table() -> None:
+    assert tuple(RESOLVERS) == CHOICES
     modules = {name.rpartition(".")[2] for name in RESOLVERS.values()}
     there = {path.stem for path in (ROOT / "lockgen/resolvers").glob("*.py")}
     assert modules <= there
