@@ -128,4 +128,4 @@ def test_missing_buildx_is_reported(tiny: Tiny) -> None:
     done = subprocess.run(command, cwd=tiny.root, env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 4, done.stderr
     assert done.stderr.startswith("error: docker has no buildx")
-    assert "install the docker-buildx plugin" in done.stderr
+    assert "install docker-buildx-plugin" in done.stderr
