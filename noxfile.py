@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -26,18 +25,20 @@ def install(session: nox.Session, group: str) -> None:
 # Bytecode of lockgen is compiled once, not by each of the thousands of processes that the tests start.
 BYTECODE = {"PYTHONDONTWRITEBYTECODE": None}
 
-WORKERS = (os.cpu_count() or 2) + 1
-"""One worker more than cores: the one that runs the tests of tests/engine mostly waits for the engine."""
-
-PYTEST = ("-m", "pytest", "-n", str(WORKERS), "--dist", "loadgroup", "--durations=10")
+PARALLEL = ("-m", "pytest", "-n", "auto", "--dist", "worksteal", "--durations=10", "--ignore=tests/engine")
+# One engine, and one family that each test hands on to the next: not in parallel.
+ENGINE = ("-m", "pytest", "--durations=10", "tests/engine")
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests. Arguments go to pytest: `nox -s tests -- tests/lock`."""
     install(session, "test")
-    arguments = ["-m", "pytest", *session.posargs] if session.posargs else PYTEST
-    session.run("python", *arguments, env=BYTECODE)
+    if session.posargs:
+        session.run("python", "-m", "pytest", *session.posargs, env=BYTECODE)
+        return
+    session.run("python", *PARALLEL, env=BYTECODE)
+    session.run("python", *ENGINE, env=BYTECODE)
 
 
 @nox.session
@@ -45,7 +46,8 @@ def coverage(session: nox.Session) -> None:
     """Run the tests with coverage of commands and of the processes that they start (twice the time on Python 3.11)."""
     install(session, "test")
     session.run("coverage", "erase")
-    session.run("coverage", "run", *PYTEST, *session.posargs, env=BYTECODE)
+    session.run("coverage", "run", *PARALLEL, *session.posargs, env=BYTECODE)
+    session.run("coverage", "run", *ENGINE, env=BYTECODE)
     session.run("coverage", "combine", "-q")
     session.run("coverage", "report", "--fail-under=90")
 
@@ -55,7 +57,7 @@ def explore(session: nox.Session) -> None:
     """Run the property tests with fresh examples and ten times as many (an hour or more)."""
     install(session, "test")
     budget = {"EXPLORE": "1", "LOCKGEN_TEST_BUDGET": "10"}
-    session.run("python", *PYTEST, "-m", "property", *session.posargs, env={**BYTECODE, **budget})
+    session.run("python", *PARALLEL, "-m", "property", *session.posargs, env={**BYTECODE, **budget})
 
 
 @nox.session
