@@ -52,7 +52,7 @@ class App:
         """The resolver called ``name``, as the user chose it."""
         from lockgen.resolvers import resolver
 
-        return resolver(name)
+        return resolver(name, self.http)
 
     def uv(self, seconds: float) -> Uv:
         """uv as an oracle. ``seconds`` limits each call."""

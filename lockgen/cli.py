@@ -133,9 +133,7 @@ def resolve(context: click.Context, /, packages: tuple[str, ...], **flags: Any) 
     """Resolve versions.toml; write locks, requirement files and Dockerfiles."""
     from lockgen.outputs.resolve_command import ResolveOptions, run
 
-    return _with_app(
-        context, lambda app: run(app.root, ResolveOptions(**flags, upgrade_packages=packages), app.progress)
-    )
+    return _with_app(context, lambda app: run(app, ResolveOptions(**flags, upgrade_packages=packages)))
 
 
 @cli.command()
@@ -207,7 +205,7 @@ def build(context: click.Context, /, images: tuple[str, ...], **flags: Any) -> i
     """
     from lockgen.images.build_command import BuildOptions, run
 
-    return _with_app(context, lambda app: run(app.root, images, BuildOptions(**flags), app.progress))
+    return _with_app(context, lambda app: run(app, images, BuildOptions(**flags)))
 
 
 @cli.command()
@@ -220,7 +218,7 @@ def fetch(context: click.Context, folder: Path, images: tuple[str, ...]) -> int:
     `lockgen build --wheelhouse FOLDER` installs from them."""
     from lockgen.images.fetch_command import run
 
-    return _with_app(context, lambda app: run(app.root, folder, images, app.progress))
+    return _with_app(context, lambda app: run(app, folder, images))
 
 
 @cli.command()
@@ -232,7 +230,7 @@ def verify(context: click.Context, images: tuple[str, ...], registry: str | None
     """Verify that built images contain exactly what is locked."""
     from lockgen.images.verify_command import run
 
-    return _with_app(context, lambda app: run(app.root, images, registry, app.progress, as_json=as_json))
+    return _with_app(context, lambda app: run(app, images, registry, as_json=as_json))
 
 
 @cli.command()
@@ -246,7 +244,7 @@ def inspect(context: click.Context, image: str, as_json: bool) -> int:
     """
     from lockgen.images.inspect_command import run
 
-    return _with_app(context, lambda app: run(app.root, image, app.progress, as_json=as_json))
+    return _with_app(context, lambda app: run(app, image, as_json=as_json))
 
 
 @cli.command()
@@ -443,7 +441,7 @@ def audit(context: click.Context, /, **flags: Any) -> int:
     """
     from lockgen.audit.command import AuditOptions, run
 
-    return _with_app(context, lambda app: run(app.root, AuditOptions(**flags), app.progress))
+    return _with_app(context, lambda app: run(app, AuditOptions(**flags)))
 
 
 @cli.command()
@@ -529,7 +527,7 @@ def index_record(context: click.Context, name: str, packages: tuple[str, ...]) -
     """Create or refresh the record of index NAME from the live index."""
     from lockgen.index.record_command import record
 
-    return _with_app(context, lambda app: record(app.root, name, packages, app.progress))
+    return _with_app(context, lambda app: record(app, name, packages))
 
 
 @index.command("measure")
@@ -543,7 +541,7 @@ def index_measure(context: click.Context, name: str, wheels: tuple[Path, ...]) -
     """
     from lockgen.index.measure_command import run
 
-    return _with_app(context, lambda app: run(app.root, name, wheels, app.progress))
+    return _with_app(context, lambda app: run(app, name, wheels))
 
 
 @index.command("serve")
@@ -554,7 +552,7 @@ def index_serve(context: click.Context, names: tuple[str, ...], port: int) -> in
     """Serve the records of the indexes NAMES (default: all) on loopback until Ctrl-C."""
     from lockgen.index.record_command import serve
 
-    return _with_app(context, lambda app: serve(app.root, names, port, app.progress))
+    return _with_app(context, lambda app: serve(app, names, port))
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from lockgen import __version__
+from lockgen.app import App
 from lockgen.audit import render as rendering
 from lockgen.audit.advisory_model import Advisory
 from lockgen.audit.fix_candidates import CandidateSearch, WantedVersions
@@ -28,20 +29,14 @@ from lockgen.conflicts.oracle import Oracle
 from lockgen.conflicts.repair_search import RepairSearch
 from lockgen.core.layout import LOCK_PATH
 from lockgen.core.lock import Lock
-from lockgen.core.ports import Progress
 from lockgen.errors import BadInput, Exit, LockgenError, Place
-from lockgen.index.metadata import MetadataReader
 from lockgen.index.releases import IndexReleases
 from lockgen.index.sources import explicit_indexes
-from lockgen.io.cache import FileCache
-from lockgen.io.http import Http
 from lockgen.io.parallel import Threads
-from lockgen.io.workspace import Folder
 from lockgen.lock.reader import parse_lock
 from lockgen.lock.requests import order_of_variants
 from lockgen.manifest.fingerprints import VERSIONS, Inputs, fingerprints, read_inputs
 from lockgen.pairs.table import known_pairs
-from lockgen.resolvers.uv import Uv
 
 
 @dataclass(frozen=True)
@@ -64,7 +59,7 @@ class AuditOptions:
     as_sarif: bool = False
 
 
-def run(root: Path, options: AuditOptions, progress: Progress) -> int:
+def run(app: App, options: AuditOptions) -> int:
     """Print the findings; return Exit.FOUND if one of them counts.
 
     Raises:
@@ -75,7 +70,7 @@ def run(root: Path, options: AuditOptions, progress: Progress) -> int:
         raise BadInput("--json and --sarif exclude each other", hint="choose one")
     if options.offline and options.database is None:
         raise BadInput("--offline excludes OSV's API", hint="add a dump: --database PATH, a folder or a zip")
-    folder = Folder(root, progress)
+    folder = app.folder
     with folder.shared():
         inputs = read_inputs(folder)
         data = folder.read(LOCK_PATH)
@@ -83,14 +78,14 @@ def run(root: Path, options: AuditOptions, progress: Progress) -> int:
             raise BadInput("there is no lock yet", place=Place(LOCK_PATH), hint="run `lockgen resolve`")
         lock = parse_lock(data, LOCK_PATH)
         if lock.inputs != fingerprints(inputs.manifest, folder):
-            progress.note(f"{VERSIONS} or a record changed since the lock was made; auditing the lock as it is")
-        auditor = Auditor(AdvisoryOptions(options.database, options.api, options.no_cache), progress)
+            app.progress.note(f"{VERSIONS} or a record changed since the lock was made; auditing the lock as it is")
+        auditor = Auditor(app, AdvisoryOptions(options.database, options.api, options.no_cache))
         day = today()
         result = auditor.audit(inputs, lock, day)
         found = result.audit
         if found.open and not options.no_fix:
             # Inside the lock of the folder: the search reads recorded indexes.
-            fixes = _FixFinder(folder, inputs, lock, auditor, day, options, progress).fixes(result)
+            fixes = _FixFinder(app, inputs, lock, auditor, day, options).fixes(result)
             found = with_fixes(found, fixes)
     _report(found, inputs, data.decode("utf-8"), lock, options)
     grave = [finding for finding in found.open if options.fail_on is None or is_grave(finding, options.fail_on)]
@@ -101,13 +96,12 @@ def run(root: Path, options: AuditOptions, progress: Progress) -> int:
 class _FixFinder:
     """Finds fixes for the findings of one audit."""
 
-    folder: Folder
+    app: App
     inputs: Inputs
     lock: Lock
     auditor: Auditor
     day: date
     options: AuditOptions
-    progress: Progress
 
     def fixes(self, result: AuditedLock) -> dict[str, Fix]:
         """The fix of each package with a finding that counts, by pin. If a search fails, its fix says why."""
@@ -127,34 +121,34 @@ class _FixFinder:
         return fixes
 
     def _search(self, records: Mapping[str, Sequence[Advisory]]) -> FixSearch:
-        manifest, options = self.inputs.manifest, self.options
-        http, uv = Http(), Uv(options.seconds)
+        app, manifest, options = self.app, self.inputs.manifest, self.options
+        uv = app.uv(options.seconds)
         remembered = None
         # Without a cut-off, an answer is only as good as the index of that moment.
         if not options.no_cache and manifest.exclude_newer is not None:
-            remembered = AnswerCache(FileCache("questions"), answer_conditions(manifest, uv))
+            remembered = AnswerCache(app.cache("questions"), answer_conditions(manifest, uv))
         declared = manifest.compat.pairs if manifest.compat is not None else {}
         candidates = CandidateSearch(
-            releases=IndexReleases(http),
-            pairs=known_pairs(self.folder, declared),
+            releases=IndexReleases(app.http),
+            pairs=known_pairs(app.folder, declared),
             lock=self.lock,
             advisories=_CountingAdvisories(self.auditor, self.inputs, records, self.day),
         )
         search = FixSearch(
-            oracle=Oracle(uv, MetadataReader(http), remembered),
+            oracle=Oracle(uv, app.metadata(), remembered),
             candidates=candidates,
             manifest=manifest,
             lock=self.lock,
             indexes=explicit_indexes(
                 manifest,
-                self.folder,
-                http,
-                self.progress,
+                app.folder,
+                app.http,
+                app.progress,
                 live=False,
                 offline=options.offline,
                 targets=[manifest.target],
             ),
-            progress=self.progress,
+            progress=app.progress,
             offline=options.offline,
         )
         if options.repair:

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from lockgen.app import App
 from lockgen.audit.advisory_model import Advisory
 from lockgen.audit.affected_packages import affected_packages
 from lockgen.audit.model import Audit
@@ -15,10 +16,7 @@ from lockgen.audit.osv_client import API, OsvApi, OsvDump
 from lockgen.audit.ports import Advisories
 from lockgen.audit.vulnerabilities import audited
 from lockgen.core.lock import Lock
-from lockgen.core.ports import Progress
 from lockgen.errors import BadInput
-from lockgen.io.cache import FileCache, NullCache
-from lockgen.io.http import Http
 from lockgen.manifest.fingerprints import Inputs
 
 
@@ -46,8 +44,8 @@ class Auditor:
         ToolFailed: OSV cannot be reached, or gives an incomplete answer.
     """
 
-    def __init__(self, options: AdvisoryOptions, progress: Progress) -> None:
-        self.advisories = _advisories(options, progress)
+    def __init__(self, app: App, options: AdvisoryOptions) -> None:
+        self.advisories = _advisories(app, options)
 
     def audit(self, inputs: Inputs, lock: Lock, day: date | None = None) -> AuditedLock:
         """Audit ``lock`` with the ignores of ``inputs`` that apply on ``day``, today by default."""
@@ -70,9 +68,9 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
-def _advisories(options: AdvisoryOptions, progress: Progress) -> Advisories:
+def _advisories(app: App, options: AdvisoryOptions) -> Advisories:
     if options.database is not None:
-        return OsvDump(options.database, progress)
+        return OsvDump(options.database, app.progress)
     if not options.api.startswith(("https://", "http://")):
         raise BadInput(f"{options.api!r} is not an address of OSV", hint=f"as in {API}")
-    return OsvApi(Http(), options.api, NullCache() if options.no_cache else FileCache("osv"), progress)
+    return OsvApi(app.http, options.api, app.cache("osv", ignored=options.no_cache), app.progress)

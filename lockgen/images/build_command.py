@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from lockgen.app import App
 from lockgen.core.layout import BAKE, HELPERS, variable
 from lockgen.core.ports import Progress
 from lockgen.core.text_table import table
@@ -74,13 +75,13 @@ class _Row:
         return sum(step.installs and not step.cached for step in self.work)
 
 
-def run(root: Path, names: tuple[str, ...], options: BuildOptions, progress: Progress) -> int:
+def run(app: App, names: tuple[str, ...], options: BuildOptions) -> int:
     """Build the images, and print a table of them with time and size to stdout.
 
     Raises:
         LockgenError: there is no builder, or a build failed.
     """
-    root = root.resolve()
+    root = app.root.resolve()
     family = read_family(root)
     refuse_drift(family, accept=options.accept_drift)
     images = select_images(family.plan, names)
@@ -92,7 +93,7 @@ def run(root: Path, names: tuple[str, ...], options: BuildOptions, progress: Pro
         return Exit.DONE
     docker = Docker(root, options.builder).required()
     with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
-        result = _build(docker, family, images, options, Path(folder), progress)
+        result = _build(docker, family, images, options, Path(folder), app.progress)
     _report(images, _images_by_target(family.plan), result, options)
     return Exit.DONE
 

@@ -9,28 +9,27 @@ from pathlib import Path
 
 import click
 
+from lockgen.app import App
 from lockgen.core.lock import Package
-from lockgen.core.ports import Progress
 from lockgen.core.text_table import megabytes
 from lockgen.errors import Exit, LockgenError, ToolFailed
 from lockgen.images.project_images import Family, read_family, select_images
 from lockgen.images.wheelhouse import Wheelhouse, paths_in_files
 from lockgen.index.download import disk_errors, download, is_downloaded, locked_folder
 from lockgen.index.simple_api import read_page
-from lockgen.io.http import Http
 from lockgen.io.uv import default_index
 from lockgen.lock.layers import layers_of
 
 WORKERS = 8
 
 
-def run(root: Path, folder: Path, names: tuple[str, ...], progress: Progress) -> int:
+def run(app: App, folder: Path, names: tuple[str, ...]) -> int:
     """Fill the wheelhouse ``folder`` with the files of the selected images, and print its path.
 
     Raises:
         LockgenError: a file could not be downloaded or does not match the lock; correct files stay.
     """
-    family = read_family(root)
+    family, progress = read_family(app.root), app.progress
     folders = _packages_by_folder(family, names)
     packages = {package.chosen.sha256: package for held in folders.values() for package in held}
     paths = paths_in_files(package.chosen for package in packages.values())
@@ -40,7 +39,7 @@ def run(root: Path, folder: Path, names: tuple[str, ...], progress: Progress) ->
         wheelhouse.refuse_foreign(folders)
         with disk_errors(folder):
             (folder / "files").mkdir(exist_ok=True)
-        fetched = _Fetcher(folder, paths, family.lock.indexes, progress, packages.values()).run()
+        fetched = _Fetcher(app, folder, paths, family.lock.indexes, packages.values()).run()
         for name, held in folders.items():
             wheelhouse.link_packages(name, held)
         wheelhouse.write_index()
@@ -77,18 +76,18 @@ class _Fetcher:
 
     def __init__(
         self,
+        app: App,
         folder: Path,
         paths: Mapping[str, str],
         indexes: Mapping[str, str],
-        progress: Progress,
         packages: Iterable[Package],
     ) -> None:
         self._folder = folder
         self._paths = paths
         self._indexes = indexes
-        self._progress = progress
+        self._progress = app.progress
         self._packages = list(packages)
-        self._http = Http()
+        self._http = app.http
         self._default = default_index()
         self._lock = threading.Lock()
         self._stopped = threading.Event()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import click
 
-from lockgen.core.ports import Progress
+from lockgen.app import App
 from lockgen.core.text_table import megabytes, table
 from lockgen.errors import Exit
 from lockgen.images.layer_model import Layer, LayeredImage, Waste
@@ -18,14 +17,14 @@ _LONGEST = 70
 """The most characters of an instruction that the table of layers shows."""
 
 
-def run(root: Path, name: str, progress: Progress, *, as_json: bool) -> int:
+def run(app: App, name: str, *, as_json: bool) -> int:
     """Print the layers and their wasted packages; return Exit.FOUND where there are any.
 
     Raises:
         LockgenError: there is no such image, or it cannot be read.
     """
-    progress.step(f"reading {name}")
-    image = read_image(root, name)
+    app.progress.step(f"reading {name}")
+    image = read_image(app.http, app.root, name)
     found = wasted(image)
     if as_json:
         click.echo(json.dumps(_data(image, found), indent=2))

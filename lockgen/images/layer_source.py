@@ -37,7 +37,7 @@ def read_images(root: Path, references: list[str]) -> dict[str, LayeredImage]:
         return {image.name: image for image in _read_archive(stream)}
 
 
-def read_image(root: Path, name: str) -> LayeredImage:
+def read_image(http: Http, root: Path, name: str) -> LayeredImage:
     """Read one image: a folder with an OCI layout, a tar file, an image of the engine, or one of a registry.
 
     Raises:
@@ -56,7 +56,7 @@ def read_image(root: Path, name: str) -> LayeredImage:
     # An image's name never begins like this: do not look up a mistyped path in a registry.
     if name.startswith((".", "/")):
         raise BadInput(f"there is no file or folder {name}", hint=_SOURCES_HINT)
-    return _read_remote(name)
+    return _read_remote(http, name)
 
 
 def _read_file(path: Path, name: str) -> LayeredImage:
@@ -199,8 +199,8 @@ def _read_layout(folder: Path, name: str) -> LayeredImage:
     return _image(name, layers, read(document["config"]["digest"]))
 
 
-def _read_remote(name: str) -> LayeredImage:
-    registry = Registry(Http(), name)
+def _read_remote(http: Http, name: str) -> LayeredImage:
+    registry = Registry(http, name)
     manifest = registry.manifest()
     layers = []
     for entry in manifest["layers"]:

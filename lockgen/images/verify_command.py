@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import click
 
-from lockgen.core.ports import Progress
+from lockgen.app import App
 from lockgen.errors import BadInput, Exit
 from lockgen.images.docker import Docker
 from lockgen.images.layer_source import read_images
@@ -15,21 +14,22 @@ from lockgen.images.project_images import in_registry, read_family, select_image
 from lockgen.images.verification import ImageVerdict, ImageVerifier
 
 
-def run(root: Path, names: tuple[str, ...], registry: str | None, progress: Progress, *, as_json: bool) -> int:
+def run(app: App, names: tuple[str, ...], registry: str | None, *, as_json: bool) -> int:
     """Print a line for each image; return Exit.FOUND where one does not match the lock.
 
     Raises:
         LockgenError: an image is missing or cannot be read.
     """
-    family = read_family(root)
+    progress = app.progress
+    family = read_family(app.root)
     selection = select_images(family.plan, names)
-    docker = Docker(root.resolve())
+    docker = Docker(app.root.resolve())
     references = [in_registry(selected.variant.reference, family.plan, registry) for selected in selection]
     missing = [reference for reference in references if docker.config(reference) is None]
     if missing:
         raise BadInput(f"the engine has no image {', '.join(missing)}", hint="lockgen build")
     progress.step(f"reading {len(selection)} images")
-    images = read_images(root, references)
+    images = read_images(app.root, references)
     verifier = ImageVerifier(docker, family)
     verdicts = []
     for selected, reference in zip(selection, references, strict=True):

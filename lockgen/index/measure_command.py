@@ -8,24 +8,24 @@ from pathlib import Path
 
 import click
 
+from lockgen.app import App
 from lockgen.core.ports import Progress
 from lockgen.errors import BadInput, Exit, LockgenError, ToolFailed
 from lockgen.index.installed_size import measure_local
 from lockgen.index.record_reader import parse_record
 from lockgen.index.record_store import find_index, read_recorded_files, record_folder, write_record
 from lockgen.index.record_writer import RecordedFile, render_record
-from lockgen.io.workspace import Folder
 from lockgen.manifest.fingerprints import read_inputs
 from lockgen.manifest.reader import close_match
 
 
-def run(root: Path, name: str, wheels: tuple[Path, ...], progress: Progress) -> int:
+def run(app: App, name: str, wheels: tuple[Path, ...]) -> int:
     """Write the sizes of ``wheels`` into the record of index ``name``. Each must have the recorded sha256.
 
     Raises:
         LockgenError: a wheel is not the recorded one. No files were changed.
     """
-    folder = Folder(root, progress)
+    folder, progress = app.folder, app.progress
     with folder.locked():
         index = find_index(read_inputs(folder).manifest, name)
         where = record_folder(index)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from pathlib import Path
 
 import click
 from packaging.utils import canonicalize_name
 
+from lockgen.app import App
 from lockgen.core.index import IndexFile
 from lockgen.core.manifest import Index
 from lockgen.core.ports import Progress
@@ -17,14 +17,12 @@ from lockgen.index.record_reader import parse_record
 from lockgen.index.record_store import find_index, read_recorded_files, record_folder, write_record
 from lockgen.index.record_writer import render_record
 from lockgen.index.recording import Recording, record_index
-from lockgen.io.http import Http
 from lockgen.io.ownership import ANYTHING, record_records, refuse_foreign
-from lockgen.io.workspace import Folder
 from lockgen.manifest.fingerprints import read_inputs
 from lockgen.manifest.reader import close_match
 
 
-def record(root: Path, name: str, packages: tuple[str, ...], progress: Progress) -> int:
+def record(app: App, name: str, packages: tuple[str, ...]) -> int:
     """Create or refresh the record of index ``name``; a file that fails is left out and reported.
 
     Only unknown sizes are measured. A size that the server does not provide stays unknown, which is not an error.
@@ -32,7 +30,7 @@ def record(root: Path, name: str, packages: tuple[str, ...], progress: Progress)
     Raises:
         LockgenError: the index cannot be read at all. No files were changed.
     """
-    folder = Folder(root, progress)
+    folder, progress = app.folder, app.progress
     with folder.locked():
         manifest = read_inputs(folder).manifest
         index = find_index(manifest, name)
@@ -42,8 +40,7 @@ def record(root: Path, name: str, packages: tuple[str, ...], progress: Progress)
         refuse_foreign(folder, {f"{where}/index.json": ANYTHING}, record_records(folder, where))
         is_complete = projects == sorted(index.packages)
         before = read_recorded_files(folder, index, progress, may_replace_all=is_complete)
-        http = Http()
-        found = record_index(http, index, projects, before, progress)
+        found = record_index(app.http, index, projects, before, progress)
         kept = [entry for entry in before.values() if entry.project not in projects]
         tree = render_record(name, redacted(index.url), [*kept, *found.files])
         written = write_record(folder, where, tree)
@@ -104,11 +101,11 @@ def _summary(name: str, found: Recording, added: int, written: int) -> str:
     return f"index {name}: {', '.join(parts)}; {written} paths written"
 
 
-def serve(root: Path, names: tuple[str, ...], port: int, progress: Progress) -> int:
+def serve(app: App, names: tuple[str, ...], port: int) -> int:
     """Serve the records of ``names`` (all, if empty) on loopback until Ctrl-C; prints one address a line."""
     from lockgen.index.server import RecordedIndexes, serving
 
-    folder = Folder(root, progress)
+    folder = app.folder
     with folder.shared():
         manifest = read_inputs(folder).manifest
         chosen = [find_index(manifest, name) for name in names] or list(manifest.indexes.values())
@@ -123,6 +120,6 @@ def serve(root: Path, names: tuple[str, ...], port: int, progress: Progress) -> 
     with serving(RecordedIndexes(indexes), port=port) as (base, stopped):
         for name in sorted(indexes):
             click.echo(f"{base}/{name}/simple/")
-        progress.note("press Ctrl-C to stop")
+        app.progress.note("press Ctrl-C to stop")
         stopped.wait()
     return Exit.DONE

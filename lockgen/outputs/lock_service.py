@@ -8,15 +8,14 @@ from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
+from lockgen.app import App
 from lockgen.core.layout import LOCK_PATH
 from lockgen.core.lock import Lock
 from lockgen.core.manifest import Manifest
 from lockgen.core.ports import Progress
 from lockgen.errors import BadInput, Fault, LockgenError, NoResolution
 from lockgen.index.artifacts import ArtifactReader
-from lockgen.index.metadata import MetadataReader
 from lockgen.index.sources import explicit_indexes
-from lockgen.io.http import Http
 from lockgen.io.ownership import refuse_foreign
 from lockgen.io.workspace import Folder
 from lockgen.lock.engine import Engine
@@ -29,7 +28,6 @@ from lockgen.outputs.lock_records import lock_records
 from lockgen.outputs.resolver_comparison import REFERENCE, note_differences
 from lockgen.outputs.stale_files import stale_files
 from lockgen.outputs.unsolved_fault import explain_unsolved
-from lockgen.resolvers import resolver
 
 _SIMILAR = 0.8
 """How similar two names must be (see difflib) for one to be suggested as the other's correct spelling."""
@@ -66,23 +64,15 @@ def old_lock(folder: Folder, progress: Progress) -> Lock | None:
     return lock
 
 
-def resolve_lock(
-    folder: Folder,
-    inputs: Inputs,
-    old: Lock | None,
-    options: ResolutionOptions,
-    progress: Progress,
-    http: Http | None = None,
-) -> Lock:
+def resolve_lock(app: App, inputs: Inputs, old: Lock | None, options: ResolutionOptions) -> Lock:
     """Resolve ``inputs``; keep what still fits of ``old``.
 
     Raises:
         NoResolution: there is none; the fault names images and lines of versions.toml.
         LockgenError: a record, an index or a tool is at fault.
     """
-    http = http or Http()
     try:
-        return _resolve(folder, inputs, old, options, progress, http)
+        return _resolve(app, inputs, old, options)
     except Unsolved as error:
         raise NoResolution.of([explain_unsolved(inputs, error.variants, fault) for fault in error.faults]) from error
     except LockgenError as error:
@@ -96,13 +86,12 @@ def _placed(inputs: Inputs, fault: Fault) -> Fault:
     return replace(fault, place=inputs.place(fault.path))
 
 
-def _resolve(
-    folder: Folder, inputs: Inputs, old: Lock | None, options: ResolutionOptions, progress: Progress, http: Http
-) -> Lock:
+def _resolve(app: App, inputs: Inputs, old: Lock | None, options: ResolutionOptions) -> Lock:
     manifest = inputs.manifest
+    folder, progress, http = app.folder, app.progress, app.http
     engine = Engine(
-        resolver=resolver(options.resolver),
-        metadata=MetadataReader(http),
+        resolver=app.resolver(options.resolver),
+        metadata=app.metadata(),
         indexes=explicit_indexes(manifest, folder, http, progress, live=options.live, offline=options.offline),
         progress=progress,
         offline=options.offline,
@@ -116,7 +105,7 @@ def _resolve(
     lock = engine.resolve(manifest, locked_inputs, old)
     _note_unused_pins(manifest, lock, progress)
     if engine.resolver.name != REFERENCE:
-        note_differences(engine, manifest, locked_inputs, old, lock, progress)
+        note_differences(engine, app.resolver(REFERENCE), manifest, locked_inputs, old, lock)
     return lock
 
 

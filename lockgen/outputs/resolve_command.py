@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import click
 
+from lockgen.app import App
 from lockgen.core.lock import Lock
 from lockgen.core.manifest import Manifest
-from lockgen.core.ports import Progress
 from lockgen.diff import render as rendering
 from lockgen.diff.model import Changes
 from lockgen.diff.plan import compare
 from lockgen.errors import BadInput, Exit
-from lockgen.io.workspace import Folder
 from lockgen.manifest.fingerprints import read_inputs
 from lockgen.outputs.generated_files import Tree
 from lockgen.outputs.lock_service import ResolutionOptions, old_lock, pending_files, resolve_lock
@@ -29,7 +27,7 @@ class ResolveOptions(ResolutionOptions):
     as_json: bool = False
 
 
-def run(root: Path, options: ResolveOptions, progress: Progress) -> int:
+def run(app: App, options: ResolveOptions) -> int:
     """Resolve, write all files or none, and print what changed to stdout.
 
     Raises:
@@ -37,18 +35,17 @@ def run(root: Path, options: ResolveOptions, progress: Progress) -> int:
     """
     if options.offline and options.live:
         raise BadInput("--offline and --live exclude each other", hint="choose one")
-    folder = Folder(root, progress)
+    folder = app.folder
     # --check changes nothing: it need not wait for other commands, and works in a read-only folder.
     with folder.shared() if options.check else folder.locked():
         inputs = read_inputs(folder)
-        old = old_lock(folder, progress)
-        lock = resolve_lock(folder, inputs, old, options, progress)
-        return _finish(folder, inputs.manifest, old, lock, options, progress)
+        old = old_lock(folder, app.progress)
+        lock = resolve_lock(app, inputs, old, options)
+        return _finish(app, inputs.manifest, old, lock, options)
 
 
-def _finish(
-    folder: Folder, manifest: Manifest, old: Lock | None, lock: Lock, options: ResolveOptions, progress: Progress
-) -> int:
+def _finish(app: App, manifest: Manifest, old: Lock | None, lock: Lock, options: ResolveOptions) -> int:
+    folder, progress = app.folder, app.progress
     pending = pending_files(folder, manifest, lock)
     changes = compare(old, lock)
     if options.check:

@@ -7,10 +7,9 @@ from dataclasses import replace
 
 from lockgen.core.lock import Dependency, Lock, Package
 from lockgen.core.manifest import Manifest
-from lockgen.core.ports import Progress
+from lockgen.core.resolution import Resolver
 from lockgen.errors import NoResolution, ToolFailed
 from lockgen.lock.engine import Engine
-from lockgen.resolvers import resolver
 
 REFERENCE = "uv"
 
@@ -19,17 +18,22 @@ VersionVariants = dict[str, tuple[str, ...]]
 
 
 def note_differences(
-    engine: Engine, manifest: Manifest, inputs: Mapping[str, str], old: Lock | None, lock: Lock, progress: Progress
+    engine: Engine,
+    reference: Resolver,
+    manifest: Manifest,
+    inputs: Mapping[str, str],
+    old: Lock | None,
+    lock: Lock,
 ) -> None:
-    """Note how ``lock``, resolved by ``engine``, differs from uv's solution for the same inputs, if it does.
+    """Note how ``lock``, resolved by ``engine``, differs from uv's (``reference``) for the same inputs, if it does.
 
     Both meet every bound. If several versions fit, each resolver decides the packages in its own order (pip:
     resolvelib's, uv: PubGrub's). uv needs seconds where pip-compile needs half a minute.
     """
-    name = engine.resolver.name
+    name, progress = engine.resolver.name, engine.progress
     progress.step(f"comparing with {REFERENCE}")
     try:
-        other = replace(engine, resolver=resolver(REFERENCE)).resolve(manifest, inputs, old)
+        other = replace(engine, resolver=reference).resolve(manifest, inputs, old)
     except NoResolution as error:
         progress.note(f"{name} found a solution, {REFERENCE} did not: {error.faults[0].reason or error}")
         return

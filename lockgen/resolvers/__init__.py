@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 from lockgen.core.resolution import Resolver
+from lockgen.io.http import Http
 
 # Names of modules, so that only the resolver in use is imported.
 _MODULES = {
@@ -16,7 +17,7 @@ _MODULES = {
 NAMES = tuple(_MODULES)
 
 
-def resolver(name: str, time_limit: float = 600) -> Resolver:
+def resolver(name: str, http: Http, time_limit: float = 600) -> Resolver:
     """The resolver ``name`` (one of NAMES). ``time_limit`` is in seconds for each solve; pip-compile ignores it."""
-    create: Callable[[float], Resolver] = import_module(_MODULES[name]).create
-    return create(time_limit)
+    create: Callable[[Http, float], Resolver] = import_module(_MODULES[name]).create
+    return create(http, time_limit)

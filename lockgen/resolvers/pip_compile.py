@@ -25,6 +25,7 @@ from lockgen.errors import BadInput, LockgenError, NoResolution, ToolFailed
 from lockgen.index.server import serving
 from lockgen.index.uv_settings import build_constraints
 from lockgen.index.wheel_ranking import identity
+from lockgen.io.http import Http
 from lockgen.io.process import Finished, run
 from lockgen.io.uv import default_index
 from lockgen.resolvers.pip_messages import (
@@ -59,6 +60,9 @@ class PipCompile:
 
     name = "pip-compile"
 
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
     def solve(self, request: Request) -> Solution:
         """See resolution.Resolver. Resolves only for the Python and the machine that it runs on, and not offline.
 
@@ -69,7 +73,7 @@ class PipCompile:
         with tempfile.TemporaryDirectory(prefix="lockgen-") as name:
             folder = Path(name)
             settings = _pip_settings(folder)
-            index = RoutingIndex(request, _default_index(settings))
+            index = RoutingIndex(self._http, request, _default_index(settings))
             index.prefetch()
             with serving(index) as (address, _):
                 done = _compile(folder, address, request, settings)
@@ -82,9 +86,9 @@ class PipCompile:
             return _solution(folder / "out.txt", index)
 
 
-def create(time_limit: float) -> PipCompile:
+def create(http: Http, time_limit: float) -> PipCompile:
     """See `lockgen.resolvers`. pip-compile has another time limit, as one solve takes minutes."""
-    return PipCompile()
+    return PipCompile(http)
 
 
 def _check_target(request: Request) -> None:

@@ -42,10 +42,10 @@ class RoutingIndex:
     use without a build.
     """
 
-    def __init__(self, request: Request, default: str) -> None:
+    def __init__(self, http: Http, request: Request, default: str) -> None:
         self._request = request
         self._default = default
-        self._http = Http()
+        self._http = http
         self._reader = MetadataReader(self._http)
         # Files of the default index, and of explicit indexes.
         self._wheels: dict[str, IndexFile] = {}

@@ -24,6 +24,7 @@ from lockgen.index.explicit_files import listed_files
 from lockgen.index.uv_pages import Pages, array, quoted
 from lockgen.index.uv_settings import PREVIEW, settings
 from lockgen.index.wheel_ranking import identity, usable_files, wheel_rank
+from lockgen.io.http import Http
 from lockgen.io.process import run
 from lockgen.io.uv import check_version, clean_environment, default_index, find_uv, interpreter
 from lockgen.resolvers.pylock_reader import PylockFile, PylockPackage, parse_pylock
@@ -68,8 +69,8 @@ class Uv:
             return _Solve(uv, Path(folder), request, self.default_index, self._time_limit, python, self._pages).run()
 
 
-def create(time_limit: float) -> Uv:
-    """See `lockgen.resolvers`."""
+def create(http: Http, time_limit: float) -> Uv:
+    """See `lockgen.resolvers`. uv sends its requests itself."""
     return Uv(time_limit)
 
 

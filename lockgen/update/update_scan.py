@@ -90,7 +90,7 @@ class UpdateScan:
         self.lock = self._read_lock()
         self.uploads = Uploads(self.http, self.inputs.manifest)
         sources = AdvisoryOptions(options.database, options.api, options.no_cache)
-        self.auditor = Auditor(sources, app.progress)
+        self.auditor = Auditor(app, sources)
         self._movable = tuple(planning.movable_pins(self.inputs.manifest).values())
         # What could not be read so far.
         self._faults: list[Fault] = []

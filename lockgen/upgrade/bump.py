@@ -394,7 +394,7 @@ class _Bump:
             upgrade_packages=opened,
             bounds=bounds,
         )
-        return resolving.resolve_lock(self.app.folder, inputs, self.old, options, self.app.progress)
+        return resolving.resolve_lock(self.app, inputs, self.old, options)
 
     def _explained(self, inputs: Inputs, moves: Sequence[PinMove], error: NoResolution) -> LockgenError:
         """What `lockgen explain` says of the edited text; the resolver's own words where that finds nothing."""

@@ -35,7 +35,8 @@ def resolved(universe: Universe, family: Family, name: str) -> dict[str, bytes] 
         patch.setenv("PIP_INDEX_URL", index.url)
         for tool in ("UV", "PIP", "LOCKGEN"):
             patch.setenv(f"{tool}_CACHE_DIR", str(Path(caches, tool)))
-        engine = Engine(resolver(name), MetadataReader(Http()), indexes, Silence())
+        http = Http()
+        engine = Engine(resolver(name, http), MetadataReader(http), indexes, Silence())
         try:
             return tree_of(manifest, engine.resolve(manifest, fingerprints(manifest, Nothing()), None))
         except NoResolution:

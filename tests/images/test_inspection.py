@@ -15,6 +15,7 @@ from lockgen.images.layer_model import Layer, LayeredImage, Waste
 from lockgen.images.layer_reader import read_layer
 from lockgen.images.layer_source import read_image
 from lockgen.images.layer_waste import wasted
+from lockgen.io.http import Http
 
 SITE = "opt/venv/lib/python3.11/site-packages"
 
@@ -120,7 +121,7 @@ def test_a_missing_path_is_not_looked_up_in_a_registry(
     (tmp_path / "docker").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     with pytest.raises(BadInput, match="no file or folder"):
-        read_image(tmp_path, name)
+        read_image(Http(), tmp_path, name)
 
 
 def test_a_vendored_copy_is_not_an_installed_package() -> None:

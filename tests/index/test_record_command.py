@@ -20,6 +20,7 @@ import pytest
 from support.hand_server import Answer, Asked, Shelf, hand, metadata_of, sha256, simple_wheel, wheel_of
 from support.signals import with_signals
 
+from lockgen.app import App
 from lockgen.core.index import ExplicitIndex, IndexFile
 from lockgen.errors import BadInput, ToolFailed
 from lockgen.index.live_index import read_live
@@ -76,7 +77,7 @@ class Recording:
     def run(self, *packages: str) -> int:
         heard = Heard()
         self.capsys.readouterr()
-        code = record(self.root, "cu121", packages, heard)
+        code = record(App.of(self.root, heard), "cu121", packages)
         self.notes, self.out = heard.notes, self.capsys.readouterr().out
         return code
 
@@ -571,7 +572,7 @@ def test_local_wheels_are_measured(recording: Recording, tmp_path: Path) -> None
     for name in MINE:
         (tmp_path / name).write_bytes(shelf.files[name])
     heard = Heard()
-    assert measure(recording.root, "cu121", tuple(tmp_path / name for name in sorted(MINE)), heard) == 0
+    assert measure(App.of(recording.root, heard), "cu121", tuple(tmp_path / name for name in sorted(MINE))) == 0
     assert recording.tree == before
     assert heard.notes == ["run lockgen resolve to copy the sizes into the lock"]
 
@@ -587,7 +588,7 @@ def test_wheels_with_another_sha256_are_not_measured(recording: Recording, tmp_p
     (tmp_path / AUDIO).write_bytes(simple_wheel(AUDIO, ["another"]))
     wheels_here = (tmp_path / TORCH[0], tmp_path / AUDIO, tmp_path / WINDOWS, tmp_path / TORCH[1])
     with pytest.raises(ToolFailed) as caught:
-        measure(recording.root, "cu121", wheels_here, Heard())
+        measure(App.of(recording.root, Heard()), "cu121", wheels_here)
     other, unlisted, absent = (fault.message for fault in caught.value.faults)
     assert other == f"{tmp_path / AUDIO} is not the recorded file"
     assert f"sha256 {sha256(shelf.files[AUDIO])}" in str(caught.value.faults[0].reason)
@@ -599,7 +600,7 @@ def test_wheels_with_another_sha256_are_not_measured(recording: Recording, tmp_p
 def test_measuring_without_a_record_is_an_error(recording: Recording, tmp_path: Path) -> None:
     recording.write("https://index.example/simple")
     with pytest.raises(BadInput, match="missing record") as caught:
-        measure(recording.root, "cu121", (tmp_path / AUDIO,), Heard())
+        measure(App.of(recording.root, Heard()), "cu121", (tmp_path / AUDIO,))
     assert "lockgen index record cu121" in str(caught.value.faults[0].hint)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from support.hand_server import Hand, Shelf, hand, simple_wheel
 
+from lockgen.app import App
 from lockgen.core.index import ExplicitIndex
 from lockgen.errors import BadInput, ToolFailed
 from lockgen.index.record_command import record
@@ -71,7 +72,7 @@ def test_only_files_that_may_be_chosen_are_read_from_a_live_index(recorded: bool
 def test_a_record_is_used_without_the_network(tmp_path: Path) -> None:
     with hand(shelf().respond) as server:
         write(tmp_path, server, recorded=True)
-        record(tmp_path, "cu121", (), Silent())
+        record(App.of(tmp_path, Silent()), "cu121", ())
         server.asked.clear()
         found = indexes(tmp_path, offline=True)
         assert server.asked == []

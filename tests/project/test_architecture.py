@@ -166,8 +166,10 @@ def test_features_import_only_earlier_ones(name: str) -> None:
     others = {feature(found) for found in own_imports(name)} - {None}
     assert others <= allowed, f"{mine} comes before {others - allowed}"
     assert "lockgen.cli" not in own_imports(name)
-    # The composition root builds resolvers, so only features after them may be given one.
-    assert "lockgen.app" not in own_imports(name) or ORDER.index(mine or "") > ORDER.index("resolvers")
+    # The composition root builds resolvers, so only features after them may be given one. Nothing imports a command but
+    # the command line, so commands of earlier features may, too.
+    may_use_app = is_command(name) or ORDER.index(mine or "") > ORDER.index("resolvers")
+    assert may_use_app or "lockgen.app" not in own_imports(name)
 
 
 @pytest.mark.parametrize("name", [name for name in IN_FEATURES if is_model(name)])
@@ -214,6 +216,21 @@ def test_each_effect_has_one_door(path: Path) -> None:
     relative = str(path.relative_to(PACKAGE))
     for name, doors in DOORS.items():
         assert name not in outside or relative in doors, f"{name} is imported in {doors} only"
+
+
+BUILT_BY_APP = {"Http", "NullCache", "Uv"}
+"""Classes that only the composition root, the command line and their own module create."""
+
+
+@pytest.mark.parametrize("path", MODULES.values(), ids=MODULES)
+def test_the_composition_root_builds_the_clients(path: Path) -> None:
+    created = {
+        node.func.id
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    roots = {PACKAGE / "app.py", PACKAGE / "cli.py", PACKAGE / "resolvers" / "uv.py"}
+    assert path in roots or not created & BUILT_BY_APP
 
 
 def test_commands_are_imported_only_when_called() -> None:

@@ -10,6 +10,7 @@ from support.backtracking import Backtracking
 from support.index import LocalIndex
 
 from lockgen.core.resolution import Resolver
+from lockgen.io.http import Http
 from lockgen.resolvers import NAMES
 from lockgen.resolvers import resolver as by_name
 
@@ -43,4 +44,4 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def resolver(request: pytest.FixtureRequest, index: LocalIndex) -> Resolver:
-    return Backtracking(index) if request.param == "backtracking" else by_name(str(request.param))
+    return Backtracking(index) if request.param == "backtracking" else by_name(str(request.param), Http())

@@ -10,6 +10,7 @@ from support.asking import CP, LINUX, ask, comparable, versions
 from support.index import LocalIndex, metadata, serving, wheel
 
 from lockgen.core.resolution import Resolver
+from lockgen.io.http import Http
 from lockgen.resolvers.pip_compile import PipCompile
 from lockgen.resolvers.uv import Uv
 
@@ -127,7 +128,7 @@ def test_both_resolvers_give_the_same_solution(index: LocalIndex) -> None:
         "app", "built", "torchaudio", pins=["unused==1"], routed=["torch", "torchaudio"], build=["built"],
         kept={"filelock": "3.0"},
     )  # fmt: skip
-    mine, other = (comparable(one.solve(request)) for one in (Uv(), PipCompile()))
+    mine, other = (comparable(one.solve(request)) for one in (Uv(), PipCompile(Http())))
     assert mine == other
     assert {name: entry[:2] for name, entry in mine.items()} == {
         "app": ("1.0", None),

@@ -11,6 +11,7 @@ from support.index import LocalIndex
 
 from lockgen.core.target import MACHINES, Target
 from lockgen.errors import BadInput, ToolFailed
+from lockgen.io.http import Http
 from lockgen.resolvers import uv
 from lockgen.resolvers.pip_compile import PipCompile
 from lockgen.resolvers.uv import Uv
@@ -101,14 +102,14 @@ def test_uv_resolves_for_another_python_and_machine(index: LocalIndex) -> None:
 
 def test_pip_compile_does_not_work_offline(index: LocalIndex) -> None:
     with pytest.raises(BadInput, match="offline"):
-        PipCompile().solve(ask("pkg", offline=True))
+        PipCompile(Http()).solve(ask("pkg", offline=True))
     assert index.asked == []
 
 
 @pytest.mark.parametrize("target", [NEXT, OTHER_PLATFORM], ids=["python", "machine"])
 def test_pip_compile_resolves_for_no_other_target(index: LocalIndex, target: Target) -> None:
     with pytest.raises(BadInput) as raised:
-        PipCompile().solve(ask("pkg", target=target))
+        PipCompile(Http()).solve(ask("pkg", target=target))
     assert "--resolver uv" in str(raised.value.faults[0].hint)
     assert index.asked == []
 
@@ -117,7 +118,7 @@ def test_pip_compile_resolves_for_no_other_target(index: LocalIndex, target: Tar
 def test_pip_compile_heeds_all_of_requires_python(index: LocalIndex, python: str) -> None:
     index.add("pkg", "1.0")
     index.add("pkg", "2.0", python=python)
-    assert versions(PipCompile().solve(ask("pkg"))) == {"pkg": "1.0"}
+    assert versions(PipCompile(Http()).solve(ask("pkg"))) == {"pkg": "1.0"}
 
 
 def test_uv_heeds_only_the_lower_bound_of_requires_python(index: LocalIndex) -> None:
@@ -136,5 +137,5 @@ def test_pip_compile_downloads_wheels_if_metadata_cannot_be_read_otherwise(index
     for page in index.pages.values():
         for entry in page.values():
             del entry["core-metadata"]
-    assert versions(PipCompile().solve(ask("pkg"))) == {"other": "1.0", "pkg": "1.0"}
+    assert versions(PipCompile(Http()).solve(ask("pkg"))) == {"other": "1.0", "pkg": "1.0"}
     assert any(path.endswith("pkg-1.0-py3-none-any.whl") for path in index.asked)
