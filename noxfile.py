@@ -26,8 +26,8 @@ def install(session: nox.Session, group: str) -> None:
 BYTECODE = {"PYTHONDONTWRITEBYTECODE": None}
 
 PARALLEL = ("-m", "pytest", "-n", "auto", "--dist", "worksteal", "--durations=10", "--ignore=tests/engine")
-# One engine, and one family that each test hands on to the next: not in parallel.
-ENGINE = ("-m", "pytest", "--durations=10", "tests/engine")
+# The tests of a module share one family, which each test hands on to the next. Modules run in parallel, on one engine.
+ENGINE = ("-m", "pytest", "-n", "2", "--dist", "loadfile", "--durations=10", "tests/engine")
 
 
 @nox.session

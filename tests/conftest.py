@@ -26,19 +26,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the tests: slow ones first, so that no worker is left alone with one at the end.
-
-    The tests of tests/engine share one engine, and one family that each test hands on to the next. So one worker runs
-    all of them, and begins with them.
-    """
+    """Order the tests: slow ones first, so that no worker is left alone with one at the end."""
     for item in items:
-        if "engine" in item.path.relative_to(TESTS).parts:
-            item.add_marker(pytest.mark.xdist_group("engine"))
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker(pytest.mark.property)
-    items.sort(
-        key=lambda item: (item.get_closest_marker("xdist_group") is None, item.get_closest_marker("slow") is None)
-    )
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -13,6 +13,7 @@ import socket
 import socketserver
 import struct
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -63,6 +64,8 @@ class Engine:
     """
 
     folder: Path
+    sockets: Path
+    """A folder with a short name: the path of a Unix socket has at most 104 characters."""
     program: str
     disk: int | None = None
     store: bool = False
@@ -72,7 +75,7 @@ class Engine:
 
     @property
     def host(self) -> str:
-        return f"unix://{self.folder}/docker.sock"
+        return f"unix://{self.sockets}/docker.sock"
 
     @property
     def tcp(self) -> str:
@@ -91,10 +94,10 @@ class Engine:
         config = self.folder / "daemon.json"
         config.write_text(json.dumps({"features": {"containerd-snapshotter": self.store}}))
         (self.folder / "pid").unlink(missing_ok=True)
-        (self.folder / "exec/containerd/containerd.pid").unlink(missing_ok=True)
+        (self.sockets / "exec/containerd/containerd.pid").unlink(missing_ok=True)
         limited = f"mount -t tmpfs -o size={self.disk}m none {shlex.quote(str(data))} && " if self.disk else ""
         options = [
-            f"--config-file={config}", f"--data-root={data}", f"--exec-root={self.folder}/exec",
+            f"--config-file={config}", f"--data-root={data}", f"--exec-root={self.sockets}/exec",
             f"--pidfile={self.folder}/pid", f"--bridge={self.bridge}", "--iptables=false", "--ip6tables=false",
             "--ip-forward=false", "--ip-masq=false", "--userland-proxy=false", "--insecure-registry=localhost:5000",
             "--host", self.host, "--host", self.tcp,
@@ -119,7 +122,7 @@ class Engine:
         raise AssertionError((self.folder / "log").read_text()[-2000:])
 
     def kill(self) -> None:
-        """SIGKILL: no goodbye to anybody."""
+        """SIGKILL: the engine has no time to clean up."""
         if self.process is not None:
             self.process.kill()
             self.process.wait(30)
@@ -134,20 +137,25 @@ def second_engine(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    engine = Engine(folder, program, disk, store, port)
     # An engine with --bridge=none would take docker0 away from the machine's own.
     before = _interfaces()
-    with _bridge(engine.bridge):
-        engine.start()
-        try:
-            engine.docker("load", stdin=base)
-            engine.docker("tag", SMALL, PYTHON)
-            engine.docker("rmi", SMALL)
-            yield engine
-        finally:
-            engine.kill()
-            shutil.rmtree(folder / "data")
+    with tempfile.TemporaryDirectory(prefix="lg-", ignore_cleanup_errors=True) as sockets:
+        engine = Engine(folder, Path(sockets), program, disk, store, port)
+        with _bridge(engine.bridge):
+            yield from _running(engine, base)
     assert before <= _interfaces(), "the machine's own engine has its network as before"
+
+
+def _running(engine: Engine, base: Path) -> Iterator[Engine]:
+    engine.start()
+    try:
+        engine.docker("load", stdin=base)
+        engine.docker("tag", SMALL, PYTHON)
+        engine.docker("rmi", SMALL)
+        yield engine
+    finally:
+        engine.kill()
+        shutil.rmtree(engine.folder / "data")
 
 
 def client_settings(folder: Path) -> dict[str, str]:
