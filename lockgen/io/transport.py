@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import queue
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from typing import IO, cast
+from collections.abc import Callable, Iterator, Mapping
+from typing import IO, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
 import requests
@@ -23,9 +24,14 @@ from lockgen.core.urls import origin, redacted
 from lockgen.errors import ToolFailed
 from lockgen.io.http_model import LARGEST, Opened, Response
 
-CONNECT_SECONDS, READ_SECONDS, TOTAL_SECONDS = 10.0, 30.0, 300.0
+CONNECT_SECONDS, READ_SECONDS = 10.0, 30.0
+TOTAL_SECONDS = 60.0
+"""The time limit of one request: name lookup, redirects, all attempts, and the whole body."""
+PACE_SECONDS, PACE_BYTES = 60.0, 64 * 1024
+"""A large body has no time limit, but this many bytes must arrive in this time."""
 ATTEMPTS = 3
 LONGEST_PAUSE = 5.0
+_CHUNK = 65536
 _RETRIED = (429, 500, 502, 503, 504)
 _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "PIP_CERT")
 
@@ -35,11 +41,15 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
+T = TypeVar("T")
+
+
 class Transport:
     """See `Http`. ``credentials`` are those known so far, by origin."""
 
     def __init__(self, credentials: dict[tuple[str, str], tuple[str, str]]) -> None:
-        self._local = threading.local()
+        # Sessions that no request uses: each keeps connections open.
+        self._idle: queue.SimpleQueue[requests.Session] = queue.SimpleQueue()
         self._credentials = credentials
 
     def get(self, url: str, *, accept: str | None = None, span: str | None = None, largest: int = LARGEST) -> Response:
@@ -47,7 +57,7 @@ class Transport:
         headers = {"Accept": accept or "*/*"} | ({"Range": f"bytes={span}"} if span else {})
         # An encoded body has another length than the file that a range or a hash speaks of.
         headers["Accept-Encoding"] = "identity" if span else "gzip, deflate"
-        return self._patiently(self._plain(url), headers, largest)
+        return self._answer(url, headers, largest)
 
     def _plain(self, url: str) -> str:
         try:
@@ -55,12 +65,19 @@ class Transport:
         except ValueError:
             raise ToolFailed(f"{redacted(url)} is not a valid URL", hint="check the URLs of the index") from None
 
-    def _patiently(self, plain: str, headers: Mapping[str, str], largest: int, sent: bytes | None = None) -> Response:
+    def _answer(self, url: str, headers: Mapping[str, str], largest: int, sent: bytes | None = None) -> Response:
+        plain = self._plain(url)
+        until = time.monotonic() + TOTAL_SECONDS
+        return _within_limit(plain, lambda: self._patiently(plain, headers, largest, sent, until))
+
+    def _patiently(
+        self, plain: str, headers: Mapping[str, str], largest: int, sent: bytes | None, until: float
+    ) -> Response:
         for attempt in range(ATTEMPTS):
             try:
-                return self._once(plain, headers, largest, sent)
+                return self._once(plain, headers, largest, sent, until)
             except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-                if attempt == ATTEMPTS - 1:
+                if attempt == ATTEMPTS - 1 or time.monotonic() > until:
                     raise _unreachable(plain, error) from None
                 time.sleep(0.2 * 2**attempt)
             except (requests.RequestException, ValueError) as error:  # ValueError: a redirect to http://[
@@ -70,8 +87,7 @@ class Transport:
     def post(self, url: str, document: object, *, largest: int = LARGEST) -> Response:
         """See `Http.post`."""
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
-        body = json.dumps(document).encode()
-        return self._patiently(self._plain(url), headers, largest, body)
+        return self._answer(url, headers, largest, json.dumps(document).encode())
 
     @contextlib.contextmanager
     def opened(
@@ -86,8 +102,9 @@ class Transport:
         known = self._credentials.get(origin(plain))
         sent = {"Accept-Encoding": "identity", **(headers or {})}
         auth = _as_it_is if "Authorization" in sent else HTTPBasicAuth(*known) if known else None
-        try:
-            with self._session().request(
+
+        def request(session: requests.Session) -> requests.Response:
+            return session.request(
                 method,
                 plain,
                 data=form,
@@ -96,9 +113,12 @@ class Transport:
                 timeout=(CONNECT_SECONDS, READ_SECONDS),
                 stream=True,
                 allow_redirects=form is None,  # 307 and 308 would carry the form to any host
-            ) as answer:
+            )
+
+        try:
+            with self._session() as session, _within_limit(plain, lambda: request(session)) as answer:
                 found = {name.lower(): value for name, value in answer.headers.items()}
-                yield Opened(answer.status_code, found, cast(IO[bytes], answer.raw))
+                yield Opened(answer.status_code, found, cast(IO[bytes], _PacedBody(answer.raw)))
         except (requests.RequestException, HTTPError, OSError) as error:
             raise _unreachable(plain, error) from None
 
@@ -110,45 +130,123 @@ class Transport:
             self._credentials.setdefault(origin(url), known)
         return parts._replace(netloc=parts.netloc.rsplit("@", 1)[-1]).geturl()
 
-    def _once(self, url: str, headers: Mapping[str, str], largest: int, sent: bytes | None) -> Response:
+    def _once(self, url: str, headers: Mapping[str, str], largest: int, sent: bytes | None, until: float) -> Response:
         known = self._credentials.get(origin(url))
         # None lets requests look into netrc; it drops either on a redirect to another host.
         auth = HTTPBasicAuth(*known) if known else None
-        until = time.monotonic() + TOTAL_SECONDS
         method = "GET" if sent is None else "POST"
-        with self._session().request(
-            method, url, data=sent, headers=headers, auth=auth, timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True
-        ) as answer:
+        timeouts = (CONNECT_SECONDS, READ_SECONDS)
+        with (
+            self._session() as session,
+            session.request(
+                method, url, data=sent, headers=headers, auth=auth, timeout=timeouts, stream=True
+            ) as answer,
+        ):
             if answer.status_code not in (200, 206, 404):
                 raise _refused(url, answer)
             body = _body(answer, until, largest)
             found = {name.lower(): value for name, value in answer.headers.items()}
             return Response(self._remember(answer.url), answer.status_code, found, body)
 
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = requests.Session()
-            retries = _Patience(
-                total=ATTEMPTS,
-                connect=0,
-                read=0,
-                redirect=10,
-                status_forcelist=_RETRIED,
-                allowed_methods={"GET", "HEAD", "POST"},  # what is posted here are questions
-                backoff_factor=0.2,
-                backoff_max=LONGEST_PAUSE,
-                raise_on_status=False,
-            )
-            adapter = HTTPAdapter(max_retries=retries)
-            session.mount("https://", adapter)
-            session.mount("http://", adapter)
-            session.headers["User-Agent"] = f"lockgen/{__version__}"
-            bundle = next((os.environ[name] for name in _CERTIFICATES if os.environ.get(name)), None)
-            if bundle:
-                session.verify = bundle
-            self._local.session = session
-        return session
+    @contextlib.contextmanager
+    def _session(self) -> Iterator[requests.Session]:
+        """A session for one request; other threads use others meanwhile."""
+        try:
+            session = self._idle.get_nowait()
+        except queue.Empty:
+            session = _new_session()
+        yield session
+        # Not after an error: a thread that was left behind may still use it.
+        self._idle.put(session)
+
+
+def _new_session() -> requests.Session:
+    session = requests.Session()
+    retries = _Patience(
+        total=ATTEMPTS,
+        connect=0,
+        read=0,
+        redirect=10,
+        status_forcelist=_RETRIED,
+        allowed_methods={"GET", "HEAD", "POST"},  # what is posted here are questions
+        backoff_factor=0.2,
+        backoff_max=LONGEST_PAUSE,
+        raise_on_status=False,
+    )
+    adapter = HTTPAdapter(max_retries=retries)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    session.headers["User-Agent"] = f"lockgen/{__version__}"
+    bundle = next((os.environ[name] for name in _CERTIFICATES if os.environ.get(name)), None)
+    if bundle:
+        session.verify = bundle
+    return session
+
+
+def _within_limit(url: str, work: Callable[[], T]) -> T:
+    """The result of ``work``, or what it raises.
+
+    It runs in another thread, which is left behind when the time is over: the name lookup, the handshake and headers
+    that arrive byte by byte have no time limit of their own.
+
+    Raises:
+        ToolFailed: it took longer than TOTAL_SECONDS.
+    """
+    outcome: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            outcome.put((work(), None))
+        except BaseException as error:
+            outcome.put((None, error))
+
+    # A daemon, so that a thread that was left behind does not keep the process alive.
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        result, error = outcome.get(timeout=TOTAL_SECONDS)
+    except queue.Empty:
+        raise _unreachable(url, requests.Timeout("the whole answer took too long")) from None
+    if error is not None:
+        raise error
+    return cast(T, result)
+
+
+class _PacedBody:
+    """A body that must arrive at a minimum rate. Only time spent waiting counts, not that of a slow reader."""
+
+    def __init__(self, body: BaseHTTPResponse) -> None:
+        self._body = body
+        self._waited = 0.0
+        self._received = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """``size`` bytes, fewer at the end; all, if negative.
+
+        Raises:
+            requests.Timeout: too few bytes arrived in PACE_SECONDS.
+        """
+        chunks: list[bytes] = []
+        missing = size
+        while size < 0 or missing > 0:
+            # read1 returns what is there. read would wait for all of it, however slowly it arrives.
+            chunk = self._wait(_CHUNK if size < 0 else min(missing, _CHUNK))
+            if not chunk:
+                break
+            chunks.append(chunk)
+            missing -= len(chunk)
+        return b"".join(chunks)
+
+    def _wait(self, most: int) -> bytes:
+        started = time.monotonic()
+        chunk: bytes = self._body.read1(most)
+        self._waited += time.monotonic() - started
+        self._received += len(chunk)
+        if self._received >= PACE_BYTES:
+            self._waited = 0.0
+            self._received = 0
+        elif self._waited > PACE_SECONDS and chunk:
+            raise requests.Timeout("the body arrives too slowly")
+        return chunk
 
 
 class _Patience(Retry):
@@ -162,7 +260,7 @@ class _Patience(Retry):
 def _chunks(answer: requests.Response) -> Iterator[bytes]:
     # iter_content waits until a chunk is full: a server that drips would never meet the limit of the whole.
     try:
-        while chunk := answer.raw.read1(65536, decode_content=True):
+        while chunk := answer.raw.read1(_CHUNK, decode_content=True):
             yield chunk
     except DecodeError as error:
         raise requests.exceptions.ContentDecodingError(error) from error

@@ -6,6 +6,7 @@ import base64
 import gzip
 import itertools
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -256,8 +257,6 @@ def test_a_server_that_drips_is_left(how: str, monkeypatch: pytest.MonkeyPatch) 
     piece = b"1\r\nx\r\n" if how == "chunked" else b"x"
 
     def drip() -> Iterator[bytes]:
-        import time
-
         yield b"HTTP/1.1 200 OK\r\n" + head + b"\r\n"
         for _ in range(1000):
             if gone[0]:
@@ -278,6 +277,85 @@ def test_a_server_that_says_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         text = fails(f"http://user:{SECRET}@127.0.0.1:{silent.getsockname()[1]}/?token=s3cr")
     assert "did not answer in time" in text
+
+
+def drip_headers() -> Iterator[bytes]:
+    yield b"HTTP/1.1 200 OK\r\n"
+    for number in range(1000):
+        time.sleep(0.01)
+        yield f"X-{number}: 1\r\n".encode()
+
+
+def test_headers_that_arrive_one_by_one_have_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_module, "TOTAL_SECONDS", 0.2)
+    with hand(lambda asked: drip_headers()) as server:
+        started = time.monotonic()
+        text = fails(server.url)
+        assert time.monotonic() - started < 5
+    assert "did not answer in time" in text
+
+
+def test_the_headers_of_a_download_have_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_module, "TOTAL_SECONDS", 0.2)
+    with (
+        hand(lambda asked: drip_headers()) as server,
+        pytest.raises(ToolFailed) as caught,
+        Http().opened(server.url),
+    ):
+        raise AssertionError("the headers never end")
+    assert "did not answer in time" in told(caught.value)
+
+
+def test_the_time_limit_includes_redirects(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_module, "TOTAL_SECONDS", 0.5)
+
+    def slow(asked: Asked) -> Answer:
+        time.sleep(0.2)
+        return Answer(302, headers={"Location": f"/{len(server.asked)}"})
+
+    with hand(slow) as server:
+        text = fails(server.url)
+    assert "did not answer in time" in text
+    assert len(server.asked) < 5
+
+
+def test_the_time_limit_includes_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_module, "TOTAL_SECONDS", 0.5)
+    monkeypatch.setattr(http_module, "READ_SECONDS", 0.3)
+    monkeypatch.setattr(http_module, "ATTEMPTS", 1000)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        started = time.monotonic()
+        text = fails(f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        assert time.monotonic() - started < 5
+    assert "did not answer in time" in text
+
+
+def test_a_download_that_is_too_slow_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_module, "PACE_SECONDS", 0.2)
+
+    def drip() -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
+        for _ in range(1000):
+            time.sleep(0.01)
+            yield b"x"
+
+    with (
+        hand(lambda asked: drip()) as server,
+        pytest.raises(ToolFailed) as caught,
+        Http().opened(server.url) as answer,
+    ):
+        answer.body.read(100000)
+    assert "did not answer in time" in told(caught.value)
+    assert server.sent < 1000
+
+
+def test_a_slow_reader_is_not_a_slow_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_module, "PACE_SECONDS", 0.1)
+    with hand(lambda asked: Answer(200, b"x" * 300)) as server, Http().opened(server.url) as answer:
+        for _ in range(3):
+            time.sleep(0.1)
+            assert answer.body.read(100) == b"x" * 100
+        assert answer.body.read(100) == b""
 
 
 def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
