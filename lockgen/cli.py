@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 RESOLVERS = ("uv", "pip-compile")
+SBOM_FORMATS = ("json", "xml")
 
 
 @click.group(context_settings=CONTEXT)
@@ -492,7 +493,7 @@ def lint(context: click.Context, /, **flags: Any) -> int:
     metavar="FOLDER",
     help="Write one file per image to FOLDER; without it, print one image.",
 )
-@click.option("--format", "style", type=click.Choice(["json", "xml"]), default="json", show_default=True)
+@click.option("--format", "style", type=click.Choice(SBOM_FORMATS), default=SBOM_FORMATS[0], show_default=True)
 @click.pass_context
 def sbom(context: click.Context, /, images: tuple[str, ...], **flags: Any) -> int:
     """Write a CycloneDX bill of materials per image.

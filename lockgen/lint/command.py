@@ -1,7 +1,7 @@
 """`lockgen lint`: unused packages, and imports without a package.
 
-A separate command next to `audit`: it sends no requests about advisories, judges the team's own code, and a team that
-lets the one fail a pull request may only want to be told of the other.
+Not a part of `audit`: lint sends no requests about advisories, and a team may want to fail pull requests on the
+findings of one command only.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import stat
 import sys
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import click
 
 from lockgen import __version__
 from lockgen.app import App
+from lockgen.core.key_path import KeyPath
 from lockgen.core.layout import LOCK_PATH, WORKDIR
 from lockgen.core.lock import Lock, Package
 from lockgen.core.manifest import Image, Manifest
@@ -25,20 +26,22 @@ from lockgen.errors import BadInput, Exit, Place
 from lockgen.index.sources import explicit_indexes
 from lockgen.io.workspace import Folder
 from lockgen.lint import render as rendering
-from lockgen.lint.import_usage import Modules, lint, standard_library
-from lockgen.lint.model import CodeFile, ImageCode
+from lockgen.lint.model import CodeFile, ImageCode, LintReport
+from lockgen.lint.plan import lint
+from lockgen.lint.provided_modules import ProvidedModules
 from lockgen.lint.python_imports import read_code, runs_python
+from lockgen.lint.standard_library import standard_library
 from lockgen.lint.wheel_modules import ModuleReader
 from lockgen.lock.closure import Closures
 from lockgen.lock.reader import parse_lock
 from lockgen.lock.requests import request_for
 from lockgen.manifest.fingerprints import VERSIONS, Inputs, fingerprints, read_inputs
-from lockgen.outputs.generated_files import GeneratedFiles, Tree
+from lockgen.outputs.generated_files import GeneratedFiles
 
 
 @dataclass(frozen=True)
 class LintOptions:
-    """What the command line says."""
+    """Options of the command line."""
 
     offline: bool = False
     as_json: bool = False
@@ -53,38 +56,32 @@ def run(app: App, options: LintOptions) -> int:
     """
     if options.as_json and options.as_sarif:
         raise BadInput("--json and --sarif exclude each other", hint="choose one")
-    folder = app.folder
-    with folder.shared():
-        inputs = read_inputs(folder)
-        lock = _lock(folder, inputs)
-        codes = _codes(folder, inputs.manifest, GeneratedFiles(inputs.manifest, lock).starters())
-    manifest = inputs.manifest
-    recorded = frozenset(index.name for index in manifest.indexes.values() if index.recorded is not None)
+    with app.folder.shared():
+        inputs = read_inputs(app.folder)
+        lock = _read_lock(app.folder, inputs)
+        code = _CodeReader(app.folder, inputs.manifest, lock).images()
+    reader = _module_reader(app, inputs.manifest, lock, offline=options.offline)
+    modules, unknown = reader.read(_packages_to_read(lock, code), offline=options.offline)
+    stdlib = standard_library(sys.stdlib_module_names, inputs.manifest.target.python)
+    report = lint(inputs.manifest, lock, code, ProvidedModules(modules), unknown, stdlib)
+    click.echo(_rendered(report, inputs, options))
+    if report.findings:
+        return Exit.FOUND
+    return Exit.TOOL if report.unknown else Exit.DONE
 
-    def surroundings(package: Package) -> Request:
-        indexes = explicit_indexes(manifest, folder, app.http, app.progress, live=False, offline=options.offline)
-        return request_for(manifest, list(package.variants), indexes, {}, offline=options.offline)
 
-    reader = ModuleReader(app.http, lock.indexes, recorded, manifest.target, surroundings, app.progress)
-    known, unknown = reader.read(_wanted(lock, codes), offline=options.offline)
-    stdlib = standard_library(sys.stdlib_module_names, manifest.target.python)
-    found = lint(manifest, lock, codes, Modules(known), unknown, stdlib)
-
-    def line(path: tuple[str | int, ...]) -> int | None:
+def _rendered(report: LintReport, inputs: Inputs, options: LintOptions) -> str:
+    def line_of(path: KeyPath) -> int | None:
         return inputs.place(path).line
 
     if options.as_json:
-        click.echo(json.dumps(rendering.as_json(found, line), indent=2))
-    elif options.as_sarif:
-        click.echo(json.dumps(rendering.as_sarif(found, line, __version__), indent=2))
-    else:
-        click.echo(rendering.text(found, line))
-    if found.misfits:
-        return Exit.FOUND
-    return Exit.TOOL if found.unknown else Exit.DONE
+        return json.dumps(rendering.as_json(report, line_of), indent=2)
+    if options.as_sarif:
+        return json.dumps(rendering.as_sarif(report, line_of, __version__), indent=2)
+    return rendering.text(report, line_of)
 
 
-def _lock(folder: Folder, inputs: Inputs) -> Lock:
+def _read_lock(folder: Folder, inputs: Inputs) -> Lock:
     data = folder.read(LOCK_PATH)
     if data is None:
         raise BadInput("there is no lock yet", place=Place(LOCK_PATH), hint="run `lockgen resolve`")
@@ -94,53 +91,104 @@ def _lock(folder: Folder, inputs: Inputs) -> Lock:
     return lock
 
 
-def _wanted(lock: Lock, codes: dict[str, ImageCode]) -> list[Package]:
+def _module_reader(app: App, manifest: Manifest, lock: Lock, *, offline: bool) -> ModuleReader:
+    # A source distribution is built with the family's own packages, as `resolve` would build it.
+    def build_request(package: Package) -> Request:
+        indexes = explicit_indexes(manifest, app.folder, app.http, app.progress, live=False, offline=offline)
+        return request_for(manifest, list(package.variants), indexes, {}, offline=offline)
+
+    recorded = {index.name for index in manifest.indexes.values() if index.recorded is not None}
+    return ModuleReader(app.http, lock.indexes, frozenset(recorded), manifest.target, build_request, app.progress)
+
+
+def _packages_to_read(lock: Lock, code: Mapping[str, ImageCode]) -> list[Package]:
     """The packages of every image that has code."""
     closures = Closures(lock)
     found: dict[str, Package] = {}
     for image in lock.images:
-        if image.name in codes and codes[image.name].files:
-            table = lock.by_variant[image.variant]
-            found |= {table[name].pin: table[name] for name in closures.of(image)}
-    return [package for _, package in sorted(found.items())]
+        if image.name not in code or not code[image.name].files:
+            continue
+        packages = lock.by_variant[image.variant]
+        for name in closures.of(image):
+            found[packages[name].pin] = packages[name]
+    return [found[pin] for pin in sorted(found)]
 
 
-# -- the code of an image ------------------------------------------------------
+# -- the code of an image ---------------------------------------------------------------------
 
 
-def _codes(folder: Folder, manifest: Manifest, starters: Tree) -> dict[str, ImageCode]:
-    read: dict[str, CodeFile] = {}
-    return {name: _code(folder, manifest, image, starters, read) for name, image in sorted(manifest.images.items())}
+class _CodeReader:
+    """Reads the code of every image, each file once."""
 
+    def __init__(self, folder: Folder, manifest: Manifest, lock: Lock) -> None:
+        self._folder = folder
+        self._manifest = manifest
+        self._starters = GeneratedFiles(manifest, lock).starters()
+        self._known: dict[str, CodeFile] = {}
 
-def _code(folder: Folder, manifest: Manifest, image: Image, starters: Tree, read: dict[str, CodeFile]) -> ImageCode:
-    chain = manifest.chain(image.name)
-    folders = tuple(dict.fromkeys(path.rstrip("/") for link in chain for path in link.copy))
-    paths = [path for one in folders for path in _listed(folder, one)]
-    own, unjudged = {"self_check"}, ""
-    if image.entrypoint is not None:
-        program = f"docker/{image.name}/{image.entrypoint}"
-        own.add(image.entrypoint.removesuffix(".py"))
-        data = folder.read(program)
+    def images(self) -> dict[str, ImageCode]:
+        return {name: self._image(image) for name, image in sorted(self._manifest.images.items())}
+
+    def _image(self, image: Image) -> ImageCode:
+        chain = self._manifest.chain(image.name)
+        # Without repetitions, in the order of the images.
+        folders = tuple(dict.fromkeys(path.rstrip("/") for link in chain for path in link.copy))
+        paths: list[str] = []
+        for copied in folders:
+            paths += _code_in(self._folder, copied)
+        # The program and self_check.py are in /app, which is on Python's path.
+        program_modules = {"self_check"}
+        skip_reason = ""
+        if image.entrypoint is not None:
+            program_modules.add(image.entrypoint.removesuffix(".py"))
+            program = f"docker/{image.name}/{image.entrypoint}"
+            skip_reason = self._program_fault(program)
+            if not skip_reason:
+                paths.append(program)
+        files = tuple(self._file(path) for path in dict.fromkeys(paths))
+        return ImageCode(
+            image=image.name,
+            files=files,
+            folders=folders,
+            python_path=_python_path(chain),
+            program_modules=frozenset(program_modules),
+            skip_reason=skip_reason or _code_fault(image, files),
+        )
+
+    def _program_fault(self, program: str) -> str:
+        data = self._folder.read(program)
         if data is None:
-            unjudged = f"{program} is not there"
-        elif data == starters.get(program):
-            unjudged = f"{program} is still the one that lockgen wrote"
-        else:
-            paths.append(program)
-    files = tuple(_file(folder, path, read) for path in dict.fromkeys(paths))
+            return f"{program} is not there"
+        if data == self._starters.get(program):
+            return f"{program} is still the one that lockgen wrote"
+        return ""
+
+    def _file(self, path: str) -> CodeFile:
+        if path not in self._known:
+            data = self._folder.read(path)
+            if data is None:
+                self._known[path] = CodeFile(path, fault="it is not there")
+            else:
+                self._known[path] = read_code(path, data)
+        return self._known[path]
+
+
+def _code_fault(image: Image, files: Sequence[CodeFile]) -> str:
     if any(file.fault for file in files):
-        unjudged = unjudged or "some of its code cannot be read"
-    elif not files and image.kind == "stage":
-        unjudged = unjudged or "it has no code here"
-    return ImageCode(image.name, files, folders, _roots(chain), frozenset(own), unjudged)
+        return "some of its code cannot be read"
+    # A base may have no code of its own: the images on top of it use its packages.
+    if not files and image.kind == "stage":
+        return "it has no code here"
+    return ""
 
 
-def _listed(folder: Folder, path: str) -> Iterable[str]:
+def _code_in(folder: Folder, path: str) -> list[str]:
     """The code of a copied folder, or the file itself."""
     if path.endswith(".py"):
         return [path]
-    return [one for one in folder.listing(path) or [path] if _is_code(folder, one)]
+    # The listing of a file is empty.
+    paths = folder.listing(path) or [path]
+    return [found for found in paths if _is_code(folder, found)]
 
 
 def _is_code(folder: Folder, path: str) -> bool:
@@ -149,12 +197,14 @@ def _is_code(folder: Folder, path: str) -> bool:
     if "." not in name:
         return runs_python(_first_line(Path(folder.root, path)))
     if name.endswith(".ipynb"):
-        return "/.ipynb_checkpoints/" not in path  # copies that Jupyter keeps
+        # Jupyter keeps copies of notebooks.
+        return "/.ipynb_checkpoints/" not in path
     return name.endswith(".py")
 
 
 def _first_line(path: Path) -> bytes:
-    """The beginning of a regular file: what has no suffix may be a model of gigabytes, a pipe, or a dead link."""
+    """The beginning of a regular file, b"" for anything else."""
+    # A file without a suffix may be a model of gigabytes, a pipe, or a dead link.
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             return b""
@@ -164,19 +214,11 @@ def _first_line(path: Path) -> bytes:
         return b""
 
 
-def _file(folder: Folder, path: str, read: dict[str, CodeFile]) -> CodeFile:
-    if path not in read:
-        data = folder.read(path)
-        read[path] = read_code(path, data) if data is not None else CodeFile(path, fault="it is not there")
-    return read[path]
-
-
-def _roots(chain: tuple[Image, ...]) -> tuple[str, ...]:
-    """Folders of the project that PYTHONPATH of the image leads to; those of /app itself are the copied folders."""
-    env = {key: value for link in chain for key, value in link.env.items()}
+def _python_path(chain: Sequence[Image]) -> tuple[str, ...]:
+    """The folders of the project that the image's PYTHONPATH lists, without /app itself."""
+    value = ""
+    for link in chain:
+        value = link.env.get("PYTHONPATH", value)
     inside = f"{WORKDIR}/"
-    return tuple(
-        entry.removeprefix(inside).rstrip("/")
-        for entry in env.get("PYTHONPATH", "").split(":")
-        if entry.startswith(inside) and entry.rstrip("/") != WORKDIR
-    )
+    entries = [entry for entry in value.split(":") if entry.startswith(inside) and entry.rstrip("/") != WORKDIR]
+    return tuple(entry.removeprefix(inside).rstrip("/") for entry in entries)

@@ -1,45 +1,43 @@
-"""What code imports, and what does not fit what its image asks for."""
+"""Imports of code, and the findings of `lockgen lint`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from lockgen.core.key_path import KeyPath
 
-How = Literal["plain", "late", "by-name", "optional", "typing", "distribution"]
-"""At the top; in a function; by `importlib.import_module` and its like with a literal; where the code does without it;
-for type checkers alone; no module but a package's own name, whose version or metadata the code asks for.
+ImportKind = Literal["plain", "late", "by-name", "optional", "typing", "distribution"]
+"""``plain`` is at module level, ``late`` in a function, ``by-name`` a call of `importlib.import_module` and the like
+with a literal. Code works without ``optional`` imports, and ``typing`` ones are for type checkers only. A
+``distribution`` is not a module but a package, whose version or metadata the code reads.
 """
 
-NEEDED: frozenset[How] = frozenset({"plain", "late", "by-name"})
-"""What fails where it is not there."""
+REQUIRED_KINDS: frozenset[ImportKind] = frozenset({"plain", "late", "by-name"})
+"""Imports without which the code fails."""
 
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One name that is imported, as far as it is written: "pyannote.audio.Model" of `from pyannote.audio import Model`.
+    """One imported name: "pyannote.audio.Model" for `from pyannote.audio import Model`.
 
-    ``line`` counts from 1. ``module`` is as much of the name as has to be a module: "pyannote.audio".
+    ``line`` counts from 1. ``module`` is the part of the name that must be a module: "pyannote.audio".
     """
 
     name: str
     line: int
-    how: How
+    kind: ImportKind
     module: str
 
     @property
-    def top(self) -> str:
+    def top_level(self) -> str:
         return self.name.partition(".")[0]
 
 
 @dataclass(frozen=True, slots=True)
 class CodeFile:
-    """A file of Python in an image, by its path in the project; or a notebook.
-
-    ``fault`` is why it cannot be read as such.
-    """
+    """A Python file or notebook of an image, by its path in the project. ``fault`` is why it cannot be parsed."""
 
     path: str
     imports: tuple[Import, ...] = ()
@@ -51,45 +49,55 @@ class CodeFile:
 class ImageCode:
     """The code of one image: its program, and the folders that it and the images below it copy.
 
-    ``folders`` are those folders, ``roots`` what of the project is on Python's path there ("" is /app itself).
-    ``unjudged`` is why nothing can be said of what this image does not import.
+    ``folders`` are the copied folders. ``python_path`` are the folders of the project that PYTHONPATH lists in the
+    image. ``program_modules`` are the modules next to the program. ``skip_reason`` is why an import that the image
+    lacks cannot be reported.
     """
 
     image: str
     files: tuple[CodeFile, ...]
     folders: tuple[str, ...]
-    roots: tuple[str, ...]
-    own: frozenset[str] = frozenset()
-    unjudged: str = ""
+    python_path: tuple[str, ...]
+    program_modules: frozenset[str] = frozenset()
+    skip_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LintFinding:
-    """One finding. ``unused`` stands in versions.toml, the other kinds in code.
+    """A violation of the rule with the id ``rule``.
 
-    ``undeclared`` is there only because something else needs it; ``missing`` is not there at all; ``unreadable`` code
-    is not Python. ``path`` are the keys of versions.toml, for output without lines.
+    ``line`` is None if ``path`` gives the keys in versions.toml instead. ``images`` are names or tags.
     """
 
-    kind: Literal["unused", "undeclared", "missing", "unreadable"]
+    rule: str
     file: str
     line: int | None
     subject: str
     message: str
     hint: str
     images: tuple[str, ...]
-    how: How | None = None
+    import_kind: ImportKind | None = None
     path: KeyPath = ()
 
 
+class StaleDeclaration(NamedTuple):
+    """An entry of [lint.unimported] that is not necessary, and the reason."""
+
+    path: KeyPath
+    package: str
+    reason: str
+
+
 @dataclass(frozen=True)
-class Lint:
-    """``unjudged`` maps an image to the reason; ``unknown`` a package to why its modules are unknown; ``idle`` are
-    declarations of [lint.unimported] that nothing needs, with the reason. ``seen`` counts the files that were read.
+class LintReport:
+    """The findings, sorted by place. ``files_read`` is a number.
+
+    ``skipped`` maps an image that is not fully checked to the reason. ``unknown`` maps a pin to the reason why its
+    modules are unknown.
     """
 
-    misfits: tuple[LintFinding, ...]
-    seen: int
-    unjudged: Mapping[str, str] = field(default_factory=dict)
+    findings: tuple[LintFinding, ...]
+    files_read: int
+    skipped: Mapping[str, str] = field(default_factory=dict)
     unknown: Mapping[str, str] = field(default_factory=dict)
-    idle: tuple[tuple[KeyPath, str, str], ...] = ()
+    stale_declarations: tuple[StaleDeclaration, ...] = ()

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from io import BytesIO
 
-from lockgen.lint.model import CodeFile, How, Import
+from lockgen.lint.model import CodeFile, Import, ImportKind
 
 _CAUGHT = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 _ABOUT_PLATFORM = {"platform", "version_info", "implementation"}
@@ -22,7 +22,7 @@ _RESOURCES = (
 )
 # What imports by name: the keywords that the name may be given by, and how. Those without a dot are known by their
 # last name alone; the others are words that mean something else elsewhere.
-_CALLS: dict[str, tuple[set[str], How]] = {
+_CALLS: dict[str, tuple[set[str], ImportKind]] = {
     "import_module": ({"name"}, "by-name"),
     "__import__": ({"name"}, "by-name"),
     "find_spec": ({"name"}, "optional"),  # a question, to which no is an answer
@@ -113,7 +113,7 @@ class _Reader(ast.NodeVisitor):
         self._names = names
         self._late = self._optional = self._typing = False
 
-    def _add(self, name: str, line: int, how: How = "plain", module: str = "") -> None:
+    def _add(self, name: str, line: int, how: ImportKind = "plain", module: str = "") -> None:
         if how == "distribution":
             pass
         elif self._typing:

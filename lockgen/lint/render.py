@@ -1,90 +1,125 @@
-"""What does not fit between code and versions.toml, as text, as data, and as SARIF."""
+"""The findings of `lockgen lint` as text, as plain data, and as SARIF."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from lockgen.core.key_path import KeyPath
-from lockgen.core.sarif import Level, SarifResult, SarifRule, sarif
-from lockgen.lint.model import Lint, LintFinding
+from lockgen.core.sarif import SarifResult, SarifRule, sarif
+from lockgen.lint.model import LintFinding, LintReport
+from lockgen.lint.rules.table import RULES
+
+FORMAT = 1
 
 LintLine = Callable[[KeyPath], int | None]
+"""The line of versions.toml with these keys."""
 
-_RULES: dict[str, tuple[str, Level]] = {
-    "unused": ("An image asks for a package that its code never imports", "warning"),
-    "undeclared": ("Code imports a package that nobody asked for", "warning"),
-    "missing": ("Code imports what no package of its image holds", "error"),
-    "unreadable": ("Code that is no Python", "error"),
-}
+_RULES = {rule.id: rule for rule in RULES}
 
 
-def placed(misfit: LintFinding, line: LintLine) -> int | None:
-    """The line of a finding: its own, or that of its keys in versions.toml."""
-    return line(misfit.path) if misfit.path else misfit.line
+def _line(finding: LintFinding, line_of: LintLine) -> int | None:
+    return line_of(finding.path) if finding.path else finding.line
 
 
-def text(lint: Lint, line: LintLine) -> str:
-    """A line for each finding with its fix; then what could not be judged."""
-    parts = [_finding(misfit, line) for misfit in lint.misfits]
-    if not lint.misfits and (lint.unjudged or lint.unknown):
-        parts.append(f"nothing found in {lint.seen} files")
-    elif not lint.misfits:
-        parts.append(f"{lint.seen} files: every import was asked for, and all that was asked for is imported")
-    notes = [f"not judged: {image}: {why}" for image, why in lint.unjudged.items()]
-    notes += [f"not known: which modules {pin} holds: {why}" for pin, why in lint.unknown.items()]
-    notes += [f"versions.toml:{line(path)}: [lint.unimported] {name}: {why}" for path, name, why in lint.idle]
-    count = [f"{len(lint.misfits)} found in {lint.seen} files"] if lint.misfits else []
-    if any(misfit.kind == "unused" for misfit in lint.misfits):
-        count.append('what is used without an import: [lint.unimported] NAME = "why"')
-    return "\n".join([*parts, *([""] if notes or count else []), *notes, *count]).rstrip("\n")
+# -- text -------------------------------------------------------------------------------------
 
 
-def _finding(misfit: LintFinding, line: LintLine) -> str:
-    number = placed(misfit, line)
-    where = f"{misfit.file}:{number}" if number is not None else misfit.file
-    if misfit.kind == "unused":  # the fix is the same for all of them, and is shown once
-        return f"{where}: {misfit.message}"
-    return f"{where}: {misfit.message} ({', '.join(misfit.images)})\n    {misfit.hint}"
+def text(report: LintReport, line_of: LintLine) -> str:
+    """The findings with their fixes, then what could not be checked, then the summary."""
+    lines = [_finding_text(finding, line_of) for finding in report.findings]
+    if not report.findings:
+        lines.append(_success(report))
+    notes = [*_notes(report, line_of), *_summary(report)]
+    if notes:
+        lines += ["", *notes]
+    return "\n".join(lines)
 
 
-def as_json(lint: Lint, line: LintLine) -> dict[str, Any]:
-    """Format 1."""
+def _finding_text(finding: LintFinding, line_of: LintLine) -> str:
+    line = _line(finding, line_of)
+    place = finding.file if line is None else f"{finding.file}:{line}"
+    if _RULES[finding.rule].shared_hint:
+        return f"{place}: {finding.message}"
+    images = ", ".join(finding.images)
+    return f"{place}: {finding.message} ({images})\n    {finding.hint}"
+
+
+def _success(report: LintReport) -> str:
+    if report.skipped or report.unknown:
+        return f"nothing found in {report.files_read} files"
+    return f"{report.files_read} files: every import was asked for, and all that was asked for is imported"
+
+
+def _notes(report: LintReport, line_of: LintLine) -> list[str]:
+    notes = [f"not judged: {image}: {reason}" for image, reason in report.skipped.items()]
+    notes += [f"not known: which modules {pin} holds: {reason}" for pin, reason in report.unknown.items()]
+    notes += [
+        f"versions.toml:{line_of(path)}: [lint.unimported] {package}: {reason}"
+        for path, package, reason in report.stale_declarations
+    ]
+    return notes
+
+
+def _summary(report: LintReport) -> list[str]:
+    if not report.findings:
+        return []
+    lines = [f"{len(report.findings)} found in {report.files_read} files"]
+    violated = {finding.rule for finding in report.findings}
+    lines += [rule.shared_hint for rule in RULES if rule.id in violated and rule.shared_hint]
+    return lines
+
+
+# -- JSON -------------------------------------------------------------------------------------
+
+
+def as_json(report: LintReport, line_of: LintLine) -> dict[str, Any]:
+    """Plain data. FORMAT is raised when readers of the previous format would misread it."""
+    idle = [
+        {"package": package, "line": line_of(path), "why": reason}
+        for path, package, reason in report.stale_declarations
+    ]
     return {
-        "format": 1,
-        "files": lint.seen,
-        "findings": [
-            {
-                "kind": misfit.kind,
-                "file": misfit.file,
-                "line": placed(misfit, line),
-                "subject": misfit.subject,
-                "how": misfit.how,
-                "message": misfit.message,
-                "hint": misfit.hint,
-                "images": list(misfit.images),
-            }
-            for misfit in lint.misfits
-        ],
-        "unjudged": dict(lint.unjudged),
-        "unknown": dict(lint.unknown),
-        "idle": [{"package": name, "line": line(path), "why": why} for path, name, why in lint.idle],
+        "format": FORMAT,
+        "files": report.files_read,
+        "findings": [_finding_data(finding, line_of) for finding in report.findings],
+        "unjudged": dict(report.skipped),
+        "unknown": dict(report.unknown),
+        "idle": idle,
     }
 
 
-def as_sarif(lint: Lint, line: LintLine, version: str) -> dict[str, Any]:
-    """Each finding at its file and line."""
-    rules = [SarifRule(kind, said, level) for kind, (said, level) in _RULES.items()]
-    return sarif(version, rules, list(_results(lint, line)))
+def _finding_data(finding: LintFinding, line_of: LintLine) -> dict[str, Any]:
+    return {
+        "kind": finding.rule,
+        "file": finding.file,
+        "line": _line(finding, line_of),
+        "subject": finding.subject,
+        "how": finding.import_kind,
+        "message": finding.message,
+        "hint": finding.hint,
+        "images": list(finding.images),
+    }
 
 
-def _results(lint: Lint, line: LintLine) -> Iterable[SarifResult]:
-    for misfit in lint.misfits:
-        yield SarifResult(
-            rule=misfit.kind,
-            message=f"{misfit.file}: {misfit.message}. {misfit.hint}.",
-            level=_RULES[misfit.kind][1],
-            file=misfit.file,
-            line=placed(misfit, line),
-            key=f"{misfit.kind} {misfit.file} {misfit.subject} {'.'.join(map(str, misfit.path))}",
-        )
+# -- SARIF ------------------------------------------------------------------------------------
+
+
+def as_sarif(report: LintReport, line_of: LintLine, version: str) -> dict[str, Any]:
+    """Each finding at its file and line. ``version`` is lockgen's."""
+    rules = [SarifRule(rule.id, rule.summary, rule.level) for rule in RULES]
+    results = [_sarif_result(finding, line_of) for finding in report.findings]
+    return sarif(version, rules, results)
+
+
+def _sarif_result(finding: LintFinding, line_of: LintLine) -> SarifResult:
+    keys = ".".join(str(key) for key in finding.path)
+    return SarifResult(
+        rule=finding.rule,
+        message=f"{finding.file}: {finding.message}. {finding.hint}.",
+        level=_RULES[finding.rule].level,
+        file=finding.file,
+        line=_line(finding, line_of),
+        # Without the line, so that a finding stays the same one when code moves.
+        key=f"{finding.rule} {finding.file} {finding.subject} {keys}",
+    )

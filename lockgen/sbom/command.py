@@ -1,8 +1,9 @@
-"""`lockgen sbom`: what is in an image, as CycloneDX, from the lock: before anything is built, and without a network."""
+"""`lockgen sbom`: bills of materials from the lock, before anything is built and without network access."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,58 +12,85 @@ import click
 
 from lockgen import __version__
 from lockgen.errors import BadInput, Exit
-from lockgen.images.project_images import read_family, refuse_drift, select_images
+from lockgen.images.project_images import Family, SelectedImage, read_family, refuse_drift, select_images
 from lockgen.io.export import write_files
+from lockgen.sbom.formats.table import FORMATS
 from lockgen.sbom.plan import bill
-from lockgen.sbom.render import SbomFormat, is_ours, render
+
+TAGS_SHOWN = 4
+"""How many images the error about several images names."""
 
 
 @dataclass(frozen=True)
 class SbomOptions:
-    """What the command line says. Without an ``output`` folder one image goes to stdout."""
+    """Options of the command line. Without an ``output`` folder, one image is printed."""
 
     output: Path | None = None
-    style: SbomFormat = "json"
+    style: str = "json"
 
 
 def run(root: Path, names: tuple[str, ...], options: SbomOptions) -> int:
-    """Prints the bill of one image, or writes those of ``names`` (all by default), a file each, and prints the paths.
+    """Print the bill of one image, or write a file for each of ``names`` (default: all) and print the paths.
 
     Raises:
-        BadInput: the lock is missing or not up to date, the image is unknown, or several images go to stdout.
+        BadInput: the lock is missing or not up to date, an image is unknown, or there is more than one to print.
         ToolFailed: the folder cannot be written.
     """
     family = read_family(root)
-    # A bill says what an image holds: it must not be that of another lock.
+    # Without this check, the bill could describe another lock than the image was built from.
     refuse_drift(family)
-    wanted = select_images(family.plan, names)
-    if options.output is None and len(wanted) != 1:
-        tags = ", ".join(f"{image.name}:{variant.variant}" for image, variant in wanted[:4])
-        hint = f"name one, as in {tags.split(', ')[0]}, or write them all with --output FOLDER"
-        raise BadInput(f"{len(wanted)} images, and one file ({tags}, ...)", hint=hint)
-    moment = _moment(family.manifest.exclude_newer)
-    references = {(i.name, v.variant): v.reference for i in family.plan.images for v in i.variants}
-    bases = dict(family.plan.base_images)
-    texts: dict[str, str] = {}
-    for image, variant in wanted:
-        locked = family.lock.by_tag[image.name, variant.variant]
-        found = bill(family.lock, locked, references, bases[variant.variant], moment)
-        texts[f"{image.name}-{variant.variant}.cdx.{options.style}"] = render(found, options.style, __version__)
+    selected = select_images(family.plan, names)
+    if options.output is None and len(selected) != 1:
+        raise _too_many(selected)
+    files = _render(family, selected, options.style)
     if options.output is None:
-        click.echo(next(iter(texts.values())), nl=False)
+        for text in files.values():
+            click.echo(text, nl=False)
         return Exit.DONE
-    for path in write_files(options.output, {name: text.encode() for name, text in texts.items()}, is_ours):
+    data = {name: text.encode() for name, text in files.items()}
+    for path in write_files(options.output, data, FORMATS[options.style].is_ours):
         click.echo(str(path))
     return Exit.DONE
 
 
-def _moment(cut_off: datetime | None) -> datetime | None:
-    """SOURCE_DATE_EPOCH (reproducible-builds.org), else the family's cut-off; never the clock."""
-    said = os.environ.get("SOURCE_DATE_EPOCH")
-    if not said:  # CI systems pass an unset variable as an empty one
-        return cut_off.astimezone(UTC) if cut_off is not None else None
+def _too_many(selected: Sequence[SelectedImage]) -> BadInput:
+    tags = [image.tag for image in selected]
+    shown = ", ".join(tags[:TAGS_SHOWN])
+    if len(tags) > TAGS_SHOWN:
+        shown += ", ..."
+    return BadInput(
+        f"{len(tags)} images are selected ({shown}), but only one can be printed",
+        hint=f"name one, for example {tags[0]}, or write a file for each with --output FOLDER",
+    )
+
+
+def _render(family: Family, selected: Sequence[SelectedImage], style: str) -> dict[str, str]:
+    """The text of each bill, by file name."""
+    sbom_format = FORMATS[style]
+    timestamp = _timestamp(family.manifest.exclude_newer)
+    base_images = dict(family.plan.base_images)
+    references = {}
+    for image in family.plan.images:
+        for variant in image.variants:
+            references[image.name, variant.variant] = variant.reference
+    files = {}
+    for image, variant in selected:
+        locked = family.lock.by_tag[image.name, variant.variant]
+        content = bill(family.lock, locked, references, base_images[variant.variant], timestamp)
+        name = f"{image.name}-{variant.variant}.{sbom_format.suffix}"
+        files[name] = sbom_format.render(content, __version__)
+    return files
+
+
+def _timestamp(exclude_newer: datetime | None) -> datetime | None:
+    """SOURCE_DATE_EPOCH (reproducible-builds.org), else exclude-newer. Never the current time."""
+    value = os.environ.get("SOURCE_DATE_EPOCH")
+    # CI systems pass an unset variable as an empty one.
+    if not value:
+        return exclude_newer.astimezone(UTC) if exclude_newer is not None else None
     try:
-        return datetime.fromtimestamp(int(said), UTC)
+        return datetime.fromtimestamp(int(value), UTC)
     except (ValueError, OverflowError, OSError):
-        hint = "seconds since 1970, as in 1762214400"
-        raise BadInput(f"SOURCE_DATE_EPOCH is {said!r}, which is no moment", hint=hint) from None
+        raise BadInput(
+            f"invalid SOURCE_DATE_EPOCH: {value!r}", hint="use seconds since 1970, for example 1762214400"
+        ) from None

@@ -1,4 +1,4 @@
-"""What an image is made of, for a bill of materials."""
+"""The content of an image, for a bill of materials."""
 
 from __future__ import annotations
 
@@ -10,30 +10,31 @@ from lockgen.core.lock import Package
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A package in an image, and the names of what it needs there: extras count if they are required."""
+    """A package in an image, and the names of the packages that it requires there. Extras count if requested."""
 
     package: Package
-    needs: tuple[str, ...]
+    dependencies: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class BomReference:
-    """One image of a chain: its full reference, what it asks for by name, and the one that it stands on."""
+    """One image of a chain: its full reference, the packages that it requires by name, and the image below it."""
 
     reference: str
-    asks: tuple[str, ...]
+    requirements: tuple[str, ...]
     below: str
 
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """``chain`` begins with the image itself and ends with the root base; ``base_image`` is what that stands on.
+    """A bill of materials.
 
-    ``indexes`` maps an index's name to its URL without credentials; ``moment`` is None where nothing says one.
+    ``chain`` begins with the image itself and ends with the root base, which is built on ``base_image``. ``indexes``
+    maps the name of an index to its URL without credentials. ``timestamp`` is None if none is defined.
     """
 
     chain: tuple[BomReference, ...]
     base_image: str
     parts: tuple[Part, ...]
     indexes: dict[str, str]
-    moment: datetime | None
+    timestamp: datetime | None

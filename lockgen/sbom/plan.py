@@ -2,42 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from lockgen.core.lock import Lock, LockedImage
+from lockgen.core.lock import Dependency, Lock, LockedImage
 from lockgen.lock.closure import Graph, NodeKey, nodes
 from lockgen.sbom.model import Bill, BomReference, Part
 
 
 def bill(
-    lock: Lock, image: LockedImage, references: Mapping[tuple[str, str], str], base_image: str, moment: datetime | None
+    lock: Lock,
+    image: LockedImage,
+    references: Mapping[tuple[str, str], str],
+    base_image: str,
+    timestamp: datetime | None,
 ) -> Bill:
-    """What ``image`` holds, those it stands on included. ``references`` name the images of the family.
+    """The content of ``image``, including the images below it.
+
+    ``references`` maps an image and a variant to the full reference.
 
     Raises:
         NoResolution: the lock lacks a package that is needed.
     """
-    chain = lock.chain(image)
-    links = []
-    for place, link in enumerate(chain):
-        below = references[chain[place - 1].name, link.variant] if place else base_image
-        asks = tuple(sorted({ask.name for ask in (*link.common, *link.requires)}))
-        links.append(BomReference(references[link.name, link.variant], asks, below))
-    table = lock.by_variant[image.variant]
-    starts = [node for link in chain for node in nodes((*link.common, *link.requires))]
-    edges = _edges(Graph(table), starts)
+    links: list[BomReference] = []
+    starts: list[NodeKey] = []
+    below = base_image
+    for link in lock.chain(image):
+        reference = references[link.name, link.variant]
+        names = {requirement.name for requirement in _requirements(link)}
+        links.append(BomReference(reference, tuple(sorted(names)), below))
+        starts += nodes(_requirements(link))
+        below = reference
+    packages = lock.by_variant[image.variant]
+    edges = _edges(Graph(packages), starts)
     return Bill(
         chain=tuple(reversed(links)),
         base_image=base_image,
-        parts=tuple(Part(table[name], tuple(sorted(needs))) for name, needs in sorted(edges.items())),
+        parts=tuple(Part(packages[name], tuple(sorted(edges[name]))) for name in sorted(edges)),
         indexes=dict(lock.indexes),
-        moment=moment,
+        timestamp=timestamp,
     )
 
 
-def _edges(graph: Graph, starts: list[NodeKey]) -> dict[str, set[str]]:
-    edges: dict[str, set[str]] = {}
+def _requirements(image: LockedImage) -> tuple[Dependency, ...]:
+    return (*image.common, *image.requires)
+
+
+def _edges(graph: Graph, starts: Iterable[NodeKey]) -> dict[str, set[str]]:
+    """The names that each package requires, of all packages reachable from ``starts``."""
+    edges: dict[str, set[str]] = defaultdict(set)
     seen: set[NodeKey] = set()
     todo = list(starts)
     while todo:
@@ -45,8 +59,9 @@ def _edges(graph: Graph, starts: list[NodeKey]) -> dict[str, set[str]]:
         if node in seen:
             continue
         seen.add(node)
-        needs = nodes(graph.requirements(node))
+        package, _ = node
+        required = nodes(graph.requirements(node))
         # An extra may require another extra of the same package.
-        edges.setdefault(node[0], set()).update(name for name, _ in needs if name != node[0])
-        todo += needs
+        edges[package].update(name for name, _ in required if name != package)
+        todo += required
     return edges

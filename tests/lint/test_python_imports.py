@@ -7,7 +7,7 @@ import json
 import pytest
 
 from lockgen.lint.import_names import modules_of, top_levels
-from lockgen.lint.model import CodeFile, How
+from lockgen.lint.model import CodeFile, ImportKind
 from lockgen.lint.python_imports import read_code, runs_python
 
 CODE = '''\
@@ -85,7 +85,7 @@ if __name__ == "__main__":
 def test_every_way_to_import() -> None:
     found = read_code("x.py", CODE.encode())
     assert found.fault == ""
-    told: dict[str, How] = {one.name: one.how for one in found.imports}
+    told: dict[str, ImportKind] = {one.name: one.kind for one in found.imports}
     for name in ("os", "sys", "typing", "importlib", "typing.TYPE_CHECKING", "__future__.annotations"):
         assert told.pop(name) == "plain"
     assert told == {
@@ -117,7 +117,7 @@ def test_every_way_to_import() -> None:
         "runner": "plain",
     }
     lines = CODE.splitlines()
-    assert all(one.top in lines[one.line - 1] for one in found.imports)
+    assert all(one.top_level in lines[one.line - 1] for one in found.imports)
 
 
 @pytest.mark.parametrize(
@@ -186,10 +186,10 @@ def test_what_no_line_is_told_of_has_none() -> None:
         ("if not TYPE_CHECKING or x:\n    pass\nelse:\n    import a", "a", "typing"),
     ],
 )
-def test_imports_by_name_and_for_type_checkers(code: str, name: str, how: How) -> None:
+def test_imports_by_name_and_for_type_checkers(code: str, name: str, how: ImportKind) -> None:
     found = read_code("x.py", code.encode())
     assert not found.fault
-    assert (found.imports[-1].name, found.imports[-1].how) == (name, how)
+    assert (found.imports[-1].name, found.imports[-1].kind) == (name, how)
 
 
 @pytest.mark.parametrize(

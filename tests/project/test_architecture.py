@@ -54,7 +54,8 @@ PURE = {
     layer_reader layer_waste""",
     "index": """core_metadata explicit_files first_seen_reader first_seen_writer model page_reader page_writer ports
     project_urls record_reader record_writer wheel_ranking""",
-    "lint": """import_names import_usage model python_imports render""",
+    "lint": """context import_names local_modules model plan provided_modules python_imports render rules.messages
+    rules.missing rules.rule_type rules.table rules.undeclared rules.unreadable rules.unused standard_library""",
     "lock": """blame build_tools closure engine exclusions file_choices graph keys layers lock_builder reader requests
     tool_sets variant_solver writer""",
     "manifest": """compat_reader editor fingerprints reader record_digests schema schema_command
@@ -63,7 +64,7 @@ PURE = {
     "pairs": """plan reader render table""",
     "registry": """model tags""",
     "resolvers": """pip_messages pylock_reader uv_messages""",
-    "sbom": """model plan render""",
+    "sbom": """formats.cyclonedx formats.format_type formats.table model plan""",
     "size": """plan render""",
     "update": """base_image_updates branches close_reasons closing commit_message first_seen_branch forge_requests
     forges.forge_type forges.model markdown model plan ports pull_request_text recorded_vulnerability remote_state
@@ -102,8 +103,8 @@ DOORS = {
     "elftools": {"compat/elf.py"},
     "nox": {"nox.py"},
     "cvss": {"audit/severity.py"},
-    "cyclonedx": {"sbom/render.py"},
-    "packageurl": {"sbom/render.py"},
+    "cyclonedx": {"sbom/formats/cyclonedx.py"},
+    "packageurl": {"sbom/formats/cyclonedx.py"},
 }
 """An outside library or effect, and the one module that may import it."""
 

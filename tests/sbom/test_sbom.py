@@ -119,7 +119,7 @@ def test_a_file_for_each_image(resolved: Project, tmp_path: Path) -> None:
 def test_what_cannot_be_told(resolved: Project) -> None:
     ran = resolved.run("sbom", "asr")
     assert ran.code == 2
-    assert "2 images, and one file" in ran.err
+    assert "2 images are selected (asr:cpu, asr:cuda), but only one can be printed" in ran.err
     assert "did you mean `asr`" in resolved.run("sbom", "asrr").err
     lines = (resolved.root / "versions.toml").read_text().replace('"tqdm"', '"tqdm", "filelock"')
     resolved.write(lines)

@@ -1,0 +1,1 @@
+"""The rules of `lockgen lint`, one module each."""

@@ -1,0 +1,1 @@
+"""The export formats of `lockgen sbom`."""
