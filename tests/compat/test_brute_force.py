@@ -13,7 +13,7 @@ from support.budget import examples
 from support.generated import NAMES, Silence, Universe, universes
 from support.index import LocalIndex
 
-from lockgen.compat.cells import Situation, axes_of, cells_of, groups_of, situation
+from lockgen.compat.cells import Scenario, axes_of, cells_of, groups_of, scenario_of
 from lockgen.compat.matrix_search import MatrixSearch
 from lockgen.compat.model import Cell, CellOutcome, CellStatus
 from lockgen.core.manifest import Manifest
@@ -42,7 +42,7 @@ class OneByOne:
         return [work(item) for item in items]
 
 
-def judged(universe: Universe, manifest: Manifest) -> tuple[list[Situation], list[CellOutcome]]:
+def judged(universe: Universe, manifest: Manifest) -> tuple[list[Scenario], list[CellOutcome]]:
     assert manifest.compat is not None
     fake = Backtracking(universe.index())
     indexes = {name: universe.explicit(name) for name in manifest.indexes}
@@ -50,18 +50,18 @@ def judged(universe: Universe, manifest: Manifest) -> tuple[list[Situation], lis
     places = [
         (cell, g) for cell in cells for g in groups_of(manifest, manifest.compat.variants) if _in(cell, g.variant)
     ]
-    situations = [situation(manifest, cell, group, {}, indexes) for cell, group in places]
+    scenarios = [scenario_of(manifest, cell, group, {}, indexes) for cell, group in places]
     matrix = MatrixSearch(fake, fake, indexes, Notes(), OneByOne(), Silence(), {})
-    outcomes = matrix.judge(situations)
+    outcomes = matrix.outcomes(scenarios)
     assert None not in outcomes
-    return situations, [outcome for outcome in outcomes if outcome is not None]
+    return scenarios, [outcome for outcome in outcomes if outcome is not None]
 
 
 def _in(cell: Cell, variant: str) -> bool:
     return cell.at["variant"] == variant
 
 
-def holds(index: LocalIndex, one: Situation, let_go: frozenset[str]) -> bool:
+def holds(index: LocalIndex, one: Scenario, let_go: frozenset[str]) -> bool:
     """Whether the images of ``one`` resolve without the pins ``let_go``: as a reader of the file would ask it."""
     manifest = one.manifest
     asks = {ask.text for ask in manifest.common} | {
@@ -86,7 +86,7 @@ def holds(index: LocalIndex, one: Situation, let_go: frozenset[str]) -> bool:
     return True
 
 
-def fewest(index: LocalIndex, one: Situation) -> int | None:
+def fewest(index: LocalIndex, one: Scenario) -> int | None:
     """How many free pins have to go; None where all of them are not enough."""
     free = sorted(name for name, pin in one.manifest.pins_of(one.variant).items() if not pin.held)
     for count in range(len(free) + 1):
@@ -120,10 +120,10 @@ def families(draw: st.DrawFn, universe: Universe) -> str:
 def test_every_cell_is_what_brute_force_says(data: st.DataObject) -> None:
     universe = data.draw(universes())
     manifest = parse_manifest(data.draw(families(universe)).encode())
-    situations, outcomes = judged(universe, manifest)
+    scenarios, outcomes = judged(universe, manifest)
     assert outcomes
     index = universe.index()
-    for one, outcome in zip(situations, outcomes, strict=True):
+    for one, outcome in zip(scenarios, outcomes, strict=True):
         expected = fewest(index, one)
         event(f"{outcome.status}, {expected} to move")
         assert outcome.status is (

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 from support.families import SMALL
 
-from lockgen.compat.cells import axes_of, cells_of, chosen, groups_of, images_solved, shard, situation, without_partner
+from lockgen.compat.cells import (
+    axes_of,
+    cells_of,
+    cells_of_shard,
+    groups_of,
+    images_solved,
+    scenario_of,
+    select_cells,
+    unknown_torch_releases,
+)
 from lockgen.compat.model import Axis, Cell, CellStatus
 from lockgen.core.compat_axes import Member, TorchRelease
 from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile, ProjectPage
@@ -60,12 +69,12 @@ def test_a_bound_takes_every_release_that_the_index_has() -> None:
         Axis("torch", ("2.2.0", "2.4.0", "2.5.1")),
         Axis("variant", ("cpu", "cuda")),
     )
-    with pytest.raises(BadInput, match="lies within"):
+    with pytest.raises(BadInput, match="no version of torch that matches"):
         axes_of(compat, {"torch": [Version("2.1.0")]})
 
 
 def test_an_exclusion_that_means_nothing_and_one_that_means_everything() -> None:
-    for exclude, message in (('{ python = "3.13" }', "no cell lies within"), ('{ python = ">3" }', "every cell")):
+    for exclude, message in (('{ python = "3.13" }', "exclusion matches no cell"), ('{ python = ">3" }', "every cell")):
         compat = family(f'\n[compat]\npython = ["3.11"]\nexclude = [{exclude}]\n').compat
         assert compat is not None
         with pytest.raises(BadInput, match=message):
@@ -95,21 +104,21 @@ def test_images_that_stand_on_one_base_are_solved_together() -> None:
 )
 def test_a_cell_by_its_name(word: str, count: int) -> None:
     axes, cells = matrix(family())
-    assert len(chosen(cells, axes, [word])) == count
-    assert len(chosen(cells, axes, [word, word])) == count
+    assert len(select_cells(cells, axes, [word])) == count
+    assert len(select_cells(cells, axes, [word, word])) == count
 
 
 @pytest.mark.parametrize("word", ["torch=9", "scipy=1", "3.11, 2.5.1", "cuda", "3.11, 2.5.1, 2.0.0, rocm"])
 def test_a_name_of_no_cell(word: str) -> None:
     axes, cells = matrix(family())
     with pytest.raises(BadInput):
-        chosen(cells, axes, [word])
+        select_cells(cells, axes, [word])
 
 
 @pytest.mark.parametrize("of", [1, 2, 3, 7, 40])
 def test_every_cell_is_in_exactly_one_shard(of: int) -> None:
     _, cells = matrix(family())
-    parts = [shard(cells, number, of) for number in range(1, of + 1)]
+    parts = [cells_of_shard(cells, number, of) for number in range(1, of + 1)]
     assert sorted(cell.name for part in parts for cell in part) == sorted(cell.name for cell in cells)
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
@@ -117,7 +126,7 @@ def test_every_cell_is_in_exactly_one_shard(of: int) -> None:
 def test_a_torch_that_the_pair_table_does_not_know() -> None:
     manifest = family('\n[compat]\ntorch = ["2.5.1", "9.9.0"]\n')
     assert manifest.compat is not None
-    (fault,) = without_partner(manifest.compat, axes_of(manifest.compat, {}), PAIRS)
+    (fault,) = unknown_torch_releases(manifest.compat, axes_of(manifest.compat, {}), PAIRS)
     assert "does not know torch 9.9.0" in fault.message
     assert fault.path == ("compat", "torch", 1)
 
@@ -147,14 +156,14 @@ def test_the_family_of_torch_moves_as_one_to_the_build_of_the_variants_index() -
     indexes = record(
         "torch-2.4.1+cu121-cp311-cp311-linux_x86_64.whl", "torchaudio-2.4.1+cu121-cp311-cp311-linux_x86_64.whl"
     )
-    found = situation(manifest, cell, group, PAIRS, indexes)
+    found = scenario_of(manifest, cell, group, PAIRS, indexes)
     assert pins(found.manifest, "cuda") == {
         "numpy": ("1.26.4", True),
         "torch": ("2.4.1+cu121", True),
         "torchaudio": ("2.4.1+cu121", True),
     }
     assert not found.gaps
-    assert not found.loose
+    assert not found.unrequested
     assert found.manifest.target.python == "3.11"
 
 
@@ -162,8 +171,8 @@ def test_what_nobody_asks_for_by_name_is_loose() -> None:
     manifest = family()
     group = next(g for g in groups_of(manifest, ["cpu"]) if g.name == "base:cpu")
     cell = Cell({"python": "3.12", "torch": "2.4.1", "numpy": "2.0.0", "variant": "cpu"})
-    found = situation(manifest, cell, group, PAIRS, {})
-    assert found.loose == {"torch"}
+    found = scenario_of(manifest, cell, group, PAIRS, {})
+    assert found.unrequested == {"torch"}
     assert pins(found.relaxed.manifest, "cpu") == {"numpy": ("2.0.0", True)}
 
 
@@ -181,7 +190,7 @@ def test_a_file_that_is_not_there(python: str, torch: str, wheels: list[str], na
     """A record may be incomplete: it is a no only where the wheel is known to exist nowhere."""
     manifest = family(text=ASKED)
     cell = Cell({"python": python, "torch": torch, "numpy": "2.0.0", "variant": "cuda"})
-    found = situation(manifest, cell, groups_of(manifest, ["cuda"])[0], PAIRS, record(*wheels))
+    found = scenario_of(manifest, cell, groups_of(manifest, ["cuda"])[0], PAIRS, record(*wheels))
     gaps = {gap.name: gap for gap in found.gaps}
     assert gaps[name].status is status
     assert name in gaps[name].reason

@@ -68,7 +68,7 @@ def test_other_bytes_than_those_resolved_are_a_no(index: LocalIndex) -> None:
     index.files[good.files[0].name] = wheel("one", "1.0", "py3-none-any", metadata("one", "1.0", (), (), ">=3"))[1]
     found = install([good], HERE, ["one"])
     assert found.status == "no"
-    assert "serves other bytes than those resolved" in found.reason
+    assert "serves a file with another hash than the resolved one" in found.reason
     assert "one" in found.reason
 
 
@@ -124,7 +124,7 @@ def test_an_index_of_its_own_that_is_out_of_reach_is_unknown_and_nobody_else_is_
     found = install([Resolved("torch", "2.5.1+cu121", "cu121", (far,))], HERE, ["torch"])
     assert found.status == "unknown"
     assert re.fullmatch(
-        r"it cannot be had: Failed to fetch: (\S+/torch-2.5.1\S+: )?Connection refused .*", found.reason
+        r"a package cannot be installed: Failed to fetch: (\S+/torch-2.5.1\S+: )?Connection refused .*", found.reason
     )
     assert not any("torch" in path for path in index.asked)
 
@@ -146,8 +146,19 @@ def test_offline_only_the_cache_is_asked(index: LocalIndex) -> None:
 def test_a_python_that_is_not_here_is_unknown(index: LocalIndex) -> None:
     target = Target("3.99", HERE.platform, HERE.glibc)
     assert install([added(index, "one")], target, ["one"]) == Installed(
-        "unknown", "there is no Python 3.99 on this machine"
+        "unknown", "Python 3.99 is not installed on this machine"
     )
+
+
+def test_a_python_that_hangs_is_unknown(index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """uv starts every candidate on PATH to find out its version."""
+    python = tmp_path / "python3.99"
+    python.write_text("#!/bin/sh\nexec sleep 600\n")
+    python.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    target = Target("3.99", HERE.platform, HERE.glibc)
+    found = install([added(index, "one")], target, ["one"], seconds=2)
+    assert found == Installed("unknown", "finding Python: uv did not finish within 2 s")
 
 
 def test_another_platform_is_unknown(index: LocalIndex) -> None:
@@ -193,7 +204,7 @@ def test_a_library_that_no_wheel_holds_is_told_and_one_that_another_wheel_holds_
         added(index, "user", "4.4.0", {"user/libuser.so": user}),
         added(index, "holder", "1.0", {"holder/lib/libheld.so.2": held}),
     ]
-    warning = "user 4.4.0 asks for liblost.so.8, which nobody provides"
+    warning = "user 4.4.0 requires liblost.so.8, which no package provides"
     assert install(rows, HERE, ["user", "holder"]) == Installed("yes", "", (warning,))
     assert install(rows, HERE, ["user"], system=["liblost.so.8"]).native == ()
 
@@ -207,7 +218,7 @@ def test_an_extension_whose_library_is_not_on_this_machine_is_unknown_not_no(ind
     found = install([added(index, "user", more={"user/__init__.py": init, "user/fast.so": made})], HERE, ["user"])
     assert found.status == "unknown"
     assert found.reason == "user needs liblost.so.8, which this machine does not have"
-    assert found.native == ("user 1.0 asks for liblost.so.8, which nobody provides",)
+    assert found.native == ("user 1.0 requires liblost.so.8, which no package provides",)
 
 
 @needs_compiler
@@ -217,7 +228,7 @@ def test_a_cuda_library_that_is_opened_by_name_is_told(index: LocalIndex, tmp_pa
     found = install(
         [added(index, "user", more={"user/libuser.so": linked(tmp_path, "libuser.so", text)})], HERE, ["user"]
     )
-    assert found.native == ("user 1.0 opens libcudnn_ops_infer.so.8 while it runs, which nobody provides",)
+    assert found.native == ("user 1.0 loads libcudnn_ops_infer.so.8 at run time, which no package provides",)
 
 
 def test_a_file_that_only_looks_like_a_library_is_passed_over(index: LocalIndex) -> None:
@@ -245,5 +256,5 @@ def test_real_wheels_of_the_reference_install_and_what_they_lack_is_known(
     rows = list(Uv().solve(request).packages.values())
     found = install(rows, target, ["numpy", "soundfile", "ctranslate2"])
     assert (found.status, found.reason) == ("yes", "")
-    assert "ctranslate2 4.4.0 opens libcudnn_ops_infer.so.8 while it runs, which nobody provides" in found.native
+    assert "ctranslate2 4.4.0 loads libcudnn_ops_infer.so.8 at run time, which no package provides" in found.native
     assert all(line.startswith("ctranslate2 4.4.0 ") for line in found.native)

@@ -32,13 +32,13 @@ def test_the_drivers_own_come_with_the_container(name: str) -> None:
 def test_what_manylinux_leaves_to_a_desktop_is_told_as_such() -> None:
     found = missing([Binary("opencv-python 4.11", "cv2.abi3.so", "", ("libGL.so.1",))])
     assert len(found) == 1
-    assert found[0].startswith("opencv-python 4.11 asks for libGL.so.1, which is left to the system: ")
+    assert found[0].startswith("opencv-python 4.11 requires libGL.so.1, which the system must provide: ")
 
 
 def test_another_major_version_is_not_the_library() -> None:
     nine = Binary("nvidia-cudnn-cu12 9.1", "libcudnn.so.9", "libcudnn.so.9")
     assert missing([nine, Binary("a 1", "a.so", "", ("libcudnn.so.8",))]) == (
-        "a 1 asks for libcudnn.so.8, which nobody provides",
+        "a 1 requires libcudnn.so.8, which no package provides",
     )
     assert missing([nine, Binary("a 1", "a.so", "", ("libcudnn.so.9",))]) == ()
 
@@ -53,7 +53,7 @@ def test_each_is_told_once_in_one_order() -> None:
         Binary("a 1", "a.so", "", ("libz9.so.9",))
     ]
     assert missing(asks) == missing(list(reversed(asks)))
-    assert [line.split()[0] + line.split()[4] for line in missing(asks)] == [
+    assert [line.split()[0] + line.split()[3] for line in missing(asks)] == [
         "alibz9.so.9,",
         "bliby.so.1,",
         "blibz9.so.9,",

@@ -17,7 +17,7 @@ from lockgen.compat.html_page import page
 
 Open = Callable[..., Page]
 
-NATIVE = "ctranslate2 4.4.0 asks for libcudnn_ops_infer.so.8, which nobody provides"
+NATIVE = "ctranslate2 4.4.0 requires libcudnn_ops_infer.so.8, which no package provides"
 MATRIX = matrix(
     {"python": ["3.10", "3.11", "3.12"], "torch": ["2.4.1", "2.5.0", "2.5.1"]},
     {
@@ -128,7 +128,7 @@ def test_a_no_tells_the_reason_and_the_resolvers_own_words(shown: Open) -> None:
     expect(dialog.get_by_text("whisperx 3.4.3 needs torch>=2.5.1", exact=True)).to_be_visible()
     words = dialog.get_by_text("Because whisperx==3.4.3 depends on torch>=2.5.1")
     expect(words).to_be_hidden()
-    dialog.get_by_text("What the resolver says").click()
+    dialog.get_by_text("Resolver output").click()
     expect(words).to_be_visible()
     dialog.get_by_role("button", name="Close").click()
     expect(tab.get_by_role("dialog")).to_have_count(0)
