@@ -12,8 +12,9 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
 from lockgen.compat.model import Axis, Cell, CellStatus, ImageGroup
-from lockgen.core.compat_axes import PYTHON, TORCH, VARIANT, Compat, Declared, Exclusion, Member, Pairs
+from lockgen.core.compat_axes import PYTHON, TORCH, VARIANT, Compat, Declared, Exclusion, Pairs
 from lockgen.core.index import ExplicitIndex
+from lockgen.core.key_path import KeyPath
 from lockgen.core.manifest import Image, Manifest, Pin
 from lockgen.core.target import Target
 from lockgen.errors import BadInput, Fault
@@ -63,13 +64,11 @@ def cells_of(compat: Compat, axes: Sequence[Axis]) -> tuple[Cell, ...]:
     Raises:
         BadInput: an exclusion matches no cell, or every cell is excluded.
     """
-    names = [axis.name for axis in axes]
-    used: set[int] = set()
+    used: set[KeyPath] = set()
     cells = []
-    for values in product(*(axis.values for axis in axes)):
-        cell = Cell(dict(zip(names, values, strict=True)))
-        matching = {number for number, exclusion in enumerate(compat.exclude) if _matches_exclusion(cell, exclusion)}
-        used |= matching
+    for cell in _product(axes):
+        matching = [exclusion.path for exclusion in compat.exclude if _matches_exclusion(cell, exclusion)]
+        used.update(matching)
         cells.append(replace(cell, excluded=bool(matching)))
     faults = _unused_exclusions(compat.exclude, used)
     if not faults and all(cell.excluded for cell in cells):
@@ -79,10 +78,16 @@ def cells_of(compat: Compat, axes: Sequence[Axis]) -> tuple[Cell, ...]:
     return tuple(cells)
 
 
-def _unused_exclusions(exclusions: Sequence[Exclusion], used: set[int]) -> list[Fault]:
+def _product(axes: Sequence[Axis]) -> Iterable[Cell]:
+    names = [axis.name for axis in axes]
+    for values in product(*(axis.values for axis in axes)):
+        yield Cell(dict(zip(names, values, strict=True)))
+
+
+def _unused_exclusions(exclusions: Sequence[Exclusion], used: set[KeyPath]) -> list[Fault]:
     faults = []
-    for number, exclusion in enumerate(exclusions):
-        if number not in used:
+    for exclusion in exclusions:
+        if exclusion.path not in used:
             hint = "check the values of the axes, or remove it"
             faults.append(Fault("this exclusion matches no cell", hint=hint, path=exclusion.path))
     return faults
@@ -102,17 +107,19 @@ def _matches_bound(axis: str, bound: str, value: str) -> bool:
 
 def unknown_torch_releases(compat: Compat, axes: Sequence[Axis], pairs: Pairs) -> list[Fault]:
     """A fault for each torch release that is not in the pair table."""
-    declared = next((axis for axis in compat.axes if axis.name == TORCH), None)
-    torch = next((axis for axis in axes if axis.name == TORCH), None)
-    if declared is None or torch is None:
-        return []
-    faults = []
-    for version in torch.values:
-        if version not in pairs:
-            message = f"the pair table does not know torch {version}"
-            hint = f'run `lockgen pairs --refresh`, or declare it: [compat.pairs."{version}"] torchaudio = "…"'
-            faults.append(Fault(message, hint=hint, path=declared.path_of(version)))
+    values = {axis.name: axis.values for axis in axes}
+    faults: list[Fault] = []
+    for declared in compat.axes:
+        if declared.name == TORCH:
+            unknown = [version for version in values[TORCH] if version not in pairs]
+            faults += [_unknown_torch(version, declared) for version in unknown]
     return faults
+
+
+def _unknown_torch(version: str, declared: Declared) -> Fault:
+    message = f"the pair table does not know torch {version}"
+    hint = f'run `lockgen pairs --refresh`, or declare it: [compat.pairs."{version}"] torchaudio = "…"'
+    return Fault(message, hint=hint, path=declared.path_of(version))
 
 
 def select_cells(cells: Sequence[Cell], axes: Sequence[Axis], names: Iterable[str]) -> tuple[Cell, ...]:
@@ -126,7 +133,8 @@ def select_cells(cells: Sequence[Cell], axes: Sequence[Axis], names: Iterable[st
         wanted = _parse_cell_name(name, axes)
         matching = [cell.name for cell in cells if wanted.items() <= cell.at.items()]
         if not matching:
-            raise BadInput(f"no cell matches {name!r}", hint=f"use a name such as {cells[0].name!r}, or a part of one")
+            example = cells[0].name
+            raise BadInput(f"no cell matches {name!r}", hint=f"use a name such as {example!r}, or a part of one")
         selected.update(matching)
     return tuple(cell for cell in cells if cell.name in selected)
 
@@ -134,19 +142,20 @@ def select_cells(cells: Sequence[Cell], axes: Sequence[Axis], names: Iterable[st
 def _parse_cell_name(name: str, axes: Sequence[Axis]) -> dict[str, str]:
     """The values that ``name`` selects, by axis."""
     parts = name.replace(",", " ").split()
-    is_nox_id = len(parts) == len(axes) and not any("=" in part for part in parts)
-    if is_nox_id:
+    if "=" not in name and len(parts) == len(axes):
         # nox names its sessions by the values alone, in the order of the axes.
         parts = [f"{axis.name}={part}" for axis, part in zip(axes, parts, strict=True)]
-    values = {axis.name: axis.values for axis in axes}
+    axes_by_name = {axis.name: axis for axis in axes}
     selected: dict[str, str] = {}
     for part in parts:
         axis_name, _, value = part.partition("=")
-        if axis_name not in values:
-            hint = f"known axes: {', '.join(values)}; for example python=3.11"
-            raise BadInput(f"{part!r} does not name an axis", hint=hint)
-        if value not in values[axis_name]:
-            raise BadInput(f"{axis_name} has no value {value!r}", hint=f"known values: {', '.join(values[axis_name])}")
+        axis = axes_by_name.get(axis_name)
+        if axis is None:
+            known = ", ".join(axes_by_name)
+            raise BadInput(f"{part!r} does not name an axis", hint=f"known axes: {known}; for example python=3.11")
+        if value not in axis.values:
+            known = ", ".join(axis.values)
+            raise BadInput(f"{axis_name} has no value {value!r}", hint=f"known values: {known}")
         selected[axis_name] = value
     return selected
 
@@ -172,20 +181,24 @@ def groups_of(manifest: Manifest, variants: Iterable[str]) -> tuple[ImageGroup, 
 
 
 def _groups_of_variant(manifest: Manifest, variant: str) -> Iterable[ImageGroup]:
-    images = manifest.images_of(variant)
-    bases = [image for image in images if image.kind == "base"]
-    extended = {base.base for base in bases}
-    stages: dict[str, list[str]] = {}
-    for image in images:
-        if image.kind == "stage" and image.base is not None:
+    bases: list[str] = []
+    # The bases that other bases build on.
+    extended: set[str | None] = set()
+    stages: dict[str | None, list[str]] = {}
+    for image in manifest.images_of(variant):
+        if image.kind == "base":
+            bases.append(image.name)
+            extended.add(image.base)
+        else:
             stages.setdefault(image.base, []).append(image.name)
-    heads = [base.name for base in bases if base.name in stages or base.name not in extended]
-    for head in heads:
-        names = {image.name for image in manifest.chain(head)}
-        names.update(stages.get(head, ()))
-        # A base with its own stages is solved in its own group only.
-        names -= set(heads) - {head}
-        yield ImageGroup(f"{head}:{variant}", variant, tuple(sorted(names)))
+    heads = {base for base in bases if base in stages or base not in extended}
+    for base in bases:
+        if base in heads:
+            chain = {image.name for image in manifest.chain(base)}
+            # A base with its own stages is solved in its own group only.
+            others = heads - {base}
+            images = (chain - others).union(stages.get(base, ()))
+            yield ImageGroup(f"{base}:{variant}", variant, tuple(sorted(images)))
 
 
 def images_solved(manifest: Manifest, group: ImageGroup) -> dict[str, Image]:
@@ -210,7 +223,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One group in one cell as a family: one variant, the cell's Python, and the cell's pins, which are held.
+    """One group in one cell as a family: one variant without its own pins, the cell's Python, and the cell's held pins.
 
     ``cell_pins`` are the packages that the cell pins. ``unrequested`` are those of them that no image here requests by
     name, so that perhaps nothing needs them.
@@ -225,21 +238,20 @@ class Scenario:
     @cached_property
     def relaxed(self) -> Scenario:
         """The scenario without the pins that perhaps nothing needs: it is the same for many cells."""
-        variant = self.manifest.variants[self.variant]
-        variant = replace(variant, pins=self._requested_only(variant.pins))
-        pins = self._requested_only(self.manifest.pins)
-        manifest = replace(self.manifest, variants={self.variant: variant}, pins=pins)
-        cell_pins = self.cell_pins - self.unrequested
-        return replace(self, manifest=manifest, cell_pins=cell_pins, unrequested=frozenset(), gaps=())
-
-    def _requested_only(self, pins: Mapping[str, Pin]) -> dict[str, Pin]:
-        return {name: pin for name, pin in pins.items() if name not in self.unrequested}
+        pins = {name: pin for name, pin in self.manifest.pins.items() if name not in self.unrequested}
+        return Scenario(
+            manifest=replace(self.manifest, pins=pins),
+            variant=self.variant,
+            cell_pins=self.cell_pins - self.unrequested,
+            unrequested=frozenset(),
+            gaps=(),
+        )
 
     @property
     def declared_packages(self) -> frozenset[str]:
         """The packages that versions.toml names here: the pinned and the requested ones."""
         requested = _requested(self.manifest, self.manifest.images.values())
-        return frozenset(requested | self.manifest.pins_of(self.variant).keys() | self.cell_pins)
+        return self.cell_pins | requested | self.manifest.pins.keys()
 
 
 def scenario_of(
@@ -269,6 +281,10 @@ class _ScenarioBuilder:
         target = self.manifest.target
         return replace(target, python=self.cell.at.get(PYTHON, target.python))
 
+    @property
+    def variant(self) -> str:
+        return self.group.variant
+
     def build(self) -> Scenario:
         images = images_solved(self.manifest, self.group)
         requested = _requested(self.manifest, images.values())
@@ -284,16 +300,29 @@ class _ScenarioBuilder:
             missing = self._missing_file(name, version)
             if missing is not None:
                 gaps.append(missing)
-        variant = replace(self.manifest.variants[self.group.variant], pins={})
-        variants = {self.group.variant: variant}
-        manifest = replace(self.manifest, target=self.target, variants=variants, pins=pins, images=images)
-        return Scenario(manifest, self.group.variant, cell_pins, cell_pins - requested, tuple(gaps))
+        # pins_of(variant) has merged them into ``pins``.
+        variant = replace(self.manifest.variants[self.variant], pins={})
+        manifest = replace(
+            self.manifest,
+            target=self.target,
+            variants={self.variant: variant},
+            pins=pins,
+            images=images,
+        )
+        return Scenario(
+            manifest=manifest,
+            variant=self.variant,
+            cell_pins=cell_pins,
+            unrequested=cell_pins - requested,
+            gaps=tuple(gaps),
+        )
 
     def _manifest_pins(self) -> dict[str, Pin]:
-        held = self.manifest.compat.held if self.manifest.compat is not None else frozenset()
-        pins = self.manifest.pins_of(self.group.variant)
-        for name in held & pins.keys():
-            pins[name] = replace(pins[name], held=True)
+        pins = self.manifest.pins_of(self.variant)
+        compat = self.manifest.compat
+        if compat is not None:
+            for name in compat.held & pins.keys():
+                pins[name] = replace(pins[name], held=True)
         return pins
 
     def _cell_pins(self, known: set[str]) -> tuple[dict[str, Version], list[Gap]]:
@@ -303,76 +332,85 @@ class _ScenarioBuilder:
         for name, value in self.cell.at.items():
             if name not in {PYTHON, VARIANT, TORCH}:
                 versions[name] = self._version_on_index(name, value)
-        for name, member in self._torch_family().items():
-            # An axis of the cell takes precedence over the pair table.
-            if name != TORCH and (name in self.cell.at or name not in known):
-                continue
-            if member.version is None:
+        for name, version in self._torch_family(known).items():
+            if version is None:
                 reason = f"no metadata says which {name} goes with torch {self.cell.at[TORCH]}"
                 gaps.append(Gap(name, reason, CellStatus.UNKNOWN))
             else:
-                versions[name] = self._version_on_index(name, member.version)
+                versions[name] = self._version_on_index(name, version)
         return versions, gaps
 
-    def _torch_family(self) -> dict[str, Member]:
-        """Torch and its partners, sorted by name; empty if torch is not an axis."""
-        if TORCH not in self.cell.at:
+    def _torch_family(self, known: set[str]) -> dict[str, str | None]:
+        """The versions of torch and its partners, sorted by name; empty if torch is not an axis."""
+        torch = self.cell.at.get(TORCH)
+        if torch is None:
             return {}
-        torch = self.cell.at[TORCH]
-        members = {**self.pairs[torch].members, TORCH: Member(torch)}
-        return dict(sorted(members.items()))
+        versions: dict[str, str | None] = {TORCH: torch}
+        for name, member in self.pairs[torch].members.items():
+            # An axis of the cell takes precedence over the pair table.
+            if name in known and name not in self.cell.at:
+                versions[name] = member.version
+        return dict(sorted(versions.items()))
 
     def _version_on_index(self, name: str, version: str) -> Version:
         """``version`` with the local part of the builds on the index that ``name`` comes from."""
-        index = self.manifest.index_of(name, self.group.variant)
+        index = self.manifest.index_of(name, self.variant)
         if index is None:
             return Version(version)
-        local = index.accelerator
-        pin = self.manifest.pins_of(self.group.variant).get(name)
-        if pin is not None and pin.version.local:
-            local = pin.version.local
-        return Version(f"{version}+{local}") if local else Version(version)
+        pin = self.manifest.pins_of(self.variant).get(name)
+        local = pin.version.local if pin is not None else None
+        local = local or index.accelerator
+        if local:
+            version += f"+{local}"
+        return Version(version)
 
     def _missing_file(self, name: str, version: Version) -> Gap | None:
         """The gap if the explicit index of ``name`` has no file for it; None if it has one, or there is no such index.
 
         A record may be incomplete. So a file that is missing there is a "no" only if it is known not to exist.
         """
-        index = self.manifest.index_of(name, self.group.variant)
+        index = self.manifest.index_of(name, self.variant)
         if index is None or index.name not in self.indexes:
             return None
         explicit = self.indexes[index.name]
         if _has_file(explicit, name, version, self.target):
             return None
+        missing = f"{index.name} has no {name} {version} for Python {self.target.python}"
+        if explicit.recorded:
+            return self._gap_of_record(name, version, f"the record of {missing}")
+        return Gap(name, f"index {missing}", CellStatus.NO)
+
+    def _gap_of_record(self, name: str, version: Version, missing: str) -> Gap:
         python = self.target.python
-        missing = f"{index.name} has no {name} {version} for Python {python}"
-        if not explicit.recorded:
-            return Gap(name, f"index {missing}", CellStatus.NO)
-        missing = f"the record of {missing}"
-        pythons = self._pythons_on_default_index(name, version)
+        release = version.public
+        pythons = self._pythons_on_default_index(name, release)
         if pythons is None:
             return Gap(name, missing, CellStatus.UNKNOWN)
         if python in pythons:
-            return Gap(name, f"{missing}; the default index has {version.public} for it", CellStatus.UNKNOWN)
-        reason = f"{name} {version.public} has no wheel for Python {python}, here or on the default index"
+            return Gap(name, f"{missing}; the default index has {release} for it", CellStatus.UNKNOWN)
+        reason = f"{name} {release} has no wheel for Python {python}, here or on the default index"
         if pythons:
             reason += f" (it has wheels for {pythons[0]} to {pythons[-1]})"
         return Gap(name, reason, CellStatus.NO)
 
-    def _pythons_on_default_index(self, name: str, version: Version) -> tuple[str, ...] | None:
-        release = self.pairs.get(self.cell.at.get(TORCH, ""))
-        if release is None or name not in release.members:
+    def _pythons_on_default_index(self, name: str, version: str) -> tuple[str, ...] | None:
+        """The Pythons with a wheel of ``version``; None if the pair table does not have it."""
+        torch = self.cell.at.get(TORCH, "")
+        release = self.pairs.get(torch)
+        member = release.members.get(name) if release is not None else None
+        if member is None or member.version != version:
             return None
-        member = release.members[name]
-        return member.pythons if member.version == version.public else None
+        return member.pythons
 
 
 def _has_file(index: ExplicitIndex, name: str, version: Version, target: Target) -> bool:
     if name not in index.pages:
         return False
-    # A file without metadata cannot be resolved, so it does not count.
-    files = [file.name for file in index.pages[name].files if file.name in index.metadata]
-    return any(_is_wheel_of(file, version, target) for file in files)
+    for file in index.pages[name].files:
+        # A file without metadata is not offered to a resolver.
+        if file.name in index.metadata and _is_wheel_of(file.name, version, target):
+            return True
+    return False
 
 
 def _is_wheel_of(filename: str, version: Version, target: Target) -> bool:

@@ -97,12 +97,14 @@ def _selected(matrix: Matrix, words: Sequence[str], options: CompatOptions) -> t
 
 
 def _parse_shard(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d+)/(\d+)", text, re.ASCII)
-    number, count = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not 1 <= number <= count:
-        hint = "write I/N, from 1/N to N/N: --shard 1/4"
-        raise BadInput(f"--shard {text!r} is not a valid shard", hint=hint)
-    return number, count
+    match = re.fullmatch(r"([0-9]+)/([0-9]+)", text)
+    if match is not None:
+        number = int(match[1])
+        count = int(match[2])
+        if 1 <= number <= count:
+            return number, count
+    hint = "write I/N, from 1/N to N/N: --shard 1/4"
+    raise BadInput(f"--shard {text!r} is not a valid shard", hint=hint)
 
 
 def _rendered(matrix: Matrix, options: CompatOptions) -> str:

@@ -42,8 +42,8 @@ class InstallAttempt:
 
 def platform_mismatch(target: Target) -> str:
     """Why this machine cannot run the packages of ``target``; "" if it can."""
-    machine = platform.machine().lower()
-    machine = _MACHINES.get(machine, machine)
+    own_name = platform.machine().lower()
+    machine = _MACHINES.get(own_name, own_name)
     if sys.platform != "linux" or machine != target.machine:
         return f"the target is {target.platform}, this machine {sys.platform}/{machine}"
     return ""
@@ -95,7 +95,8 @@ class _Uv:
     seconds: float
 
     def create_environment(self, python: str) -> None:
-        found = self._run(["python", "find", "--no-project", python], "finding Python", most=60)
+        arguments = ["python", "find", "--no-project", python]
+        found = self._run(arguments, "finding Python", most=60)
         if found.code != 0:
             raise _InstallFailed("unknown", f"Python {python} is not installed on this machine")
         interpreter = found.stdout.strip()
@@ -154,14 +155,9 @@ def _summary(done: Finished) -> str:
 
 
 def _import(folder: Path, packages: Sequence[str], seconds: float) -> tuple[InstallStatus, str]:
-    home = folder / "home"
-    home.mkdir()
-    program = folder / "import_check.py"
-    program.write_text(import_check(packages), encoding="utf-8")
     log = folder / "imports.log"
-    command = [str(folder / "venv/bin/python"), "-I", "-B", str(program), str(log)]
     try:
-        done = run(command, cwd=home, env=_import_environment(home), timeout=seconds)
+        done = _run_import_check(folder, packages, log, seconds)
     except ToolFailed as error:
         return "unknown", f"importing {_last_begun(log)}: {error}"
     failures = [_split_failure(line) for line in _lines(log) if line.startswith("failed ")]
@@ -169,10 +165,20 @@ def _import(folder: Path, packages: Sequence[str], seconds: float) -> tuple[Inst
         return _import_failure(failures)
     imported = [line for line in _lines(log) if line.startswith("done ")]
     # A module can also exit with code 0, before the rest is imported.
-    if done.code != 0 or len(imported) < len(set(packages)):
-        ending = f"signal {-done.code}" if done.code < 0 else f"exit code {done.code}"
-        return "no", f"importing {_last_begun(log)} ended the process with {ending}"
-    return "yes", ""
+    if done.code == 0 and len(imported) == len(set(packages)):
+        return "yes", ""
+    ending = f"signal {-done.code}" if done.code < 0 else f"exit code {done.code}"
+    return "no", f"importing {_last_begun(log)} ended the process with {ending}"
+
+
+def _run_import_check(folder: Path, packages: Sequence[str], log: Path, seconds: float) -> Finished:
+    home = folder / "home"
+    home.mkdir()
+    program = folder / "import_check.py"
+    program.write_text(import_check(packages), encoding="utf-8")
+    python = folder / "venv/bin/python"
+    command = [str(python), "-I", "-B", str(program), str(log)]
+    return run(command, cwd=home, env=_import_environment(home), timeout=seconds)
 
 
 def _import_environment(home: Path) -> dict[str, str]:

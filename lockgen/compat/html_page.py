@@ -146,7 +146,8 @@ def _tables(matrix: Mapping[str, Any]) -> Iterator[PageTable]:
         grid = _Grid(matrix, group, layout, prefix=f"t{number}")
         columns = axes.get(layout.column_axis, ("",))
         rows: list[_Row] = []
-        for values in product(*(axes[name] for name in layout.row_axes)):
+        row_values = [axes[name] for name in layout.row_axes]
+        for values in product(*row_values):
             row = _Row(values, grid.row(values, columns))
             # A matrix from a few cells or one shard lacks most combinations.
             if any(cell.status != "missing" for cell in row.cells):
@@ -201,10 +202,12 @@ class _Grid:
         self._group = group["name"]
         self._panels = 0
         self._cells: dict[tuple[str, ...], Mapping[str, Any]] = {}
+        variant = group["variant"]
         for cell in matrix["cells"]:
-            values = cell["at"]
-            if values.get("variant", group["variant"]) == group["variant"]:
-                self._cells[tuple(values[axis] for axis in self._axes)] = cell
+            at = cell["at"]
+            if at.get("variant", variant) == variant:
+                values = tuple(at[axis] for axis in self._axes)
+                self._cells[values] = cell
 
     def row(self, values: tuple[str, ...], columns: Sequence[str]) -> tuple[PageCell, ...]:
         if not self._has_column_axis:
@@ -257,22 +260,23 @@ def _note(result: Mapping[str, Any]) -> str:
 def _bodies(rows: Sequence[_Row]) -> Iterator[tuple[PageRow, ...]]:
     """The rows with their headers. Each header is in the first of the rows that it covers."""
     body: list[PageRow] = []
-    previous: tuple[str, ...] | None = None
+    previous: tuple[str, ...] = ()
     for row in rows:
-        heads = []
-        for level, value in enumerate(row.values):
-            prefix = row.values[: level + 1]
-            is_covered = previous is not None and previous[: level + 1] == prefix
-            heads.append((value, 0 if is_covered else _row_span(rows, prefix)))
-        starts_body = bool(heads) and heads[0][1] > 0
-        if body and starts_body:
+        if body and row.values[:1] != previous[:1]:
             yield tuple(body)
             body = []
-        body.append(PageRow(tuple(heads), row.cells))
+        body.append(PageRow(_heads(rows, row, previous), row.cells))
         previous = row.values
     if body:
         yield tuple(body)
 
 
-def _row_span(rows: Sequence[_Row], prefix: tuple[str, ...]) -> int:
-    return sum(row.values[: len(prefix)] == prefix for row in rows)
+def _heads(rows: Sequence[_Row], row: _Row, previous: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+    heads = []
+    for level, value in enumerate(row.values, 1):
+        prefix = row.values[:level]
+        span = 0
+        if previous[:level] != prefix:
+            span = sum(other.values[:level] == prefix for other in rows)
+        heads.append((value, span))
+    return tuple(heads)

@@ -56,13 +56,14 @@ def install_solution(
     manifest = scenario.manifest
     constraints = Constraints(manifest, [scenario.variant], indexes)
     request = constraints.request((), whole=True, offline=offline)
-    exact = tuple(sorted(f"{name}=={version}" for name, version in versions.items()))
+    exact = sorted(f"{name}=={version}" for name, version in versions.items())
     try:
         # A cached outcome has versions only: resolving these again gives their files.
-        solution = resolver.solve(replace(request, constraints=exact))
+        solution = resolver.solve(replace(request, constraints=tuple(exact)))
     except LockgenError as error:
         return Installed("unknown", f"its files cannot be found again: {error}")
-    requested = {requirement.name for requirement in declared_requirements(manifest, [scenario.variant])}
+    requirements = declared_requirements(manifest, [scenario.variant])
+    requested = {requirement.name for requirement in requirements}
     # A requirement with a marker may not apply here.
     imports = sorted(requested & solution.packages.keys())
     return install(list(solution.packages.values()), request, imports)

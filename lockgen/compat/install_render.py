@@ -12,16 +12,15 @@ def hashed_requirements(rows: Sequence[Resolved]) -> str:
     """Requirement lines for an installer with ``--no-deps --require-hashes``."""
     lines = []
     for row in sorted(rows, key=lambda row: row.name):
-        if row.index is None:
-            hashes = [file.sha256 for file in sorted(row.files, key=lambda file: file.name)]
-            requirement = f"{row.name}=={row.version}"
-        else:
+        requirement = f"{row.name}=={row.version}"
+        files = sorted(row.files, key=lambda file: file.name)
+        if row.index is not None:
             # By URL: then the installer uses the default index for all other packages, and only that.
             best = row.files[0]
-            hashes = [best.sha256]
             requirement = f"{row.name} @ {best.url}"
-        options = [f"--hash=sha256:{sha256}" for sha256 in hashes]
-        lines.append(" ".join([requirement, *options]) + "\n")
+            files = [best]
+        hashes = "".join(f" --hash=sha256:{file.sha256}" for file in files)
+        lines.append(f"{requirement}{hashes}\n")
     return "".join(lines)
 
 

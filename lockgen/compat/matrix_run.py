@@ -31,6 +31,8 @@ from lockgen.manifest.fingerprints import compat_fingerprint
 from lockgen.pairs.plan import wheels_of
 from lockgen.pairs.table import known_pairs
 
+_RESOLVED = {CellStatus.YES, CellStatus.CHANGES}
+
 
 @dataclass(frozen=True)
 class CompatOptions:
@@ -128,8 +130,8 @@ def _offered(
         if axis.bound is None:
             continue
         routes = {manifest.index_of(axis.name, variant) for variant in compat.variants}
-        explicit = [indexes[index.name] for index in routes if index is not None]
         files: list[IndexFile] = []
+        explicit = [indexes[index.name] for index in routes if index is not None]
         for index in explicit:
             if axis.name in index.pages:
                 files += index.pages[axis.name].files
@@ -178,13 +180,15 @@ def filled(
         if outcome is None:
             continue
         result = _result(run, outcome)
-        if options.install and outcome.status in {CellStatus.YES, CellStatus.CHANGES}:
-            installed = _install(app, run, outcome, resolver, options)
+        if options.install and outcome.status in _RESOLVED:
+            app.progress.step(f"installing {run.group.name} of {run.cell.name}")
+            installed = _install(run, outcome, resolver, offline=options.offline)
+            _note_install(app, run, installed)
             result = replace(result, installed=installed)
         results.setdefault(run.cell.name, []).append(result)
     app.progress.note(f"{len(cells)} cells, {search.asked} resolver calls")
-    done = tuple(replace(cell, results=tuple(results.get(cell.name, ()))) for cell in cells)
-    return replace(plan.matrix, cells=done), None not in outcomes
+    done = [replace(cell, results=tuple(results.get(cell.name, ()))) for cell in cells]
+    return replace(plan.matrix, cells=tuple(done)), None not in outcomes
 
 
 @dataclass(frozen=True)
@@ -209,22 +213,31 @@ def _groups_in(cell: Cell, plan: Plan) -> list[ImageGroup]:
 
 def _result(run: _Run, outcome: CellOutcome) -> CellResult:
     """``outcome`` as it is reported: only with the versions of packages that versions.toml names."""
-    declared_packages = sorted(run.scenario.declared_packages)
-    versions = {name: outcome.versions[name] for name in declared_packages if name in outcome.versions}
-    return CellResult(run.group, outcome.status, outcome.changes, outcome.reason, outcome.detail, versions)
+    names = run.scenario.declared_packages & outcome.versions.keys()
+    return CellResult(
+        group=run.group,
+        status=outcome.status,
+        changes=outcome.changes,
+        reason=outcome.reason,
+        detail=outcome.detail,
+        versions={name: outcome.versions[name] for name in sorted(names)},
+    )
 
 
-def _install(app: App, run: _Run, outcome: CellOutcome, resolver: Resolver, options: CompatOptions) -> InstallSummary:
-    """Install the solution of ``outcome``, and report how it went."""
+def _install(run: _Run, outcome: CellOutcome, resolver: Resolver, *, offline: bool) -> InstallSummary:
     # Imported here because it takes long and --install is rare.
     from lockgen.compat.install_check import install_solution
 
-    app.progress.step(f"installing {run.group.name} of {run.cell.name}")
-    done = install_solution(run.scenario, outcome.versions, resolver, run.plan.indexes, offline=options.offline)
-    details = [line for line in (done.reason, *done.native) if line]
-    headline = f"{run.cell.name}, {run.group.name}: installed: {done.status}"
-    app.progress.note("\n  ".join([headline, *details]))
+    done = install_solution(run.scenario, outcome.versions, resolver, run.plan.indexes, offline=offline)
     return InstallSummary(CellStatus(done.status), done.reason, done.native)
+
+
+def _note_install(app: App, run: _Run, installed: InstallSummary) -> None:
+    lines = [f"{run.cell.name}, {run.group.name}: installed: {installed.status}"]
+    if installed.reason:
+        lines.append(installed.reason)
+    lines += installed.native
+    app.progress.note("\n  ".join(lines))
 
 
 def write_matrix(folder: Folder, matrix: Matrix) -> list[str]:

@@ -8,7 +8,7 @@ the images never change. An outcome depends only on the inputs of its own scenar
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -71,6 +71,10 @@ class _FileKey(NamedTuple):
     sha256: str | None
 
 
+def _file_key(file: IndexFile) -> _FileKey:
+    return _FileKey(file.name, file.sha256)
+
+
 class _SharedMetadata:
     """A metadata source that keeps what was read, for all cells: metadata of a file never changes."""
 
@@ -80,12 +84,13 @@ class _SharedMetadata:
 
     def read(self, files: Iterable[IndexFile], request: Request) -> Mapping[str, CoreMetadata]:
         """See `MetadataSource`."""
-        wanted = {_FileKey(file.name, file.sha256): file for file in files}
-        missing = {key: file for key, file in wanted.items() if key not in self._known}
+        wanted = list(files)
+        missing = [file for file in wanted if _file_key(file) not in self._known]
         if missing:
-            found = self._source.read(list(missing.values()), request)
-            self._known.update((key, found[key.name]) for key in missing)
-        return {key.name: self._known[key] for key in wanted}
+            found = self._source.read(missing, request)
+            for file in missing:
+                self._known[_file_key(file)] = found[file.name]
+        return {file.name: self._known[_file_key(file)] for file in wanted}
 
     def yanked(self, projects: Sequence[str], request: Request) -> frozenset[str]:
         """See `MetadataSource`."""
@@ -169,14 +174,17 @@ class MatrixSearch:
 
         def work(key: str) -> None:
             nonlocal done
-            outcome = self._resolve(missing[key])
-            self._known[key] = outcome
-            if outcome.settled:
-                self.cache.keep(key, json.dumps(_data(outcome), sort_keys=True))
+            self._keep(key, self._resolve(missing[key]))
             done += 1
             self.progress.step(f"{done} of {len(missing)} {what}: {self.asked} resolver calls")
 
         self.parallel.each(work, list(missing), long=True)
+
+    def _keep(self, key: str, outcome: CellOutcome) -> None:
+        self._known[key] = outcome
+        if outcome.settled:
+            text = json.dumps(_data(outcome), sort_keys=True)
+            self.cache.keep(key, text)
 
     def _recall(self, key: str) -> bool:
         """Whether the outcome was cached."""
@@ -261,11 +269,10 @@ class _CellSearch:
         self._limit = limit
         self._all = constraints.all
         self._every: Items = frozenset(range(len(self._all)))
-        self._free: Items = self._items(lambda constraint: constraint.kind == "pin" and not constraint.held)
+        self._free: Items = frozenset(item for item in self._every if _is_free(self._all[item]))
 
-    def _items(self, matches: Callable[[Constraint], bool], within: Items | None = None) -> Items:
-        numbers = self._every if within is None else within
-        return frozenset(number for number in numbers if matches(self._all[number]))
+    def _of_packages(self, names: Collection[str], items: Items) -> Items:
+        return frozenset(item for item in items if self._all[item].name in names)
 
     def outcome(self) -> CellOutcome:
         verdict = self._ask(self._every, whole=True)
@@ -307,8 +314,9 @@ class _CellSearch:
         return CellOutcome(CellStatus.UNKNOWN, reason=reason, detail=_joined_words(conflicts))
 
     def _changes(self, dropped: Items, verdict: Verdict, conflicts: Sequence[_Conflict]) -> CellOutcome:
+        pins = [self._all[item] for item in dropped]
         changes: dict[str, tuple[str, str]] = {}
-        for pin in sorted((self._all[item] for item in dropped), key=lambda pin: pin.name):
+        for pin in sorted(pins, key=lambda pin: pin.name):
             old = pin.version or ""
             # A package that nothing requires any more has no new version.
             new = verdict.versions.get(pin.name, old)
@@ -340,23 +348,24 @@ class _CellSearch:
 
     def _unmet_pair(self, kept: Items, verdict: Verdict) -> Items | None:
         """Two packages, one of which needs another version of the other: the usual conflict."""
-        needs = unmet([self._all[item] for item in kept], verdict.reason)
+        constraints = [self._all[item] for item in kept]
+        needs = unmet(constraints, verdict.reason)
         if not needs:
             return None
-        names = {needs[0].name, needs[0].other}
-        pair = self._items(lambda constraint: constraint.name in names, within=kept)
-        if self._ask(pair).answer is Answer.NO:
-            return pair
-        return None
+        need = needs[0]
+        pair = self._of_packages({need.name, need.other}, kept)
+        verdict = self._ask(pair)
+        return pair if verdict.answer is Answer.NO else None
 
     def _named_core(self, kept: Items, verdict: Verdict) -> tuple[Items, str] | None:
         """A conflict of the packages that the resolver names; None if they have a solution."""
         names = frozenset(named_in(verdict.reason))
 
         def fails(items: Items) -> bool:
-            return self._ask(items, also=names).answer is Answer.NO
+            verdict = self._ask(items, also=names)
+            return verdict.answer is Answer.NO
 
-        named = self._items(lambda constraint: constraint.name in names, within=kept)
+        named = self._of_packages(names, kept)
         if not fails(named):
             return None
         core = shrink(named, fails)
@@ -367,20 +376,24 @@ class _CellSearch:
         fixed = kept - self._free
 
         def fails(items: Items) -> bool:
-            return self._ask(fixed | items, whole=True).answer is Answer.NO
+            verdict = self._ask(fixed | items, whole=True)
+            return verdict.answer is Answer.NO
 
         free: Items = frozenset()
         if not fails(free):
             free = minimal_subset(kept & self._free, fails)
         words = self._ask(fixed | free, whole=True).reason
-        names = frozenset(named_in(words))
-        named = self._items(lambda constraint: constraint.name in names, within=fixed)
+        named = self._of_packages(named_in(words), fixed)
         return free | named, words
 
     def _ask(self, items: Items, *, whole: bool = False, also: Collection[str] = ()) -> Verdict:
         kept = [self._all[item] for item in sorted(items)]
         request = self._constraints.request(kept, whole=whole, offline=self._offline, also=also)
         return self._oracle.ask(request)
+
+
+def _is_free(constraint: Constraint) -> bool:
+    return constraint.kind == "pin" and not constraint.held
 
 
 def _no_answer(reason: str) -> CellOutcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from lockgen.compat.install_model import Binary
 
@@ -33,14 +33,18 @@ def missing(binaries: Sequence[Binary], system: Collection[str] = ()) -> tuple[s
         provided |= {binary.file, binary.soname}
     warnings: set[str] = set()
     for binary in binaries:
-        for name in set(binary.needed) - provided:
-            problem = _problem(name)
-            if problem:
-                warnings.add(f"{binary.owner} requires {name}, {problem}")
-        for name in set(binary.opened) - provided:
-            if _problem(name):
-                warnings.add(f"{binary.owner} loads {name} at run time, {_NOT_PROVIDED}")
+        warnings.update(_warnings(binary, provided))
     return tuple(sorted(warnings))
+
+
+def _warnings(binary: Binary, provided: set[str]) -> Iterable[str]:
+    for name in binary.needed:
+        problem = _problem(name)
+        if problem and name not in provided:
+            yield f"{binary.owner} requires {name}, {problem}"
+    for name in binary.opened:
+        if _problem(name) and name not in provided:
+            yield f"{binary.owner} loads {name} at run time, {_NOT_PROVIDED}"
 
 
 def _problem(name: str) -> str:

@@ -58,12 +58,20 @@ def _result(entry: dict[str, Any], groups: dict[str, ImageGroup]) -> CellResult:
     return CellResult(
         group=groups[entry["group"]],
         status=CellStatus(entry["status"]),
-        changes={str(name): (str(old), str(new)) for name, (old, new) in entry["changes"].items()},
+        changes=_changes(entry["changes"]),
         reason=str(entry["reason"]),
         detail=str(entry["detail"]),
-        versions={str(name): str(version) for name, version in entry["versions"].items()},
+        versions=_versions(entry["versions"]),
         installed=_installed(entry["installed"]),
     )
+
+
+def _changes(entry: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    return {str(name): (str(old), str(new)) for name, (old, new) in entry.items()}
+
+
+def _versions(entry: dict[str, Any]) -> dict[str, str]:
+    return {str(name): str(version) for name, version in entry.items()}
 
 
 def _installed(entry: dict[str, Any] | None) -> InstallSummary | None:

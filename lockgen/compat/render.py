@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
 from lockgen.compat.model import Cell, CellResult, CellStatus, ImageGroup, InstallSummary, Matrix
 from lockgen.core.compat_axes import PYTHON, VARIANT
@@ -81,26 +80,27 @@ def symbol(result: CellResult) -> str:
             return str(status)
 
 
-class _RowKey(NamedTuple):
-    row: str
-    python: str
-
-
 def _table(matrix: Matrix, group: ImageGroup) -> tuple[list[str], list[list[str]]]:
     """A head and rows: one column for each Python, and one row for each combination of the other axes."""
-    symbols: dict[_RowKey, str] = {}
+    symbols_by_row: dict[str, dict[str, str]] = {}
+    present: set[str] = set()
     for cell in _cells(matrix, group):
-        symbols[_RowKey(_row_name(cell), cell.at[PYTHON])] = _symbol(cell, group)
+        python = cell.at[PYTHON]
+        present.add(python)
+        row = symbols_by_row.setdefault(_row_name(cell), {})
+        row[python] = _symbol(cell, group)
     # A shard may have no cell of some Python.
-    present = {key.python for key in symbols}
     pythons = [python for python in _values(matrix, PYTHON) if python in present]
-    axes = [axis.name for axis in matrix.axes if axis.name not in {PYTHON, VARIANT}]
-    head = [", ".join(axes) or "Python", *pythons]
     rows = []
-    for name in dict.fromkeys(key.row for key in symbols):
-        row = [symbols.get(_RowKey(name, python), "") for python in pythons]
-        rows.append([name, *row])
-    return head, rows
+    for name, symbols in symbols_by_row.items():
+        fields = [symbols.get(python, "") for python in pythons]
+        rows.append([name, *fields])
+    return [_row_axes(matrix), *pythons], rows
+
+
+def _row_axes(matrix: Matrix) -> str:
+    names = [axis.name for axis in matrix.axes if axis.name not in {PYTHON, VARIANT}]
+    return ", ".join(names) or "Python"
 
 
 def _cells(matrix: Matrix, group: ImageGroup) -> list[Cell]:
@@ -138,7 +138,8 @@ def _explained_cells(
     for cell in _cells(matrix, group):
         result = _result_of(cell, group)
         if result is not None and result.status is status:
-            found.setdefault(explain(result), []).append(_cell_title(cell))
+            cells = found.setdefault(explain(result), [])
+            cells.append(_cell_title(cell))
     return found
 
 
@@ -174,16 +175,21 @@ def text(matrix: Matrix) -> str:
     """For a terminal: a table for each group, explanations of its cells, and the legend."""
     lines: list[str] = []
     for group in matrix.groups:
-        # Without --merge, a part of the matrix has only some of the cells.
-        if not any(_symbol(cell, group) for cell in _cells(matrix, group)):
-            continue
-        head, rows = _table(matrix, group)
-        lines += [f"{group.name}: {', '.join(group.images)}", table(head, rows), ""]
-        explanations = list(_explanations(matrix, group))
-        if explanations:
-            lines += [*explanations, ""]
+        # A selection of cells may have none of this group.
+        if any(_symbol(cell, group) for cell in _cells(matrix, group)):
+            lines += _group_lines(matrix, group)
     lines.append(_LEGEND)
     return "\n".join(lines) + "\n"
+
+
+def _group_lines(matrix: Matrix, group: ImageGroup) -> list[str]:
+    images = ", ".join(group.images)
+    head, rows = _table(matrix, group)
+    lines = [f"{group.name}: {images}", table(head, rows), ""]
+    explanations = list(_explanations(matrix, group))
+    if explanations:
+        lines += [*explanations, ""]
+    return lines
 
 
 def _explanations(matrix: Matrix, group: ImageGroup) -> Iterable[str]:
@@ -212,20 +218,22 @@ def _body(matrix: Matrix) -> Iterable[str]:
     legend = _LEGEND[0].upper() + _LEGEND[1:]
     yield from ("", f"# Compatibility of {matrix.family}", "", f"{legend}.")
     for group in matrix.groups:
-        yield from ("", f"## {group.name}", "", f"{', '.join(group.images)}.", "")
+        images = ", ".join(group.images)
+        yield from ("", f"## {group.name}", "", f"{images}.", "")
         yield from _markdown_table(matrix, group)
         for status, title, explain in _SECTIONS:
             explained = _explained_cells(matrix, group, status, explain)
-            if not explained:
-                continue
-            yield from ("", f"{title}:", "")
+            if explained:
+                yield from ("", f"{title}:", "")
             for explanation, cells in explained.items():
-                yield f"* {'; '.join(cells)}: {_escaped(explanation)}"
+                where = "; ".join(cells)
+                yield f"* {where}: {_escaped(explanation)}"
 
 
 def _markdown_table(matrix: Matrix, group: ImageGroup) -> Iterable[str]:
-    (first, *pythons), rows = _table(matrix, group)
-    head = [first, *(_python_column(python) for python in pythons)]
+    (axes, *pythons), rows = _table(matrix, group)
+    columns = [_python_column(python) for python in pythons]
+    head = [axes, *columns]
     yield _line(head)
     yield "|" + "---|" * len(head)
     for row in rows:
@@ -237,7 +245,8 @@ def _python_column(python: str) -> str:
 
 
 def _line(row: list[str]) -> str:
-    return f"| {' | '.join(_escaped(part) for part in row)} |"
+    fields = [_escaped(field) for field in row]
+    return f"| {' | '.join(fields)} |"
 
 
 def _escaped(text: str) -> str:
@@ -273,11 +282,12 @@ def statuses_of(data: bytes, matrix: Matrix) -> dict[tuple[str, str], CellStatus
     statuses: dict[tuple[str, str], CellStatus] = {}
     tables = _parse_tables(data.decode("utf-8", "replace"))
     for group in matrix.groups:
-        symbols = _parse_symbols(tables.get(group.name, []))
+        symbols_by_row = _parse_symbols(tables.get(group.name, []))
         for cell in _cells(matrix, group):
-            key = _RowKey(_escaped(_row_name(cell)), _escaped(_python_column(cell.at[PYTHON])))
+            row = symbols_by_row.get(_escaped(_row_name(cell)), {})
+            column = _escaped(_python_column(cell.at[PYTHON]))
             # Excluded cells have a symbol, but no status.
-            status = _parse_status(symbols.get(key, ""))
+            status = _parse_status(row.get(column, ""))
             if status is not None:
                 statuses[cell.name, group.name] = status
     return statuses
@@ -296,16 +306,16 @@ def _parse_tables(text: str) -> dict[str, list[list[str]]]:
     return tables
 
 
-def _parse_symbols(rows: list[list[str]]) -> dict[_RowKey, str]:
-    symbols: dict[_RowKey, str] = {}
+def _parse_symbols(rows: list[list[str]]) -> dict[str, dict[str, str]]:
+    """The symbols of a table by row and column."""
     if not rows:
-        return symbols
-    head = rows[0]
-    for row in rows[1:]:
-        # A row that breaks off has fewer fields than the head.
-        for column, word in zip(head[1:], row[1:], strict=False):
-            symbols[_RowKey(row[0], column)] = word
-    return symbols
+        return {}
+    _, *columns = rows[0]
+    symbols_by_row: dict[str, dict[str, str]] = {}
+    for name, *symbols in rows[1:]:
+        # A symbol may be empty, so that the row seems to be shorter.
+        symbols_by_row[name] = dict(zip(columns, symbols, strict=False))
+    return symbols_by_row
 
 
 def _parse_status(word: str) -> CellStatus | None:

@@ -36,7 +36,8 @@ def merged(folder: Folder, manifest: Manifest, paths: Sequence[Path]) -> Matrix:
     first = shards[0].matrix
     cells = _cells_by_name(shards)
     # Exclusions are marked in the shards; here only the names and their order are needed.
-    expected = [cell.name for cell in planning.cells_of(replace(compat, exclude=()), first.axes)]
+    unmarked = planning.cells_of(replace(compat, exclude=()), first.axes)
+    expected = [cell.name for cell in unmarked]
     missing = [name for name in expected if name not in cells]
     if missing:
         raise BadInput(f"the shards do not contain {_abbreviated(missing)}", hint="pass all shards, 1/N to N/N")
