@@ -365,7 +365,7 @@ class _ScenarioBuilder:
         return Version(version)
 
     def _missing_file(self, name: str, version: Version) -> Gap | None:
-        """The gap if the explicit index of ``name`` has no file for it; None if it has one, or there is no such index.
+        """The gap if ``name`` has an explicit index, but that has no file for the pin.
 
         A record may be incomplete. So a file that is missing there is a "no" only if it is known not to exist.
         """

@@ -56,7 +56,7 @@ def install(rows: Sequence[Resolved], request: Request, imports: Sequence[str], 
     temporary folder, with uv's own cache. ``seconds`` is the timeout of each step.
 
     Raises:
-        ToolFailed: there is no uv.
+        ToolFailed: uv was not found.
     """
     with tempfile.TemporaryDirectory(prefix="lockgen-install-") as name:
         folder = Path(name)

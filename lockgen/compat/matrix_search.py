@@ -2,7 +2,7 @@
 
 If a group does not resolve, its outcome is the smallest set of free pins to change: the first minimal hitting set of
 the conflicts known so far that resolves (`conflicts.hitting_sets`). The cell's pins, held pins and the requirements of
-the images never change. An outcome depends only on the inputs of its own scenario, so shards merge to the same bytes.
+the images never change. An outcome depends only on the inputs of one scenario, so shards merge to the same bytes.
 """
 
 from __future__ import annotations

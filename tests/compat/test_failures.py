@@ -1,4 +1,4 @@
-"""One cell that cannot be judged is unknown, with why; the others go on, and what is done is remembered."""
+"""A cell that fails is unknown, with the reason. The others continue, and finished cells are cached."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def packages() -> LocalIndex:
 
 
 class Failing:
-    """A resolver that does what it is told for questions that name ``text``; ``asked`` are all that it was asked."""
+    """A resolver that calls ``fail`` for requests with the constraint ``text``. ``asked`` has all requests."""
 
     name = "failing"
 
@@ -112,25 +112,28 @@ def test_without_a_failure(packages: LocalIndex) -> None:
         (time_out, "did not finish within 60 s", 2),
         (no_network, "the index could not be read", 3),
     ],
-    ids=["crash", "time-out", "index"],
+    ids=["crash", "timeout", "index"],
 )
 def test_one_cell_is_unknown_and_the_others_are_not(
     packages: LocalIndex, fail: Callable[[int, Request], None], reason: str, times: int
 ) -> None:
-    """Asked in the cache first, then with the network, and there once more but for a time-out."""
+    """The cache is tried first, then the network, which is retried once except after a timeout."""
     resolver = Failing(packages, "alpha==2.0", fail)
     outcomes = matrix(packages, resolver).outcomes(scenarios())
     assert statuses(outcomes) == ["yes", "unknown", "changes"]
     assert outcomes[1] is not None
     assert reason in outcomes[1].reason
     assert resolver.hits == times
-    mended = Failing(packages, "nothing", fail)
-    again = matrix(packages, mended).outcomes(scenarios())
-    assert statuses(again) == ["yes", "yes", "changes"], "an answer that is missing is not remembered"
-    assert {constraint for request in mended.asked for constraint in request.constraints} == {"alpha==2.0", "beta==2.0"}
+    repaired = Failing(packages, "nothing", fail)
+    again = matrix(packages, repaired).outcomes(scenarios())
+    assert statuses(again) == ["yes", "yes", "changes"], "an unknown outcome is not cached"
+    assert {constraint for request in repaired.asked for constraint in request.constraints} == {
+        "alpha==2.0",
+        "beta==2.0",
+    }
 
 
-def test_an_index_that_fails_once_is_asked_again(packages: LocalIndex) -> None:
+def test_an_index_that_fails_once_is_retried(packages: LocalIndex) -> None:
     def fail(hit: int, request: Request) -> None:
         if hit < 3:
             no_network(hit, request)
@@ -140,7 +143,7 @@ def test_an_index_that_fails_once_is_asked_again(packages: LocalIndex) -> None:
     assert resolver.hits == 3
 
 
-def test_ctrl_c_keeps_what_is_done(packages: LocalIndex) -> None:
+def test_finished_cells_are_kept_after_ctrl_c(packages: LocalIndex) -> None:
     def stop(hit: int, request: Request) -> None:
         raise KeyboardInterrupt
 
@@ -151,14 +154,14 @@ def test_ctrl_c_keeps_what_is_done(packages: LocalIndex) -> None:
     assert not [request for request in resolver.asked if "alpha==1.0" in request.constraints]
 
 
-def test_what_was_asked_once_is_asked_no_more(packages: LocalIndex) -> None:
+def test_finished_cells_are_not_resolved_again(packages: LocalIndex) -> None:
     first = matrix(packages, Failing(packages, "nothing", crash)).outcomes(scenarios())
     resolver = Failing(packages, "nothing", crash)
     assert matrix(packages, resolver).outcomes(scenarios()) == first
     assert resolver.asked == []
 
 
-def test_other_surroundings_are_another_question(packages: LocalIndex) -> None:
+def test_other_tool_versions_are_not_served_from_the_cache(packages: LocalIndex) -> None:
     matrix(packages, Failing(packages, "nothing", crash)).outcomes(scenarios())
     resolver = Failing(packages, "nothing", crash)
     fake = Backtracking(packages)
@@ -166,7 +169,7 @@ def test_other_surroundings_are_another_question(packages: LocalIndex) -> None:
     assert resolver.asked
 
 
-def test_a_cache_that_was_tampered_with_is_no_answer(packages: LocalIndex, tmp_path: object) -> None:
+def test_damaged_cache_entries_are_ignored(packages: LocalIndex, tmp_path: object) -> None:
     from pathlib import Path
 
     first = matrix(packages, Failing(packages, "nothing", crash)).outcomes(scenarios())
@@ -179,7 +182,7 @@ def test_a_cache_that_was_tampered_with_is_no_answer(packages: LocalIndex, tmp_p
     assert resolver.asked
 
 
-def test_too_many_questions_is_unknown_and_says_so(packages: LocalIndex) -> None:
+def test_too_many_resolver_calls_are_unknown_with_a_reason(packages: LocalIndex) -> None:
     outcomes = matrix(packages, Failing(packages, "nothing", crash), questions=1).outcomes(scenarios())
     assert statuses(outcomes) == ["yes", "yes", "unknown"]
     assert outcomes[2] is not None
