@@ -1,4 +1,4 @@
-"""The cells of the compatibility matrix: the product of its axes, the groups of images, and what each cell asks for."""
+"""The cells of the compatibility matrix: the product of its axes, the groups of images, and what each cell requires."""
 
 from __future__ import annotations
 
@@ -12,167 +12,209 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
 from lockgen.compat.model import Axis, Cell, CellStatus, ImageGroup
-from lockgen.core.compat_axes import PYTHON, TORCH, VARIANT, Compat, Declared, Exclusion, Member, Pairs
+from lockgen.core.compat_axes import PYTHON, TORCH, VARIANT, Compat, Declared, Exclusion, Pairs
 from lockgen.core.index import ExplicitIndex
+from lockgen.core.key_path import KeyPath
 from lockgen.core.manifest import Image, Manifest, Pin
 from lockgen.core.target import Target
 from lockgen.errors import BadInput, Fault
 
 Offered = Mapping[str, Sequence[Version]]
-"""Package to the versions that its index has, for axes that a bound describes."""
+"""Package to the versions that its index has, for axes that are declared by a bound."""
 
 
 # -- axes and cells -----------------------------------------------------------
 
 
 def axes_of(compat: Compat, offered: Offered) -> tuple[Axis, ...]:
-    """The axes with their values, the variant's last.
+    """The axes with their values, the variants last.
 
     Raises:
-        BadInput: a bound that nothing on the index lies within.
+        BadInput: no version on the index matches a bound.
     """
     faults: list[Fault] = []
     axes = []
     for declared in compat.axes:
-        values = declared.values if declared.bound is None else _within(declared, offered)
+        values = declared.values
+        if declared.bound is not None:
+            values = _matching_versions(declared.bound, offered.get(declared.name, ()))
         if not values:
-            message = f"nothing that the index has of {declared.name} lies within {declared.bound}"
-            faults.append(Fault(message, hint="widen the bound, or list versions", path=declared.path))
+            faults.append(_no_version_matches(declared))
         axes.append(Axis(declared.name, values))
     if faults:
         raise BadInput.of(faults)
     return (*axes, Axis(VARIANT, compat.variants))
 
 
-def _within(declared: Declared, offered: Offered) -> tuple[str, ...]:
-    versions = {Version(version.public) for version in offered.get(declared.name, ()) if not version.is_prerelease}
-    return tuple(str(version) for version in sorted(SpecifierSet(declared.bound or "").filter(versions)))
+def _matching_versions(bound: str, versions: Iterable[Version]) -> tuple[str, ...]:
+    # An index may have several builds of one release: 2.5.1+cpu and 2.5.1+cu121 are one value of the axis.
+    releases = {Version(version.public) for version in versions if not version.is_prerelease}
+    matching = SpecifierSet(bound).filter(releases)
+    return tuple(str(version) for version in sorted(matching))
+
+
+def _no_version_matches(declared: Declared) -> Fault:
+    message = f"the index has no version of {declared.name} that matches {declared.bound}"
+    return Fault(message, hint="widen the bound, or list the versions", path=declared.path)
 
 
 def cells_of(compat: Compat, axes: Sequence[Axis]) -> tuple[Cell, ...]:
-    """Every combination, in the order of the axes' values; what an exclusion means is marked.
+    """Every combination, in the order of the axes' values. Excluded cells are marked.
 
     Raises:
-        BadInput: an exclusion that no cell lies within, or one that leaves nothing.
+        BadInput: an exclusion matches no cell, or every cell is excluded.
     """
-    names = [axis.name for axis in axes]
-    cells = [Cell(dict(zip(names, values, strict=True))) for values in product(*(axis.values for axis in axes))]
-    used: set[int] = set()
-    found = []
-    for cell in cells:
-        hits = {number for number, entry in enumerate(compat.exclude) if _lies_within(cell, entry)}
-        used |= hits
-        found.append(replace(cell, excluded=bool(hits)))
-    faults = [
-        Fault(
-            "no cell lies within this exclusion", hint="look at the values of the axes, or remove it", path=entry.path
-        )
-        for number, entry in enumerate(compat.exclude)
-        if number not in used
-    ]
-    if not faults and all(cell.excluded for cell in found):
-        faults = [Fault("every cell is excluded", hint="exclude fewer", path=("compat", "exclude"))]
+    used: set[KeyPath] = set()
+    cells = []
+    for cell in _product(axes):
+        matching = [exclusion.path for exclusion in compat.exclude if _matches_exclusion(cell, exclusion)]
+        used.update(matching)
+        cells.append(replace(cell, excluded=bool(matching)))
+    faults = _unused_exclusions(compat.exclude, used)
+    if not faults and all(cell.excluded for cell in cells):
+        faults = [Fault("every cell is excluded", hint="exclude fewer cells", path=("compat", "exclude"))]
     if faults:
         raise BadInput.of(faults)
-    return tuple(found)
+    return tuple(cells)
 
 
-def _lies_within(cell: Cell, exclusion: Exclusion) -> bool:
-    return all(_holds(axis, bound, cell.at[axis]) for axis, bound in exclusion.bounds.items())
+def _product(axes: Sequence[Axis]) -> Iterable[Cell]:
+    names = [axis.name for axis in axes]
+    for values in product(*(axis.values for axis in axes)):
+        yield Cell(dict(zip(names, values, strict=True)))
 
 
-def _holds(axis: str, bound: str, value: str) -> bool:
+def _unused_exclusions(exclusions: Sequence[Exclusion], used: set[KeyPath]) -> list[Fault]:
+    faults = []
+    for exclusion in exclusions:
+        if exclusion.path not in used:
+            hint = "check the values of the axes, or remove it"
+            faults.append(Fault("this exclusion matches no cell", hint=hint, path=exclusion.path))
+    return faults
+
+
+def _matches_exclusion(cell: Cell, exclusion: Exclusion) -> bool:
+    return all(_matches_bound(axis, bound, cell.at[axis]) for axis, bound in exclusion.bounds.items())
+
+
+def _matches_bound(axis: str, bound: str, value: str) -> bool:
     if axis == VARIANT:
         return bound == value
-    text = bound if bound[:1] in "<>=!~" else f"=={bound}"
-    return SpecifierSet(text).contains(value, prereleases=True)
+    has_operator = bound[:1] in "<>=!~"
+    specifier = SpecifierSet(bound if has_operator else f"=={bound}")
+    return specifier.contains(value, prereleases=True)
 
 
-def without_partner(compat: Compat, axes: Sequence[Axis], pairs: Pairs) -> list[Fault]:
-    """Torches that the pair table does not know."""
-    declared = next((axis for axis in compat.axes if axis.name == TORCH), None)
-    values = next((axis.values for axis in axes if axis.name == TORCH), ())
-    hint = 'lockgen pairs --refresh, or say it: [compat.pairs."{0}"] torchaudio = "…"'
-    return [
-        Fault(f"the pair table does not know torch {value}", hint=hint.format(value), path=declared.path_of(value))
-        for value in values
-        if value not in pairs and declared is not None
-    ]
+def unknown_torch_releases(compat: Compat, axes: Sequence[Axis], pairs: Pairs) -> list[Fault]:
+    """A fault for each torch release that is not in the pair table."""
+    values = {axis.name: axis.values for axis in axes}
+    faults: list[Fault] = []
+    for declared in compat.axes:
+        if declared.name == TORCH:
+            unknown = [version for version in values[TORCH] if version not in pairs]
+            faults += [_unknown_torch(version, declared) for version in unknown]
+    return faults
 
 
-def chosen(cells: Sequence[Cell], axes: Sequence[Axis], words: Iterable[str]) -> tuple[Cell, ...]:
-    """The cells that any of ``words`` means: "torch=2.5.1", "python=3.11 torch=2.5.1", or a nox id "3.11, 2.5.1, cuda".
+def _unknown_torch(version: str, declared: Declared) -> Fault:
+    message = f"the pair table does not know torch {version}"
+    hint = f'run `lockgen pairs --refresh`, or declare it: [compat.pairs."{version}"] torchaudio = "…"'
+    return Fault(message, hint=hint, path=declared.path_of(version))
+
+
+def select_cells(cells: Sequence[Cell], axes: Sequence[Axis], names: Iterable[str]) -> tuple[Cell, ...]:
+    """The cells that match any of ``names``: "torch=2.5.1", "python=3.11 torch=2.5.1", or a nox id "3.11, 2.5.1, cuda".
 
     Raises:
-        BadInput: a word that means no cell.
+        BadInput: a name matches no cell.
     """
-    wanted: set[str] = set()
-    for word in words:
-        at = _at(word, axes)
-        found = [cell.name for cell in cells if all(cell.at[axis] == value for axis, value in at.items())]
-        if not found:
-            raise BadInput(f"no cell is called {word!r}", hint=f"as in {cells[0].name!r}, or a part of it")
-        wanted |= set(found)
-    return tuple(cell for cell in cells if cell.name in wanted)
+    selected: set[str] = set()
+    for name in names:
+        wanted = _parse_cell_name(name, axes)
+        matching = [cell.name for cell in cells if wanted.items() <= cell.at.items()]
+        if not matching:
+            example = cells[0].name
+            raise BadInput(f"no cell matches {name!r}", hint=f"use a name such as {example!r}, or a part of one")
+        selected.update(matching)
+    return tuple(cell for cell in cells if cell.name in selected)
 
 
-def _at(word: str, axes: Sequence[Axis]) -> dict[str, str]:
-    parts = [part for part in word.replace(",", " ").split() if part]
-    if parts and all("=" not in part for part in parts) and len(parts) == len(axes):
+def _parse_cell_name(name: str, axes: Sequence[Axis]) -> dict[str, str]:
+    """The values that ``name`` selects, by axis."""
+    parts = name.replace(",", " ").split()
+    if "=" not in name and len(parts) == len(axes):
+        # nox names its sessions by the values alone, in the order of the axes.
         parts = [f"{axis.name}={part}" for axis, part in zip(axes, parts, strict=True)]
-    values = {axis.name: axis.values for axis in axes}
-    at: dict[str, str] = {}
+    axes_by_name = {axis.name: axis for axis in axes}
+    selected: dict[str, str] = {}
     for part in parts:
-        axis, _, value = part.partition("=")
-        if axis not in values:
-            raise BadInput(f"{part!r} names no axis", hint=f"known here: {', '.join(values)}; as in python=3.11")
-        if value not in values[axis]:
-            raise BadInput(f"{axis} has no value {value!r}", hint=f"known here: {', '.join(values[axis])}")
-        at[axis] = value
-    return at
+        axis_name, _, value = part.partition("=")
+        axis = axes_by_name.get(axis_name)
+        if axis is None:
+            known = ", ".join(axes_by_name)
+            raise BadInput(f"{part!r} does not name an axis", hint=f"known axes: {known}; for example python=3.11")
+        if value not in axis.values:
+            known = ", ".join(axis.values)
+            raise BadInput(f"{axis_name} has no value {value!r}", hint=f"known values: {known}")
+        selected[axis_name] = value
+    return selected
 
 
-def shard(cells: Sequence[Cell], number: int, of: int) -> tuple[Cell, ...]:
-    """The cells of shard ``number`` (from 1): every one is in exactly one shard, neighbours in different ones."""
-    return tuple(cell for position, cell in enumerate(cells) if position % of == number - 1)
+def cells_of_shard(cells: Sequence[Cell], number: int, count: int) -> tuple[Cell, ...]:
+    """The cells of shard ``number`` (from 1) of ``count``. Every cell is in exactly one shard."""
+    # Neighbours go to different shards: they often need the same number of resolver calls.
+    return tuple(cells[number - 1 :: count])
 
 
 # -- groups of images ---------------------------------------------------------
 
 
 def groups_of(manifest: Manifest, variants: Iterable[str]) -> tuple[ImageGroup, ...]:
-    """The images of each variant that are solved together: a base, what it stands on, and the stages on it.
+    """The images of each variant that are solved together: a base, the bases that it builds on, and its stages.
 
-    A base without its own stages belongs to the bases above it; one that nothing stands on is a group by itself.
+    A base without its own stages belongs to the bases that build on it; if there are none, it is its own group.
     """
-    return tuple(group for variant in variants for group in _groups(manifest, variant))
+    groups: list[ImageGroup] = []
+    for variant in variants:
+        groups += _groups_of_variant(manifest, variant)
+    return tuple(groups)
 
 
-def _groups(manifest: Manifest, variant: str) -> Iterable[ImageGroup]:
-    images = manifest.images_of(variant)
-    stages: dict[str, list[Image]] = {}
-    for image in images:
-        if image.kind == "stage" and image.base is not None:
-            stages.setdefault(image.base, []).append(image)
-    below = {image.base for image in images if image.kind == "base"}
-    heads = [image for image in images if image.kind == "base" and (image.name in stages or image.name not in below)]
-    for head in heads:
-        own = {image.name for image in (*manifest.chain(head.name), *stages.get(head.name, ()))}
-        others = {other.name for other in heads if other.name != head.name}
-        yield ImageGroup(f"{head.name}:{variant}", variant, tuple(sorted(own - others)))
+def _groups_of_variant(manifest: Manifest, variant: str) -> Iterable[ImageGroup]:
+    bases: list[str] = []
+    # The bases that other bases build on.
+    extended: set[str | None] = set()
+    stages: dict[str | None, list[str]] = {}
+    for image in manifest.images_of(variant):
+        if image.kind == "base":
+            bases.append(image.name)
+            extended.add(image.base)
+        else:
+            stages.setdefault(image.base, []).append(image.name)
+    heads = {base for base in bases if base in stages or base not in extended}
+    for base in bases:
+        if base in heads:
+            chain = {image.name for image in manifest.chain(base)}
+            # A base with its own stages is solved in its own group only.
+            others = heads - {base}
+            images = (chain - others).union(stages.get(base, ()))
+            yield ImageGroup(f"{base}:{variant}", variant, tuple(sorted(images)))
 
 
 def images_solved(manifest: Manifest, group: ImageGroup) -> dict[str, Image]:
-    """The images of ``group`` with all that they stand on."""
-    return {link.name: link for name in group.images for link in manifest.chain(name)}
+    """The images of ``group`` and every base that they build on."""
+    images: dict[str, Image] = {}
+    for name in group.images:
+        images.update((image.name, image) for image in manifest.chain(name))
+    return images
 
 
-# -- what a cell asks for -----------------------------------------------------
+# -- what a cell requires -----------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A pin of a cell without a file, and what that means."""
+    """A pin of a cell that no file is known for, and the status that follows."""
 
     name: str
     reason: str
@@ -180,138 +222,200 @@ class Gap:
 
 
 @dataclass(frozen=True)
-class Situation:
-    """One group in one cell, as a family: one variant, the cell's Python, and its pins held.
+class Scenario:
+    """One group in one cell as a family: one variant without its own pins, the cell's Python, and the cell's held pins.
 
-    ``moved`` are the packages whose pins the cell says; ``loose`` those of them that no image here asks for by name, so
-    that perhaps nothing needs them.
+    ``cell_pins`` are the packages that the cell pins. ``unrequested`` are those of them that no image here requests by
+    name, so that perhaps nothing needs them.
     """
 
     manifest: Manifest
     variant: str
-    moved: frozenset[str]
-    loose: frozenset[str]
+    cell_pins: frozenset[str]
+    unrequested: frozenset[str]
     gaps: tuple[Gap, ...]
 
     @cached_property
-    def relaxed(self) -> Situation:
-        """The same without the pins that perhaps nothing needs: many cells are then one."""
-        table = self.manifest.variants[self.variant]
-        pins = {name: pin for name, pin in table.pins.items() if name not in self.loose}
-        variants = {self.variant: replace(table, pins=pins)}
-        plain = {name: pin for name, pin in self.manifest.pins.items() if name not in self.loose}
-        manifest = replace(self.manifest, variants=variants, pins=plain)
-        return replace(self, manifest=manifest, moved=self.moved - self.loose, loose=frozenset(), gaps=())
+    def relaxed(self) -> Scenario:
+        """The scenario without the pins that perhaps nothing needs: it is the same for many cells."""
+        pins = {name: pin for name, pin in self.manifest.pins.items() if name not in self.unrequested}
+        return Scenario(
+            manifest=replace(self.manifest, pins=pins),
+            variant=self.variant,
+            cell_pins=self.cell_pins - self.unrequested,
+            unrequested=frozenset(),
+            gaps=(),
+        )
+
+    @property
+    def declared_packages(self) -> frozenset[str]:
+        """The packages that versions.toml names here: the pinned and the requested ones."""
+        requested = _requested(self.manifest, self.manifest.images.values())
+        return self.cell_pins | requested | self.manifest.pins.keys()
 
 
-def situation(
+def scenario_of(
     manifest: Manifest, cell: Cell, group: ImageGroup, pairs: Pairs, indexes: Mapping[str, ExplicitIndex]
-) -> Situation:
-    """What ``group`` asks for in ``cell``."""
-    compat = manifest.compat or Compat((), ())
-    images = images_solved(manifest, group)
-    asked = {ask.name for ask in manifest.common}
-    asked |= {ask.name for image in images.values() for ask in image.packages}
-    target = replace(manifest.target, python=cell.at.get(PYTHON, manifest.target.python))
-    pins = {name: _held(pin, name in compat.held) for name, pin in manifest.pins_of(group.variant).items()}
-    values, gaps = _values(manifest, cell, group.variant, pairs, set(pins) | asked)
-    for name, version in values.items():
-        known = pins.get(name)
-        pins[name] = Pin(version, known.path if known is not None else ("compat", name), held=True)
-        gaps += _gaps(manifest, group.variant, name, version, target, indexes, pairs, cell)
-    for gap in gaps:
-        if gap.name not in values:
+) -> Scenario:
+    """What ``group`` requires in ``cell``."""
+    return _ScenarioBuilder(manifest, cell, group, pairs, indexes).build()
+
+
+def _requested(manifest: Manifest, images: Iterable[Image]) -> set[str]:
+    names = {requirement.name for requirement in manifest.common}
+    for image in images:
+        names.update(requirement.name for requirement in image.packages)
+    return names
+
+
+@dataclass(frozen=True)
+class _ScenarioBuilder:
+    manifest: Manifest
+    cell: Cell
+    group: ImageGroup
+    pairs: Pairs
+    indexes: Mapping[str, ExplicitIndex]
+
+    @cached_property
+    def target(self) -> Target:
+        target = self.manifest.target
+        return replace(target, python=self.cell.at.get(PYTHON, target.python))
+
+    @property
+    def variant(self) -> str:
+        return self.group.variant
+
+    def build(self) -> Scenario:
+        images = images_solved(self.manifest, self.group)
+        requested = _requested(self.manifest, images.values())
+        pins = self._manifest_pins()
+        versions, gaps = self._cell_pins(pins.keys() | requested)
+        for gap in gaps:
+            # The version in versions.toml belongs to another torch.
             pins.pop(gap.name, None)
-    moved = frozenset(values) | {gap.name for gap in gaps}
-    variant = replace(manifest.variants[group.variant], pins={})
-    narrowed = replace(manifest, target=target, variants={group.variant: variant}, pins=pins, images=images)
-    return Situation(narrowed, group.variant, moved, moved - asked, tuple(gaps))
+        cell_pins = frozenset(versions) | {gap.name for gap in gaps}
+        for name, version in versions.items():
+            path = pins[name].path if name in pins else ("compat", name)
+            pins[name] = Pin(version, path, held=True)
+            missing = self._missing_file(name, version)
+            if missing is not None:
+                gaps.append(missing)
+        # pins_of(variant) has merged them into ``pins``.
+        variant = replace(self.manifest.variants[self.variant], pins={})
+        manifest = replace(
+            self.manifest,
+            target=self.target,
+            variants={self.variant: variant},
+            pins=pins,
+            images=images,
+        )
+        return Scenario(
+            manifest=manifest,
+            variant=self.variant,
+            cell_pins=cell_pins,
+            unrequested=cell_pins - requested,
+            gaps=tuple(gaps),
+        )
 
+    def _manifest_pins(self) -> dict[str, Pin]:
+        pins = self.manifest.pins_of(self.variant)
+        compat = self.manifest.compat
+        if compat is not None:
+            for name in compat.held & pins.keys():
+                pins[name] = replace(pins[name], held=True)
+        return pins
 
-def _held(pin: Pin, held: bool) -> Pin:
-    return replace(pin, held=True) if held else pin
-
-
-def _values(
-    manifest: Manifest, cell: Cell, variant: str, pairs: Pairs, known: set[str]
-) -> tuple[dict[str, Version], list[Gap]]:
-    """The pins that ``cell`` says; torch brings its family, as far as it is pinned or asked for."""
-    values: dict[str, Version] = {}
-    gaps: list[Gap] = []
-    for name, value in cell.at.items():
-        if name not in {PYTHON, VARIANT, TORCH}:
-            values[name] = built(manifest, variant, name, value)
-    if TORCH in cell.at:
-        torch = cell.at[TORCH]
-        for name, member in sorted({**pairs[torch].members, TORCH: Member(torch)}.items()):
-            if name != TORCH and (name in cell.at or name not in known):
-                continue
-            if member.version is None:
-                reason = f"no metadata says which {name} goes with torch {torch}"
+    def _cell_pins(self, known: set[str]) -> tuple[dict[str, Version], list[Gap]]:
+        """The versions that the cell pins; with torch, also its partners among the ``known`` packages."""
+        versions: dict[str, Version] = {}
+        gaps: list[Gap] = []
+        for name, value in self.cell.at.items():
+            if name not in {PYTHON, VARIANT, TORCH}:
+                versions[name] = self._version_on_index(name, value)
+        for name, version in self._torch_family(known).items():
+            if version is None:
+                reason = f"no metadata says which {name} goes with torch {self.cell.at[TORCH]}"
                 gaps.append(Gap(name, reason, CellStatus.UNKNOWN))
             else:
-                values[name] = built(manifest, variant, name, member.version)
-    return values, gaps
+                versions[name] = self._version_on_index(name, version)
+        return versions, gaps
 
+    def _torch_family(self, known: set[str]) -> dict[str, str | None]:
+        """The versions of torch and its partners, sorted by name; empty if torch is not an axis."""
+        torch = self.cell.at.get(TORCH)
+        if torch is None:
+            return {}
+        versions: dict[str, str | None] = {TORCH: torch}
+        for name, member in self.pairs[torch].members.items():
+            # An axis of the cell takes precedence over the pair table.
+            if name in known and name not in self.cell.at:
+                versions[name] = member.version
+        return dict(sorted(versions.items()))
 
-def built(manifest: Manifest, variant: str, name: str, version: str) -> Version:
-    """``version`` as the build of the index that ``name`` comes from in ``variant``."""
-    index = manifest.index_of(name, variant)
-    if index is None:
+    def _version_on_index(self, name: str, version: str) -> Version:
+        """``version`` with the local part of the builds on the index that ``name`` comes from."""
+        index = self.manifest.index_of(name, self.variant)
+        if index is None:
+            return Version(version)
+        pin = self.manifest.pins_of(self.variant).get(name)
+        local = pin.version.local if pin is not None else None
+        local = local or index.accelerator
+        if local:
+            version += f"+{local}"
         return Version(version)
-    pin = manifest.pins_of(variant).get(name)
-    local = (pin.version.local if pin is not None else None) or index.accelerator
-    return Version(f"{version}+{local}") if local else Version(version)
+
+    def _missing_file(self, name: str, version: Version) -> Gap | None:
+        """The gap if ``name`` has an explicit index, but that has no file for the pin.
+
+        A record may be incomplete. So a file that is missing there is a "no" only if it is known not to exist.
+        """
+        index = self.manifest.index_of(name, self.variant)
+        if index is None or index.name not in self.indexes:
+            return None
+        explicit = self.indexes[index.name]
+        if _has_file(explicit, name, version, self.target):
+            return None
+        missing = f"{index.name} has no {name} {version} for Python {self.target.python}"
+        if explicit.recorded:
+            return self._gap_of_record(name, version, f"the record of {missing}")
+        return Gap(name, f"index {missing}", CellStatus.NO)
+
+    def _gap_of_record(self, name: str, version: Version, missing: str) -> Gap:
+        python = self.target.python
+        release = version.public
+        pythons = self._pythons_on_default_index(name, release)
+        if pythons is None:
+            return Gap(name, missing, CellStatus.UNKNOWN)
+        if python in pythons:
+            return Gap(name, f"{missing}; the default index has {release} for it", CellStatus.UNKNOWN)
+        reason = f"{name} {release} has no wheel for Python {python}, here or on the default index"
+        if pythons:
+            reason += f" (it has wheels for {pythons[0]} to {pythons[-1]})"
+        return Gap(name, reason, CellStatus.NO)
+
+    def _pythons_on_default_index(self, name: str, version: str) -> tuple[str, ...] | None:
+        """The Pythons with a wheel of ``version``; None if the pair table does not have it."""
+        torch = self.cell.at.get(TORCH, "")
+        release = self.pairs.get(torch)
+        member = release.members.get(name) if release is not None else None
+        if member is None or member.version != version:
+            return None
+        return member.pythons
 
 
-def _gaps(
-    manifest: Manifest,
-    variant: str,
-    name: str,
-    version: Version,
-    target: Target,
-    indexes: Mapping[str, ExplicitIndex],
-    pairs: Pairs,
-    cell: Cell,
-) -> list[Gap]:
-    """Why the explicit index has no file for a pin, if so. A record may be incomplete: only what is known is a no."""
-    index = manifest.index_of(name, variant)
-    if index is None or index.name not in indexes or _has(indexes[index.name], name, version, target):
-        return []
-    where = indexes[index.name]
-    lacking = f"index {index.name} has no {name} {version} for Python {target.python}"
-    if not where.recorded:
-        return [Gap(name, lacking, CellStatus.NO)]
-    lacking = f"the record of {index.name} has no {name} {version} for Python {target.python}"
-    release = pairs.get(cell.at.get(TORCH, ""))
-    member = release.members.get(name) if release is not None else None
-    if member is None or member.pythons is None or member.version != version.public:
-        return [Gap(name, lacking, CellStatus.UNKNOWN)]
-    if target.python in member.pythons:
-        return [Gap(name, f"{lacking}; the default index has {version.public} for it", CellStatus.UNKNOWN)]
-    text = f"{name} {version.public} has no wheel for Python {target.python}, here or on the default index"
-    there = f" (it has for {member.pythons[0]} to {member.pythons[-1]})" if member.pythons else ""
-    return [Gap(name, text + there, CellStatus.NO)]
+def _has_file(index: ExplicitIndex, name: str, version: Version, target: Target) -> bool:
+    if name not in index.pages:
+        return False
+    for file in index.pages[name].files:
+        # A file without metadata is not offered to a resolver.
+        if file.name in index.metadata and _is_wheel_of(file.name, version, target):
+            return True
+    return False
 
 
-def _has(index: ExplicitIndex, name: str, version: Version, target: Target) -> bool:
-    page = index.pages.get(name)
-    return page is not None and any(
-        _fits(file.name, version, target) and file.name in index.metadata for file in page.files
-    )
-
-
-def _fits(filename: str, version: Version, target: Target) -> bool:
+def _is_wheel_of(filename: str, version: Version, target: Target) -> bool:
     try:
         _, found, _, tags = parse_wheel_filename(filename)
     except InvalidWheelFilename:
         return False
     return found == version and any(tag in target.ranks for tag in tags)
-
-
-def spoken_of(situation: Situation) -> frozenset[str]:
-    """The packages that versions.toml speaks of here: pins, and what images ask for by name."""
-    manifest = situation.manifest
-    asked = {ask.name for ask in manifest.common}
-    asked |= {ask.name for image in manifest.images.values() for ask in image.packages}
-    return frozenset(asked | set(manifest.pins_of(situation.variant)) | situation.moved)

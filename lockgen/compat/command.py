@@ -1,8 +1,9 @@
-"""`lockgen compat`: which combinations of Python, torch and variant work, as versions.toml's [compat] declares them."""
+"""`lockgen compat`: show which combinations of Python, torch and variant work, as declared in [compat]."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,102 +18,109 @@ from lockgen.compat.matrix_run import CompatOptions, filled, is_matrix, planned,
 from lockgen.compat.model import Cell, CellStatus, Matrix
 from lockgen.compat.shards import merged
 from lockgen.core.layout import COMPAT_PATH
-from lockgen.core.ports import Progress
+from lockgen.core.manifest import Manifest
 from lockgen.errors import BadInput, Exit, Fault, LockgenError
 from lockgen.io.ownership import refuse_foreign_file
-from lockgen.io.workspace import Folder
 from lockgen.manifest.fingerprints import Inputs, read_inputs
 
 
 def run(app: App, words: tuple[str, ...], options: CompatOptions) -> int:
-    """Prints the matrix, or the cells that ``words`` mean; a whole one is written to locks/COMPAT.md too.
+    """Print the matrix, or only the cells named by ``words``; write a complete one to locks/COMPAT.md.
+
+    With ``merge``, ``words`` are the files of the shards.
 
     Raises:
-        LockgenError: versions.toml, a record or a shard is at fault; nothing was written.
+        LockgenError: versions.toml, a record or a shard is invalid; no file was changed.
     """
-    _check(words, options)
+    _check_options(words, options)
     folder = app.folder
     inputs = read_inputs(folder)
-    writes = options.merge or (not words and options.shard is None and not options.only_list)
-    if writes:  # before hours of resolving, not after them
+    is_whole = options.merge or (not words and options.shard is None and not options.only_list)
+    if is_whole:
+        # Before hours of resolving, not after them.
         refuse_foreign_file(folder, COMPAT_PATH, is_matrix)
     try:
-        if options.merge:
-            matrix, complete = merged(folder, inputs.manifest, [Path(word) for word in words]), True
-        else:
-            plan = planned(app, inputs.manifest, options)
-            wanted = _wanted(plan.matrix, words, options)
-            if options.only_list:
-                click.echo("\n".join(cell.name for cell in wanted if not cell.excluded))
-                return Exit.DONE
-            matrix, complete = filled(app, plan, wanted, options)
+        if options.only_list and not options.merge:
+            _print_names(app, inputs.manifest, words, options)
+            return Exit.DONE
+        matrix, complete = _matrix(app, inputs.manifest, words, options)
     except LockgenError as error:
-        raise type(error).of([_placed(inputs, fault) for fault in error.faults]) from error
-    _print(matrix, options)
+        faults = [_with_place(fault, inputs) for fault in error.faults]
+        raise type(error).of(faults) from error
+    click.echo(_rendered(matrix, options), nl=False)
     if not complete:
         return Exit.INTERRUPTED
-    if writes:
-        _write(folder, matrix, app.progress)
+    if is_whole:
+        for path in write_matrix(folder, matrix):
+            app.progress.note(f"{path} written")
     return _exit_code(matrix, options.fail_on)
 
 
-def _check(words: Sequence[str], options: CompatOptions) -> None:
+def _check_options(words: Sequence[str], options: CompatOptions) -> None:
     if options.offline and options.live:
         raise BadInput("--offline and --live exclude each other", hint="choose one")
     if options.as_json + options.as_markdown + options.as_html > 1:
         raise BadInput("--json, --markdown and --html exclude one another", hint="choose one")
     if options.merge and (not words or options.shard):
-        raise BadInput("--merge puts shards together, and resolves nothing", hint="name their files, without --shard")
+        raise BadInput("--merge requires the files of the shards, and excludes --shard", hint="name the files")
 
 
-def _placed(inputs: Inputs, fault: Fault) -> Fault:
-    return fault if fault.path is None or fault.place else replace(fault, place=inputs.place(fault.path))
+def _with_place(fault: Fault, inputs: Inputs) -> Fault:
+    """``fault`` with the line of versions.toml that its path is in."""
+    if fault.path is None or fault.place:
+        return fault
+    return replace(fault, place=inputs.place(fault.path))
 
 
-# -- planning -----------------------------------------------------------------
+def _matrix(app: App, manifest: Manifest, words: Sequence[str], options: CompatOptions) -> tuple[Matrix, bool]:
+    """The matrix, and whether all selected cells have a result."""
+    if options.merge:
+        return merged(app.folder, manifest, [Path(word) for word in words]), True
+    plan = planned(app, manifest, options)
+    return filled(app, plan, _selected(plan.matrix, words, options), options)
 
 
-def _wanted(matrix: Matrix, words: Sequence[str], options: CompatOptions) -> tuple[Cell, ...]:
-    cells = planning.chosen(matrix.cells, matrix.axes, words) if words else matrix.cells
-    if options.shard is None:
-        return cells
-    number, of = _shard(options.shard)
-    return planning.shard(cells, number, of)
+def _print_names(app: App, manifest: Manifest, words: Sequence[str], options: CompatOptions) -> None:
+    plan = planned(app, manifest, options)
+    names = [cell.name for cell in _selected(plan.matrix, words, options) if not cell.excluded]
+    click.echo("\n".join(names))
 
 
-def _shard(text: str) -> tuple[int, int]:
-    number, slash, of = text.partition("/")
-    if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
-        raise BadInput(f"--shard {text!r} is no part of a whole", hint="I/N, as in 1/4: from 1/4 to 4/4")
-    return int(number), int(of)
+def _selected(matrix: Matrix, words: Sequence[str], options: CompatOptions) -> tuple[Cell, ...]:
+    cells = matrix.cells
+    if words:
+        cells = planning.select_cells(cells, matrix.axes, words)
+    if options.shard is not None:
+        number, count = _parse_shard(options.shard)
+        cells = planning.cells_of_shard(cells, number, count)
+    return cells
 
 
-# -- filling ------------------------------------------------------------------
+def _parse_shard(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([0-9]+)/([0-9]+)", text)
+    if match is not None:
+        number = int(match[1])
+        count = int(match[2])
+        if 1 <= number <= count:
+            return number, count
+    hint = "write I/N, from 1/N to N/N: --shard 1/4"
+    raise BadInput(f"--shard {text!r} is not a valid shard", hint=hint)
 
 
-# -- shards -------------------------------------------------------------------
-
-
-# -- telling ------------------------------------------------------------------
-
-
-def _print(matrix: Matrix, options: CompatOptions) -> None:
+def _rendered(matrix: Matrix, options: CompatOptions) -> str:
     if options.as_json:
-        click.echo(rendering.render_json(matrix), nl=False)
-    elif options.as_html:
-        click.echo(page(json.loads(rendering.render_json(matrix))), nl=False)
-    elif options.as_markdown:
-        click.echo(rendering.markdown(matrix), nl=False)
-    else:
-        click.echo(rendering.text(matrix), nl=False)
-
-
-def _write(folder: Folder, matrix: Matrix, progress: Progress) -> None:
-    for path in write_matrix(folder, matrix):
-        progress.note(f"{path} written")
+        return rendering.render_json(matrix)
+    if options.as_html:
+        # From format 1, as a page of another tool would be: the format must have everything that readers need.
+        return page(json.loads(rendering.render_json(matrix)))
+    if options.as_markdown:
+        return rendering.markdown(matrix)
+    return rendering.text(matrix)
 
 
 def _exit_code(matrix: Matrix, fail_on: Sequence[str]) -> Exit:
     wanted = {CellStatus(word) for word in fail_on}
-    found = any(result.status in wanted for cell in matrix.cells for result in cell.results)
-    return Exit.FOUND if found else Exit.DONE
+    for cell in matrix.cells:
+        if any(result.status in wanted for result in cell.results):
+            return Exit.FOUND
+    return Exit.DONE

@@ -1,7 +1,7 @@
-"""The shared objects of an environment: which libraries they are linked to, and which CUDA libraries they open by name.
+"""The shared objects of an environment: the libraries that they are linked to, or load by name at run time.
 
-The one door to pyelftools. auditwheel answers more (symbol versions, policies), but of a wheel file, not of what is
-installed, and by modules that it calls private.
+This is the only module that uses pyelftools. auditwheel knows more (symbol versions, policies), but it inspects a wheel
+file, not an installation, and its modules are private.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import mmap
 import re
 from collections.abc import Iterator
 from importlib.metadata import Distribution, distributions
+from io import BufferedReader
 from pathlib import Path
 
 from elftools.common.exceptions import ELFError
@@ -20,53 +21,70 @@ from lockgen.compat.install_model import Binary
 
 _SHARED = re.compile(r"\.so(\.[\d.]+)?$")
 
-# cuDNN since version 8 is a small library that opens its parts while it runs, by names that stand in its text as C
-# strings; others open cuBLAS or NCCL so. Other names in a text are mostly choices (a sound server, a GPU of another
-# maker) that are never missed: so only these are looked for.
+# cuDNN since version 8 is a small library that loads its parts at run time, by names that are C strings in .rodata.
+# Other libraries load cuBLAS or NCCL in this way. Only CUDA libraries are searched: most other names there are optional
+# (a sound server, a GPU of another vendor).
 _OPENED = re.compile(
     rb"(?<![\w./-])lib(?:cudnn|cublas|cufft|curand|cusolver|cusparse|nccl|nvrtc)[\w-]*\.so\.\d[\d.]*(?=\x00)"
 )
 
 
 def binaries(site: Path) -> list[Binary]:
-    """Every shared object that the distributions in ``site`` installed, sorted; what cannot be read as one is none."""
-    return sorted(
-        binary
-        for installed in distributions(path=[str(site)])
-        for path in _shared(installed)
-        if (binary := _read(path, f"{installed.metadata['Name']} {installed.version}")) is not None
-    )
+    """Every shared object that the distributions in ``site`` installed, sorted. Unreadable files are omitted."""
+    found: list[Binary] = []
+    for distribution in distributions(path=[str(site)]):
+        owner = f"{distribution.metadata['Name']} {distribution.version}"
+        for path in _shared_objects(distribution):
+            binary = _read(path, owner)
+            if binary is not None:
+                found.append(binary)
+    return sorted(found)
 
 
-def _shared(installed: Distribution) -> Iterator[Path]:
-    for file in installed.files or ():
+def _shared_objects(distribution: Distribution) -> Iterator[Path]:
+    for file in distribution.files or ():
         if _SHARED.search(file.name):
-            yield Path(str(installed.locate_file(file)))
+            yield Path(str(distribution.locate_file(file)))
 
 
 def _read(path: Path, owner: str) -> Binary | None:
     try:
         with path.open("rb") as file:
-            elf = ELFFile(file)
-            dynamic = next((part for part in elf.iter_segments() if isinstance(part, DynamicSegment)), None)
-            if dynamic is None:
-                return None
-            needed, sonames = _texts(dynamic, "needed"), _texts(dynamic, "soname")
-            text = elf.get_section_by_name(".rodata")
-            span = (text["sh_offset"], text["sh_offset"] + text["sh_size"]) if text is not None else (0, 0)
-            return Binary(owner, path.name, sonames[0] if sonames else "", needed, _opened(file.fileno(), *span))
+            return _parse(file, path.name, owner)
+    # A linker script or a truncated file may have the name of a shared object.
     except (ELFError, OSError, ValueError):
         return None
 
 
-def _texts(dynamic: DynamicSegment, kind: str) -> tuple[str, ...]:
-    # A tag has its text as an attribute that is called as its kind is.
+def _parse(file: BufferedReader, name: str, owner: str) -> Binary | None:
+    elf = ELFFile(file)
+    dynamic = next((segment for segment in elf.iter_segments() if isinstance(segment, DynamicSegment)), None)
+    if dynamic is None:
+        return None
+    sonames = _dynamic_tags(dynamic, "soname")
+    text = elf.get_section_by_name(".rodata")
+    opened: tuple[str, ...] = ()
+    if text is not None:
+        start = text["sh_offset"]
+        opened = _opened(file.fileno(), start, start + text["sh_size"])
+    return Binary(
+        owner=owner,
+        file=name,
+        soname=sonames[0] if sonames else "",
+        needed=_dynamic_tags(dynamic, "needed"),
+        opened=opened,
+    )
+
+
+def _dynamic_tags(dynamic: DynamicSegment, kind: str) -> tuple[str, ...]:
+    # pyelftools stores the value of DT_NEEDED in the attribute `needed`.
     return tuple(str(getattr(tag, kind)) for tag in dynamic.iter_tags(f"DT_{kind.upper()}"))
 
 
 def _opened(descriptor: int, start: int, end: int) -> tuple[str, ...]:
     if start >= end:
         return ()
-    # torch's texts are hundreds of MB: mapped, not read.
+    # torch has hundreds of MB of .rodata, so the file is mapped instead of read.
     with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as content:
-        return tuple(sorted({match[0].decode() for match in _OPENED.finditer(content, start, end)}))
+        names = {match[0].decode() for match in _OPENED.finditer(content, start, end)}
+    return tuple(sorted(names))

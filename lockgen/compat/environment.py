@@ -1,4 +1,4 @@
-"""A solution installed into a throw-away environment by uv, and what it holds imported there."""
+"""Install a solution into a temporary environment with uv, and import its packages there."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import platform
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from lockgen.compat.elf import binaries
 from lockgen.compat.install_model import Binary, InstallStatus
-from lockgen.compat.install_render import hashed, import_check
+from lockgen.compat.install_render import hashed_requirements, import_check
 from lockgen.core.resolution import Request, Resolved
 from lockgen.core.target import Target
 from lockgen.errors import ToolFailed
@@ -24,131 +25,202 @@ from lockgen.io.uv import clean_environment, default_index, find_uv
 
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
+# How often uv retried differs from run to run, and does not help the reader.
+_RETRIED = re.compile(r"Request failed after \d+ retries.*")
+_LABEL = re.compile(r"^\W*(error|cause):\s*")
+_MISSING_LIBRARY = re.compile(r"(\S+\.so[\d.]*): cannot open shared object file")
+
 
 @dataclass(frozen=True, slots=True)
-class Tried:
-    """What came of it. ``binaries`` are those of what was installed, none where nothing was."""
+class InstallAttempt:
+    """The result of an installation. ``binaries`` are the installed shared objects."""
 
     status: InstallStatus
     reason: str = ""
     binaries: tuple[Binary, ...] = ()
 
 
-def unfit(target: Target) -> str:
-    """Why this machine cannot run what ``target`` runs; "" where it can."""
-    machine = _MACHINES.get(platform.machine().lower(), platform.machine().lower())
+def platform_mismatch(target: Target) -> str:
+    """Why this machine cannot run the packages of ``target``; "" if it can."""
+    own_name = platform.machine().lower()
+    machine = _MACHINES.get(own_name, own_name)
     if sys.platform != "linux" or machine != target.machine:
         return f"the target is {target.platform}, this machine {sys.platform}/{machine}"
     return ""
 
 
-def install(rows: Sequence[Resolved], request: Request, needs: Sequence[str], *, seconds: float) -> Tried:
-    """Installs exactly ``rows`` on the Python of ``request``, and imports what the packages ``needs`` hold.
+def install(rows: Sequence[Resolved], request: Request, imports: Sequence[str], *, seconds: float) -> InstallAttempt:
+    """Install exactly ``rows`` on the Python of ``request``, and import the modules of the packages ``imports``.
 
-    What building a source distribution requires comes from where the routes of ``request`` say.
+    Build requirements of source distributions come from the indexes of ``request``. Everything takes place in a
+    temporary folder, with uv's own cache. ``seconds`` is the timeout of each step.
 
-    It takes place in a folder that is gone afterwards, with uv's cache; ``seconds`` are the most for each of the two.
+    Raises:
+        ToolFailed: uv was not found.
     """
-    uv = find_uv()
     with tempfile.TemporaryDirectory(prefix="lockgen-install-") as name:
         folder = Path(name)
+        # A variable, as the pages are removed with their object.
         pages = Pages()
         environment = build_environment(folder, request, default_index(), pages, clean_environment(os.environ))
-        python = request.target.python
-        found = run([uv, "python", "find", "--no-project", python], cwd=folder, env=environment, timeout=60)
-        if found.code != 0:
-            return Tried("unknown", f"there is no Python {python} on this machine")
-        interpreter = found.stdout.strip()
-        made = run([uv, "venv", "--no-project", "-q", "--python", interpreter, "venv"], cwd=folder, env=environment)
-        if made.code != 0:
-            return Tried("unknown", f"no environment could be made: {_told(made)}")
+        uv = _Uv(find_uv(), folder, environment, seconds)
         try:
-            done = _install(uv, folder, rows, environment, offline=request.offline, seconds=seconds)
-        except ToolFailed as error:
-            return Tried("unknown", f"installing: {error}")
-        if done.code != 0:
-            return Tried(*_refused(done))
-        held = tuple(binaries(_site(folder)))
-        return Tried(*_imported(folder, needs, seconds), held)
+            uv.create_environment(request.target.python)
+            uv.install(rows, offline=request.offline)
+        except _InstallFailed as error:
+            return InstallAttempt(error.status, error.reason)
+        installed = tuple(binaries(_site_packages(folder)))
+        status, reason = _import(folder, imports, seconds)
+        return InstallAttempt(status, reason, installed)
 
 
-def _install(
-    uv: str, folder: Path, rows: Sequence[Resolved], environment: dict[str, str], *, offline: bool, seconds: float
-) -> Finished:
-    (folder / "requirements.txt").write_text(hashed(rows), encoding="utf-8")
-    command = [uv, "pip", "install", "-q", "--python", "venv/bin/python", "-r", "requirements.txt"]
-    command += ["--no-deps", "--require-hashes", "--only-binary", ":all:"]
-    for row in rows:
-        if not any(file.name.endswith(".whl") for file in row.files):
-            command += ["--no-binary", row.name]
-    return run(command + (["--offline"] if offline else []), cwd=folder, env=environment, timeout=seconds)
-
-
-def _site(folder: Path) -> Path:
+def _site_packages(folder: Path) -> Path:
     return next((folder / "venv" / "lib").glob("python*/site-packages"))
 
 
-# How long it tried differs from run to run, and says nothing.
-_RETRIED = re.compile(r"Request failed after \d+ retries.*")
+class _InstallFailed(Exception):
+    def __init__(self, status: InstallStatus, reason: str) -> None:
+        super().__init__(reason)
+        self.status: InstallStatus = status
+        self.reason = reason
 
 
-def _refused(done: Finished) -> tuple[InstallStatus, str]:
-    """Only another hash would be so in an image too. All else is what this machine, or its network, cannot do."""
+@dataclass(frozen=True)
+class _Uv:
+    """The calls of uv in ``folder``. Each raises _InstallFailed, also after a timeout."""
+
+    path: str
+    folder: Path
+    environment: Mapping[str, str]
+    seconds: float
+
+    def create_environment(self, python: str) -> None:
+        arguments = ["python", "find", "--no-project", python]
+        found = self._run(arguments, "finding Python", most=60)
+        if found.code != 0:
+            raise _InstallFailed("unknown", f"Python {python} is not installed on this machine")
+        interpreter = found.stdout.strip()
+        arguments = ["venv", "--no-project", "-q", "--python", interpreter, "venv"]
+        created = self._run(arguments, "creating a virtual environment", most=600)
+        if created.code != 0:
+            raise _InstallFailed("unknown", f"creating a virtual environment: {_summary(created)}")
+
+    def install(self, rows: Sequence[Resolved], *, offline: bool) -> None:
+        requirements = self.folder / "requirements.txt"
+        requirements.write_text(hashed_requirements(rows), encoding="utf-8")
+        arguments = ["pip", "install", "-q", "--python", "venv/bin/python", "-r", "requirements.txt"]
+        arguments += ["--no-deps", "--require-hashes", "--only-binary", ":all:"]
+        for row in rows:
+            has_wheel = any(file.name.endswith(".whl") for file in row.files)
+            if not has_wheel:
+                arguments += ["--no-binary", row.name]
+        if offline:
+            arguments.append("--offline")
+        done = self._run(arguments, "installing", most=self.seconds)
+        if done.code != 0:
+            raise _install_failure(done)
+
+    def _run(self, arguments: list[str], step: str, *, most: float) -> Finished:
+        timeout = min(most, self.seconds)
+        try:
+            return run([self.path, *arguments], cwd=self.folder, env=self.environment, timeout=timeout)
+        except ToolFailed as error:
+            raise _InstallFailed("unknown", f"{step}: {error}") from error
+
+
+def _install_failure(done: Finished) -> _InstallFailed:
+    # Only a wrong hash would fail in an image, too. Everything else may be due to this machine or its network.
     if "Hash mismatch" in done.stderr:
-        return "no", f"an index serves other bytes than those resolved: {_told(done)}"
+        return _InstallFailed("no", f"an index serves a file with another hash than the resolved one: {_summary(done)}")
     if "Failed to build" in done.stderr:
-        return "unknown", f"a source does not build on this machine: {_told(done)}"
-    return "unknown", f"it cannot be had: {_told(done)}"
+        return _InstallFailed("unknown", f"a source distribution does not build on this machine: {_summary(done)}")
+    return _InstallFailed("unknown", f"a package cannot be installed: {_summary(done)}")
 
 
-def _told(done: Finished) -> str:
-    """What uv says in one line: what failed, and the last cause of it."""
-    lines = [re.sub(r"^\W*(error|cause):\s*", "", line.strip()) for line in done.stderr.splitlines()]
-    lines = [line for line in lines if line and not _RETRIED.fullmatch(line) and not line.startswith("hint:")]
+def _summary(done: Finished) -> str:
+    """uv's error in one line: what failed, and the last cause."""
+    lines = []
+    for line in done.stderr.splitlines():
+        text = _LABEL.sub("", line.strip())
+        if text and not text.startswith("hint:") and not _RETRIED.fullmatch(text):
+            lines.append(text)
     if not lines:
-        return f"uv stopped with exit code {done.code}"
-    return lines[0] if len(lines) == 1 else f"{lines[0].rstrip(':')}: {lines[-1]}"
+        return f"uv exited with code {done.code}"
+    if len(lines) == 1:
+        return lines[0]
+    return f"{lines[0].rstrip(':')}: {lines[-1]}"
 
 
-def _imported(folder: Path, needs: Sequence[str], seconds: float) -> tuple[InstallStatus, str]:
-    (folder / "home").mkdir()
-    (folder / "import_check.py").write_text(import_check(needs), encoding="utf-8")
-    told = folder / "told.txt"
-    # Code of strangers: nothing of the caller's environment, and no bytecode into files that are uv's cache by a link.
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder / "home"), "PYTHONDONTWRITEBYTECODE": "1"}
-    environment |= {"LC_ALL": "C.UTF-8", "HF_HUB_OFFLINE": "1", "TMPDIR": str(folder / "home")}
-    command = [str(folder / "venv/bin/python"), "-I", "-B", str(folder / "import_check.py"), str(told)]
+# -- imports ------------------------------------------------------------------
+
+
+def _import(folder: Path, packages: Sequence[str], seconds: float) -> tuple[InstallStatus, str]:
+    log = folder / "imports.log"
     try:
-        done = run(command, cwd=folder / "home", env=environment, timeout=seconds)
+        done = _run_import_check(folder, packages, log, seconds)
     except ToolFailed as error:
-        return "unknown", f"importing {_last(told)}: {error}"
-    lines = told.read_text(encoding="utf-8", errors="replace").splitlines() if told.exists() else []
-    if failed := [line.split(" ", 2)[1:] for line in lines if line.startswith("failed ")]:
-        return _failed(failed)
-    if len([line for line in lines if line.startswith("done ")]) < len(set(needs)) or done.code != 0:
-        return "no", f"importing {_last(told)} ended the process with {_ending(done.code)}"
-    return "yes", ""
+        return "unknown", f"importing {_last_begun(log)}: {error}"
+    failures = [_split_failure(line) for line in _lines(log) if line.startswith("failed ")]
+    if failures:
+        return _import_failure(failures)
+    imported = [line for line in _lines(log) if line.startswith("done ")]
+    # A module can also exit with code 0, before the rest is imported.
+    if done.code == 0 and len(imported) == len(set(packages)):
+        return "yes", ""
+    ending = f"signal {-done.code}" if done.code < 0 else f"exit code {done.code}"
+    return "no", f"importing {_last_begun(log)} ended the process with {ending}"
 
 
-_LACKS = re.compile(r"(\S+\.so[\d.]*): cannot open shared object file")
+def _run_import_check(folder: Path, packages: Sequence[str], log: Path, seconds: float) -> Finished:
+    home = folder / "home"
+    home.mkdir()
+    program = folder / "import_check.py"
+    program.write_text(import_check(packages), encoding="utf-8")
+    python = folder / "venv/bin/python"
+    command = [str(python), "-I", "-B", str(program), str(log)]
+    return run(command, cwd=home, env=_import_environment(home), timeout=seconds)
 
 
-def _failed(failed: Sequence[Sequence[str]]) -> tuple[InstallStatus, str]:
-    """A library that this machine lacks may be in the image: no verdict. Any other failure would be the image's too."""
-    texts = [f"{name} cannot be imported: {text}" for name, text in failed]
-    own = [text for text in texts if not _LACKS.search(text)]
-    if own:
-        return "no", own[0]
-    name, text = failed[0]
-    library = _LACKS.search(text)
-    return "unknown", f"{name} needs {library[1] if library else 'a library'}, which this machine does not have"
+def _import_environment(home: Path) -> dict[str, str]:
+    # The packages are untrusted code, so they get nothing from the caller's environment.
+    return {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(home),
+        "TMPDIR": str(home),
+        "LC_ALL": "C.UTF-8",
+        "HF_HUB_OFFLINE": "1",
+        # Installed files may be links into uv's cache, which must not change.
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
 
-def _last(told: Path) -> str:
-    lines = told.read_text(encoding="utf-8", errors="replace").splitlines() if told.exists() else []
-    begun = [line.removeprefix("begin ") for line in lines if line.startswith("begin ")]
-    return begun[-1] if begun else "nothing yet"
+def _lines(log: Path) -> list[str]:
+    if not log.exists():
+        return []
+    return log.read_text(encoding="utf-8", errors="replace").splitlines()
 
 
-def _ending(code: int) -> str:
-    return f"signal {-code}" if code < 0 else f"exit code {code}"
+def _last_begun(log: Path) -> str:
+    begun = [line.removeprefix("begin ") for line in _lines(log) if line.startswith("begin ")]
+    return begun[-1] if begun else "the packages"
+
+
+class _ImportFailure(NamedTuple):
+    package: str
+    error: str
+
+
+def _split_failure(line: str) -> _ImportFailure:
+    _, package, error = line.split(" ", 2)
+    return _ImportFailure(package, error)
+
+
+def _import_failure(failures: Sequence[_ImportFailure]) -> tuple[InstallStatus, str]:
+    for failure in failures:
+        # The image may have a library that this machine lacks. Any other error would occur in the image, too.
+        if not _MISSING_LIBRARY.search(failure.error):
+            return "no", f"{failure.package} cannot be imported: {failure.error}"
+    first = failures[0]
+    match = _MISSING_LIBRARY.search(first.error)
+    library = match[1] if match is not None else "a library"
+    return "unknown", f"{first.package} needs {library}, which this machine does not have"

@@ -7,24 +7,27 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 from lockgen.core.templating import render, source
 
 STATUSES = {
-    "yes": ("yes", "resolves as it is pinned"),
-    "changes": ("changes", "resolves once the named free pins move"),
+    "yes": ("yes", "resolves as pinned"),
+    "changes": ("changes", "resolves if the listed free pins change"),
     "no": ("no", "has no resolution"),
-    "unknown": ("unknown", "nobody could say"),
+    "unknown": ("unknown", "could not be determined"),
 }
-"""Status to its word and what it means. A cell of several results is the worst of them: see WORST."""
+"""Status to its label and its meaning."""
 
 WORST = ("no", "unknown", "changes", "yes")
+"""The statuses, the worst first: a cell with several results has the worst of them."""
+
+_INSTALL_NOTES = {"no": "does not install", "unknown": "not installed"}
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What a cell opens to. ``where`` are the values of its axes, ``result`` is format 1's."""
+    """The dialog of a cell. ``where`` are the values of its axes, ``result`` is as in format 1."""
 
     id: str
     where: tuple[tuple[str, str], ...]
@@ -34,7 +37,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class PageCell:
-    """One place in a table. Without a ``panel`` it opens to nothing: it is excluded, or was not resolved."""
+    """One field of a table. A cell that is excluded or was not run has no ``panel``."""
 
     status: str
     word: str
@@ -45,7 +48,7 @@ class PageCell:
 
 @dataclass(frozen=True, slots=True)
 class PageRow:
-    """``heads`` are the headers of the row from the outside in: text and row span (0: covered by the row above)."""
+    """One row. ``heads`` are its headers, the outermost first: text and row span (0: covered by a row above)."""
 
     heads: tuple[tuple[str, int], ...]
     cells: tuple[PageCell, ...]
@@ -53,7 +56,7 @@ class PageRow:
 
 @dataclass(frozen=True, slots=True)
 class PageTable:
-    """A group's table. ``bodies`` are its rows by the outermost header."""
+    """The table of a group. ``bodies`` are its rows, grouped by the outermost header."""
 
     name: str
     variant: str
@@ -75,7 +78,7 @@ class PageTable:
 
 
 def page(matrix: Mapping[str, Any]) -> str:
-    """One self-contained HTML file. ``matrix`` is the matrix in JSON's terms, format 1."""
+    """One self-contained HTML file. ``matrix`` is the parsed JSON of format 1."""
     tables = list(_tables(matrix))
     style, script = source("compat/templates/compat.css"), source("compat/templates/compat.js")
     return render(
@@ -92,32 +95,44 @@ def page(matrix: Mapping[str, Any]) -> str:
 
 
 def summary(matrix: Mapping[str, Any]) -> str:
-    """How many cells there are and how they came out: "36 cells: 12 yes, 4 changes, 20 no"."""
-    asked = [cell for cell in matrix["cells"] if not cell["excluded"]]
-    statuses = [worst([result["status"] for result in cell["results"]]) for cell in asked]
-    text = f"{len(asked)} {'cell' if len(asked) == 1 else 'cells'}: {tally(statuses)}"
-    excluded = len(matrix["cells"]) - len(asked)
-    return text + (f"; {excluded} excluded" if excluded else "")
+    """The number of cells, and of each status: "36 cells: 12 yes, 4 changes, 20 no"."""
+    statuses: list[str] = []
+    excluded = 0
+    for cell in matrix["cells"]:
+        if cell["excluded"]:
+            excluded += 1
+        else:
+            statuses.append(worst([result["status"] for result in cell["results"]]))
+    noun = "cell" if len(statuses) == 1 else "cells"
+    text = f"{len(statuses)} {noun}: {tally(statuses)}"
+    if excluded:
+        text += f"; {excluded} excluded"
+    return text
 
 
 def worst(statuses: Sequence[str]) -> str:
-    """The status of a whole from those of its parts; of nothing it is unknown."""
+    """The worst of ``statuses``; "unknown" if there is none."""
     return min(statuses, key=WORST.index, default="unknown")
 
 
 def tally(statuses: Sequence[str]) -> str:
-    """How often each status is there, in the order of STATUSES: "12 yes, 4 changes"."""
-    counts = {status: statuses.count(status) for status in STATUSES}
-    return ", ".join(f"{count} {STATUSES[status][0]}" for status, count in counts.items() if count) or "none"
+    """How often each status occurs: "12 yes, 4 changes"."""
+    parts = []
+    for status, (label, _) in STATUSES.items():
+        count = statuses.count(status)
+        if count:
+            parts.append(f"{count} {label}")
+    return ", ".join(parts) or "none"
 
 
 def _hash(text: str) -> str:
-    """A source of a Content-Security-Policy."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+    """A hash source for a Content-Security-Policy."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
 
 
 def _sections(tables: Sequence[PageTable]) -> list[tuple[str, list[PageTable]]]:
-    """The tables by variant, in their order."""
+    """The tables by variant, in the order of their first table."""
     found: dict[str, list[PageTable]] = {}
     for table in tables:
         found.setdefault(table.variant, []).append(table)
@@ -125,90 +140,143 @@ def _sections(tables: Sequence[PageTable]) -> list[tuple[str, list[PageTable]]]:
 
 
 def _tables(matrix: Mapping[str, Any]) -> Iterator[PageTable]:
-    axes = {axis["name"]: tuple(axis["values"]) for axis in matrix["axes"]}
-    column_axis, row_axes = _layout([name for name in axes if name != "variant"])
+    axes: dict[str, tuple[str, ...]] = {axis["name"]: tuple(axis["values"]) for axis in matrix["axes"]}
+    layout = _layout([name for name in axes if name != "variant"])
     for number, group in enumerate(matrix["groups"], 1):
-        grid = _Grid(matrix, group, f"t{number}", (*row_axes, *([column_axis] if column_axis else [])))
-        columns = axes.get(column_axis, ("",))
-        rows = [
-            (values, tuple(grid.cell((*values, *([column] if column_axis else []))) for column in columns))
-            for values in product(*(axes[name] for name in row_axes))
-        ]
+        grid = _Grid(matrix, group, layout, prefix=f"t{number}")
+        columns = axes.get(layout.column_axis, ("",))
+        rows: list[_Row] = []
+        row_values = [axes[name] for name in layout.row_axes]
+        for values in product(*row_values):
+            row = _Row(values, grid.row(values, columns))
+            # A matrix from a few cells or one shard lacks most combinations.
+            if any(cell.status != "missing" for cell in row.cells):
+                rows.append(row)
         yield PageTable(
-            group["name"],
-            group["variant"],
-            tuple(group["images"]),
-            row_axes,
-            column_axis,
-            columns,
-            tuple(_bodies([row for row in rows if any(cell.status != "missing" for cell in row[1])])),
+            name=group["name"],
+            variant=group["variant"],
+            images=tuple(group["images"]),
+            row_axes=layout.row_axes,
+            column_axis=layout.column_axis,
+            columns=columns,
+            bodies=tuple(_bodies(rows)),
         )
 
 
-def _layout(axes: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    """Which axis makes the columns, and which make the rows from the outside in: Python across, torch down."""
-    across = "python" if "python" in axes else (axes[-1] if len(axes) > 1 else "")
-    down = [name for name in axes if name != across]
-    return across, tuple(sorted(down, key=lambda name: name != "torch"))
+class _Layout(NamedTuple):
+    """Which axis makes the columns ("" for none), and which make the rows, the outermost first."""
+
+    column_axis: str
+    row_axes: tuple[str, ...]
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        return (*self.row_axes, self.column_axis) if self.column_axis else self.row_axes
+
+
+def _layout(axes: Sequence[str]) -> _Layout:
+    """Python makes the columns, and torch is the outermost axis of the rows."""
+    column_axis = ""
+    if "python" in axes:
+        column_axis = "python"
+    elif len(axes) > 1:
+        column_axis = axes[-1]
+    row_axes = [name for name in axes if name != column_axis]
+    # A stable sort: the others keep the order of versions.toml.
+    row_axes.sort(key=lambda name: name != "torch")
+    return _Layout(column_axis, tuple(row_axes))
+
+
+class _Row(NamedTuple):
+    values: tuple[str, ...]
+    cells: tuple[PageCell, ...]
 
 
 class _Grid:
-    """The cells of one group by the values of ``axes``."""
+    """The cells of one group by the values of the axes. ``prefix`` begins the ids of its panels."""
 
-    def __init__(self, matrix: Mapping[str, Any], group: Mapping[str, Any], prefix: str, axes: Sequence[str]) -> None:
-        self._axes = axes
+    def __init__(self, matrix: Mapping[str, Any], group: Mapping[str, Any], layout: _Layout, *, prefix: str) -> None:
+        self._axes = layout.axes
+        self._has_column_axis = bool(layout.column_axis)
         self._prefix = prefix
         self._group = group["name"]
-        self._by_values = {
-            tuple(cell["at"][name] for name in axes): cell
-            for cell in matrix["cells"]
-            if cell["at"].get("variant", group["variant"]) == group["variant"]
-        }
-        self._number = 0
+        self._panels = 0
+        self._cells: dict[tuple[str, ...], Mapping[str, Any]] = {}
+        variant = group["variant"]
+        for cell in matrix["cells"]:
+            at = cell["at"]
+            if at.get("variant", variant) == variant:
+                values = tuple(at[axis] for axis in self._axes)
+                self._cells[values] = cell
 
-    def cell(self, values: tuple[str, ...]) -> PageCell:
+    def row(self, values: tuple[str, ...], columns: Sequence[str]) -> tuple[PageCell, ...]:
+        if not self._has_column_axis:
+            # The only column has no value.
+            return (self._cell(values),)
+        return tuple(self._cell((*values, column)) for column in columns)
+
+    def _cell(self, values: tuple[str, ...]) -> PageCell:
         where = tuple(zip(self._axes, values, strict=True))
-        text = ", ".join(f"{name} {value}" for name, value in where)
-        cell = self._by_values.get(values)
+        text = ", ".join(f"{axis} {value}" for axis, value in where)
+        cell = self._cells.get(values)
         if cell is None:
-            return PageCell("missing", "not asked", text)
+            return PageCell("missing", "not run", text)
         if cell["excluded"]:
             return PageCell("excluded", "excluded", text)
-        result = next((result for result in cell["results"] if result["group"] == self._group), None)
+        result = self._result(cell)
         if result is None:
-            return PageCell("missing", "not asked", text)
-        self._number += 1
-        command = f'lockgen compat "{cell["name"]}"'
-        panel = Panel(f"{self._prefix}-{self._number}", where, command, result)
-        return PageCell(result["status"], STATUSES[result["status"]][0], text, _note(result), panel)
+            return PageCell("missing", "not run", text)
+        self._panels += 1
+        panel = Panel(
+            id=f"{self._prefix}-{self._panels}",
+            where=where,
+            command=f'lockgen compat "{cell["name"]}"',
+            result=result,
+        )
+        label, _ = STATUSES[result["status"]]
+        return PageCell(result["status"], label, text, _note(result), panel)
+
+    def _result(self, cell: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        results: Sequence[Mapping[str, Any]] = cell["results"]
+        for result in results:
+            if result["group"] == self._group:
+                return result
+        return None
 
 
 def _note(result: Mapping[str, Any]) -> str:
-    """A few words below the status: what one wants to know without opening it."""
+    """A few words below the status, for what readers want to know without opening the cell."""
     if result["status"] == "changes":
         count = len(result["changes"])
-        return f"{count} {'pin moves' if count == 1 else 'pins move'}"
+        return "1 pin changes" if count == 1 else f"{count} pins change"
     installed = result.get("installed")
     if installed is None:
         return ""
     if installed["status"] != "yes":
-        return {"no": "does not install", "unknown": "not installed"}[installed["status"]]
-    return "lacks libraries" if installed["native"] else "installed"
+        return _INSTALL_NOTES[installed["status"]]
+    return "libraries missing" if installed["native"] else "installed"
 
 
-def _bodies(rows: Sequence[tuple[tuple[str, ...], tuple[PageCell, ...]]]) -> Iterator[tuple[PageRow, ...]]:
-    """The rows with their headers, each header once for all rows that it stands for."""
-    keys = [values for values, _ in rows]
+def _bodies(rows: Sequence[_Row]) -> Iterator[tuple[PageRow, ...]]:
+    """The rows with their headers. Each header is in the first of the rows that it covers."""
     body: list[PageRow] = []
-    for number, (values, cells) in enumerate(rows):
-        heads = []
-        for level in range(1, len(values) + 1):
-            prefix = values[:level]
-            new = number == 0 or keys[number - 1][:level] != prefix
-            heads.append((values[level - 1], sum(key[:level] == prefix for key in keys) if new else 0))
-        if body and heads and heads[0][1]:
+    previous: tuple[str, ...] = ()
+    for row in rows:
+        if body and row.values[:1] != previous[:1]:
             yield tuple(body)
             body = []
-        body.append(PageRow(tuple(heads), cells))
+        body.append(PageRow(_heads(rows, row, previous), row.cells))
+        previous = row.values
     if body:
         yield tuple(body)
+
+
+def _heads(rows: Sequence[_Row], row: _Row, previous: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+    heads = []
+    for level, value in enumerate(row.values, 1):
+        prefix = row.values[:level]
+        span = 0
+        if previous[:level] != prefix:
+            span = sum(other.values[:level] == prefix for other in rows)
+        heads.append((value, span))
+    return tuple(heads)

@@ -1,12 +1,12 @@
-"""`lockgen compat --install`: a cell's solution installed for real, imported, and asked what libraries it lacks."""
+"""`lockgen compat --install`: install the solution of a cell, import its packages, and list missing libraries."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from lockgen.compat import environment as installing
-from lockgen.compat.cells import Situation
+from lockgen.compat import environment
+from lockgen.compat.cells import Scenario
 from lockgen.compat.install_model import Installed
 from lockgen.compat.native_libraries import missing
 from lockgen.conflicts.constraints import Constraints
@@ -24,42 +24,46 @@ def install(
     system: Collection[str] = (),
     seconds: float = 900,
 ) -> Installed:
-    """Whether ``rows`` install on the target of ``request``, and the packages ``imports`` import there.
+    """Whether ``rows`` install on the target of ``request``, and the packages ``imports`` can be imported there.
 
-    A tool that fails is an "unknown".
-
-    ``rows`` are all packages of a solution with their usable files, ``imports`` the names that the images ask for.
-    ``system`` are libraries that the base image is known to hold; ``seconds`` the most for each of the two.
+    ``rows`` are all packages of a solution with their usable files, ``imports`` the packages that the images request.
+    ``system`` are libraries that the base image is known to have. ``seconds`` is the timeout of each step. If a tool
+    fails, the status is "unknown".
     """
-    if reason := installing.unfit(request.target):
-        return Installed("unknown", reason)
+    mismatch = environment.platform_mismatch(request.target)
+    if mismatch:
+        return Installed("unknown", mismatch)
     for row in rows:
+        # Without a hash for each file, uv would install whatever the index serves now.
         if not row.files or any(file.sha256 is None for file in row.files):
             return Installed("unknown", f"{row.name} {row.version} has no file with a hash that runs on the target")
     try:
-        tried = installing.install(rows, request, imports, seconds=seconds)
+        attempt = environment.install(rows, request, imports, seconds=seconds)
     except ToolFailed as error:
         return Installed("unknown", str(error))
-    return Installed(tried.status, tried.reason, missing(tried.binaries, system))
+    return Installed(attempt.status, attempt.reason, missing(attempt.binaries, system))
 
 
-def tried(
-    situation: Situation,
+def install_solution(
+    scenario: Scenario,
     versions: Mapping[str, str],
     resolver: Resolver,
     indexes: Mapping[str, ExplicitIndex],
     *,
     offline: bool = False,
 ) -> Installed:
-    """A cell's ``versions`` installed, and what its images ask for imported. Unknown without the files."""
-    manifest = situation.manifest
-    request = Constraints(manifest, [situation.variant], indexes).request((), whole=True, offline=offline)
-    exact = tuple(sorted(f"{name}=={version}" for name, version in versions.items()))
+    """Install ``versions``, the solution of ``scenario``, and import the packages that its images request."""
+    manifest = scenario.manifest
+    constraints = Constraints(manifest, [scenario.variant], indexes)
+    request = constraints.request((), whole=True, offline=offline)
+    exact = sorted(f"{name}=={version}" for name, version in versions.items())
     try:
-        solution = resolver.solve(replace(request, constraints=exact))
+        # A cached outcome has versions only: resolving these again gives their files.
+        solution = resolver.solve(replace(request, constraints=tuple(exact)))
     except LockgenError as error:
         return Installed("unknown", f"its files cannot be found again: {error}")
-    asked = sorted(
-        {ask.name for ask in declared_requirements(manifest, [situation.variant]) if ask.name in solution.packages}
-    )
-    return install(list(solution.packages.values()), request, asked)
+    requirements = declared_requirements(manifest, [scenario.variant])
+    requested = {requirement.name for requirement in requirements}
+    # A requirement with a marker may not apply here.
+    imports = sorted(requested & solution.packages.keys())
+    return install(list(solution.packages.values()), request, imports)

@@ -1,4 +1,4 @@
-"""What came of installing a solution for real, and what its binaries ask for."""
+"""The result of installing a solution, and the shared objects in it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ InstallStatus = Literal["yes", "no", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """Whether a solution installs and imports. ``native`` are warnings; they make no "yes" a "no".
+    """Whether a solution installs and imports. ``native`` are warnings, which do not affect the status.
 
-    A "no" is what would be so in an image too: a file with another hash, a module that does not import. What cannot be
-    done here (fetch a file, run another Python or platform, build a source) is "unknown", and ``reason`` says so.
+    "no" means that it would fail in an image, too: a file has another hash, or a module cannot be imported. "unknown"
+    means that this machine cannot test it, for example because a file cannot be downloaded or a source not be built.
     """
 
     status: InstallStatus
@@ -22,7 +22,7 @@ class Installed:
 
     @property
     def data(self) -> dict[str, object]:
-        """As it stands in the matrix, format 1."""
+        """The result as in the JSON of the matrix, format 1."""
         return {"status": self.status, "reason": self.reason, "native": list(self.native)}
 
 
@@ -30,8 +30,8 @@ class Installed:
 class Binary:
     """A shared object that a package installed.
 
-    ``owner`` is the package and its version, ``file`` its base name, ``soname`` its own DT_SONAME ("" for none).
-    ``needed`` are its DT_NEEDED; ``opened`` the CUDA libraries whose names stand in its text, to be opened as it runs.
+    ``owner`` is the package and its version, ``file`` the base name, ``soname`` the DT_SONAME ("" for none), ``needed``
+    the DT_NEEDED entries. ``opened`` are CUDA libraries that it loads by name at run time.
     """
 
     owner: str

@@ -1,4 +1,4 @@
-"""What a throw-away environment is made from: a hashed requirement file, and the program that imports what it holds."""
+"""The requirements file of a temporary environment, and the program that imports the installed packages there."""
 
 from __future__ import annotations
 
@@ -8,28 +8,26 @@ from lockgen.core.resolution import Resolved
 from lockgen.core.templating import render
 
 
-def hashed(rows: Sequence[Resolved]) -> str:
-    """Requirement lines for an installer with ``--no-deps --require-hashes``.
-
-    A package with its own index is named by the address of its best file: the installer then asks the default
-    index, and only that, for all others.
-    """
+def hashed_requirements(rows: Sequence[Resolved]) -> str:
+    """Requirement lines for an installer with ``--no-deps --require-hashes``."""
     lines = []
     for row in sorted(rows, key=lambda row: row.name):
-        if row.index is None:
-            lines.append(f"{row.name}=={row.version}{_hashes(row)}")
-        else:
-            lines.append(f"{row.name} @ {row.files[0].url} --hash=sha256:{row.files[0].sha256}")
-    return "".join(f"{line}\n" for line in lines)
+        requirement = f"{row.name}=={row.version}"
+        files = sorted(row.files, key=lambda file: file.name)
+        if row.index is not None:
+            # By URL: then the installer uses the default index for all other packages, and only that.
+            best = row.files[0]
+            requirement = f"{row.name} @ {best.url}"
+            files = [best]
+        hashes = "".join(f" --hash=sha256:{file.sha256}" for file in files)
+        lines.append(f"{requirement}{hashes}\n")
+    return "".join(lines)
 
 
-def _hashes(row: Resolved) -> str:
-    return "".join(f" --hash=sha256:{file.sha256}" for file in sorted(row.files, key=lambda file: file.name))
+def import_check(packages: Sequence[str]) -> str:
+    """A program that imports the modules of ``packages``, and logs each package to the file in its argument.
 
-
-def import_check(needs: Sequence[str]) -> str:
-    """A program that imports what the packages ``needs`` are imported as, and writes how each went to its argument.
-
-    A line is ``begin NAME``, ``done NAME`` or ``failed NAME TYPE: TEXT``: what ends the process has only begun.
+    A line is ``begin NAME``, ``done NAME`` or ``failed NAME TYPE: TEXT``. A package that only begins has ended the
+    process.
     """
-    return render("compat/templates/import_check.py.j2", needs=sorted(set(needs)))
+    return render("compat/templates/import_check.py.j2", packages=sorted(set(packages)))

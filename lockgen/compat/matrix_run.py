@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from packaging.version import Version
 
 from lockgen.app import App
 from lockgen.compat import cells as planning
 from lockgen.compat import render as rendering
+from lockgen.compat.cells import Scenario
 from lockgen.compat.matrix_search import MatrixSearch
 from lockgen.compat.model import Cell, CellOutcome, CellResult, CellStatus, ImageGroup, InstallSummary, Matrix
 from lockgen.conflicts.answer_conditions import answer_conditions
-from lockgen.core.compat_axes import PYTHON, Compat, Pairs
+from lockgen.core.compat_axes import PYTHON, VARIANT, Compat, Pairs
 from lockgen.core.index import ExplicitIndex, IndexFile
 from lockgen.core.layout import COMPAT_PATH
 from lockgen.core.manifest import Manifest
@@ -29,10 +31,12 @@ from lockgen.manifest.fingerprints import compat_fingerprint
 from lockgen.pairs.plan import wheels_of
 from lockgen.pairs.table import known_pairs
 
+_RESOLVED = {CellStatus.YES, CellStatus.CHANGES}
+
 
 @dataclass(frozen=True)
 class CompatOptions:
-    """The command line. ``seconds`` bounds a question; ``shard`` is "I/N"; with ``merge`` the words are files."""
+    """Command-line options. ``seconds`` is the timeout of a resolver call, ``shard`` is "I/N"."""
 
     as_json: bool = False
     as_markdown: bool = False
@@ -51,7 +55,7 @@ class CompatOptions:
 
 @dataclass(frozen=True)
 class Plan:
-    """A matrix to be filled, and what it is filled from."""
+    """A matrix without results, and the inputs that they depend on."""
 
     folder: Folder
     manifest: Manifest
@@ -62,22 +66,22 @@ class Plan:
 
 
 def declared(manifest: Manifest) -> Compat:
-    """What [compat] says.
+    """The declaration in [compat].
 
     Raises:
         BadInput: there is none.
     """
     if manifest.compat is None:
-        hint = 'say what to try: [compat] python = ["3.11", "3.12"], torch = ">=2.1"'
+        hint = 'declare what to test: [compat] python = ["3.11", "3.12"], torch = ">=2.1"'
         raise BadInput("versions.toml has no [compat]", hint=hint)
     return manifest.compat
 
 
 def planned(app: App, manifest: Manifest, options: CompatOptions) -> Plan:
-    """The empty matrix.
+    """The matrix without results.
 
     Raises:
-        LockgenError: an axis, an exclusion, a record or an index is at fault.
+        LockgenError: an axis, an exclusion or a record is invalid, or an index cannot be read.
     """
     compat = declared(manifest)
     folder = app.folder
@@ -95,7 +99,8 @@ def planned(app: App, manifest: Manifest, options: CompatOptions) -> Plan:
         )
         fingerprint = compat_fingerprint(manifest, pairs, folder)
     axes = planning.axes_of(compat, _offered(app, narrowed, compat, indexes, options))
-    if faults := planning.without_partner(compat, axes, pairs):
+    faults = planning.unknown_torch_releases(compat, axes, pairs)
+    if faults:
         raise BadInput.of(faults)
     cells = planning.cells_of(compat, axes)
     groups = planning.groups_of(manifest, compat.variants)
@@ -125,8 +130,8 @@ def _offered(
         if axis.bound is None:
             continue
         routes = {manifest.index_of(axis.name, variant) for variant in compat.variants}
-        explicit = [indexes[index.name] for index in routes if index is not None]
         files: list[IndexFile] = []
+        explicit = [indexes[index.name] for index in routes if index is not None]
         for index in explicit:
             if axis.name in index.pages:
                 files += index.pages[axis.name].files
@@ -155,76 +160,91 @@ def filled(
 ) -> tuple[Matrix, bool]:
     """The matrix with the results of ``cells``, and whether all of them are there."""
     uv = app.uv(options.seconds)
+    if resolver is None:
+        resolver = uv
     search = MatrixSearch(
-        resolver=resolver or uv,
+        resolver=resolver,
         metadata=app.metadata(),
         indexes=plan.indexes,
-        memory=app.cache("compat", ignored=options.no_cache),
+        cache=app.cache("compat", ignored=options.no_cache),
         parallel=Threads(options.jobs),
         progress=app.progress,
-        surroundings=answer_conditions(plan.manifest, uv),
+        conditions=answer_conditions(plan.manifest, uv),
         offline=options.offline,
     )
-    places: list[tuple[Cell, ImageGroup]] = []
-    for cell in cells:
-        if not cell.excluded:
-            places += [(cell, group) for group in plan.matrix.groups if _is_in(cell, group)]
-    situations = [planning.situation(plan.manifest, cell, group, plan.pairs, plan.indexes) for cell, group in places]
-    outcomes = search.judge(situations)
+    runs = [_Run(plan, cell, group) for cell in cells for group in _groups_in(cell, plan)]
+    outcomes = search.outcomes([run.scenario for run in runs])
     results: dict[str, list[CellResult]] = {}
-    for (cell, group), situation, outcome in zip(places, situations, outcomes, strict=True):
+    for run, outcome in zip(runs, outcomes, strict=True):
         # Without an outcome Ctrl-C came first.
         if outcome is None:
             continue
-        result = result_of(group, outcome, planning.spoken_of(situation))
-        if options.install and outcome.status in {CellStatus.YES, CellStatus.CHANGES}:
-            app.progress.step(f"installing {group.name} of {cell.name}")
-            result = _installed(plan, situation, outcome, result, resolver or uv, options)
-            _note_install(app, f"{cell.name}, {group.name}", result.installed)
-        results.setdefault(cell.name, []).append(result)
+        result = _result(run, outcome)
+        if options.install and outcome.status in _RESOLVED:
+            app.progress.step(f"installing {run.group.name} of {run.cell.name}")
+            installed = _install(run, outcome, resolver, offline=options.offline)
+            _note_install(app, run, installed)
+            result = replace(result, installed=installed)
+        results.setdefault(run.cell.name, []).append(result)
     app.progress.note(f"{len(cells)} cells, {search.asked} resolver calls")
-    done = tuple(replace(cell, results=tuple(results.get(cell.name, ()))) for cell in cells)
-    return replace(plan.matrix, cells=done), None not in outcomes
+    done = [replace(cell, results=tuple(results.get(cell.name, ()))) for cell in cells]
+    return replace(plan.matrix, cells=tuple(done)), None not in outcomes
 
 
-def _installed(
-    plan: Plan,
-    situation: planning.Situation,
-    outcome: CellOutcome,
-    result: CellResult,
-    resolver: Resolver,
-    options: CompatOptions,
-) -> CellResult:
-    """``result`` with what came of installing its solution."""
+@dataclass(frozen=True)
+class _Run:
+    """One group in one cell."""
+
+    plan: Plan
+    cell: Cell
+    group: ImageGroup
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        plan = self.plan
+        return planning.scenario_of(plan.manifest, self.cell, self.group, plan.pairs, plan.indexes)
+
+
+def _groups_in(cell: Cell, plan: Plan) -> list[ImageGroup]:
+    if cell.excluded:
+        return []
+    return [group for group in plan.matrix.groups if group.variant == cell.at[VARIANT]]
+
+
+def _result(run: _Run, outcome: CellOutcome) -> CellResult:
+    """``outcome`` as it is reported: only with the versions of packages that versions.toml names."""
+    names = run.scenario.declared_packages & outcome.versions.keys()
+    return CellResult(
+        group=run.group,
+        status=outcome.status,
+        changes=outcome.changes,
+        reason=outcome.reason,
+        detail=outcome.detail,
+        versions={name: outcome.versions[name] for name in sorted(names)},
+    )
+
+
+def _install(run: _Run, outcome: CellOutcome, resolver: Resolver, *, offline: bool) -> InstallSummary:
     # Imported here because it takes long and --install is rare.
-    from lockgen.compat.install_check import tried
+    from lockgen.compat.install_check import install_solution
 
-    done = tried(situation, outcome.versions, resolver, plan.indexes, offline=options.offline)
-    return replace(result, installed=InstallSummary(CellStatus(done.status), done.reason, done.native))
-
-
-def _note_install(app: App, where: str, installed: InstallSummary | None) -> None:
-    if installed is None:
-        return
-    details = [line for line in (installed.reason, *installed.native) if line]
-    app.progress.note("\n  ".join([f"{where}: installed: {installed.status}", *details]))
+    done = install_solution(run.scenario, outcome.versions, resolver, run.plan.indexes, offline=offline)
+    return InstallSummary(CellStatus(done.status), done.reason, done.native)
 
 
-def _is_in(cell: Cell, group: ImageGroup) -> bool:
-    return cell.at["variant"] == group.variant
-
-
-def result_of(group: ImageGroup, outcome: CellOutcome, spoken: Iterable[str]) -> CellResult:
-    """``outcome`` as it is shown: of all versions only those of the packages that versions.toml speaks of."""
-    shown = {name: outcome.versions[name] for name in sorted(spoken) if name in outcome.versions}
-    return CellResult(group, outcome.status, outcome.changes, outcome.reason, outcome.detail, shown)
+def _note_install(app: App, run: _Run, installed: InstallSummary) -> None:
+    lines = [f"{run.cell.name}, {run.group.name}: installed: {installed.status}"]
+    if installed.reason:
+        lines.append(installed.reason)
+    lines += installed.native
+    app.progress.note("\n  ".join(lines))
 
 
 def write_matrix(folder: Folder, matrix: Matrix) -> list[str]:
-    """Writes locks/COMPAT.md; its path if it changed.
+    """Write locks/COMPAT.md, and return its path if it changed.
 
     Raises:
-        BadInput: the file there is not lockgen's.
+        BadInput: the file there was not written by lockgen.
     """
     with folder.locked():
         refuse_foreign_file(folder, COMPAT_PATH, is_matrix)

@@ -1,4 +1,4 @@
-"""The compatibility matrix: which combinations of Python, torch and variant work, and what each takes."""
+"""The compatibility matrix: which combinations of Python, torch and variant work, and with which pin changes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from enum import StrEnum
 
 
 class CellStatus(StrEnum):
-    """Of one group of images in one cell."""
+    """The status of one group of images in one cell."""
 
     YES = "yes"
     CHANGES = "changes"
-    """It resolves once free pins move."""
+    """It resolves if free pins change."""
     NO = "no"
     UNKNOWN = "unknown"
-    """The index, the record or the resolver does not say; never guessed."""
+    """The index, the record or the resolver gives no answer; lockgen does not guess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class ImageGroup:
-    """Images of one variant that stand on one base, and so are solved together. ``name`` is that base's tag."""
+    """Images of one variant that build on one base, and so are solved together. ``name`` is the tag of the base."""
 
     name: str
     variant: str
@@ -44,10 +44,10 @@ class InstallSummary:
 
 @dataclass(frozen=True, slots=True)
 class CellOutcome:
-    """What is known of one group in one cell.
+    """The outcome of one group in one cell.
 
-    ``changes`` are the pins that have to move, as (old, new). ``reason`` is one line, ``detail`` the resolver's words.
-    ``settled`` is False where asking again may bring another answer: after a time-out, without a network.
+    ``changes`` are the pins that have to change, as (old, new). ``reason`` is one line, ``detail`` the output of the
+    resolver. ``settled`` is False if another run may have another outcome: after a timeout or without a network.
     """
 
     status: CellStatus
@@ -60,7 +60,7 @@ class CellOutcome:
 
 @dataclass(frozen=True, slots=True)
 class CellResult:
-    """An outcome as it is shown: its versions are those that versions.toml speaks of."""
+    """An outcome as it is reported, with the versions of those packages only that versions.toml names."""
 
     group: ImageGroup
     status: CellStatus
@@ -86,7 +86,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """``inputs`` is the fingerprint of all that the results depend on; of a shard, ``cells`` are only its own."""
+    """``inputs`` is the fingerprint of everything that the results depend on. A shard has only its own ``cells``."""
 
     family: str
     inputs: str

@@ -1,4 +1,4 @@
-"""A compatibility matrix of JSON, format 1: what shards hand over."""
+"""Reader of the compatibility matrix as JSON, format 1: the shards of other machines."""
 
 from __future__ import annotations
 
@@ -10,28 +10,33 @@ from lockgen.errors import BadInput, Place
 
 
 def parse_matrix(data: bytes, where: str) -> Matrix:
-    """Reads what `lockgen compat --json` printed.
+    """Parse the output of `lockgen compat --json`.
 
     Raises:
-        BadInput: it is something else.
+        BadInput: ``data`` is not a matrix.
     """
+    # The files come from other machines, so any value can be missing or have another type.
     try:
-        document = json.loads(data)
-        if document["format"] != 1:
-            raise ValueError(f"format {document['format']!r} is not known to this lockgen")
-        groups = {str(entry["name"]): _group(entry) for entry in document["groups"]}
-        return Matrix(
-            family=str(document["family"]),
-            inputs=str(document["inputs"]),
-            axes=tuple(Axis(str(axis["name"]), _texts(axis["values"])) for axis in document["axes"]),
-            groups=tuple(groups.values()),
-            cells=tuple(
-                _cell(entry, [axis["name"] for axis in document["axes"]], groups) for entry in document["cells"]
-            ),
-        )
+        return _matrix(json.loads(data))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        hint = "each file is the whole output of `lockgen compat --json --shard I/N`"
-        raise BadInput(f"not a matrix as lockgen prints it: {error}", place=Place(where), hint=hint) from error
+        hint = "each file must be the complete output of `lockgen compat --json --shard I/N`"
+        raise BadInput(f"not a matrix written by lockgen: {error}", place=Place(where), hint=hint) from error
+
+
+def _matrix(document: dict[str, Any]) -> Matrix:
+    if document["format"] != 1:
+        raise ValueError(f"this lockgen does not support format {document['format']!r}")
+    axes = tuple(Axis(str(entry["name"]), _texts(entry["values"])) for entry in document["axes"])
+    axis_names = [axis.name for axis in axes]
+    groups = {str(entry["name"]): _group(entry) for entry in document["groups"]}
+    cells = [_cell(entry, axis_names, groups) for entry in document["cells"]]
+    return Matrix(
+        family=str(document["family"]),
+        inputs=str(document["inputs"]),
+        axes=axes,
+        groups=tuple(groups.values()),
+        cells=tuple(cells),
+    )
 
 
 def _texts(values: list[Any]) -> tuple[str, ...]:
@@ -43,21 +48,33 @@ def _group(entry: dict[str, Any]) -> ImageGroup:
 
 
 def _cell(entry: dict[str, Any], axes: list[str], groups: dict[str, ImageGroup]) -> Cell:
-    # JSON's keys are sorted; the axes have an order of their own.
+    # The JSON has sorted keys, but a cell's name lists the axes in their own order.
     at = {axis: str(entry["at"][axis]) for axis in axes}
-    return Cell(at, bool(entry["excluded"]), tuple(_result(result, groups) for result in entry["results"]))
+    results = tuple(_result(result, groups) for result in entry["results"])
+    return Cell(at, bool(entry["excluded"]), results)
 
 
 def _result(entry: dict[str, Any], groups: dict[str, ImageGroup]) -> CellResult:
-    installed = entry["installed"]
     return CellResult(
         group=groups[entry["group"]],
         status=CellStatus(entry["status"]),
-        changes={str(name): (str(old), str(new)) for name, (old, new) in entry["changes"].items()},
+        changes=_changes(entry["changes"]),
         reason=str(entry["reason"]),
         detail=str(entry["detail"]),
-        versions={str(name): str(version) for name, version in entry["versions"].items()},
-        installed=None
-        if installed is None
-        else InstallSummary(CellStatus(installed["status"]), str(installed["reason"]), _texts(installed["native"])),
+        versions=_versions(entry["versions"]),
+        installed=_installed(entry["installed"]),
     )
+
+
+def _changes(entry: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    return {str(name): (str(old), str(new)) for name, (old, new) in entry.items()}
+
+
+def _versions(entry: dict[str, Any]) -> dict[str, str]:
+    return {str(name): str(version) for name, version in entry.items()}
+
+
+def _installed(entry: dict[str, Any] | None) -> InstallSummary | None:
+    if entry is None:
+        return None
+    return InstallSummary(CellStatus(entry["status"]), str(entry["reason"]), _texts(entry["native"]))

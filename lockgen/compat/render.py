@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
-from lockgen.compat.model import Cell, CellResult, CellStatus, ImageGroup, Matrix
+from lockgen.compat.model import Cell, CellResult, CellStatus, ImageGroup, InstallSummary, Matrix
 from lockgen.core.compat_axes import PYTHON, VARIANT
 from lockgen.core.layout import COMPAT_MARK
 from lockgen.core.text_table import table
 
-_INPUTS, _TEXT = "<!-- inputs ", "<!-- text "
+# The second and the third line of locks/COMPAT.md begin with these.
+_INPUTS = "<!-- inputs "
+_TEXT = "<!-- text "
 _LEGEND = (
-    "yes: resolves as it is; N pins: resolves once N free pins move; no: does not resolve; ?: the index, the record "
-    "or the resolver does not say; -: excluded"
+    "yes: resolves as pinned; N pins: resolves if N free pins change; no: has no resolution; ?: unknown, because the "
+    "index, the record or the resolver gives no answer; -: excluded"
 )
 
 
@@ -44,42 +46,61 @@ def _cell(cell: Cell) -> dict[str, object]:
 
 
 def _result(result: CellResult) -> dict[str, object]:
-    installed = result.installed
     return {
         "group": result.group.name,
         "images": list(result.group.images),
         "status": str(result.status),
-        "changes": {name: list(pair) for name, pair in result.changes.items()},
+        "changes": {name: list(versions) for name, versions in result.changes.items()},
         "reason": result.reason,
         "detail": result.detail,
         "versions": dict(result.versions),
-        "installed": None
-        if installed is None
-        else {"status": str(installed.status), "reason": installed.reason, "native": list(installed.native)},
+        "installed": _installed(result.installed),
     }
+
+
+def _installed(installed: InstallSummary | None) -> dict[str, object] | None:
+    if installed is None:
+        return None
+    return {"status": str(installed.status), "reason": installed.reason, "native": list(installed.native)}
 
 
 # -- tables -------------------------------------------------------------------
 
 
 def symbol(result: CellResult) -> str:
-    """A result in a word that needs no colour."""
+    """A result as a table shows it."""
+    # Words, not colours: the table is also read in logs and as Markdown.
     match result.status:
         case CellStatus.CHANGES:
-            return f"{len(result.changes)} pin{'s' if len(result.changes) != 1 else ''}"
+            count = len(result.changes)
+            return f"{count} pin" if count == 1 else f"{count} pins"
         case CellStatus.UNKNOWN:
             return "?"
         case status:
             return str(status)
 
 
-def _rows(matrix: Matrix, group: ImageGroup) -> tuple[list[str], list[list[str]]]:
-    """A head and rows: one for each combination of all axes but Python, which are the columns."""
-    shown = {(_row(cell), cell.at[PYTHON]): _shown(cell, group) for cell in _cells(matrix, group)}
-    pythons = [python for python in _values(matrix, PYTHON) if any(python == column for _, column in shown)]
+def _table(matrix: Matrix, group: ImageGroup) -> tuple[list[str], list[list[str]]]:
+    """A head and rows: one column for each Python, and one row for each combination of the other axes."""
+    symbols_by_row: dict[str, dict[str, str]] = {}
+    present: set[str] = set()
+    for cell in _cells(matrix, group):
+        python = cell.at[PYTHON]
+        present.add(python)
+        row = symbols_by_row.setdefault(_row_name(cell), {})
+        row[python] = _symbol(cell, group)
+    # A shard may have no cell of some Python.
+    pythons = [python for python in _values(matrix, PYTHON) if python in present]
+    rows = []
+    for name, symbols in symbols_by_row.items():
+        fields = [symbols.get(python, "") for python in pythons]
+        rows.append([name, *fields])
+    return [_row_axes(matrix), *pythons], rows
+
+
+def _row_axes(matrix: Matrix) -> str:
     names = [axis.name for axis in matrix.axes if axis.name not in {PYTHON, VARIANT}]
-    rows = [[row, *(shown.get((row, python), "") for python in pythons)] for row in dict.fromkeys(r for r, _ in shown)]
-    return [", ".join(names) or "Python", *(f"{python}" for python in pythons)], rows
+    return ", ".join(names) or "Python"
 
 
 def _cells(matrix: Matrix, group: ImageGroup) -> list[Cell]:
@@ -90,154 +111,215 @@ def _values(matrix: Matrix, name: str) -> tuple[str, ...]:
     return next(axis.values for axis in matrix.axes if axis.name == name)
 
 
-def _row(cell: Cell) -> str:
-    return ", ".join(value for axis, value in cell.at.items() if axis not in {PYTHON, VARIANT}) or "as pinned"
+def _row_name(cell: Cell) -> str:
+    values = [value for axis, value in cell.at.items() if axis not in {PYTHON, VARIANT}]
+    return ", ".join(values) or "as pinned"
 
 
-def _shown(cell: Cell, group: ImageGroup) -> str:
+def _symbol(cell: Cell, group: ImageGroup) -> str:
     if cell.excluded:
         return "-"
-    result = _of(cell, group)
+    result = _result_of(cell, group)
     return symbol(result) if result is not None else ""
 
 
-def _of(cell: Cell, group: ImageGroup) -> CellResult | None:
-    return next((result for result in cell.results if result.group.name == group.name), None)
+def _result_of(cell: Cell, group: ImageGroup) -> CellResult | None:
+    for result in cell.results:
+        if result.group.name == group.name:
+            return result
+    return None
 
 
-def _told(
-    matrix: Matrix, group: ImageGroup, status: CellStatus, say: Callable[[CellResult], str]
+def _explained_cells(
+    matrix: Matrix, group: ImageGroup, status: CellStatus, explain: Callable[[CellResult], str]
 ) -> dict[str, list[str]]:
-    """What ``say`` makes of each result of that status, to the cells where it is so."""
+    """The explanation of each result with ``status``, to the cells that it applies to."""
     found: dict[str, list[str]] = {}
     for cell in _cells(matrix, group):
-        result = _of(cell, group)
+        result = _result_of(cell, group)
         if result is not None and result.status is status:
-            found.setdefault(say(result), []).append(_where(cell))
+            cells = found.setdefault(explain(result), [])
+            cells.append(_cell_title(cell))
     return found
 
 
-def _where(cell: Cell) -> str:
-    return ", ".join(
-        f"{'Python' if axis == PYTHON else axis} {value}" for axis, value in cell.at.items() if axis != VARIANT
-    )
+def _cell_title(cell: Cell) -> str:
+    parts = []
+    for axis, value in cell.at.items():
+        if axis == PYTHON:
+            parts.append(f"Python {value}")
+        # The table is that of one variant.
+        elif axis != VARIANT:
+            parts.append(f"{axis} {value}")
+    return ", ".join(parts)
 
 
-def moves(changes: Mapping[str, tuple[str, str]]) -> str:
-    """ "numpy 2.3.4 -> 2.1.3, scipy 1.16.3 -> 1.14.1"."""
-    return ", ".join(f"{name} {old} -> {new}" for name, (old, new) in sorted(changes.items()))
+def _explain_changes(result: CellResult) -> str:
+    """ "numpy 2.3.4 -> 2.1.3, scipy 1.16.3 -> 1.14.1: the reason"."""
+    changes = [f"{name} {old} -> {new}" for name, (old, new) in sorted(result.changes.items())]
+    return f"{', '.join(changes)}: {result.reason}"
 
 
-_CHAPTERS: tuple[tuple[CellStatus, str, Callable[[CellResult], str]], ...] = (
-    (CellStatus.CHANGES, "What has to move", lambda result: f"{moves(result.changes)}: {result.reason}"),
-    (CellStatus.NO, "What does not resolve", lambda result: result.reason),
-    (CellStatus.UNKNOWN, "What is not known", lambda result: result.reason),
+def _explain_reason(result: CellResult) -> str:
+    return result.reason
+
+
+_SECTIONS: tuple[tuple[CellStatus, str, Callable[[CellResult], str]], ...] = (
+    (CellStatus.CHANGES, "Required pin changes", _explain_changes),
+    (CellStatus.NO, "No resolution", _explain_reason),
+    (CellStatus.UNKNOWN, "Unknown", _explain_reason),
 )
 
 
 def text(matrix: Matrix) -> str:
-    """For a terminal: a table for each group, then what the words in it stand for."""
-    parts: list[str] = []
+    """For a terminal: a table for each group, explanations of its cells, and the legend."""
+    lines: list[str] = []
     for group in matrix.groups:
-        if not any(_of(cell, group) or cell.excluded for cell in _cells(matrix, group)):
-            continue
-        head, rows = _rows(matrix, group)
-        parts += [f"{group.name}: {', '.join(group.images)}", table(head, rows), ""]
-        for status, _, say in _CHAPTERS:
-            for told, where in _told(matrix, group, status, say).items():
-                parts.append(f"{_list(where)}: {told}")
-        parts += [""] if parts[-1] else []
-    return "\n".join([*parts, _LEGEND]) + "\n"
+        # A selection of cells may have none of this group.
+        if any(_symbol(cell, group) for cell in _cells(matrix, group)):
+            lines += _group_lines(matrix, group)
+    lines.append(_LEGEND)
+    return "\n".join(lines) + "\n"
 
 
-def _list(where: list[str]) -> str:
-    return "; ".join(where) if len(where) < 4 else "; ".join([*where[:3], f"{len(where) - 3} more"])
+def _group_lines(matrix: Matrix, group: ImageGroup) -> list[str]:
+    images = ", ".join(group.images)
+    head, rows = _table(matrix, group)
+    lines = [f"{group.name}: {images}", table(head, rows), ""]
+    explanations = list(_explanations(matrix, group))
+    if explanations:
+        lines += [*explanations, ""]
+    return lines
+
+
+def _explanations(matrix: Matrix, group: ImageGroup) -> Iterable[str]:
+    for status, _, explain in _SECTIONS:
+        for explanation, cells in _explained_cells(matrix, group, status, explain).items():
+            yield f"{_abbreviated(cells)}: {explanation}"
+
+
+def _abbreviated(cells: list[str]) -> str:
+    if len(cells) <= 3:
+        return "; ".join(cells)
+    return "; ".join([*cells[:3], f"{len(cells) - 3} more"])
 
 
 # -- locks/COMPAT.md ----------------------------------------------------------
 
 
 def markdown(matrix: Matrix) -> str:
-    """The file: its first lines say of what inputs and of what text it is."""
+    """The file. Its first lines have the fingerprint of the inputs and the hash of the text."""
     body = "\n".join(_body(matrix)) + "\n"
-    return f"{COMPAT_MARK}{_INPUTS}{matrix.inputs} -->\n{_TEXT}{_digest(body)} -->\n{body}"
+    digest = _hash(body.encode())
+    return f"{COMPAT_MARK}{_INPUTS}{matrix.inputs} -->\n{_TEXT}{digest} -->\n{body}"
 
 
 def _body(matrix: Matrix) -> Iterable[str]:
-    yield from ("", f"# What {matrix.family} resolves with", "", f"{_LEGEND[0].upper()}{_LEGEND[1:]}.")
+    legend = _LEGEND[0].upper() + _LEGEND[1:]
+    yield from ("", f"# Compatibility of {matrix.family}", "", f"{legend}.")
     for group in matrix.groups:
-        head, rows = _rows(matrix, group)
-        yield from ("", f"## {group.name}", "", f"{', '.join(group.images)}.", "")
-        yield _line([head[0], *(f"Python {python}" for python in head[1:])])
-        yield "|".join(["", *("---" for _ in head), ""])
-        yield from (_line(row) for row in rows)
-        for status, title, say in _CHAPTERS:
-            told = _told(matrix, group, status, say)
-            if told:
+        images = ", ".join(group.images)
+        yield from ("", f"## {group.name}", "", f"{images}.", "")
+        yield from _markdown_table(matrix, group)
+        for status, title, explain in _SECTIONS:
+            explained = _explained_cells(matrix, group, status, explain)
+            if explained:
                 yield from ("", f"{title}:", "")
-                yield from (f"* {'; '.join(where)}: {_escaped(what)}" for what, where in told.items())
+            for explanation, cells in explained.items():
+                where = "; ".join(cells)
+                yield f"* {where}: {_escaped(explanation)}"
+
+
+def _markdown_table(matrix: Matrix, group: ImageGroup) -> Iterable[str]:
+    (axes, *pythons), rows = _table(matrix, group)
+    columns = [_python_column(python) for python in pythons]
+    head = [axes, *columns]
+    yield _line(head)
+    yield "|" + "---|" * len(head)
+    for row in rows:
+        yield _line(row)
+
+
+def _python_column(python: str) -> str:
+    return f"Python {python}"
 
 
 def _line(row: list[str]) -> str:
-    return f"| {' | '.join(_escaped(part) for part in row)} |"
+    fields = [_escaped(field) for field in row]
+    return f"| {' | '.join(fields)} |"
 
 
 def _escaped(text: str) -> str:
-    """Versions and bounds as they are: nothing in them is Markdown or HTML."""
+    """``text`` for Markdown: versions and bounds have characters that are markup there."""
     return "".join(f"\\{char}" if char in "\\`*_|<>[]#~" else char for char in text)
 
 
 def inputs_of(data: bytes) -> str | None:
-    """The fingerprint of the inputs that a file says it is of; None where lockgen did not write it."""
+    """The fingerprint of the inputs in the head of a file; None if lockgen did not write it."""
     lines = data.decode("utf-8", "replace").splitlines()
-    known = len(lines) > 2 and lines[0] == COMPAT_MARK.rstrip("\n") and lines[1].startswith(_INPUTS)
-    return lines[1].removeprefix(_INPUTS).removesuffix(" -->") if known else None
+    if len(lines) <= 2 or lines[0] != COMPAT_MARK.rstrip("\n") or not lines[1].startswith(_INPUTS):
+        return None
+    return lines[1].removeprefix(_INPUTS).removesuffix(" -->")
+
+
+def is_unedited(data: bytes) -> bool:
+    """Whether the text of a file is as lockgen wrote it."""
+    parts = data.split(b"\n", 3)
+    if len(parts) != 4:
+        return False
+    _, _, text_line, body = parts
+    return text_line.decode("utf-8", "replace") == f"{_TEXT}{_hash(body)} -->"
+
+
+def _hash(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def statuses_of(data: bytes, matrix: Matrix) -> dict[tuple[str, str], CellStatus] | None:
-    """What a file that is still the matrix of these inputs says of each cell's groups, by their names; else None."""
+    """The status of each cell and group in a file, by their names; None if it is edited or has other inputs."""
     if inputs_of(data) != matrix.inputs or not is_unedited(data):
         return None
-    found: dict[tuple[str, str], CellStatus] = {}
-    tables = _tables(data.decode("utf-8", "replace"))
+    statuses: dict[tuple[str, str], CellStatus] = {}
+    tables = _parse_tables(data.decode("utf-8", "replace"))
     for group in matrix.groups:
-        head, *rows = tables.get(group.name, [[]])
-        shown = {(row[0], column): word for row in rows for column, word in zip(head[1:], row[1:], strict=False)}
+        symbols_by_row = _parse_symbols(tables.get(group.name, []))
         for cell in _cells(matrix, group):
-            word = shown.get((_escaped(_row(cell)), _escaped(f"Python {cell.at[PYTHON]}")))
-            if word is not None and (status := _status(word)) is not None:
-                found[cell.name, group.name] = status
-    return found
+            row = symbols_by_row.get(_escaped(_row_name(cell)), {})
+            column = _escaped(_python_column(cell.at[PYTHON]))
+            # Excluded cells have a symbol, but no status.
+            status = _parse_status(row.get(column, ""))
+            if status is not None:
+                statuses[cell.name, group.name] = status
+    return statuses
 
 
-def _tables(text: str) -> dict[str, list[list[str]]]:
-    """The rows of the table under each heading of a group, as they are written; without the line of dashes."""
-    found: dict[str, list[list[str]]] = {}
+def _parse_tables(text: str) -> dict[str, list[list[str]]]:
+    """The rows of the table under each group's heading, still escaped; the line of dashes is omitted."""
+    tables: dict[str, list[list[str]]] = {}
     heading = ""
     for line in text.splitlines():
         if line.startswith("## "):
             heading = line.removeprefix("## ")
         elif line.startswith("| "):
-            found.setdefault(heading, []).append(line.removeprefix("| ").removesuffix(" |").split(" | "))
-    return found
+            row = line.removeprefix("| ").removesuffix(" |").split(" | ")
+            tables.setdefault(heading, []).append(row)
+    return tables
 
 
-def _status(word: str) -> CellStatus | None:
-    """The other way of `symbol`."""
+def _parse_symbols(rows: list[list[str]]) -> dict[str, dict[str, str]]:
+    """The symbols of a table by row and column."""
+    if not rows:
+        return {}
+    _, *columns = rows[0]
+    symbols_by_row: dict[str, dict[str, str]] = {}
+    for name, *symbols in rows[1:]:
+        # A symbol may be empty, so that the row seems to be shorter.
+        symbols_by_row[name] = dict(zip(columns, symbols, strict=False))
+    return symbols_by_row
+
+
+def _parse_status(word: str) -> CellStatus | None:
+    """The inverse of `symbol`."""
     if word.endswith((" pin", " pins")):
         return CellStatus.CHANGES
     return {"yes": CellStatus.YES, "no": CellStatus.NO, "?": CellStatus.UNKNOWN}.get(word)
-
-
-def is_unedited(data: bytes) -> bool:
-    """Whether the text of a file is the one that was written."""
-    parts = data.split(b"\n", 3)
-    return len(parts) == 4 and parts[2].decode("utf-8", "replace") == f"{_TEXT}{_hash(parts[3])} -->"
-
-
-def _digest(body: str) -> str:
-    return _hash(body.encode())
-
-
-def _hash(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"

@@ -1,9 +1,9 @@
-"""The matrix from shards that several machines resolved."""
+"""The complete matrix from shards that several machines ran."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lockgen.compat import cells as planning
@@ -17,43 +17,71 @@ from lockgen.manifest.fingerprints import compat_fingerprint
 from lockgen.pairs.table import known_pairs
 
 
+@dataclass(frozen=True, slots=True)
+class _Shard:
+    path: str
+    matrix: Matrix
+
+
 def merged(folder: Folder, manifest: Manifest, paths: Sequence[Path]) -> Matrix:
-    """The whole matrix of its shards.
+    """The complete matrix from the files of all shards.
 
     Raises:
-        BadInput: they are not of one matrix, not of this versions.toml, or do not add up to all cells.
+        BadInput: the shards are of different matrices or another versions.toml, or do not contain every cell once.
     """
-    shards = [(str(path), _shard_at(path)) for path in paths]
+    shards = [_read(path) for path in paths]
     compat = declared(manifest)
-    fingerprint = compat_fingerprint(manifest, known_pairs(folder, compat.pairs), folder)
-    _check_shards(shards, fingerprint)
-    first = shards[0][1]
-    cells: dict[str, Cell] = {}
-    for name, shard in shards:
-        for cell in shard.cells:
-            if cell.name in cells:
-                raise BadInput(f"{cell.name} is in two shards", place=Place(name), hint="give each shard once")
-            cells[cell.name] = cell
-    whole = [cell.name for cell in planning.cells_of(replace(compat, exclude=()), first.axes)]
-    if missing := [name for name in whole if name not in cells]:
-        listed = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
-        raise BadInput(f"the shards lack {listed}", hint="give all of them: 1/N to N/N")
-    return replace(first, cells=tuple(cells[name] for name in whole))
+    pairs = known_pairs(folder, compat.pairs)
+    _check_inputs(shards, compat_fingerprint(manifest, pairs, folder))
+    first = shards[0].matrix
+    cells = _cells_by_name(shards)
+    # Exclusions are marked in the shards; here only the names and their order are needed.
+    unmarked = planning.cells_of(replace(compat, exclude=()), first.axes)
+    expected = [cell.name for cell in unmarked]
+    missing = [name for name in expected if name not in cells]
+    if missing:
+        raise BadInput(f"the shards do not contain {_abbreviated(missing)}", hint="pass all shards, 1/N to N/N")
+    return replace(first, cells=tuple(cells[name] for name in expected))
 
 
-def _shard_at(path: Path) -> Matrix:
+def _read(path: Path) -> _Shard:
     try:
-        return parse_matrix(path.read_bytes(), str(path))
+        data = path.read_bytes()
     except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror}", hint="the output of --json --shard I/N") from error
+        hint = "pass files with the output of `lockgen compat --json --shard I/N`"
+        raise BadInput(f"cannot read {path}: {error.strerror}", hint=hint) from error
+    return _Shard(str(path), parse_matrix(data, str(path)))
 
 
-def _check_shards(shards: Sequence[tuple[str, Matrix]], fingerprint: str) -> None:
-    for name, shard in shards:
-        first = shards[0][1]
-        if shard.inputs != fingerprint:
-            hint = "make all shards from this versions.toml, these records and this lockgen"
-            raise BadInput("this shard was made from other inputs", place=Place(name), hint=hint)
-        if (shard.family, shard.axes, shard.groups) != (first.family, first.axes, first.groups):
-            hint = "make all shards from the same index: an axis that is a bound grows with it"
-            raise BadInput(f"this shard is not of the same matrix as {shards[0][0]}", place=Place(name), hint=hint)
+def _check_inputs(shards: Sequence[_Shard], fingerprint: str) -> None:
+    first = shards[0]
+    for shard in shards:
+        if shard.matrix.inputs != fingerprint:
+            hint = "create all shards from this versions.toml, these records and this version of lockgen"
+            raise BadInput("this shard was created from other inputs", place=Place(shard.path), hint=hint)
+        if not _same_shape(shard.matrix, first.matrix):
+            # The fingerprint does not cover the default index.
+            hint = "create all shards at the same time: an axis with a bound includes new releases"
+            message = f"this shard belongs to another matrix than {first.path}"
+            raise BadInput(message, place=Place(shard.path), hint=hint)
+
+
+def _same_shape(one: Matrix, other: Matrix) -> bool:
+    return (one.family, one.axes, one.groups) == (other.family, other.axes, other.groups)
+
+
+def _cells_by_name(shards: Sequence[_Shard]) -> dict[str, Cell]:
+    cells: dict[str, Cell] = {}
+    for shard in shards:
+        for cell in shard.matrix.cells:
+            if cell.name in cells:
+                raise BadInput(f"{cell.name} is in two shards", place=Place(shard.path), hint="pass each shard once")
+            cells[cell.name] = cell
+    return cells
+
+
+def _abbreviated(names: Sequence[str]) -> str:
+    text = ", ".join(names[:3])
+    if len(names) > 3:
+        text += f" and {len(names) - 3} more"
+    return text

@@ -1,4 +1,4 @@
-"""[compat] of versions.toml to Compat: what can be judged without an index. The rest is planning/cells.py's."""
+"""Reader of [compat] in versions.toml. `compat.cells` checks what depends on an index."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The matrix against a search that tries everything: every cell's status, and the fewest pins that have to move."""
+"""The matrix compared with a brute-force search: the status of every cell, and the number of pins to change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.budget import examples
 from support.generated import NAMES, Silence, Universe, universes
 from support.index import LocalIndex
 
-from lockgen.compat.cells import Situation, axes_of, cells_of, groups_of, situation
+from lockgen.compat.cells import Scenario, axes_of, cells_of, groups_of, scenario_of
 from lockgen.compat.matrix_search import MatrixSearch
 from lockgen.compat.model import Cell, CellOutcome, CellStatus
 from lockgen.core.manifest import Manifest
@@ -22,8 +22,8 @@ from lockgen.errors import NoResolution
 from lockgen.manifest.reader import parse_manifest
 
 
-class Notes:
-    """A memory for one run."""
+class MemoryCache:
+    """A cache for one run."""
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
@@ -35,14 +35,14 @@ class Notes:
         self.texts[key] = text
 
 
-class OneByOne:
+class Sequential:
     workers = 1
 
     def each(self, work, items, *, long=False):  # type: ignore[no-untyped-def]
         return [work(item) for item in items]
 
 
-def judged(universe: Universe, manifest: Manifest) -> tuple[list[Situation], list[CellOutcome]]:
+def solved(universe: Universe, manifest: Manifest) -> tuple[list[Scenario], list[CellOutcome]]:
     assert manifest.compat is not None
     fake = Backtracking(universe.index())
     indexes = {name: universe.explicit(name) for name in manifest.indexes}
@@ -50,28 +50,28 @@ def judged(universe: Universe, manifest: Manifest) -> tuple[list[Situation], lis
     places = [
         (cell, g) for cell in cells for g in groups_of(manifest, manifest.compat.variants) if _in(cell, g.variant)
     ]
-    situations = [situation(manifest, cell, group, {}, indexes) for cell, group in places]
-    matrix = MatrixSearch(fake, fake, indexes, Notes(), OneByOne(), Silence(), {})
-    outcomes = matrix.judge(situations)
+    scenarios = [scenario_of(manifest, cell, group, {}, indexes) for cell, group in places]
+    matrix = MatrixSearch(fake, fake, indexes, MemoryCache(), Sequential(), Silence(), {})
+    outcomes = matrix.outcomes(scenarios)
     assert None not in outcomes
-    return situations, [outcome for outcome in outcomes if outcome is not None]
+    return scenarios, [outcome for outcome in outcomes if outcome is not None]
 
 
 def _in(cell: Cell, variant: str) -> bool:
     return cell.at["variant"] == variant
 
 
-def holds(index: LocalIndex, one: Situation, let_go: frozenset[str]) -> bool:
-    """Whether the images of ``one`` resolve without the pins ``let_go``: as a reader of the file would ask it."""
+def resolves(index: LocalIndex, one: Scenario, dropped: frozenset[str]) -> bool:
+    """Whether the images of ``one`` resolve without the pins ``dropped``, from the manifest alone."""
     manifest = one.manifest
-    asks = {ask.text for ask in manifest.common} | {
+    requirements = {ask.text for ask in manifest.common} | {
         a.text for image in manifest.images.values() for a in image.packages
     }
-    pins = {n: p for n, p in manifest.pins_of(one.variant).items() if n not in let_go}
+    pins = {n: p for n, p in manifest.pins_of(one.variant).items() if n not in dropped}
     request = Request(
         "brute",
         manifest.target,
-        tuple(sorted(asks)),
+        tuple(sorted(requirements)),
         tuple(f"{name}=={pin.version}" for name, pin in sorted(pins.items())),
         {},
         {},
@@ -86,18 +86,18 @@ def holds(index: LocalIndex, one: Situation, let_go: frozenset[str]) -> bool:
     return True
 
 
-def fewest(index: LocalIndex, one: Situation) -> int | None:
-    """How many free pins have to go; None where all of them are not enough."""
+def fewest(index: LocalIndex, one: Scenario) -> int | None:
+    """How many free pins have to be dropped; None if dropping all of them is not enough."""
     free = sorted(name for name, pin in one.manifest.pins_of(one.variant).items() if not pin.held)
     for count in range(len(free) + 1):
-        if any(holds(index, one, frozenset(some)) for some in combinations(free, count)):
+        if any(resolves(index, one, frozenset(some)) for some in combinations(free, count)):
             return count
     return None
 
 
 @st.composite
 def families(draw: st.DrawFn, universe: Universe) -> str:
-    """Two roots and a stage on each; most packages pinned, to any version that there is, so that many disagree."""
+    """Two roots and a stage on each. Most packages are pinned to random versions, so that many pins conflict."""
     pinned = draw(st.lists(st.sampled_from(NAMES), min_size=3, max_size=6, unique=True))
     pins = {name: draw(st.sampled_from(sorted(universe.releases[name]))) for name in pinned}
     axis = pinned[0]
@@ -117,15 +117,15 @@ def families(draw: st.DrawFn, universe: Universe) -> str:
 @pytest.mark.slow
 @settings(max_examples=examples(30))
 @given(st.data())
-def test_every_cell_is_what_brute_force_says(data: st.DataObject) -> None:
+def test_every_cell_equals_brute_force(data: st.DataObject) -> None:
     universe = data.draw(universes())
     manifest = parse_manifest(data.draw(families(universe)).encode())
-    situations, outcomes = judged(universe, manifest)
+    scenarios, outcomes = solved(universe, manifest)
     assert outcomes
     index = universe.index()
-    for one, outcome in zip(situations, outcomes, strict=True):
+    for one, outcome in zip(scenarios, outcomes, strict=True):
         expected = fewest(index, one)
-        event(f"{outcome.status}, {expected} to move")
+        event(f"{outcome.status}, {expected} to change")
         assert outcome.status is (
             CellStatus.NO if expected is None else CellStatus.CHANGES if expected else CellStatus.YES
         ), outcome
@@ -134,28 +134,34 @@ def test_every_cell_is_what_brute_force_says(data: st.DataObject) -> None:
         if outcome.status is CellStatus.CHANGES:
             held = {name for name, pin in one.manifest.pins_of(one.variant).items() if pin.held}
             assert not held & outcome.changes.keys()
-            assert holds(index, one, frozenset(outcome.changes))
+            assert resolves(index, one, frozenset(outcome.changes))
             for name, (old, new) in outcome.changes.items():
                 assert (str(one.manifest.pins_of(one.variant)[name].version), outcome.versions[name]) == (old, new)
 
 
-def planted() -> Iterator[tuple[str, Mapping[str, tuple[str, ...]], dict[str, str], CellStatus, set[str]]]:
-    """name, releases (a needs line each), pins, what the cell comes to, what has to move."""
+def known_conflicts() -> Iterator[tuple[str, Mapping[str, tuple[str, ...]], dict[str, str], CellStatus, set[str]]]:
+    """Name, releases with their requirements, pins, status of the cell, pins to change."""
     yield "agree", {"a 1": (), "b 1": ("a>=1",)}, {"a": "1", "b": "1"}, CellStatus.YES, set()
     yield (
-        "the free one moves",
+        "the free pin changes",
         {"a 1": (), "b 1": (), "b 2": ("a>=2",)},
         {"a": "1", "b": "2"},
         CellStatus.CHANGES,
         {"b"},
     )
-    yield "nothing fits", {"a 1": (), "b 1": ("a>=2",), "b 2": ("a>=2",)}, {"a": "1", "b": "2"}, CellStatus.NO, set()
+    yield (
+        "no version is compatible",
+        {"a 1": (), "b 1": ("a>=2",), "b 2": ("a>=2",)},
+        {"a": "1", "b": "2"},
+        CellStatus.NO,
+        set(),
+    )
     chain = {"a 1": (), "b 2": ("a>=2",), "b 1": ("c<2",), "c 2": (), "c 1": ()}
-    yield "one leads to another", chain, {"a": "1", "b": "2", "c": "2"}, CellStatus.CHANGES, {"b", "c"}
+    yield "one change requires another", chain, {"a": "1", "b": "2", "c": "2"}, CellStatus.CHANGES, {"b", "c"}
 
 
-@pytest.mark.parametrize("case", list(planted()), ids=lambda case: case[0])
-def test_a_conflict_that_was_planted(
+@pytest.mark.parametrize("case", list(known_conflicts()), ids=lambda case: case[0])
+def test_a_known_conflict(
     case: tuple[str, Mapping[str, tuple[str, ...]], dict[str, str], CellStatus, set[str]],
 ) -> None:
     _, releases, pins, status, moved = case
@@ -169,5 +175,5 @@ def test_a_conflict_that_was_planted(
         '[family]\nname = "x"\npython = "3.11"\n[variants.cpu]\nfrom = "python:3.11-slim"\n'
         f'[pins]\n{lines}\n[bases.base]\npackages = {list(pins)!r}\n[compat]\na = ["1"]\n'
     )
-    _, (outcome,) = judged(universe, parse_manifest(text.encode()))
+    _, (outcome,) = solved(universe, parse_manifest(text.encode()))
     assert (outcome.status, set(outcome.changes)) == (status, moved)

@@ -1,4 +1,4 @@
-"""Builds outside of `resolve` take listed packages from their index too: `compat --install` and `lint`."""
+"""Builds by `compat --install` and `lint` also get listed packages only from their index."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def add_torch(index: LocalIndex, version: str, code: str) -> IndexFile:
 
 @pytest.fixture
 def listed() -> Iterator[ExplicitIndex]:
-    """An index with torch, as data; its wheel can be fetched."""
+    """An index with torch, as data. Its wheel can be downloaded."""
     with serving(LocalIndex()) as other:
         file = add_torch(other, "2.5.1+cu121", "")
         known = {file.name: CoreMetadata("torch", "2.5.1+cu121")}
@@ -39,7 +39,7 @@ def listed() -> Iterator[ExplicitIndex]:
 
 @pytest.fixture
 def payload(index: LocalIndex, tmp_path: Path) -> Path:
-    """What the default index's torch makes when it is imported, as building `srcpkg` does."""
+    """The file that the torch of the default index creates on import. Building `srcpkg` imports torch."""
     mark = tmp_path / "it-ran"
     for version in ("99.0", "2.5.1+cu121"):
         add_torch(index, version, f"open({str(mark)!r}, 'w').close()\n")
@@ -74,7 +74,7 @@ def test_reading_which_modules_a_source_has(index: LocalIndex, listed: ExplicitI
 
 
 def test_a_build_takes_the_pinned_version(index: LocalIndex, payload: Path) -> None:
-    """What is compiled against another torch than the image's does not load there."""
+    """An extension that was compiled against another torch does not load in the image."""
     with serving(LocalIndex()) as other:
         files = [add_torch(other, version, "") for version in ("2.5.1+cu121", "2.6.0+cu121")]
         known = {file.name: CoreMetadata("torch", file.name.split("-")[1]) for file in files}

@@ -1,4 +1,4 @@
-"""One cell that cannot be judged is unknown, with why; the others go on, and what is done is remembered."""
+"""A cell that fails is unknown, with the reason. The others continue, and finished cells are cached."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from support.backtracking import Backtracking
 from support.generated import Silence
 from support.index import LocalIndex
 
-from lockgen.compat.cells import Situation, axes_of, cells_of, groups_of, situation
+from lockgen.compat.cells import Scenario, axes_of, cells_of, groups_of, scenario_of
 from lockgen.compat.matrix_search import MatrixSearch
 from lockgen.compat.model import CellOutcome
 from lockgen.core.resolution import Request, Resolver, Solution
@@ -45,7 +45,7 @@ def packages() -> LocalIndex:
 
 
 class Failing:
-    """A resolver that does what it is told for questions that name ``text``; ``asked`` are all that it was asked."""
+    """A resolver that calls ``fail`` for requests with the constraint ``text``. ``asked`` has all requests."""
 
     name = "failing"
 
@@ -63,12 +63,12 @@ class Failing:
         return self._inner.solve(request)
 
 
-def situations() -> list[Situation]:
+def scenarios() -> list[Scenario]:
     manifest = parse_manifest(FAMILY.encode())
     assert manifest.compat is not None
     cells = cells_of(manifest.compat, axes_of(manifest.compat, {}))
     (group,) = groups_of(manifest, ["cpu"])
-    return [situation(manifest, cell, group, {}, {}) for cell in cells]
+    return [scenario_of(manifest, cell, group, {}, {}) for cell in cells]
 
 
 def matrix(index: LocalIndex, resolver: Resolver, *, workers: int = 2, questions: int = 100) -> MatrixSearch:
@@ -99,7 +99,7 @@ def no_network(hit: int, request: Request) -> None:
 
 def test_without_a_failure(packages: LocalIndex) -> None:
     resolver = Failing(packages, "nothing", crash)
-    outcomes = matrix(packages, resolver).judge(situations())
+    outcomes = matrix(packages, resolver).outcomes(scenarios())
     assert statuses(outcomes) == ["yes", "yes", "changes"]
     assert outcomes[2] is not None
     assert outcomes[2].changes == {"beta": ("2.0", "1.0")}
@@ -112,75 +112,78 @@ def test_without_a_failure(packages: LocalIndex) -> None:
         (time_out, "did not finish within 60 s", 2),
         (no_network, "the index could not be read", 3),
     ],
-    ids=["crash", "time-out", "index"],
+    ids=["crash", "timeout", "index"],
 )
 def test_one_cell_is_unknown_and_the_others_are_not(
     packages: LocalIndex, fail: Callable[[int, Request], None], reason: str, times: int
 ) -> None:
-    """Asked in the cache first, then with the network, and there once more but for a time-out."""
+    """The cache is tried first, then the network, which is retried once except after a timeout."""
     resolver = Failing(packages, "alpha==2.0", fail)
-    outcomes = matrix(packages, resolver).judge(situations())
+    outcomes = matrix(packages, resolver).outcomes(scenarios())
     assert statuses(outcomes) == ["yes", "unknown", "changes"]
     assert outcomes[1] is not None
     assert reason in outcomes[1].reason
     assert resolver.hits == times
-    mended = Failing(packages, "nothing", fail)
-    again = matrix(packages, mended).judge(situations())
-    assert statuses(again) == ["yes", "yes", "changes"], "an answer that is missing is not remembered"
-    assert {constraint for request in mended.asked for constraint in request.constraints} == {"alpha==2.0", "beta==2.0"}
+    repaired = Failing(packages, "nothing", fail)
+    again = matrix(packages, repaired).outcomes(scenarios())
+    assert statuses(again) == ["yes", "yes", "changes"], "an unknown outcome is not cached"
+    assert {constraint for request in repaired.asked for constraint in request.constraints} == {
+        "alpha==2.0",
+        "beta==2.0",
+    }
 
 
-def test_an_index_that_fails_once_is_asked_again(packages: LocalIndex) -> None:
+def test_an_index_that_fails_once_is_retried(packages: LocalIndex) -> None:
     def fail(hit: int, request: Request) -> None:
         if hit < 3:
             no_network(hit, request)
 
     resolver = Failing(packages, "alpha==2.0", fail)
-    assert statuses(matrix(packages, resolver).judge(situations())) == ["yes", "yes", "changes"]
+    assert statuses(matrix(packages, resolver).outcomes(scenarios())) == ["yes", "yes", "changes"]
     assert resolver.hits == 3
 
 
-def test_ctrl_c_keeps_what_is_done(packages: LocalIndex) -> None:
+def test_finished_cells_are_kept_after_ctrl_c(packages: LocalIndex) -> None:
     def stop(hit: int, request: Request) -> None:
         raise KeyboardInterrupt
 
-    outcomes = matrix(packages, Failing(packages, "alpha==2.0", stop), workers=1).judge(situations())
+    outcomes = matrix(packages, Failing(packages, "alpha==2.0", stop), workers=1).outcomes(scenarios())
     assert statuses(outcomes) == ["yes", None, None]
     resolver = Failing(packages, "nothing", stop)
-    assert statuses(matrix(packages, resolver).judge(situations())) == ["yes", "yes", "changes"]
+    assert statuses(matrix(packages, resolver).outcomes(scenarios())) == ["yes", "yes", "changes"]
     assert not [request for request in resolver.asked if "alpha==1.0" in request.constraints]
 
 
-def test_what_was_asked_once_is_asked_no_more(packages: LocalIndex) -> None:
-    first = matrix(packages, Failing(packages, "nothing", crash)).judge(situations())
+def test_finished_cells_are_not_resolved_again(packages: LocalIndex) -> None:
+    first = matrix(packages, Failing(packages, "nothing", crash)).outcomes(scenarios())
     resolver = Failing(packages, "nothing", crash)
-    assert matrix(packages, resolver).judge(situations()) == first
+    assert matrix(packages, resolver).outcomes(scenarios()) == first
     assert resolver.asked == []
 
 
-def test_other_surroundings_are_another_question(packages: LocalIndex) -> None:
-    matrix(packages, Failing(packages, "nothing", crash)).judge(situations())
+def test_other_tool_versions_are_not_served_from_the_cache(packages: LocalIndex) -> None:
+    matrix(packages, Failing(packages, "nothing", crash)).outcomes(scenarios())
     resolver = Failing(packages, "nothing", crash)
     fake = Backtracking(packages)
-    MatrixSearch(resolver, fake, {}, FileCache(), Threads(1), Silence(), {"resolver": "uv 99"}).judge(situations())
+    MatrixSearch(resolver, fake, {}, FileCache(), Threads(1), Silence(), {"resolver": "uv 99"}).outcomes(scenarios())
     assert resolver.asked
 
 
-def test_a_cache_that_was_tampered_with_is_no_answer(packages: LocalIndex, tmp_path: object) -> None:
+def test_damaged_cache_entries_are_ignored(packages: LocalIndex, tmp_path: object) -> None:
     from pathlib import Path
 
-    first = matrix(packages, Failing(packages, "nothing", crash)).judge(situations())
+    first = matrix(packages, Failing(packages, "nothing", crash)).outcomes(scenarios())
     kept = [path for path in Path(str(tmp_path)).rglob("*") if path.is_file()]
     assert kept
     for path, text in zip(kept, ("", "[]", '{"status": "maybe"}'), strict=True):
         path.write_text(text)
     resolver = Failing(packages, "nothing", crash)
-    assert matrix(packages, resolver).judge(situations()) == first
+    assert matrix(packages, resolver).outcomes(scenarios()) == first
     assert resolver.asked
 
 
-def test_too_many_questions_is_unknown_and_says_so(packages: LocalIndex) -> None:
-    outcomes = matrix(packages, Failing(packages, "nothing", crash), questions=1).judge(situations())
+def test_too_many_resolver_calls_are_unknown_with_a_reason(packages: LocalIndex) -> None:
+    outcomes = matrix(packages, Failing(packages, "nothing", crash), questions=1).outcomes(scenarios())
     assert statuses(outcomes) == ["yes", "yes", "unknown"]
     assert outcomes[2] is not None
     assert "within 1 questions" in outcomes[2].reason

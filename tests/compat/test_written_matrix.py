@@ -1,4 +1,4 @@
-"""locks/COMPAT.md is written for people, and `update` reads what it says of each cell."""
+"""locks/COMPAT.md is written for people, but `update` reads the status of each cell from it."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def matrices(draw: st.DrawFn) -> Matrix:
 
 
 @given(matrices())
-def test_what_is_written_is_read_again(matrix: Matrix) -> None:
-    told = {(cell.name, one.group.name): one.status for cell in matrix.cells for one in cell.results}
-    assert statuses_of(markdown(matrix).encode(), matrix) == told
+def test_every_status_can_be_read_again(matrix: Matrix) -> None:
+    expected = {(cell.name, one.group.name): one.status for cell in matrix.cells for one in cell.results}
+    assert statuses_of(markdown(matrix).encode(), matrix) == expected
 
 
-def test_a_file_of_other_inputs_or_edited_says_nothing() -> None:
+def test_a_file_with_other_inputs_or_edits_has_no_statuses() -> None:
     cell = Cell({"python": "3.9", "variant": "cpu"}, False, (CellResult(GROUPS[0], CellStatus.YES, {}, "", "", {}),))
     axes = (Axis("python", ("3.9",)), Axis("variant", ("cpu",)))
     matrix = Matrix("voices", "sha256:0", axes, GROUPS[:1], (cell,))

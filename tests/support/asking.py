@@ -1,4 +1,4 @@
-"""What the contract asks of a resolver: requests, an explicit index as data, and answers that can be compared."""
+"""Helpers of the resolver contract: requests, an explicit index as data, and results that can be compared."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NEXT_PYTHON = f"{sys.version_info[0]}.{sys.version_info[1] + 1}"
 CP, NEXT_CP = (f"cp{version.replace('.', '')}" for version in (PYTHON, NEXT_PYTHON))
 MACHINE = platform.machine()
 LINUX = f"{CP}-{CP}-manylinux_2_17_{MACHINE}"
-# pip-compile resolves for where it runs: the contract is about this Python on this machine.
+# pip-compile resolves for the Python and the machine that it runs on, so the contract uses these.
 HERE = Target(PYTHON, next(name for name, machine in MACHINES.items() if machine == MACHINE), "2.35")
 
 Package = tuple[str, str, list[str]]
@@ -83,7 +83,7 @@ def files(solution: Solution, name: str) -> list[str]:
 
 
 def comparable(solution: Solution) -> dict[str, tuple[str, str | None, tuple[tuple[str, str | None, int | None], ...]]]:
-    """All that enters a lock."""
+    """Everything that enters a lock."""
     return {
         name: (package.version, package.index, tuple((f.name, f.sha256, f.size) for f in package.files))
         for name, package in sorted(solution.packages.items())

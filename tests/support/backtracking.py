@@ -51,11 +51,11 @@ class Backtracking:
         return Solution({name: Resolved(name, str(c.version), c.index, c.files) for name, c in found.items()})
 
     def read(self, files: Iterable[IndexFile], request: Request) -> Mapping[str, CoreMetadata]:
-        """As ports.MetadataSource has it."""
+        """See `MetadataSource`."""
         return {file.name: self.index_metadata(file.name) for file in files}
 
     def yanked(self, projects: Iterable[str], request: Request) -> frozenset[str]:
-        """As ports.MetadataSource has it; the pages say it of every file already."""
+        """See `MetadataSource`. The pages already mark every yanked file."""
         return frozenset()
 
     def index_metadata(self, filename: str) -> CoreMetadata:
@@ -64,13 +64,13 @@ class Backtracking:
 
 @lru_cache(100_000)
 def parsed(text: bytes, file: str) -> CoreMetadata:
-    """The same text again and again: a property asks thousands of questions of one index."""
+    """Cached: a property test resolves thousands of times against one index."""
     return parse_metadata(text.decode(), file)
 
 
 @lru_cache(100_000)
 def required(line: str) -> Requirement:
-    """Nobody changes what comes back."""
+    """Cached: callers must not change the result."""
     return Requirement(line)
 
 

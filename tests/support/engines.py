@@ -1,4 +1,4 @@
-"""A Docker engine of the test's own, and its BuildKit on loopback: as near to other machines as one machine comes."""
+"""A separate Docker engine for tests, and its BuildKit on loopback, as a substitute for other machines."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ COPY --from=whole / /
 
 
 def dockerd() -> str:
-    """The engine's program; where none can be run the test is skipped, and says why."""
+    """The path of dockerd; the test is skipped with a reason if it cannot run."""
     if os.geteuid() != 0:
         pytest.skip("a second engine needs root; .ci/run as root on Debian 12 runs this")
     found = str(DOCKERD) if DOCKERD.is_file() else shutil.which("dockerd")
@@ -60,7 +60,7 @@ def save_small_base(folder: Path) -> Path:
 class Engine:
     """A second dockerd. ``disk`` limits its disk to so many MB; ``store`` takes containerd's image store.
 
-    It runs in namespaces of its own: when it is killed, its containerd, its containers and its mounts are gone too.
+    It runs in separate namespaces: when it is killed, its containerd, its containers and its mounts are gone, too.
     """
 
     folder: Path
@@ -193,7 +193,7 @@ def _bridge(name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def buildkit(engine: Engine) -> Iterator[str]:
-    """The BuildKit inside ``engine`` on a port of its own, as a buildkitd would listen for buildx's remote driver."""
+    """The BuildKit inside ``engine`` on a separate port, as a buildkitd would listen for buildx's remote driver."""
     env = {name: value for name, value in os.environ.items() if name != "DOCKER_CONTEXT"} | {"DOCKER_HOST": engine.host}
 
     class Handler(socketserver.BaseRequestHandler):

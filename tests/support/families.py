@@ -57,7 +57,7 @@ variants = ["cpu"]
 
 
 def add_small_packages(index: LocalIndex) -> None:
-    """What SMALL needs, and what must not be taken: newer builds, other platforms, extras nobody asks for."""
+    """What SMALL needs, and what must not be selected: newer builds, other platforms, unrequested extras."""
     index.add("numpy", "1.26.4")
     index.add("numpy", "2.0.0")
     index.add("numpy", "2.0.0", tag="cp311-cp311-manylinux_2_17_x86_64")

@@ -275,7 +275,7 @@ def serving_forge(kind: str) -> Iterator[ForgeServer]:
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, request: object, client_address: object) -> None:
-            """A client that hung up is no news."""
+            """Ignore clients that close the connection."""
 
     server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

@@ -1,4 +1,4 @@
-"""Families that nobody thought of: hypothesis draws packages, indexes, variants, bases, stages and pins."""
+"""Random families: hypothesis draws packages, indexes, variants, bases, stages and pins."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def asks(draw: st.DrawFn, names: tuple[str, ...] = NAMES, most: int = 3) -> tupl
 
 @st.composite
 def families(draw: st.DrawFn, universe: Universe) -> Family:
-    """Two variants of torch builds and perhaps one with pins of its own; a chain of bases; stages on any of them."""
+    """Two variants with torch builds and perhaps one with its own pins; a chain of bases; stages on any of them."""
     pinned = draw(PINNED)
     pins = {name: _nth(universe, name, number) for name, number in pinned.items()}
     torch = draw(st.sampled_from(["2.4", "2.5"]))

@@ -1,4 +1,4 @@
-"""A bare repository over HTTP on loopback, by git's own `http-backend`; only whoever shows the token gets in."""
+"""A bare repository over HTTP on loopback, served by `git http-backend`, with token authentication."""
 
 from __future__ import annotations
 

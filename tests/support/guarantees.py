@@ -1,4 +1,4 @@
-"""The guarantees, read off the written files: what an independent auditor would do with a universe and a family."""
+"""Independent checks of the guarantees: they compare the written files with a universe and a family."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def spelled(name: str) -> str:
 
 
 def needed(universe: Universe, asks: Iterable[str], versions: Mapping[str, str]) -> set[str]:
-    """The names that ``asks`` come to; AssertionError where a version does not hold a bound."""
+    """The packages that ``asks`` need; AssertionError if a version does not match a bound."""
     todo = [Requirement(text) for text in asks]
     seen: set[tuple[str, str]] = set()
     while todo:
@@ -51,7 +51,7 @@ def needed(universe: Universe, asks: Iterable[str], versions: Mapping[str, str])
 
 
 def check_closures(universe: Universe, family: Family, written: Written) -> None:
-    """Exact: extras and markers count, and nothing comes along for company."""
+    """Each closure has exactly the needed packages, extras and markers considered."""
     for image, variant in written.tags():
         closure = written.closure(image, variant)
         asks = [*family.common, *(ask for link in family.chain(image) for ask in family.images[link].asks)]
@@ -59,7 +59,7 @@ def check_closures(universe: Universe, family: Family, written: Written) -> None
 
 
 def check_hashed(universe: Universe, family: Family, written: Written) -> None:
-    """Law 1, and law 4: the hashes are those of the right index's files."""
+    """Guarantees 1 and 4: the hashes are those of the files on the right index."""
     for image, variant in written.tags():
         for line in written.closure(image, variant).values():
             assert set(line.hashes) == hashes(universe, family.variants[variant][0], line), line
@@ -92,7 +92,7 @@ def check_pins(family: Family, written: Written) -> None:
 
 
 def check_one_version(family: Family, written: Written) -> None:
-    """Law 2: in a variant always; between variants but for torch and what a variant's own pins make differ."""
+    """Guarantee 2, in a variant, and between variants except for torch and the effects of their own pins."""
     versions: dict[str, dict[str, set[str]]] = {}
     for image, variant in written.tags():
         for name, line in written.closure(image, variant).items():
@@ -103,11 +103,11 @@ def check_one_version(family: Family, written: Written) -> None:
         found = set().union(*(table[name] for table in alike if name in table))
         assert len(found) == 1, f"{name} differs where no variant pins it: {found}"
     commons = [path for path in written.tree if path.startswith("docker/requirements-common.")]
-    assert len({written.tree[path] for path in commons}) == len(commons), "a file of its own only where it differs"
+    assert len({written.tree[path] for path in commons}) == len(commons), "a separate file only if it differs"
 
 
 def check_layers(written: Written) -> None:
-    """Law 3."""
+    """Guarantee 3."""
     for image, variant in written.tags():
         layers = written.layers(image, variant)
         together = [name for layer in layers for name in layer]

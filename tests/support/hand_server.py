@@ -1,4 +1,4 @@
-"""A loopback server that answers as each test says, byte for byte, and remembers what it was asked."""
+"""A loopback server whose responses a test defines byte for byte. It records the requests."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def hand(respond: Respond) -> Iterator[Hand]:
         daemon_threads = True
 
         def handle_error(self, request: object, client_address: object) -> None:
-            """A client that hung up is no news."""
+            """Ignore clients that close the connection."""
 
     server = Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

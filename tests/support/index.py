@@ -91,7 +91,7 @@ def wheel(
 
 @lru_cache(4096)
 def _plain(name: str, version: str, tag: str, text: str, code: str) -> tuple[str, bytes]:
-    """A property packs the same wheel for each of its questions."""
+    """Cached: a property test packs the same wheel for each request."""
     return _packed(name, version, tag, text, code, None, None)
 
 
@@ -119,13 +119,13 @@ def _packed(
             record += f"{path},,\n"
             archive.writestr(zipfile.ZipInfo(path, (2025, 1, 1, 0, 0, 0)), packed, zipfile.ZIP_DEFLATED, 1)
         for path, content in [*contents.items(), (f"{info}/RECORD", f"{record}{info}/RECORD,,\n".encode())]:
-            # Without a date of its own each file would take the clock's, and every run other hashes.
+            # With the current time as the date of each file, every run would have other hashes.
             archive.writestr(zipfile.ZipInfo(path, (2025, 1, 1, 0, 0, 0)), content)
     return f"{stem}-{version}-{tag}.whl", buffer.getvalue()
 
 
 def sdist(name: str, version: str, text: str, builds: Sequence[str] = (), *, static: bool = False) -> tuple[str, bytes]:
-    """With a backend of its own inside; with ``builds`` the backend is `tinybackend`, which that must ask for.
+    """A source distribution with an in-tree backend; with ``builds``, it is `tinybackend`, which must be among them.
 
     A ``static`` one says itself what it requires (PEP 643).
     """
@@ -261,7 +261,7 @@ def serving(index: LocalIndex, host: str = "127.0.0.1") -> Iterator[LocalIndex]:
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, request: object, client_address: object) -> None:
-            """A client that hung up is no news."""
+            """Ignore clients that close the connection."""
 
     server = Server((host, 0), Handler)
     server.daemon_threads = True

@@ -1,4 +1,4 @@
-"""Records of OSV, and its API on loopback: it refuses what the real one refuses, and pages where it is told to.
+"""Records of OSV, and its API on loopback: it rejects what the real one rejects, and pages on request.
 
 Written against google.github.io/osv.dev/api and ossf.github.io/osv-schema, not against lockgen.
 """
@@ -149,7 +149,7 @@ def osv_serving(osv: LocalOsv) -> Iterator[LocalOsv]:
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, request: object, client_address: object) -> None:
-            """A client that hung up is no news."""
+            """Ignore clients that close the connection."""
 
     server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

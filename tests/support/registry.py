@@ -39,7 +39,7 @@ class LocalRegistry:
 
     ``auth`` is what it demands; ``private``: no token without a user. ``status`` makes every answer that one.
     ``moved`` is where the place for tokens sends everybody, and ``realm`` what it calls that place if not its own.
-    ``unlisted``: nobody may list tags; ``elsewhere`` is the address that its links name.
+    ``unlisted``: listing tags is forbidden. ``elsewhere`` is the address in its links.
     """
 
     host: str = ""

@@ -66,7 +66,7 @@ class Clone:
         return self.project.run("update", "--no-audit", *arguments)
 
     def add_commit(self, branch: str, who: str = "Grace") -> str:
-        """Somebody's commit on top of ``branch``; returns it."""
+        """Push a commit by ``who`` on top of ``branch``; returns it."""
         self.git("fetch", "-q", "origin", branch)
         tree = self.git("rev-parse", "FETCH_HEAD^{tree}")
         commit = self.git("commit-tree", tree, "-p", "FETCH_HEAD", "-m", "my own idea", who=who)

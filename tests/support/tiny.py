@@ -50,7 +50,7 @@ packages = ["alpha"]
 
 [bases.base]
 folders = ["in", "out"]
-env = {{ PYTHONPATH = "/app:/app/shared", FAMILY = "{registry}" }}  # of its own: no earlier build is its cache
+env = {{ PYTHONPATH = "/app:/app/shared", FAMILY = "{registry}" }}  # unique, so that no earlier build is its cache
 
 [bases.ml]
 from = "base"
@@ -152,7 +152,7 @@ def engine() -> None:
     try:
         found = subprocess.run(["docker", "image", "inspect", PYTHON], capture_output=True, text=True, timeout=60)
     except FileNotFoundError:
-        pytest.skip("there is no docker here; .ci/engine-up starts an engine on Debian 12")
+        pytest.skip("docker is not installed; .ci/engine-up starts an engine on Debian 12")
     if found.returncode:
         pytest.skip(f"no engine with {PYTHON} answers here ({found.stderr.strip()}); .ci/engine-up starts one")
 
@@ -180,7 +180,7 @@ def own_registry(folder: Path) -> str:
 
 @contextmanager
 def family(folder: Path, index: LocalIndex, text: str) -> Iterator[Tiny]:
-    """The family that ``text`` says, resolved and committed, in ``folder`` and under a registry path of its own."""
+    """The family in ``text``, resolved and committed, in ``folder`` and with a unique registry path."""
     root = folder / "project"
     (root / "shared").mkdir(parents=True)
     (root / "shared" / "tools.py").write_text("ANSWER = 42\n")
@@ -217,7 +217,7 @@ def add_tiny_packages(index: LocalIndex) -> None:
 
 @contextmanager
 def living(folder: Path, versions: str, add: Callable[[LocalIndex], None]) -> Iterator[Tiny]:
-    """The family of ``versions`` with an index of its own, which ``add`` fills."""
+    """The family of ``versions`` with a separate index, which ``add`` fills."""
     with serving(LocalIndex()) as index:
         add_tools(index)
         add(index)

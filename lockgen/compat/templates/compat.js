@@ -1,24 +1,24 @@
 
 "use strict";
 {
-  // Without this script cells open, close and are filtered all the same; it adds the arrow keys and what is told.
+  // Opening, closing and filtering work without this script; it adds arrow keys, and announcements for screen readers.
   document.documentElement.classList.add("with-script");
-  const told = document.getElementById("told");
-  const seen = (cell) => getComputedStyle(cell).visibility !== "hidden";
+  const announcement = document.getElementById("announcement");
+  const visible = (cell) => getComputedStyle(cell).visibility !== "hidden";
 
-  const stop = (table) => {
-    // One tab stop a table: the cell that had the focus last, if it is shown, else the first that is.
-    const cells = [...table.querySelectorAll(".cell")].filter(seen);
+  const setTabStop = (table) => {
+    // Each table has one tab stop: the visible cell that was focused last, else the first visible one.
+    const cells = [...table.querySelectorAll(".cell")].filter(visible);
     const current = cells.find((cell) => cell.tabIndex === 0 && cell.dataset.last) || cells[0];
     for (const cell of table.querySelectorAll(".cell")) cell.tabIndex = cell === current ? 0 : -1;
   };
 
   const places = (table) => {
-    // Rows whose header stands in a row above are shorter: so a cell's column is counted from the right.
+    // A row whose header is in a row above has fewer fields, so only <td> elements are counted.
     const rows = [...table.tBodies].flatMap((body) => [...body.rows]);
     return rows.map((row) => [...row.querySelectorAll("td")].map((place) => {
       const cell = place.querySelector(".cell");
-      return cell && seen(cell) ? cell : null;
+      return cell && visible(cell) ? cell : null;
     }));
   };
 
@@ -35,14 +35,14 @@
   };
 
   for (const table of document.querySelectorAll(".grid")) {
-    stop(table);
+    setTabStop(table);
     table.addEventListener("focusin", (event) => {
       const cell = event.target.closest(".cell");
       if (!cell) return;
       for (const other of table.querySelectorAll(".cell")) delete other.dataset.last;
       cell.dataset.last = "1";
       cell.tabIndex = 0;
-      stop(table);
+      setTabStop(table);
     });
     table.addEventListener("keydown", (event) => {
       const cell = event.target.closest(".cell");
@@ -60,12 +60,12 @@
   const filter = document.querySelector(".filter");
   filter.addEventListener("change", () => {
     const cells = [...document.querySelectorAll(".cell")];
-    for (const table of document.querySelectorAll(".grid")) stop(table);
-    told.textContent = `${cells.filter(seen).length} of ${cells.length} results shown`;
+    for (const table of document.querySelectorAll(".grid")) setTabStop(table);
+    announcement.textContent = `${cells.filter(visible).length} of ${cells.length} results shown`;
   });
 
-  // Who opens a cell begins at its heading. The attribute `autofocus` would do that without a script, but a browser
-  // takes it for the page's own first focus too, and complains of a reader who was quicker.
+  // Opening a cell focuses its heading. `autofocus` would do so without a script, but browsers also apply it when the
+  // page loads, and log an error if the user has focused something by then.
   for (const panel of document.querySelectorAll(".panel")) {
     panel.addEventListener("toggle", (event) => {
       if (event.newState === "open") panel.querySelector("h3").focus();

@@ -1,4 +1,4 @@
-"""A real Chromium. `.ci/browser-up` brings one on Debian; elsewhere the tests say why they are skipped."""
+"""A real Chromium. `.ci/browser-up` installs it on Debian; without it the tests are skipped with a reason."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-# Chromium asks its maker's hosts for updates and more of its own accord: none of that has to do with the page.
+# Chromium contacts hosts of its vendor for updates and other services, which the tests must not mistake for the page.
 FLAGS = [
-    "--no-sandbox",  # as root, as in CI, it starts no other way
+    "--no-sandbox",  # required for root, as in CI
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",

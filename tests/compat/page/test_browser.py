@@ -1,4 +1,4 @@
-"""The page as people meet it: in a Chromium, with a keyboard, for a screen reader, in the dark and without a script."""
+"""The page in a real Chromium: with a keyboard, for a screen reader, in dark mode and without scripts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lockgen.compat.html_page import page
 
 Open = Callable[..., Page]
 
-NATIVE = "ctranslate2 4.4.0 asks for libcudnn_ops_infer.so.8, which nobody provides"
+NATIVE = "ctranslate2 4.4.0 requires libcudnn_ops_infer.so.8, which no package provides"
 MATRIX = matrix(
     {"python": ["3.10", "3.11", "3.12"], "torch": ["2.4.1", "2.5.0", "2.5.1"]},
     {
@@ -35,20 +35,20 @@ MATRIX = matrix(
 
 
 @pytest.fixture
-def said() -> list[str]:
-    """What the console says."""
+def messages() -> list[str]:
+    """The console messages."""
     return []
 
 
 @pytest.fixture
-def shown(chromium: Browser, tmp_path: Path, said: list[str]) -> Iterator[Open]:
-    """Opens a matrix as a file; at the end, nothing may have been fetched, and nothing gone wrong on the page."""
-    asked: list[str] = []
+def shown(chromium: Browser, tmp_path: Path, messages: list[str]) -> Iterator[Open]:
+    """Opens a matrix as a file. The page must not fetch anything, and must not log any message."""
+    requested: list[str] = []
     contexts = []
 
-    def asks(request: Request) -> None:
+    def record(request: Request) -> None:
         if not request.url.startswith(("file:", "data:")):
-            asked.append(request.url)
+            requested.append(request.url)
 
     def opened(found: dict[str, Any] = MATRIX, after: str = "", **settings: Any) -> Page:
         path = tmp_path / "compat.html"
@@ -57,17 +57,17 @@ def shown(chromium: Browser, tmp_path: Path, said: list[str]) -> Iterator[Open]:
         contexts.append(context)
         tab = context.new_page()
         tab.set_default_timeout(10_000)
-        tab.on("console", lambda message: said.append(message.text))
-        tab.on("pageerror", lambda error: said.append(str(error)))
-        tab.on("request", asks)
+        tab.on("console", lambda message: messages.append(message.text))
+        tab.on("pageerror", lambda error: messages.append(str(error)))
+        tab.on("request", record)
         tab.goto(path.as_uri() + after)
         return tab
 
     yield opened
     for context in contexts:
         context.close()
-    assert said == []
-    assert asked == []
+    assert messages == []
+    assert requested == []
 
 
 def cell(tab: Page, where: str, word: str) -> Locator:
@@ -100,7 +100,7 @@ def test_the_keyboard_alone_reaches_a_cell_opens_it_and_comes_back(shown: Open) 
     expect(cell(tab, "torch 2.5.1, python 3.11", "yes")).to_be_focused()
 
 
-def test_the_focus_can_be_seen(shown: Open) -> None:
+def test_the_focus_is_visible(shown: Open) -> None:
     tab = shown()
     for _ in range(5):
         tab.keyboard.press("Tab")
@@ -110,7 +110,7 @@ def test_the_focus_can_be_seen(shown: Open) -> None:
     assert tab.evaluate(style) == "solid3px"
 
 
-def test_arrows_step_over_what_opens_to_nothing(shown: Open) -> None:
+def test_arrow_keys_skip_cells_without_a_dialog(shown: Open) -> None:
     tab = shown()
     cell(tab, "torch 2.4.1, python 3.11", "no").focus()
     tab.keyboard.press("ArrowRight")
@@ -121,26 +121,26 @@ def test_arrows_step_over_what_opens_to_nothing(shown: Open) -> None:
     expect(cell(tab, "torch 2.5.1, python 3.11", "yes")).to_be_focused()
 
 
-def test_a_no_tells_the_reason_and_the_resolvers_own_words(shown: Open) -> None:
+def test_a_no_shows_the_reason_and_the_resolver_output(shown: Open) -> None:
     tab = shown()
     cell(tab, "torch 2.4.1, python 3.10", "no").click()
     dialog = tab.get_by_role("dialog")
     expect(dialog.get_by_text("whisperx 3.4.3 needs torch>=2.5.1", exact=True)).to_be_visible()
     words = dialog.get_by_text("Because whisperx==3.4.3 depends on torch>=2.5.1")
     expect(words).to_be_hidden()
-    dialog.get_by_text("What the resolver says").click()
+    dialog.get_by_text("Resolver output").click()
     expect(words).to_be_visible()
     dialog.get_by_role("button", name="Close").click()
     expect(tab.get_by_role("dialog")).to_have_count(0)
 
 
-def test_changes_tell_what_moves(shown: Open) -> None:
+def test_changes_show_old_and_new_versions(shown: Open) -> None:
     tab = shown()
     cell(tab, "torch 2.5.0, python 3.10", "changes").click()
     expect(tab.get_by_role("dialog").get_by_role("row", name="whisperx 3.4.3 3.3.1")).to_be_visible()
 
 
-def test_a_filter_hides_its_cells_and_says_how_many_are_left(shown: Open) -> None:
+def test_a_filter_hides_cells_and_announces_how_many_are_left(shown: Open) -> None:
     tab = shown()
     expect(tab.get_by_role("status")).to_have_text("")
     show(tab, "no").uncheck()
@@ -151,7 +151,7 @@ def test_a_filter_hides_its_cells_and_says_how_many_are_left(shown: Open) -> Non
     expect(cell(tab, "torch 2.4.1, python 3.10", "no")).to_have_count(1)
 
 
-def test_without_a_script_it_opens_closes_and_filters_all_the_same(shown: Open) -> None:
+def test_opening_closing_and_filtering_work_without_a_script(shown: Open) -> None:
     tab = shown(java_script_enabled=False)
     cell(tab, "torch 2.5.1, python 3.10", "yes").press("Enter")
     dialog = tab.get_by_role("dialog", name="torch 2.5.1, python 3.10: yes")
@@ -191,11 +191,11 @@ def test_axe_finds_nothing(shown: Open, scheme: Literal["light", "dark"], opened
         "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
     )
     assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found["violations"]] == []
-    # That it looked: it judged contrast and table headers, and found them good.
+    # axe did run: contrast and table headers are among the passed rules.
     assert {"color-contrast", "td-headers-attr", "button-name"} <= {rule["id"] for rule in found["passes"]}
 
 
-def test_it_is_dark_where_people_have_it_dark_and_still_where_they_have_it_still(shown: Open) -> None:
+def test_dark_mode_and_reduced_motion(shown: Open) -> None:
     def looks(**settings: Any) -> list[str]:
         tab = shown(**settings)
         style = "(name) => ({...getComputedStyle(document.querySelector(name))})"
@@ -209,7 +209,7 @@ def test_it_is_dark_where_people_have_it_dark_and_still_where_they_have_it_still
     assert still == "0s"
 
 
-def test_on_paper_reasons_are_told_below_the_tables(shown: Open) -> None:
+def test_printed_reasons_are_below_the_tables(shown: Open) -> None:
     tab = shown()
     tab.emulate_media(media="print")
     expect(tab.locator("#t1-1").get_by_text("whisperx 3.4.3 needs torch>=2.5.1", exact=True)).to_be_visible()
@@ -228,8 +228,8 @@ def test_nothing_is_cut_off_at_any_width(shown: Open, width: int) -> None:
     assert box["x"] + box["width"] <= width
 
 
-def test_a_script_from_an_index_does_not_run_and_the_policy_holds_even_if_it_got_in(
-    shown: Open, said: list[str]
+def test_a_script_from_an_index_does_not_run_and_the_policy_blocks_injected_ones(
+    shown: Open, messages: list[str]
 ) -> None:
     evil = "<script>window.ran = 1</script><img src=x onerror='window.ran = 1'>"
     bad = result("no", reason=evil, detail=evil)
@@ -248,6 +248,6 @@ def test_a_script_from_an_index_does_not_run_and_the_policy_holds_even_if_it_got
         }}"""
     )
     assert refused == "script-src-elem"
-    assert len(said) == 1
-    assert "violates the following Content Security Policy" in said.pop()
+    assert len(messages) == 1
+    assert "violates the following Content Security Policy" in messages.pop()
     assert tab.evaluate("typeof window.ran") == "undefined"

@@ -1,4 +1,4 @@
-"""The page as text: what is in its tables, and that nothing of an index gets out of its place."""
+"""The HTML of the page: the contents of its tables, and the escaping of texts from an index."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def rows(text: str) -> list[list[str]]:
     return reader.rows
 
 
-def test_torch_goes_down_and_python_across_whatever_the_order_of_the_axes() -> None:
+def test_torch_makes_rows_and_python_columns_in_any_order_of_axes() -> None:
     found = matrix(
         PYTHON_TORCH,
         {
@@ -67,12 +67,12 @@ def test_torch_goes_down_and_python_across_whatever_the_order_of_the_axes() -> N
     assert rows(page(found)) == [
         ["torch", "python"],
         ["3.10", "3.11"],
-        ["2.4.1", "torch 2.4.1, python 3.10:no", "torch 2.4.1, python 3.11:changes 1 pin moves"],
+        ["2.4.1", "torch 2.4.1, python 3.10:no", "torch 2.4.1, python 3.11:changes 1 pin changes"],
         ["2.5.1", "torch 2.5.1, python 3.10:yes", "excluded"],
     ]
 
 
-def test_more_axes_nest_in_the_rows_and_a_header_stands_once() -> None:
+def test_more_axes_nest_in_the_rows_and_each_header_occurs_once() -> None:
     axes = {"numpy": ["1.26.4", "2.3.4"], **PYTHON_TORCH}
     cells: dict[tuple[str, ...], Any] = {
         (numpy, "3.11", torch): [result("yes")] for numpy in axes["numpy"] for torch in axes["torch"]
@@ -85,7 +85,7 @@ def test_more_axes_nest_in_the_rows_and_a_header_stands_once() -> None:
         ["2.3.4"],
     ]
     assert text.count('<th scope="rowgroup" rowspan="2">') == 2
-    assert rows(text)[2][2] == "not asked"
+    assert rows(text)[2][2] == "not run"
 
 
 def test_each_variant_has_its_own_tables_and_only_its_own_cells() -> None:
@@ -123,7 +123,7 @@ EVIL = "</pre></details></section><script>alert(1)</script><img src=x onerror=al
 
 
 @pytest.mark.parametrize("status", ["no", "changes", "yes", "unknown"])
-def test_what_comes_from_an_index_stays_text(status: str) -> None:
+def test_texts_from_an_index_are_escaped(status: str) -> None:
     native = [EVIL]
     installed = {"status": "no", "reason": EVIL, "native": native}
     bad = result(status, reason=EVIL, detail=EVIL, images=[EVIL], installed=installed)
@@ -136,7 +136,7 @@ def test_what_comes_from_an_index_stays_text(status: str) -> None:
     assert text.count("&lt;script&gt;alert(1)") >= 9
 
 
-def test_nothing_in_it_is_fetched_and_the_policy_says_so() -> None:
+def test_the_page_fetches_nothing_and_has_a_policy_against_it() -> None:
     reader = Reader(page(matrix({"python": ["3.11"]}, {("3.11",): [result("yes")]})))
     for tag, attrs in reader.elements:
         assert not {"src", "srcset", "data", "action", "poster"} & attrs.keys(), tag
