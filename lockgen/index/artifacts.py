@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 import sys
@@ -21,6 +22,7 @@ from lockgen.index.ports import BuildNeeds
 from lockgen.index.sdist_reader import read_sdist
 from lockgen.index.uv_pages import Pages
 from lockgen.index.uv_settings import build_environment, routing_digest
+from lockgen.io.archives import BadArchive, open_zip
 from lockgen.io.cache import cache_root
 from lockgen.io.http import Http
 from lockgen.io.process import Finished, run
@@ -120,8 +122,12 @@ class ArtifactReader:
                 )
             # The build itself may print anything before the last line.
             answer = json.loads(done.stdout.splitlines()[-1])
-            with zipfile.ZipFile(answer["wheel"]) as wheel:
-                return examine(tuple(answer["requires"]), wheel)
+            try:
+                with open_zip(Path(answer["wheel"])) as wheel:
+                    return examine(tuple(answer["requires"]), wheel)
+            except (BadArchive, ValueError, KeyError, configparser.Error) as error:
+                built = Path(answer["wheel"]).name
+                raise ToolFailed(f"{file.name} builds {built}, which is not a wheel", reason=str(error)) from error
 
     # -- the cache -----------------------------------------------------------
 

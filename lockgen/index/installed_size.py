@@ -6,9 +6,7 @@ import configparser
 import csv
 import hashlib
 import io
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +16,11 @@ from lockgen.core.index import IndexFile
 from lockgen.core.urls import redacted
 from lockgen.errors import ToolFailed
 from lockgen.index.remote_wheel import open_wheel
+from lockgen.io.archives import BadArchive, open_zip, read_member
 from lockgen.io.http import Http
 
-_UNREADABLE = (
-    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError, KeyError),
-    configparser.Error,
-)
+_UNREADABLE = (BadArchive, ValueError, KeyError, configparser.Error)
+_LARGEST_TEXT = 5 * 1024 * 1024
 
 # What uv writes into bin/ for an entry point.
 _SCRIPT = """\
@@ -54,8 +51,7 @@ def measure_remote(http: Http, file: IndexFile) -> IndexFile:
         ToolFailed: it is missing, is not a wheel, or the server does not support ranges.
     """
     try:
-        archive, size = open_wheel(http, file.url, file.name)
-        with archive:
+        with open_wheel(http, file.url, file.name) as (archive, size):
             installed = installed_bytes(archive)
     except _UNREADABLE as error:
         raise ToolFailed(f"{file.name} at {redacted(file.url)} is not a wheel", reason=str(error)) from error
@@ -79,7 +75,7 @@ def measure_local(path: Path, file: IndexFile) -> IndexFile:
                     f"{path} is not the recorded file",
                     reason=f"recorded: sha256 {file.sha256}\nthis file: sha256 {found}",
                 )
-            with zipfile.ZipFile(opened) as archive:
+            with open_zip(opened) as archive:
                 installed = installed_bytes(archive)
         size = path.stat().st_size
     except _UNREADABLE as error:
@@ -96,7 +92,7 @@ def installed_bytes(archive: zipfile.ZipFile) -> int:
     and a line in RECORD for each of them.
 
     Raises:
-        ValueError, KeyError, zipfile.BadZipFile: it is not a wheel.
+        ValueError, BadArchive: it is not a wheel.
     """
     members = [member for member in archive.infolist() if not member.is_dir()]
     info = _info_folder(members)
@@ -133,7 +129,7 @@ def _scripts(archive: zipfile.ZipFile, info: str) -> Iterator[_AddedFile]:
     # Names of scripts are case-sensitive and may have colons and percent signs, unlike those of an ini file.
     points = configparser.ConfigParser(delimiters=("=",), interpolation=None, strict=False)
     points.optionxform = str  # type: ignore[assignment,method-assign]
-    points.read_string(archive.read(path).decode())
+    points.read_string(read_member(archive, path, _LARGEST_TEXT).decode())
     for group in ("console_scripts", "gui_scripts"):
         if points.has_section(group):
             for name, target in points.items(group):

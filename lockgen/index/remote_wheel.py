@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-import struct
 import zipfile
-import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, cast
 
 from lockgen.core.urls import redacted
 from lockgen.errors import ToolFailed
+from lockgen.io.archives import BadArchive, open_zip, read_member
 from lockgen.io.http import Http
 
 _TAIL = 64 * 1024
@@ -19,8 +21,6 @@ _SMALL = 5 * 1024 * 1024
 """The most bytes of one answer. Also bounds the whole file if the server does not support ranges."""
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
-# RuntimeError: an encrypted member, or a compression method that zipfile does not support.
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError)
 
 
 def read_metadata(http: Http, url: str, name: str, sha256: str | None = None) -> bytes:
@@ -37,9 +37,9 @@ def read_metadata(http: Http, url: str, name: str, sha256: str | None = None) ->
         raise ToolFailed(f"{name} does not match the index page: sha256 {found}")
     where = f"{name} at {redacted(url)}"
     try:
-        with zipfile.ZipFile(remote) as archive:
-            return archive.read(_metadata_member(archive, where))
-    except _UNREADABLE as error:
+        with open_zip(cast(IO[bytes], remote)) as archive:
+            return read_member(archive, _metadata_member(archive, where), _SMALL)
+    except BadArchive as error:
         raise ToolFailed(f"{where} is not a wheel", reason=str(error)) from error
 
 
@@ -48,22 +48,20 @@ def _metadata_member(archive: zipfile.ZipFile, where: str) -> zipfile.ZipInfo:
     # Installers may choose differently between two of them.
     if len(members) != 1:
         raise ToolFailed(f"{where} has {len(members)} METADATA files instead of one")
-    member = members[0]
-    # A small archive can unpack to gigabytes.
-    if member.file_size > _SMALL:
-        raise ToolFailed(f"{where} has a METADATA of {member.file_size} bytes")
-    return member
+    return members[0]
 
 
-def open_wheel(http: Http, url: str, name: str) -> tuple[zipfile.ZipFile, int]:
+@contextmanager
+def open_wheel(http: Http, url: str, name: str) -> Iterator[tuple[zipfile.ZipFile, int]]:
     """The wheel ``name`` at ``url`` as an archive that fetches only the parts that are read, and its size in bytes.
 
     Raises:
         ToolFailed: the file is missing, or the server does not support ranges.
-        zipfile.BadZipFile: it is not a wheel.
+        BadArchive: it is not a wheel.
     """
     remote = _RemoteFile(http, url, name)
-    return zipfile.ZipFile(remote), remote.size
+    with open_zip(cast(IO[bytes], remote)) as archive:
+        yield archive, remote.size
 
 
 class _RemoteFile(io.RawIOBase):

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tarfile
-import zipfile
-import zlib
 from io import BytesIO
-from lzma import LZMAError
 
 from lockgen.core.index import IndexFile
 from lockgen.core.urls import redacted
 from lockgen.errors import ToolFailed
+from lockgen.io.archives import BadArchive, open_zip, read_member, tar_members
 from lockgen.io.http import Http
 
 _LARGEST = 500 * 1024 * 1024
 _TOP_PKG_INFO = re.compile(r"[^/]+/PKG-INFO")
-_UNREADABLE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError, RuntimeError)
+_UNPACKED = 20 * _LARGEST
+_LARGEST_TEXT = 5 * 1024 * 1024
 
 
 def read_sdist(http: Http, file: IndexFile) -> bytes:
@@ -46,24 +44,21 @@ def read_pkg_info(archive: bytes, name: str) -> bytes | None:
         if name.endswith(".zip"):
             return _from_zip(archive)
         return _from_tar(archive)
-    except _UNREADABLE as error:
+    except BadArchive as error:
         raise ToolFailed(f"{name} is not a source distribution", reason=str(error)) from error
 
 
 def _from_zip(archive: bytes) -> bytes | None:
-    with zipfile.ZipFile(BytesIO(archive)) as packed:
+    with open_zip(BytesIO(archive)) as packed:
         for member in packed.namelist():
             if _TOP_PKG_INFO.fullmatch(member):
-                return packed.read(member)
+                return read_member(packed, member, _LARGEST_TEXT)
     return None
 
 
 def _from_tar(archive: bytes) -> bytes | None:
     # Other PKG-INFO files lie deeper (*.egg-info), and may be of another version.
-    with tarfile.open(fileobj=BytesIO(archive)) as packed:
-        for member in packed:
-            if member.isfile() and _TOP_PKG_INFO.fullmatch(member.name):
-                opened = packed.extractfile(member)
-                if opened is not None:
-                    return opened.read()
+    for member in tar_members(BytesIO(archive), _UNPACKED):
+        if member.info.isreg() and _TOP_PKG_INFO.fullmatch(member.info.name):
+            return member.read(_LARGEST_TEXT)
     return None

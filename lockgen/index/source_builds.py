@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from pathlib import Path
 
 from lockgen.core.resolution import Request
 from lockgen.errors import ToolFailed
 from lockgen.index.uv_pages import Pages
 from lockgen.index.uv_settings import build_environment
+from lockgen.io.archives import BadArchive, open_zip, read_member
 from lockgen.io.process import run
 from lockgen.io.uv import clean_environment, default_index, find_uv, interpreter
+
+_LARGEST_METADATA = 5 * 1024 * 1024
 
 
 def build_wheel(folder: Path, archive: str, request: Request) -> bytes:
@@ -40,10 +42,10 @@ def build_wheel(folder: Path, archive: str, request: Request) -> bytes:
 
 def _wheel_metadata(wheel: Path, archive: str) -> bytes:
     try:
-        with zipfile.ZipFile(wheel) as opened:
+        with open_zip(wheel) as opened:
             names = [name for name in opened.namelist() if name.endswith(".dist-info/METADATA")]
             if names:
-                return opened.read(names[0])
-    except zipfile.BadZipFile as error:
+                return read_member(opened, names[0], _LARGEST_METADATA)
+    except BadArchive as error:
         raise ToolFailed(f"{archive} builds {wheel.name}, which is not a wheel", reason=str(error)) from error
     raise ToolFailed(f"{archive} builds {wheel.name}, which has no METADATA")

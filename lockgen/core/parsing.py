@@ -1,0 +1,130 @@
+"""Parsing text from outside: names, versions, requirements, JSON. The one place that calls packaging's parsers on it.
+
+On hostile text, the parsers of Python and packaging raise other errors than they document: ValueError for a number with
+more digits than int() accepts, RecursionError for brackets inside brackets. Here both are the documented error.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.tags import Tag
+from packaging.utils import BuildTag, InvalidSdistFilename, InvalidWheelFilename, NormalizedName
+from packaging.utils import parse_sdist_filename as _parse_sdist_filename
+from packaging.utils import parse_wheel_filename as _parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+
+# Versions that exist have at most 14 digits in a row (a date and a time). int() refuses 4,301.
+_MANY_DIGITS = re.compile(r"[0-9]{100}")
+_DEEPEST = 50
+"""The most brackets inside brackets in a marker. packaging needs several stack frames for each."""
+_LONGEST = 20_000
+"""The most characters of a requirement. The longest known ones have 2,000, with a list of platforms in the marker."""
+
+
+def parse_version(text: str) -> Version:
+    """The version that ``text`` is (PEP 440).
+
+    Raises:
+        InvalidVersion: it is none, or has a number of 100 digits or more.
+    """
+    if _MANY_DIGITS.search(text):
+        raise InvalidVersion(f"{_shortened(text)} has a number of more than 99 digits")
+    return Version(text)
+
+
+def parse_specifiers(text: str) -> SpecifierSet:
+    """The specifiers in ``text`` (PEP 440), such as ">=1,<2".
+
+    Raises:
+        InvalidSpecifier: one is invalid, or has a number of 100 digits or more.
+    """
+    if _MANY_DIGITS.search(text):
+        raise InvalidSpecifier(f"{_shortened(text)} has a number of more than 99 digits")
+    return SpecifierSet(text)
+
+
+def parse_requirement(text: str) -> Requirement:
+    """The requirement that ``text`` is (PEP 508).
+
+    Raises:
+        InvalidRequirement: it is none, is too long, has too many brackets inside brackets, or a number of 100 digits.
+    """
+    if len(text) > _LONGEST:
+        raise InvalidRequirement(f"{_shortened(text)} has {len(text)} characters")
+    if _MANY_DIGITS.search(text):
+        raise InvalidRequirement(f"{_shortened(text)} has a number of more than 99 digits")
+    if text.count("(") > _DEEPEST and _depth(text) > _DEEPEST:
+        raise InvalidRequirement(f"{_shortened(text)} has more than {_DEEPEST} brackets inside brackets")
+    return Requirement(text)
+
+
+def parse_wheel_filename(name: str) -> tuple[NormalizedName, Version, BuildTag, frozenset[Tag]]:
+    """The parts of a wheel's file name, as packaging.utils.parse_wheel_filename.
+
+    Raises:
+        InvalidWheelFilename: it is not a wheel's, or a number has too many digits.
+    """
+    if _MANY_DIGITS.search(name):
+        raise InvalidWheelFilename(f"{_shortened(name)} has a number of more than 99 digits")
+    return _parse_wheel_filename(name)
+
+
+def parse_sdist_filename(name: str) -> tuple[NormalizedName, Version]:
+    """The parts of a source distribution's file name, as packaging.utils.parse_sdist_filename.
+
+    Raises:
+        InvalidSdistFilename: it is not a source distribution's, or a number has too many digits.
+    """
+    if _MANY_DIGITS.search(name):
+        raise InvalidSdistFilename(f"{_shortened(name)} has a number of more than 99 digits")
+    return _parse_sdist_filename(name)
+
+
+def parse_json(data: bytes | str) -> Any:
+    """The JSON document in ``data``.
+
+    Raises:
+        ValueError: it is not JSON, not UTF-8, or has thousands of lists inside lists.
+    """
+    try:
+        return json.loads(data)
+    except RecursionError as error:
+        raise ValueError("too many lists or objects inside others") from error
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """The TOML document in ``text``.
+
+    Raises:
+        tomllib.TOMLDecodeError: it is not TOML, or has hundreds of arrays inside arrays.
+    """
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise tomllib.TOMLDecodeError("too many arrays or tables inside others") from error
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError as error:
+        # An integer with more digits than int() accepts, or a date that does not exist.
+        raise tomllib.TOMLDecodeError(str(error)) from error
+
+
+def _depth(text: str) -> int:
+    deepest = depth = 0
+    for character in text:
+        if character == "(":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character == ")":
+            depth -= 1
+    return deepest
+
+
+def _shortened(text: str) -> str:
+    return f"{text[:60]}..." if len(text) > 60 else text
