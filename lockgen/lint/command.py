@@ -98,7 +98,14 @@ def _module_reader(app: App, manifest: Manifest, lock: Lock, *, offline: bool) -
         return request_for(manifest, list(package.variants), indexes, {}, offline=offline)
 
     recorded = {index.name for index in manifest.indexes.values() if index.recorded is not None}
-    return ModuleReader(app.http, lock.indexes, frozenset(recorded), manifest.target, build_request, app.progress)
+    return ModuleReader(
+        http=app.http,
+        indexes=lock.indexes,
+        recorded=frozenset(recorded),
+        target=manifest.target,
+        build_request=build_request,
+        progress=app.progress,
+    )
 
 
 def _packages_to_read(lock: Lock, code: Mapping[str, ImageCode]) -> list[Package]:
@@ -158,16 +165,16 @@ class _CodeReader:
     def _program_fault(self, program: str) -> str:
         data = self._folder.read(program)
         if data is None:
-            return f"{program} is not there"
+            return f"{program} does not exist"
         if data == self._starters.get(program):
-            return f"{program} is still the one that lockgen wrote"
+            return f"{program} is still the template that lockgen wrote"
         return ""
 
     def _file(self, path: str) -> CodeFile:
         if path not in self._known:
             data = self._folder.read(path)
             if data is None:
-                self._known[path] = CodeFile(path, fault="it is not there")
+                self._known[path] = CodeFile(path, fault="file not found")
             else:
                 self._known[path] = read_code(path, data)
         return self._known[path]
@@ -175,10 +182,10 @@ class _CodeReader:
 
 def _code_fault(image: Image, files: Sequence[CodeFile]) -> str:
     if any(file.fault for file in files):
-        return "some of its code cannot be read"
-    # A base may have no code of its own: the images on top of it use its packages.
+        return "some of its code cannot be parsed"
+    # A base may have no code: the images on top of it use its packages.
     if not files and image.kind == "stage":
-        return "it has no code here"
+        return "it has no code in this project"
     return ""
 
 

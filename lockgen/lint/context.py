@@ -10,7 +10,7 @@ from typing import NamedTuple
 from packaging.utils import canonicalize_name
 
 from lockgen.core.lock import Lock, LockedImage
-from lockgen.core.manifest import DeclaredRequirement, Manifest
+from lockgen.core.manifest import DeclaredRequirement, Image, Manifest
 from lockgen.lint.local_modules import LocalModules
 from lockgen.lint.model import REQUIRED_KINDS, CodeFile, ImageCode, Import
 from lockgen.lint.provided_modules import ProvidedModules
@@ -67,9 +67,10 @@ class LintContext:
         every_image = tuple(sorted(self.manifest.images))
         found = [Declaration(requirement, "[common]", every_image) for requirement in self.manifest.common]
         for image in self.manifest.images.values():
-            kind = "bases" if image.kind == "base" else "stages"
-            on_top = tuple(name for name in every_image if image in self.manifest.chain(name))
-            found += [Declaration(requirement, f"[{kind}.{image.name}]", on_top) for requirement in image.packages]
+            # Images on top inherit the packages, so their code may use them too.
+            heirs = tuple(name for name in every_image if image in self.manifest.chain(name))
+            table = f"[{_table(image)}]"
+            found += [Declaration(requirement, table, heirs) for requirement in image.packages]
         return found
 
     @cached_property
@@ -124,6 +125,11 @@ class LintContext:
 def package_name(pin: str) -> str:
     """ "torch" for "torch==2.5.1"."""
     return pin.partition("==")[0]
+
+
+def _table(image: Image) -> str:
+    kind = "bases" if image.kind == "base" else "stages"
+    return f"{kind}.{image.name}"
 
 
 def _image_packages(lock: Lock, image: LockedImage, closure: Iterable[str]) -> ImagePackages:

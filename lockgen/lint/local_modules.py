@@ -40,7 +40,7 @@ class LocalModules:
         """Whether the module is on Python's path, or next to ``file`` if that is not part of a package.
 
         The folder of a script is on the path, the folder of a package's module is not. ``file`` itself does not
-        count: an import of its own name means the package.
+        count: an import of its name means the package.
         """
         name = imported.top_level
         if name in self._in_app:

@@ -49,6 +49,6 @@ def _stale_declarations(context: LintContext) -> Iterator[StaleDeclaration]:
     used = set[str]().union(*context.used_packages.values())
     for name, declared in sorted(context.manifest.unimported.items()):
         if name not in required:
-            yield StaleDeclaration(declared.path, name, "no image asks for it")
+            yield StaleDeclaration(declared.path, name, "no image requires it")
         elif name in used:
             yield StaleDeclaration(declared.path, name, "code imports it")

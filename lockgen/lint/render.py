@@ -47,13 +47,13 @@ def _finding_text(finding: LintFinding, line_of: LintLine) -> str:
 
 def _success(report: LintReport) -> str:
     if report.skipped or report.unknown:
-        return f"nothing found in {report.files_read} files"
-    return f"{report.files_read} files: every import was asked for, and all that was asked for is imported"
+        return f"no findings in {report.files_read} files"
+    return f"{report.files_read} files: every import has a requirement, and every requirement is imported"
 
 
 def _notes(report: LintReport, line_of: LintLine) -> list[str]:
-    notes = [f"not judged: {image}: {reason}" for image, reason in report.skipped.items()]
-    notes += [f"not known: which modules {pin} holds: {reason}" for pin, reason in report.unknown.items()]
+    notes = [f"not checked: {image}: {reason}" for image, reason in report.skipped.items()]
+    notes += [f"unknown modules: {pin}: {reason}" for pin, reason in report.unknown.items()]
     notes += [
         f"versions.toml:{line_of(path)}: [lint.unimported] {package}: {reason}"
         for path, package, reason in report.stale_declarations
@@ -64,7 +64,8 @@ def _notes(report: LintReport, line_of: LintLine) -> list[str]:
 def _summary(report: LintReport) -> list[str]:
     if not report.findings:
         return []
-    lines = [f"{len(report.findings)} found in {report.files_read} files"]
+    noun = "finding" if len(report.findings) == 1 else "findings"
+    lines = [f"{len(report.findings)} {noun} in {report.files_read} files"]
     violated = {finding.rule for finding in report.findings}
     lines += [rule.shared_hint for rule in RULES if rule.id in violated and rule.shared_hint]
     return lines

@@ -1,9 +1,11 @@
-"""What can be imported of locked packages: from the wheels themselves, by range requests; kept for good."""
+"""The modules of locked packages: from the wheels themselves by range requests, or from source distributions.
+
+Answers are cached without expiry, by the hash of the file.
+"""
 
 from __future__ import annotations
 
 import json
-import posixpath
 import struct
 import tarfile
 import zipfile
@@ -33,7 +35,7 @@ from lockgen.io.parallel import Threads
 from lockgen.io.uv import default_index
 from lockgen.lint.import_names import modules_of, top_levels
 
-_BROKEN = (
+_ARCHIVE_ERRORS = (
     zipfile.BadZipFile,
     tarfile.TarError,
     zlib.error,
@@ -47,10 +49,11 @@ _BROKEN = (
 
 
 class ModuleReader:
-    """``indexes`` maps an index to its URL; of those in ``recorded`` no network is asked.
+    """Reads the modules of packages.
 
-    A source distribution that does not say it is built, in the ``surroundings`` of its package: what the build requires
-    comes from where the family's other packages come from.
+    ``indexes`` maps an index to its URL. No requests are sent to those in ``recorded``. A source distribution without
+    a list of its modules is built with the ``build_request`` of its package, so that build requirements come from the
+    same indexes as the family's other packages.
     """
 
     def __init__(
@@ -59,105 +62,137 @@ class ModuleReader:
         indexes: Mapping[str, str],
         recorded: frozenset[str],
         target: Target,
-        surroundings: Callable[[Package], Request],
+        build_request: Callable[[Package], Request],
         progress: Progress,
     ) -> None:
-        self._surroundings = surroundings
-        self._http, self._indexes, self._recorded = http, indexes, recorded
-        self._target, self._progress = target, progress
-        self._memory = FileCache("modules")
-        self._default = ""
+        self._http = http
+        self._indexes = indexes
+        self._recorded = recorded
+        self._target = target
+        self._build_request = build_request
+        self._progress = progress
+        self._cache = FileCache("modules")
+        self._default_index = ""
 
     def read(self, packages: Sequence[Package], *, offline: bool) -> tuple[dict[str, frozenset[str]], dict[str, str]]:
-        """Modules by pin; and the reasons, by pin, why others are unknown.
+        """The modules of each pin, and for other pins the reasons why they are unknown.
 
         Raises:
             ToolFailed: the default index cannot be determined.
         """
-        known = {package.pin: self._recalled(package) for package in packages}
-        found = {pin: modules for pin, modules in known.items() if modules is not None}
-        missing = sorted({package.pin: package for package in packages if package.pin not in found}.items())
-        if not missing:
-            return found, {}
-        if offline:
-            return found, dict.fromkeys((pin for pin, _ in missing), "the cache does not know its files")
-        self._default = default_index()
-        self._progress.step(f"reading which modules {len(missing)} packages hold")
-        unknown: dict[str, str] = {}
-        answers = Threads(WORKERS).each(lambda row: self._tried(row[1]), missing)
-        for (pin, package), answer in zip(missing, answers, strict=True):
-            if isinstance(answer, str):
-                unknown[pin] = answer
+        known: dict[str, frozenset[str]] = {}
+        missing: dict[str, Package] = {}
+        for package in packages:
+            cached = self._cached(package)
+            if cached is None:
+                missing[package.pin] = package
             else:
-                found[pin] = answer
-                self._memory.keep(package.chosen.sha256, json.dumps(sorted(answer)))
-        return found, unknown
+                known[package.pin] = cached
+        unknown: dict[str, str] = {}
+        if offline:
+            unknown = dict.fromkeys(sorted(missing), "its modules are not cached")
+        elif missing:
+            self._read_missing(missing, known, unknown)
+        return known, unknown
 
-    def _recalled(self, package: Package) -> frozenset[str] | None:
-        text = self._memory.recall(package.chosen.sha256)
+    def _read_missing(
+        self, missing: Mapping[str, Package], known: dict[str, frozenset[str]], unknown: dict[str, str]
+    ) -> None:
+        """Adds the answers for ``missing`` to ``known`` and ``unknown``."""
+        self._default_index = default_index()
+        self._progress.step(f"reading the modules of {len(missing)} packages")
+        packages = [missing[pin] for pin in sorted(missing)]
+        answers = Threads(WORKERS).each(self._modules_or_reason, packages)
+        for package, answer in zip(packages, answers, strict=True):
+            if isinstance(answer, str):
+                unknown[package.pin] = answer
+            else:
+                known[package.pin] = answer
+                self._cache.keep(package.chosen.sha256, json.dumps(sorted(answer)))
+
+    def _cached(self, package: Package) -> frozenset[str] | None:
+        text = self._cache.recall(package.chosen.sha256)
+        if text is None:
+            return None
         try:
-            kept = json.loads(text) if text is not None else None
+            names = json.loads(text)
         except ValueError:
             return None
-        return frozenset(map(str, kept)) if isinstance(kept, list) else None
+        # A damaged cache counts as an empty one.
+        return frozenset(map(str, names)) if isinstance(names, list) else None
 
-    def _tried(self, package: Package) -> frozenset[str] | str:
+    def _modules_or_reason(self, package: Package) -> frozenset[str] | str:
         """The modules, or the reason why they are unknown."""
         try:
-            return self._fresh(package)
+            return self._modules(package)
         except LockgenError as error:
             return str(error)
-        except _BROKEN as error:
-            return f"{package.chosen.name} cannot be read: {error}"
+        except _ARCHIVE_ERRORS as error:
+            return f"cannot read {package.chosen.name}: {error}"
 
-    def _fresh(self, package: Package) -> frozenset[str]:
+    def _modules(self, package: Package) -> frozenset[str]:
         if package.index is not None and package.index in self._recorded:
-            return self._sibling(package)
-        index = self._default if package.index is None else self._indexes[package.index]
+            return self._modules_of_recorded(package)
+        index = self._default_index if package.index is None else self._indexes[package.index]
         page = read_page(self._http, index, package.name)
-        file = next((file for file in page.files if file.name == package.chosen.name), None)
-        if file is None:
-            raise ToolFailed(f"the index does not list {package.chosen.name} any more")
-        return self._wheel(file) if file.name.endswith(".whl") else self._source(file, package)
+        for file in page.files:
+            if file.name == package.chosen.name:
+                return self._modules_of_file(file, package)
+        raise ToolFailed(f"the index no longer lists {package.chosen.name}")
 
-    def _sibling(self, package: Package) -> frozenset[str]:
-        """Of a build that only a record is here of: the default index's build of the same version has its modules.
-
-        Only torch's family is the same project on every index; other names are not sent to another index.
-        """
+    def _modules_of_recorded(self, package: Package) -> frozenset[str]:
+        """The modules of the default index's build of the same version, as only a record of this build is here."""
+        # Only torch's family is the same project on every index. Other names are not sent to another index.
         if package.name not in FAMILY:
-            raise ToolFailed(f"of {package.pin} there is only a record")
-        page = read_page(self._http, self._default, package.name)
+            raise ToolFailed(f"{package.pin} is only recorded")
+        page = read_page(self._http, self._default_index, package.name)
         public = Version(Version(package.version).public)
-        wheels = (file for file in page.files if wheel_rank(file.name, self._target) is not None)
-        for file in (file for file in wheels if Version(identity(file.name)[1].public) == public):
-            return self._wheel(file)
+        for file in page.files:
+            if wheel_rank(file.name, self._target) is None:
+                continue
+            _, version = identity(file.name)
+            if Version(version.public) == public:
+                return self._modules_of_wheel(file)
         raise ToolFailed(
-            f"of {package.pin} there is only a record, and the default index has no build of {package.name} {public}"
+            f"{package.pin} is only recorded, and the default index has no build of {package.name} {public}"
         )
 
-    def _wheel(self, file: IndexFile) -> frozenset[str]:
+    def _modules_of_file(self, file: IndexFile, package: Package) -> frozenset[str]:
+        if file.name.endswith(".whl"):
+            return self._modules_of_wheel(file)
+        archive = read_sdist(self._http, file)
+        top_level = _top_level_txt(archive, file.name)
+        if top_level is not None:
+            return top_levels(top_level)
+        self._progress.step(f"building {file.name} to determine its modules")
+        members = ArtifactReader(self._http).members(file, self._build_request(package))
+        return modules_of(members)
+
+    def _modules_of_wheel(self, file: IndexFile) -> frozenset[str]:
         archive, _ = open_wheel(self._http, file.url, file.name)
         with archive:
             return modules_of(archive.namelist())
 
-    def _source(self, file: IndexFile, package: Package) -> frozenset[str]:
-        for name, text in _texts(read_sdist(self._http, file), file.name).items():
-            if posixpath.basename(name) == "top_level.txt":
-                return top_levels(text)
-        self._progress.step(f"building {file.name}: it does not say which modules it holds")
-        return modules_of(ArtifactReader(self._http).members(file, self._surroundings(package)))
+
+def _top_level_txt(archive: bytes, name: str) -> str | None:
+    """The first top_level.txt in a source distribution, None if there is none."""
+    reader = _zip_member if name.endswith(".zip") else _tar_member
+    data = reader(archive, "top_level.txt")
+    return data.decode("utf-8", "replace") if data is not None else None
 
 
-def _texts(archive: bytes, name: str) -> dict[str, str]:
-    """The top_level.txt files in a source distribution."""
-    if name.endswith(".zip"):
-        with zipfile.ZipFile(BytesIO(archive)) as packed:
-            wanted = [member for member in packed.namelist() if member.endswith("/top_level.txt")]
-            return {member: packed.read(member).decode("utf-8", "replace") for member in wanted}
-    with tarfile.open(fileobj=BytesIO(archive)) as tar:
-        found = {}
-        for member in tar:
-            if member.isfile() and member.name.endswith("/top_level.txt") and (opened := tar.extractfile(member)):
-                found[member.name] = opened.read().decode("utf-8", "replace")
-        return found
+def _zip_member(archive: bytes, name: str) -> bytes | None:
+    with zipfile.ZipFile(BytesIO(archive)) as opened:
+        for member in opened.namelist():
+            if member.endswith(f"/{name}"):
+                return opened.read(member)
+    return None
+
+
+def _tar_member(archive: bytes, name: str) -> bytes | None:
+    with tarfile.open(fileobj=BytesIO(archive)) as opened:
+        for member in opened:
+            if member.isfile() and member.name.endswith(f"/{name}"):
+                file = opened.extractfile(member)
+                return file.read() if file is not None else None
+    return None

@@ -1,4 +1,4 @@
-"""What a registry says of a base image: what its tag is now, and which tag of its kind is newer."""
+"""Updates of base images in their registries: the current digest of a tag, and newer tags of the same kind."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from lockgen.registry.tags import is_cuda, may_be_newer, newer_tags
 
 @dataclass(frozen=True)
 class RegistryAnswer:
-    """``digest`` is that of the reference's own tag; ``tag`` a newer one, None where there is none.
+    """The current ``digest`` of the reference's own tag, and the newest ``tag`` of its kind, None if none is newer.
 
-    ``missing`` are lines about what is unknown: then the digest, or the tag (``listed``), is None for that.
+    ``missing`` are messages about what is unknown. An unknown digest or tag is None. ``listed`` is whether the tags
+    are known.
     """
 
     digest: str | None
@@ -29,41 +30,48 @@ class RegistryAnswer:
 
 
 def ask(http: Http, reference: ImageReference, manifest: Manifest, variants: Iterable[str]) -> RegistryAnswer:
-    """What the registry of ``reference``, the base image of ``variants``, has; digest and tags each by themselves.
+    """The state of ``reference``, the base image of ``variants``, in its registry. One half of it may be unknown.
 
     Raises:
         BadInput: the image does not exist.
         ToolFailed: the registry failed, or refuses access.
     """
     missing: list[str] = []
-    failures: list[LockgenError] = []
-    tag = digest = None
-    listed = True
+    newer: list[str] = []
+    digest = None
+    tags_failure: LockgenError | None = None
+    digest_failure: LockgenError | None = None
+    # Some registries refuse to list tags, but return digests.
     try:
         newer = _newer(http, reference, manifest, variants)
-        tag = newer[-1] if newer else None
     except LockgenError as error:
-        listed = False
-        failures.append(error)
-        missing.append(f"which tags there are: {_line(error)}")
+        tags_failure = error
+        missing.append(f"which tags there are: {_summary(error)}")
     try:
         digest = digest_of(http, replace(reference, digest=None))
     except LockgenError as error:
-        failures.append(error)
-        gone = isinstance(error, BadInput)
-        missing.append(f"the registry has no tag {reference.tag} any more" if gone else f"its digest: {_line(error)}")
-    if len(failures) == 2:
-        raise failures[0]
-    return RegistryAnswer(digest, tag, tuple(missing), listed)
+        digest_failure = error
+        missing.append(_digest_message(reference, error))
+    if tags_failure is not None and digest_failure is not None:
+        raise tags_failure
+    return RegistryAnswer(digest, newer[-1] if newer else None, tuple(missing), listed=tags_failure is None)
+
+
+def _digest_message(reference: ImageReference, error: LockgenError) -> str:
+    if isinstance(error, BadInput):
+        return f"the registry has no tag {reference.tag} any more"
+    return f"its digest: {_summary(error)}"
 
 
 def offer(http: Http, reference: ImageReference, manifest: Manifest, variants: tuple[str, ...]) -> Offer:
-    """What the base image of ``variants`` could become; a registry that cannot say more is not asked.
+    """The possible updates of the base image of ``variants``. Requests that cannot find any are not sent.
 
-    Raises as `ask` does.
+    Raises:
+        BadInput, ToolFailed: as for `ask`.
     """
+    # Without a tag, only a digest is pinned, on purpose.
     if not reference.tagged:
-        return Offer(reference, variants)  # only a digest is pinned, on purpose: no tag to follow
+        return Offer(reference, variants)
     newer: list[str] = []
     if may_be_newer(reference, python=manifest.target.python):
         newer = _newer(http, reference, manifest, variants)
@@ -72,6 +80,7 @@ def offer(http: Http, reference: ImageReference, manifest: Manifest, variants: t
         try:
             digest = digest_of(http, replace(reference, digest=None))
         except BadInput:
+            # The tag was removed, which does not matter if a newer one replaces it.
             if not newer:
                 raise
     return Offer(reference, variants, tuple(newer), digest)
@@ -83,19 +92,24 @@ def _newer(http: Http, reference: ImageReference, manifest: Manifest, variants: 
     return newer_tags(reference, tags, python=manifest.target.python, cuda=cuda)
 
 
-def _line(error: LockgenError) -> str:
+def _summary(error: LockgenError) -> str:
     fault = error.faults[0]
     return f"{fault.message} ({fault.reason})" if fault.reason else fault.message
 
 
 def by_reference(manifest: Manifest) -> Mapping[str, tuple[str, ...]]:
-    """Each base image that is named, as it is written, and the variants with images that stand on it, sorted."""
+    """The base images as they are written, each with the sorted variants whose images are built on it."""
     found: dict[str, list[str]] = {}
     for name in sorted(order_of_variants(manifest)):
-        found.setdefault(manifest.variants[name].from_image, []).append(name)
-    return {text: tuple(names) for text, names in found.items()}
+        reference = manifest.variants[name].from_image
+        found.setdefault(reference, []).append(name)
+    return {reference: tuple(names) for reference, names in found.items()}
 
 
 def digest_of(http: Http, reference: ImageReference) -> str:
-    """The digest that ``reference`` has now: its own, where it has one that is still there. Raises as `ask` does."""
+    """The current digest of ``reference``. A reference with a digest returns that, if it still exists.
+
+    Raises:
+        BadInput, ToolFailed: as for `ask`.
+    """
     return Registry(http, str(reference)).digest()

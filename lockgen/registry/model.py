@@ -1,4 +1,4 @@
-"""What a registry offers for a base image."""
+"""Available tags and digests of a base image."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from lockgen.core.image_reference import ImageReference
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a registry has of the base image of ``variants``.
+    """What a registry has for the base image of ``variants``.
 
-    ``newer`` are the newer tags of its kind, the oldest first; ``digest`` is what its own tag is now, None where
-    versions.toml pins no digest.
+    ``newer`` are the newer tags of the same kind, the oldest first. ``digest`` is the current one of the reference's
+    own tag, None if versions.toml does not pin a digest.
     """
 
     reference: ImageReference
@@ -22,6 +22,8 @@ class Offer:
 
     @property
     def releases(self) -> tuple[str, ...]:
-        """What could be moved to, the best first: newer tags, and this tag as it is now."""
-        moved = self.digest is not None and self.digest != self.reference.digest
-        return (*reversed(self.newer), *([f"{self.reference.tag}@{self.digest}"] if moved else []))
+        """The possible updates, the best first: newer tags, then the same tag with another digest."""
+        releases = list(reversed(self.newer))
+        if self.digest is not None and self.digest != self.reference.digest:
+            releases.append(f"{self.reference.tag}@{self.digest}")
+        return tuple(releases)

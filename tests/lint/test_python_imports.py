@@ -1,4 +1,4 @@
-"""Imports as they are written, and what wheels say of their modules."""
+"""Imports of Python files and notebooks, and the modules of wheels."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import os, torch as t
 import pyannote.audio
 from pyannote.core import Segment, Timeline
 from yaml import *
-from . import beside
-from .beside import other
+from . import sibling
+from .sibling import other
 from typing import TYPE_CHECKING
 import typing, importlib, sys, os
 
@@ -82,13 +82,13 @@ if __name__ == "__main__":
 '''
 
 
-def test_every_way_to_import() -> None:
+def test_every_kind_of_import() -> None:
     found = read_code("x.py", CODE.encode())
     assert found.fault == ""
-    told: dict[str, ImportKind] = {one.name: one.kind for one in found.imports}
+    kinds: dict[str, ImportKind] = {one.name: one.kind for one in found.imports}
     for name in ("os", "sys", "typing", "importlib", "typing.TYPE_CHECKING", "__future__.annotations"):
-        assert told.pop(name) == "plain"
-    assert told == {
+        assert kinds.pop(name) == "plain"
+    assert kinds == {
         "torch": "plain",
         "pyannote.audio": "plain",
         "pyannote.core.Segment": "plain",
@@ -126,14 +126,14 @@ def test_every_way_to_import() -> None:
         (b"import os\ndef f(:\n", "invalid syntax", 2),
         (b"import os\n\x00", "null", None),
         (b"x = '\xff'", "", None),
-        (b"import os\n\n# \xe9\n", "0xe9 is no utf-8, and no encoding is declared", 3),
-        (b"#!python \xe9\n# coding: latin-1\n", "0xe9 is no utf-8", 1),
+        (b"import os\n\n# \xe9\n", "0xe9 is not UTF-8, and no encoding is declared", 3),
+        (b"#!python \xe9\n# coding: latin-1\n", "0xe9 is not UTF-8", 1),
         ("import os\n".encode("utf-16"), "", None),
         (b"x = " + b"(" * 5000, "", None),
         (b"x = " + b"-" * 100000 + b"1", "", None),
     ],
 )
-def test_what_is_no_python(data: bytes, fault: str, line: int | None) -> None:
+def test_code_that_cannot_be_parsed(data: bytes, fault: str, line: int | None) -> None:
     found = read_code("x.py", data)
     assert found.fault
     assert fault in found.fault
@@ -141,17 +141,17 @@ def test_what_is_no_python(data: bytes, fault: str, line: int | None) -> None:
     assert found.imports == ()
 
 
-def test_the_declared_encoding_is_heeded() -> None:
+def test_the_declared_encoding_is_used() -> None:
     assert [one.name for one in read_code("x.py", "# coding: latin-1\nimport os  # é\n".encode("latin-1")).imports] == [
         "os"
     ]
 
 
-def test_what_python_only_warns_of_is_read() -> None:
+def test_warnings_of_the_parser_are_ignored() -> None:
     assert read_code("x.py", b'x = "\\d"\n') == CodeFile("x.py")
 
 
-def test_what_no_line_is_told_of_has_none() -> None:
+def test_an_error_without_a_line_has_none() -> None:
     assert read_code("x.py", b"# coding: ascii\nx = 1  # \xe9\n").fault_line is None
 
 
@@ -209,7 +209,7 @@ def test_imports_by_name_and_for_type_checkers(code: str, name: str, how: Import
         "[]",
     ],
 )
-def test_what_is_no_import(code: str) -> None:
+def test_calls_that_are_not_imports(code: str) -> None:
     assert read_code("x.py", code.encode()).imports == ()
 
 
@@ -222,7 +222,7 @@ def cell(source: str | list[str], kind: str = "code") -> dict[str, object]:
 
 
 NOTEBOOK = notebook(
-    cell(["import told\n", "# once"], "markdown"),
+    cell(["import prose\n", "# once"], "markdown"),
     cell(["# é\n", "import first, os\n", "from importlib import import_module as im"]),
     cell(
         [
@@ -244,12 +244,12 @@ NOTEBOOK = notebook(
 )
 
 
-def test_a_notebook() -> None:
+def test_imports_of_a_notebook() -> None:
     found = read_code("x.ipynb", NOTEBOOK)
     assert found.fault == ""
     lines = NOTEBOOK.decode().splitlines()
-    told = {one.name: lines[one.line - 1].strip().removeprefix('"source": ') for one in found.imports}
-    assert told == {
+    cells = {one.name: lines[one.line - 1].strip().removeprefix('"source": ') for one in found.imports}
+    assert cells == {
         "first": '"# é\\n",',
         "os": '"# é\\n",',
         "importlib.import_module": '"# é\\n",',
@@ -259,7 +259,7 @@ def test_a_notebook() -> None:
     }
 
 
-def test_a_notebook_of_one_line_of_another_language_and_of_old() -> None:
+def test_unusual_notebooks() -> None:
     assert [one.line for one in read_code("x.ipynb", notebook(cell("import a"), indent=None)).imports] == [1]
     other = {"kernelspec": {"language": "R"}}
     assert read_code("x.ipynb", notebook(cell("library(x)"), metadata=other)).imports == ()
@@ -271,14 +271,14 @@ def test_a_notebook_of_one_line_of_another_language_and_of_old() -> None:
 @pytest.mark.parametrize(
     ("data", "fault", "line"),
     [
-        (b"{\n]", "no notebook", 2),
-        (b"[]", "no notebook", None),
-        (b"\xff", "no notebook", None),
-        (b"[" * 100000, "no notebook", None),
+        (b"{\n]", "not a notebook", 2),
+        (b"[]", "not a notebook", None),
+        (b"\xff", "not a notebook", None),
+        (b"[" * 100000, "not a notebook", None),
         (notebook(cell(["x = 1\n", "def f(:"])), "invalid syntax", 8),
     ],
 )
-def test_what_is_no_notebook(data: bytes, fault: str, line: int | None) -> None:
+def test_files_that_are_not_notebooks(data: bytes, fault: str, line: int | None) -> None:
     found = read_code("x.ipynb", data)
     assert fault in found.fault
     assert found.fault_line == line
@@ -287,7 +287,7 @@ def test_what_is_no_notebook(data: bytes, fault: str, line: int | None) -> None:
 @pytest.mark.parametrize(
     "cells", [None, 3, {"a": 1}, [3], [{"cell_type": "code"}], [{"cell_type": "code", "source": [1]}]]
 )
-def test_a_notebook_that_is_odd(cells: object) -> None:
+def test_invalid_cells_of_a_notebook_are_ignored(cells: object) -> None:
     assert read_code("x.ipynb", json.dumps({"cells": cells, "metadata": []}).encode()).imports == ()
 
 
@@ -303,7 +303,7 @@ def test_a_notebook_that_is_odd(cells: object) -> None:
         (b"", False),
     ],
 )
-def test_the_first_line_of_a_script(line: bytes, is_python: bool) -> None:
+def test_a_python_script_is_recognised_by_its_first_line(line: bytes, is_python: bool) -> None:
     assert runs_python(line) == is_python
 
 

@@ -54,7 +54,8 @@ PURE = {
     layer_reader layer_waste""",
     "index": """core_metadata explicit_files first_seen_reader first_seen_writer model page_reader page_writer ports
     project_urls record_reader record_writer wheel_ranking""",
-    "lint": """context import_names local_modules model plan provided_modules python_imports render rules.messages
+    "lint": """context import_names import_parser local_modules model notebook plan
+    provided_modules python_imports render rules.messages
     rules.missing rules.rule_type rules.table rules.undeclared rules.unreadable rules.unused standard_library""",
     "lock": """blame build_tools closure engine exclusions file_choices graph keys layers lock_builder reader requests
     tool_sets variant_solver writer""",

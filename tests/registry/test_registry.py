@@ -1,4 +1,4 @@
-"""Image registries: tags over pages, digests, and every way to log in; a secret is in no error."""
+"""Image registries: pages of tags, digests, and all ways to log in. Errors contain no secrets."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LocalR
         yield local
 
 
-def asked(registry: LocalRegistry, tag: str = "3.11-slim") -> Registry:
+def client(registry: LocalRegistry, tag: str = "3.11-slim") -> Registry:
     return Registry(Http(), f"{registry.host}/team/python:{tag}")
 
 
@@ -35,12 +35,14 @@ def log_in(tmp_path: Path, entry: dict[str, object]) -> None:
     (tmp_path / "config.json").write_text(json.dumps(entry))
 
 
-def coded(text: str) -> str:
+def encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def helped(registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: str, secret: str) -> None:
-    """A helper `safe`: a program that reads the registry's name and answers with JSON, as Docker's own do."""
+def install_helper(
+    registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: str, secret: str
+) -> None:
+    """Install the helper `safe`, which reads the registry's name and prints JSON."""
     program = tmp_path / "bin" / "docker-credential-safe"
     program.parent.mkdir()
     answer = json.dumps({"ServerURL": registry.host, "Username": user, "Secret": secret})
@@ -49,76 +51,79 @@ def helped(registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
 
 
-def with_identity(
+def store_identity_token(
     where: str, registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str = IDENTITY
 ) -> None:
-    """An identity token, as `docker login` leaves it in config.json (Azure's with a user without a password) or not."""
+    """Store an identity token as `docker login` does, in a helper or in config.json."""
     if where == "config.json":
-        nobody = coded("00000000-0000-0000-0000-000000000000:")
-        log_in(tmp_path, {"auths": {registry.host: {"auth": nobody, "identitytoken": token}}})
+        # Azure adds a user without a password.
+        auth = encoded("00000000-0000-0000-0000-000000000000:")
+        log_in(tmp_path, {"auths": {registry.host: {"auth": auth, "identitytoken": token}}})
         return
-    helped(registry, tmp_path, monkeypatch, "<token>", token)
+    install_helper(registry, tmp_path, monkeypatch, "<token>", token)
     log_in(tmp_path, {where: "safe" if where == "credsStore" else {registry.host: "safe"}})
 
 
-def told(error: ToolFailed) -> str:
-    """All that a person can be shown of ``error``."""
+def shown_text(error: ToolFailed) -> str:
+    """Everything of ``error`` that may be printed."""
     return repr(error) + repr([(f.message, f.reason, f.hint) for f in error.faults])
 
 
-def test_tags_over_pages_and_a_digest(registry: LocalRegistry) -> None:
-    assert asked(registry).tags() == sorted(TAGS)
+def test_tags_on_several_pages_and_a_digest(registry: LocalRegistry) -> None:
+    assert client(registry).tags() == sorted(TAGS)
     assert len([line for line in registry.asked if "tags/list" in line]) == 3
-    assert asked(registry).digest() == registry.digest("team/python", "3.11-slim")
+    assert client(registry).digest() == registry.digest("team/python", "3.11-slim")
     assert "HEAD /v2/team/python/manifests/3.11-slim" in registry.asked
 
 
-def test_a_registry_that_keeps_the_digest_to_itself(registry: LocalRegistry) -> None:
+def test_a_registry_without_the_digest_header(registry: LocalRegistry) -> None:
     registry.digests = False
-    assert asked(registry).digest() == registry.digest("team/python", "3.11-slim")
+    assert client(registry).digest() == registry.digest("team/python", "3.11-slim")
 
 
-def test_pages_of_a_registry_that_does_not_know_its_own_address(registry: LocalRegistry) -> None:
-    """As behind a proxy: its links name another host, and the list is whole all the same."""
+def test_page_links_with_another_host_are_followed_on_the_same_host(registry: LocalRegistry) -> None:
+    """Behind a proxy, a registry may not know its public address."""
     registry.elsewhere = "http://registry.internal.example"
-    assert asked(registry).tags() == sorted(TAGS)
+    assert client(registry).tags() == sorted(TAGS)
 
 
 def test_an_anonymous_token(registry: LocalRegistry) -> None:
     registry.auth = "token"
-    assert asked(registry).tags() == sorted(TAGS)
+    assert client(registry).tags() == sorted(TAGS)
     (token,) = [line for line in registry.asked if "/token" in line]
     assert token == "GET /token?service=local&scope=repository%3Ateam%2Fpython%3Apull"
 
 
-def test_a_password_for_the_host_in_netrc_takes_no_tokens_place(
+def test_a_netrc_password_does_not_replace_the_token(
     registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login mira password else\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     registry.auth = "token"
-    assert asked(registry).tags() == sorted(TAGS)
+    assert client(registry).tags() == sorted(TAGS)
 
 
 @pytest.mark.parametrize("auth", ["token", "basic"])
 @pytest.mark.parametrize(
     "entry",
-    [{"auth": coded(f"{USER}:{SECRET}")}, {"username": USER, "password": SECRET}],
+    [{"auth": encoded(f"{USER}:{SECRET}")}, {"username": USER, "password": SECRET}],
 )
-def test_what_docker_login_wrote(registry: LocalRegistry, tmp_path: Path, auth: str, entry: dict[str, object]) -> None:
+def test_credentials_of_docker_login_are_used(
+    registry: LocalRegistry, tmp_path: Path, auth: str, entry: dict[str, object]
+) -> None:
     registry.auth, registry.private = auth, True  # type: ignore[assignment]
     log_in(tmp_path, {"auths": {registry.host: entry}})
-    assert asked(registry).digest() == registry.digest("team/python", "3.11-slim")
+    assert client(registry).digest() == registry.digest("team/python", "3.11-slim")
 
 
 @pytest.mark.parametrize("key", ["credsStore", "credHelpers"])
-def test_a_credential_helper(
+def test_a_credential_helper_is_used(
     registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     registry.auth, registry.private = "token", True
-    helped(registry, tmp_path, monkeypatch, USER, SECRET)
+    install_helper(registry, tmp_path, monkeypatch, USER, SECRET)
     log_in(tmp_path, {key: "safe" if key == "credsStore" else {registry.host: "safe"}, "auths": {registry.host: {}}})
-    assert asked(registry).tags() == sorted(TAGS)
+    assert client(registry).tags() == sorted(TAGS)
 
 
 @pytest.mark.parametrize(
@@ -135,13 +140,13 @@ def test_a_credential_helper(
         '{"auths": {"HOST": {"identitytoken": ""}}}',
     ],
 )
-def test_a_login_that_is_none(registry: LocalRegistry, tmp_path: Path, config: str) -> None:
+def test_an_invalid_login_counts_as_none(registry: LocalRegistry, tmp_path: Path, config: str) -> None:
     registry.auth, registry.private = "token", True
     (tmp_path / "config.json").write_text(config.replace("HOST", registry.host))
     with pytest.raises(ToolFailed, match="refuses access"):
-        asked(registry).tags()
+        client(registry).tags()
     registry.private = False
-    assert asked(registry).tags() == sorted(TAGS)
+    assert client(registry).tags() == sorted(TAGS)
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500])
@@ -149,16 +154,16 @@ def test_no_secret_in_an_error(
     registry: LocalRegistry, tmp_path: Path, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lockgen.io.transport.LONGEST_PAUSE", 0.0)
-    log_in(tmp_path, {"auths": {registry.host: {"auth": coded(f"{USER}:{SECRET}")}}})
+    log_in(tmp_path, {"auths": {registry.host: {"auth": encoded(f"{USER}:{SECRET}")}}})
     registry.auth = "token"
-    asked(registry).tags()
+    client(registry).tags()
     registry.status = status
     with pytest.raises(ToolFailed) as caught:
-        asked(registry).tags()
-    said = told(caught.value)
-    assert SECRET not in said
-    assert TOKEN not in said
-    assert coded(f"{USER}:{SECRET}") not in said
+        client(registry).tags()
+    text = shown_text(caught.value)
+    assert SECRET not in text
+    assert TOKEN not in text
+    assert encoded(f"{USER}:{SECRET}") not in text
 
 
 @pytest.mark.parametrize("where", ["config.json", "credsStore", "credHelpers"])
@@ -166,24 +171,24 @@ def test_an_identity_token_is_exchanged(
     registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     registry.auth, registry.private = "token", True
-    with_identity(where, registry, tmp_path, monkeypatch)
-    assert asked(registry).tags() == sorted(TAGS)
-    # In the body: an address stands in the logs of those who pass it on.
+    store_identity_token(where, registry, tmp_path, monkeypatch)
+    assert client(registry).tags() == sorted(TAGS)
+    # In the body, as servers and proxies log URLs.
     assert [line for line in registry.asked if "/token" in line] == ["POST /token"]
 
 
 @pytest.mark.parametrize("where", ["config.json", "credsStore"])
 @pytest.mark.parametrize("auth", ["token", "basic"])
-def test_an_identity_token_that_is_not_taken(
+def test_a_refused_identity_token_is_reported(
     registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, auth: str
 ) -> None:
-    """It is revoked, or the registry wants a password, which it is not."""
+    """It is revoked, or the registry requires a password."""
     registry.auth, registry.private = auth, True  # type: ignore[assignment]
-    with_identity(where, registry, tmp_path, monkeypatch, "an-0ld-one")
+    store_identity_token(where, registry, tmp_path, monkeypatch, "an-0ld-one")
     with pytest.raises(ToolFailed, match="refuses access") as caught:
-        asked(registry).tags()
+        client(registry).tags()
     assert [fault.hint for fault in caught.value.faults] == [f"docker login {registry.host}"]
-    assert "0ld" not in told(caught.value)
+    assert "0ld" not in shown_text(caught.value)
     assert len(registry.asked) == (2 if auth == "token" else 1)
 
 
@@ -191,43 +196,43 @@ def test_an_identity_token_that_is_not_taken(
 def test_no_identity_token_in_an_error(
     registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
-    """Of the place for tokens, of the registry after it, and of one that nobody can reach."""
+    """Neither of the token service, nor of the registry after it, nor if the service is unreachable."""
     monkeypatch.setattr("lockgen.io.transport.LONGEST_PAUSE", 0.0)
-    with_identity("config.json", registry, tmp_path, monkeypatch)
+    store_identity_token("config.json", registry, tmp_path, monkeypatch)
     registry.auth = "token"
     with serving(LocalRegistry(status=status)) as broken:
         registry.realm = f"http://{broken.host}/token"
         with pytest.raises(ToolFailed) as at_the_realm:
-            asked(registry).tags()
+            client(registry).tags()
         assert broken.asked[0] == "POST /token"
     with pytest.raises(ToolFailed) as unreachable:
-        asked(registry).tags()
-    registry.realm, known = "", asked(registry)
+        client(registry).tags()
+    registry.realm, known = "", client(registry)
     known.tags()
     registry.status = status
     with pytest.raises(ToolFailed) as after:
         known.tags()
     for caught in (at_the_realm, unreachable, after):
-        assert not [word for word in ("ident1ty", TOKEN) if word in told(caught.value)]
+        assert not [word for word in ("ident1ty", TOKEN) if word in shown_text(caught.value)]
 
 
-def test_an_identity_token_goes_where_the_registry_says_and_no_further(
+def test_an_identity_token_does_not_follow_redirects(
     registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry.auth = "token"
-    with_identity("config.json", registry, tmp_path, monkeypatch)
+    store_identity_token("config.json", registry, tmp_path, monkeypatch)
     with serving(LocalRegistry()) as elsewhere:
         registry.moved = f"http://{elsewhere.host}/token"
         with pytest.raises(ToolFailed, match="refuses access"):
-            asked(registry).tags()
+            client(registry).tags()
         assert elsewhere.asked == []
 
 
-def test_what_is_not_there(registry: LocalRegistry) -> None:
+def test_missing_images_and_repositories(registry: LocalRegistry) -> None:
     with pytest.raises(BadInput, match="there is no image"):
-        asked(registry, "9").digest()
+        client(registry, "9").digest()
     with pytest.raises(BadInput):
-        Registry(Http(), f"{registry.host}/nobody/python").tags()
+        Registry(Http(), f"{registry.host}/missing/python").tags()
 
 
 @pytest.mark.parametrize(
@@ -245,20 +250,20 @@ def test_what_is_not_there(registry: LocalRegistry) -> None:
         "/token",
     ],
 )
-@pytest.mark.parametrize("entry", [{"auth": coded(f"{USER}:{SECRET}")}, {"identitytoken": IDENTITY}])
-def test_a_token_from_an_unsafe_place_is_not_fetched(
+@pytest.mark.parametrize("entry", [{"auth": encoded(f"{USER}:{SECRET}")}, {"identitytoken": IDENTITY}])
+def test_an_unsafe_token_service_gets_no_credentials(
     registry: LocalRegistry, tmp_path: Path, entry: dict[str, object], realm: str
 ) -> None:
-    """Credentials go where the registry sends them: over plain http only to this machine."""
+    """A registry may send credentials elsewhere, but over plain HTTP only to loopback."""
     log_in(tmp_path, {"auths": {registry.host: entry}})
     registry.auth, registry.realm = "token", realm
-    with pytest.raises(ToolFailed, match="safe place"):
-        asked(registry).tags()
+    with pytest.raises(ToolFailed, match="is not safe"):
+        client(registry).tags()
     assert not [line for line in registry.asked if "/token" in line]
 
 
 def test_a_real_registry() -> None:
-    """The distribution's own registry, where one runs on this machine: .ci/engine-up starts it."""
+    """The distribution's own registry, if .ci/engine-up started one."""
     try:
         names = requests.get("http://localhost:5000/v2/_catalog", timeout=3).json()["repositories"]
     except (requests.RequestException, ValueError, KeyError):

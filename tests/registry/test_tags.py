@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lockgen.core.image_reference import ImageReference, parse_reference
-from lockgen.registry.tags import kind_of, may_be_newer, newer_tags, tag_for
+from lockgen.registry.tags import may_be_newer, newer_tags, parse_tag, tag_for
 
 PYTHON = ["3.11-slim", "3.11.4-slim", "3.11.9-slim", "3.11.10-slim", "3.11.11", "3.12-slim", "3.12.1-slim", "latest"]
 PYTHON += ["3.11.10-slim-bookworm", "3.11.0rc1-slim", "3.14.0a1-slim", "slim", "3-slim"]
@@ -61,7 +61,7 @@ TORCH += ["2.5.0-cuda12.1-cudnn9-runtime", "2.6.0-cuda12.4-cudnn9-devel"]
         ("debian:12.4", ["12.5-dev", "12.5.0", "nightly12.5", "12.5-beta1", "alpha-12.5", "12.5a1"], None),
     ],
 )
-def test_a_newer_tag_of_the_same_kind(reference: str, tags: list[str], newest: str | None) -> None:
+def test_the_newest_tag_of_the_same_kind(reference: str, tags: list[str], newest: str | None) -> None:
     found = newer_tags(parse_reference(reference), tags, python="3.11", cuda=True)
     assert (found[-1] if found else None) == newest
 
@@ -71,7 +71,7 @@ def test_without_an_accelerator_the_cuda_of_a_base_image_may_move() -> None:
     assert newer_tags(reference, CUDA, python="3.11", cuda=False)[-1] == "12.3.2-cudnn8-runtime-ubuntu22.04"
 
 
-def test_without_an_accelerator_what_hides_its_cuda_may_move_and_a_rocm_may_not() -> None:
+def test_without_an_accelerator_a_hidden_cuda_may_move_but_not_rocm() -> None:
     hides = parse_reference("registry.example/nvidia/pytorch:24.01-py3")
     assert newer_tags(hides, ["25.10-py3"], python="3.11", cuda=False) == ["25.10-py3"]
     rocm = parse_reference("rocm/dev-ubuntu-22.04:6.2")
@@ -89,13 +89,13 @@ def test_without_an_accelerator_what_hides_its_cuda_may_move_and_a_rocm_may_not(
         ("alpine:latest", False),
     ],
 )
-def test_a_registry_is_asked_only_where_there_can_be_a_newer_tag(reference: str, may: bool) -> None:
+def test_tags_that_cannot_have_newer_ones(reference: str, may: bool) -> None:
     assert may_be_newer(parse_reference(reference), python="3.11") is may
 
 
 @pytest.mark.parametrize("tag", ["3.14.0rc1-slim", "3.14.0a1", "2.0.dev3", "nightly", "v1.2beta-x", "\u0663.\u0661"])
-def test_what_is_no_pure_number_is_no_version(tag: str) -> None:
-    assert kind_of(tag) is None
+def test_tags_without_a_plain_number_have_no_version(tag: str) -> None:
+    assert parse_tag(tag) is None
 
 
 @pytest.mark.parametrize(
@@ -126,5 +126,5 @@ def test_the_same_image_for_another_accelerator(
         ("a/b@sha256:00", ImageReference("a/b", "latest", "sha256:00")),
     ],
 )
-def test_a_reference_taken_apart(text: str, reference: ImageReference) -> None:
+def test_references_are_split_into_their_parts(text: str, reference: ImageReference) -> None:
     assert parse_reference(text) == reference

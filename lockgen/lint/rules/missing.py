@@ -33,7 +33,7 @@ def _finding(context: LintContext, found: UnrequiredImport) -> LintFinding:
         file=found.file.path,
         line=imported.line,
         subject=module,
-        message=f"{imports(module, imported)}, and no package of the image holds that",
+        message=f"{imports(module, imported)}, but no package of the image provides it",
         hint=_hint(imported, context.modules),
         images=(found.image.tag,),
         import_kind=imported.kind,
@@ -44,16 +44,16 @@ def _hint(imported: Import, modules: ProvidedModules) -> str:
     providers = modules.providers(imported.name, modules.pins)
     if providers:
         first = min(package_name(pin) for pin in providers)
-        return f'ask for it: packages = ["{first}"]'
+        return f'add the requirement: packages = ["{first}"]'
     python = added_in(imported.top_level)
     if python is not None:
-        return f"Python {python} brought it"
-    return "ask for the package that holds it"
+        return f"it is in the standard library since Python {python}"
+    return "add the package that provides it"
 
 
 MISSING = LintRule(
     id="missing",
-    summary="Code imports what no package of its image holds",
+    summary="Code imports a module that no package of its image provides",
     level="error",
     check=_check,
 )

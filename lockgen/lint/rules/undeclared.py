@@ -15,15 +15,17 @@ def _check(context: LintContext) -> RuleResult:
 
 def _finding(found: UnrequiredImport) -> LintFinding:
     imported = found.imported
-    providers = " and ".join(sorted(pin.replace("==", " ") for pin in found.providers))
+    pins = sorted(pin.replace("==", " ") for pin in found.providers)
+    providers = " and ".join(pins)
+    reason = "is only an indirect dependency" if len(pins) == 1 else "are only indirect dependencies"
     first = package_name(min(found.providers))
     return LintFinding(
         rule=UNDECLARED.id,
         file=found.file.path,
         line=imported.line,
         subject=imported.top_level,
-        message=f"{imports(imported.top_level, imported)}: {providers} is there only because something else needs it",
-        hint=f'ask for it: packages = ["{first}"]',
+        message=f"{imports(imported.top_level, imported)}, but {providers} {reason}",
+        hint=f'add the requirement: packages = ["{first}"]',
         images=(found.image.tag,),
         import_kind=imported.kind,
     )
@@ -31,7 +33,7 @@ def _finding(found: UnrequiredImport) -> LintFinding:
 
 UNDECLARED = LintRule(
     id="undeclared",
-    summary="Code imports a package that nobody asked for",
+    summary="Code imports a package that is only an indirect dependency",
     level="warning",
     check=_check,
 )

@@ -20,15 +20,15 @@ def _finding(code: ImageCode, file: CodeFile) -> LintFinding:
         file=file.path,
         line=file.fault_line,
         subject=file.path,
-        message=f"is no Python that can be read: {file.fault}",
-        hint="mend it",
+        message=f"cannot be parsed as Python: {file.fault}",
+        hint="fix the file",
         images=(code.image,),
     )
 
 
 UNREADABLE = LintRule(
     id="unreadable",
-    summary="Code that is no Python",
+    summary="Code cannot be parsed as Python",
     level="error",
     check=_check,
 )

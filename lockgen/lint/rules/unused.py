@@ -49,8 +49,8 @@ def _finding(context: LintContext, declaration: Declaration) -> LintFinding:
         file="versions.toml",
         line=None,
         subject=name,
-        message=f"{declaration.table} asks for {requirement.text}, and {_no_code(declaration)} imports it{exception}",
-        hint=f'take it out; or say why it is used all the same: [lint.unimported] {name} = "…"',
+        message=f"{declaration.table} requires {requirement.text}, but {_no_code(declaration)} imports it{exception}",
+        hint=f'remove it, or declare why it is needed: [lint.unimported] {name} = "…"',
         images=declaration.images,
         path=requirement.path,
     )
@@ -76,8 +76,8 @@ def _typing_exception(context: LintContext, declaration: Declaration) -> str:
 
 UNUSED = LintRule(
     id="unused",
-    summary="An image asks for a package that its code never imports",
+    summary="An image requires a package that its code never imports",
     level="warning",
     check=_check,
-    shared_hint='what is used without an import: [lint.unimported] NAME = "why"',
+    shared_hint='To keep a package that is used without an import: [lint.unimported] NAME = "reason"',
 )
