@@ -40,25 +40,33 @@ def read_pkg_info(archive: bytes, name: str) -> bytes | None:
     Raises:
         ToolFailed: it is not a source distribution.
     """
+    # Other PKG-INFO files lie deeper (*.egg-info), and may be of another version.
+    return read_text(archive, name, _TOP_PKG_INFO)
+
+
+def read_text(archive: bytes, name: str, wanted: re.Pattern[str]) -> bytes | None:
+    """The first file whose path matches ``wanted`` in the source distribution ``name``; None if there is none.
+
+    Raises:
+        ToolFailed: it is not a source distribution, or the file is too large.
+    """
+    find = _find_in_zip if name.endswith(".zip") else _find_in_tar
     try:
-        if name.endswith(".zip"):
-            return _from_zip(archive)
-        return _from_tar(archive)
+        return find(archive, wanted)
     except BadArchive as error:
         raise ToolFailed(f"{name} is not a source distribution", reason=str(error)) from error
 
 
-def _from_zip(archive: bytes) -> bytes | None:
+def _find_in_zip(archive: bytes, wanted: re.Pattern[str]) -> bytes | None:
     with open_zip(BytesIO(archive)) as packed:
         for member in packed.namelist():
-            if _TOP_PKG_INFO.fullmatch(member):
+            if wanted.fullmatch(member):
                 return read_member(packed, member, _LARGEST_TEXT)
     return None
 
 
-def _from_tar(archive: bytes) -> bytes | None:
-    # Other PKG-INFO files lie deeper (*.egg-info), and may be of another version.
+def _find_in_tar(archive: bytes, wanted: re.Pattern[str]) -> bytes | None:
     for member in tar_members(BytesIO(archive), _UNPACKED):
-        if member.info.isreg() and _TOP_PKG_INFO.fullmatch(member.info.name):
+        if member.info.isreg() and wanted.fullmatch(member.info.name):
             return member.read(_LARGEST_TEXT)
     return None

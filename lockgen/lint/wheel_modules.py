@@ -6,13 +6,8 @@ Answers are cached without expiry, by the hash of the file.
 from __future__ import annotations
 
 import json
-import struct
-import tarfile
-import zipfile
-import zlib
+import re
 from collections.abc import Callable, Mapping, Sequence
-from io import BytesIO
-from lzma import LZMAError
 
 from packaging.version import Version
 
@@ -26,26 +21,17 @@ from lockgen.errors import LockgenError, ToolFailed
 from lockgen.index.artifacts import ArtifactReader
 from lockgen.index.parallel_reads import WORKERS
 from lockgen.index.remote_wheel import open_wheel
-from lockgen.index.sdist_reader import read_sdist
+from lockgen.index.sdist_reader import read_sdist, read_text
 from lockgen.index.simple_api import read_page
 from lockgen.index.wheel_ranking import identity, wheel_rank
+from lockgen.io.archives import BadArchive
 from lockgen.io.cache import FileCache
 from lockgen.io.http import Http
 from lockgen.io.parallel import Threads
 from lockgen.io.uv import default_index
 from lockgen.lint.import_names import modules_of, top_levels
 
-_ARCHIVE_ERRORS = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    struct.error,
-    LZMAError,
-    EOFError,
-    ValueError,
-    RuntimeError,
-    OSError,
-)
+_TOP_LEVEL = re.compile(r".*/top_level\.txt")
 
 
 class ModuleReader:
@@ -127,7 +113,7 @@ class ModuleReader:
             return self._modules(package)
         except LockgenError as error:
             return str(error)
-        except _ARCHIVE_ERRORS as error:
+        except (BadArchive, ValueError) as error:
             return f"cannot read {package.chosen.name}: {error}"
 
     def _modules(self, package: Package) -> frozenset[str]:
@@ -161,38 +147,13 @@ class ModuleReader:
         if file.name.endswith(".whl"):
             return self._modules_of_wheel(file)
         archive = read_sdist(self._http, file)
-        top_level = _top_level_txt(archive, file.name)
+        top_level = read_text(archive, file.name, _TOP_LEVEL)
         if top_level is not None:
-            return top_levels(top_level)
+            return top_levels(top_level.decode("utf-8", "replace"))
         self._progress.step(f"building {file.name} to determine its modules")
         members = ArtifactReader(self._http).members(file, self._build_request(package))
         return modules_of(members)
 
     def _modules_of_wheel(self, file: IndexFile) -> frozenset[str]:
-        archive, _ = open_wheel(self._http, file.url, file.name)
-        with archive:
+        with open_wheel(self._http, file.url, file.name) as (archive, _):
             return modules_of(archive.namelist())
-
-
-def _top_level_txt(archive: bytes, name: str) -> str | None:
-    """The first top_level.txt in a source distribution, None if there is none."""
-    reader = _zip_member if name.endswith(".zip") else _tar_member
-    data = reader(archive, "top_level.txt")
-    return data.decode("utf-8", "replace") if data is not None else None
-
-
-def _zip_member(archive: bytes, name: str) -> bytes | None:
-    with zipfile.ZipFile(BytesIO(archive)) as opened:
-        for member in opened.namelist():
-            if member.endswith(f"/{name}"):
-                return opened.read(member)
-    return None
-
-
-def _tar_member(archive: bytes, name: str) -> bytes | None:
-    with tarfile.open(fileobj=BytesIO(archive)) as opened:
-        for member in opened:
-            if member.isfile() and member.name.endswith(f"/{name}"):
-                file = opened.extractfile(member)
-                return file.read() if file is not None else None
-    return None

@@ -9,6 +9,7 @@ import sys
 import tarfile
 import threading
 import time
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -157,6 +158,12 @@ def swelling() -> bytes:
     return buffer.getvalue()
 
 
+def lying() -> bytes:
+    """The local header and the central directory say that the METADATA has 10 bytes."""
+    size = (len(TEXT) + 20_000_000).to_bytes(4, "little")
+    return swelling().replace(size, (10).to_bytes(4, "little"))
+
+
 def locked() -> bytes:
     data = bytearray(wheel_of(NAME, TEXT))
     at = 0
@@ -172,7 +179,8 @@ def locked() -> bytes:
         (no_metadata, "has 0 METADATA files instead of one"),
         (two_metadata, "has 2 METADATA files instead of one"),
         (damaged, "is not a wheel"),
-        (swelling, "has a METADATA of 20000"),
+        (swelling, "is not a wheel"),
+        (lying, "is not a wheel"),
         (locked, "is not a wheel"),
         (lambda: b"<html>no wheel</html>", "is not a wheel"),
         (lambda: b"", "is not a wheel"),
@@ -185,6 +193,19 @@ def test_an_invalid_wheel_is_an_error(make: Callable[[], bytes], message: str) -
     with hand(lambda asked: Answer(200, data)) as server, pytest.raises(ToolFailed, match=message) as caught:
         read(of(server, NAME, data))
     assert NAME in str(caught.value)
+
+
+@pytest.mark.parametrize("make", [swelling, lying])
+def test_metadata_that_unpacks_to_much_is_not_kept_in_memory(make: Callable[[], bytes]) -> None:
+    data = make()
+    with hand(lambda asked: Answer(200, data)) as server, pytest.raises(ToolFailed):
+        tracemalloc.start()
+        try:
+            read(of(server, NAME, data))
+        finally:
+            most = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+    assert most < 12_000_000
 
 
 def test_a_missing_wheel_is_an_error() -> None:
