@@ -218,7 +218,7 @@ BAD = {
         '"latest", ',
         "'latest' is not a version",
         "(compat.numpy[0])",
-        "a bound stands alone",
+        "write a bound without an array",
     ),
     "no-bound": ('">=2.4"', '"newest"', "'newest' is not a version specifier", "(compat.torch)", "a list of versions"),
     "a-build": ('">=2.4"', '["2.5.1+cu121"]', "the build of one index", "(compat.torch[0])", 'write "2.5.1"'),
