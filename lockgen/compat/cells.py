@@ -49,8 +49,9 @@ def axes_of(compat: Compat, offered: Offered) -> tuple[Axis, ...]:
 def _matching_versions(bound: str, versions: Iterable[Version]) -> tuple[str, ...]:
     # An index may have several builds of one release: 2.5.1+cpu and 2.5.1+cu121 are one value of the axis.
     releases = {Version(version.public) for version in versions if not version.is_prerelease}
-    matching = SpecifierSet(bound).filter(releases)
-    return tuple(str(version) for version in sorted(matching))
+    specifier = SpecifierSet(bound)
+    matching = sorted(specifier.filter(releases))
+    return tuple(str(version) for version in matching)
 
 
 def _no_version_matches(declared: Declared) -> Fault:
@@ -80,8 +81,10 @@ def cells_of(compat: Compat, axes: Sequence[Axis]) -> tuple[Cell, ...]:
 
 def _product(axes: Sequence[Axis]) -> Iterable[Cell]:
     names = [axis.name for axis in axes]
-    for values in product(*(axis.values for axis in axes)):
-        yield Cell(dict(zip(names, values, strict=True)))
+    values_by_axis = [axis.values for axis in axes]
+    for values in product(*values_by_axis):
+        at = dict(zip(names, values, strict=True))
+        yield Cell(at)
 
 
 def _unused_exclusions(exclusions: Sequence[Exclusion], used: set[KeyPath]) -> list[Fault]:
@@ -94,7 +97,8 @@ def _unused_exclusions(exclusions: Sequence[Exclusion], used: set[KeyPath]) -> l
 
 
 def _matches_exclusion(cell: Cell, exclusion: Exclusion) -> bool:
-    return all(_matches_bound(axis, bound, cell.at[axis]) for axis, bound in exclusion.bounds.items())
+    bounds = exclusion.bounds.items()
+    return all(_matches_bound(axis, bound, cell.at[axis]) for axis, bound in bounds)
 
 
 def _matches_bound(axis: str, bound: str, value: str) -> bool:
@@ -133,8 +137,8 @@ def select_cells(cells: Sequence[Cell], axes: Sequence[Axis], names: Iterable[st
         wanted = _parse_cell_name(name, axes)
         matching = [cell.name for cell in cells if wanted.items() <= cell.at.items()]
         if not matching:
-            example = cells[0].name
-            raise BadInput(f"no cell matches {name!r}", hint=f"use a name such as {example!r}, or a part of one")
+            hint = f"use a name such as {cells[0].name!r}, or a part of one"
+            raise BadInput(f"no cell matches {name!r}", hint=hint)
         selected.update(matching)
     return tuple(cell for cell in cells if cell.name in selected)
 
@@ -145,19 +149,22 @@ def _parse_cell_name(name: str, axes: Sequence[Axis]) -> dict[str, str]:
     if "=" not in name and len(parts) == len(axes):
         # nox names its sessions by the values alone, in the order of the axes.
         parts = [f"{axis.name}={part}" for axis, part in zip(axes, parts, strict=True)]
-    axes_by_name = {axis.name: axis for axis in axes}
     selected: dict[str, str] = {}
     for part in parts:
         axis_name, _, value = part.partition("=")
-        axis = axes_by_name.get(axis_name)
+        axis = next((axis for axis in axes if axis.name == axis_name), None)
         if axis is None:
-            known = ", ".join(axes_by_name)
-            raise BadInput(f"{part!r} does not name an axis", hint=f"known axes: {known}; for example python=3.11")
+            raise _unknown_axis(part, axes)
         if value not in axis.values:
             known = ", ".join(axis.values)
             raise BadInput(f"{axis_name} has no value {value!r}", hint=f"known values: {known}")
         selected[axis_name] = value
     return selected
+
+
+def _unknown_axis(part: str, axes: Sequence[Axis]) -> BadInput:
+    known = ", ".join(axis.name for axis in axes)
+    return BadInput(f"{part!r} does not name an axis", hint=f"known axes: {known}; for example python=3.11")
 
 
 def cells_of_shard(cells: Sequence[Cell], number: int, count: int) -> tuple[Cell, ...]:
@@ -181,24 +188,30 @@ def groups_of(manifest: Manifest, variants: Iterable[str]) -> tuple[ImageGroup, 
 
 
 def _groups_of_variant(manifest: Manifest, variant: str) -> Iterable[ImageGroup]:
-    bases: list[str] = []
-    # The bases that other bases build on.
+    images = manifest.images_of(variant)
+    heads = _heads(images)
+    for head in sorted(heads):
+        names = {image.name for image in manifest.chain(head)}
+        # A base with its own stages is solved in its own group only.
+        names -= heads - {head}
+        for image in images:
+            if image.kind == "stage" and image.base == head:
+                names.add(image.name)
+        yield ImageGroup(f"{head}:{variant}", variant, tuple(sorted(names)))
+
+
+def _heads(images: Iterable[Image]) -> set[str]:
+    """The uppermost base of each group: the bases that have stages, or that no other base builds on."""
+    bases: set[str] = set()
+    with_stages: set[str | None] = set()
     extended: set[str | None] = set()
-    stages: dict[str | None, list[str]] = {}
-    for image in manifest.images_of(variant):
+    for image in images:
         if image.kind == "base":
-            bases.append(image.name)
+            bases.add(image.name)
             extended.add(image.base)
         else:
-            stages.setdefault(image.base, []).append(image.name)
-    heads = {base for base in bases if base in stages or base not in extended}
-    for base in bases:
-        if base in heads:
-            chain = {image.name for image in manifest.chain(base)}
-            # A base with its own stages is solved in its own group only.
-            others = heads - {base}
-            images = (chain - others).union(stages.get(base, ()))
-            yield ImageGroup(f"{base}:{variant}", variant, tuple(sorted(images)))
+            with_stages.add(image.base)
+    return {base for base in bases if base in with_stages or base not in extended}
 
 
 def images_solved(manifest: Manifest, group: ImageGroup) -> dict[str, Image]:

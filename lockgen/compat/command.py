@@ -75,14 +75,17 @@ def _with_place(fault: Fault, inputs: Inputs) -> Fault:
 def _matrix(app: App, manifest: Manifest, words: Sequence[str], options: CompatOptions) -> tuple[Matrix, bool]:
     """The matrix, and whether all selected cells have a result."""
     if options.merge:
-        return merged(app.folder, manifest, [Path(word) for word in words]), True
+        paths = [Path(word) for word in words]
+        return merged(app.folder, manifest, paths), True
     plan = planned(app, manifest, options)
-    return filled(app, plan, _selected(plan.matrix, words, options), options)
+    cells = _selected(plan.matrix, words, options)
+    return filled(app, plan, cells, options)
 
 
 def _print_names(app: App, manifest: Manifest, words: Sequence[str], options: CompatOptions) -> None:
     plan = planned(app, manifest, options)
-    names = [cell.name for cell in _selected(plan.matrix, words, options) if not cell.excluded]
+    cells = _selected(plan.matrix, words, options)
+    names = [cell.name for cell in cells if not cell.excluded]
     click.echo("\n".join(names))
 
 

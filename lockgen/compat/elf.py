@@ -78,7 +78,8 @@ def _parse(file: BufferedReader, name: str, owner: str) -> Binary | None:
 
 def _dynamic_tags(dynamic: DynamicSegment, kind: str) -> tuple[str, ...]:
     # pyelftools stores the value of DT_NEEDED in the attribute `needed`.
-    return tuple(str(getattr(tag, kind)) for tag in dynamic.iter_tags(f"DT_{kind.upper()}"))
+    tags = dynamic.iter_tags(f"DT_{kind.upper()}")
+    return tuple(str(getattr(tag, kind)) for tag in tags)
 
 
 def _opened(descriptor: int, start: int, end: int) -> tuple[str, ...]:

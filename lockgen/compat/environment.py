@@ -167,8 +167,12 @@ def _import(folder: Path, packages: Sequence[str], seconds: float) -> tuple[Inst
     # A module can also exit with code 0, before the rest is imported.
     if done.code == 0 and len(imported) == len(set(packages)):
         return "yes", ""
-    ending = f"signal {-done.code}" if done.code < 0 else f"exit code {done.code}"
-    return "no", f"importing {_last_begun(log)} ended the process with {ending}"
+    return "no", f"importing {_last_begun(log)} ended the process with {_ending(done.code)}"
+
+
+def _ending(code: int) -> str:
+    # subprocess reports a signal as a negative code.
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
 def _run_import_check(folder: Path, packages: Sequence[str], log: Path, seconds: float) -> Finished:

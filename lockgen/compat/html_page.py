@@ -145,13 +145,13 @@ def _tables(matrix: Mapping[str, Any]) -> Iterator[PageTable]:
     for number, group in enumerate(matrix["groups"], 1):
         grid = _Grid(matrix, group, layout, prefix=f"t{number}")
         columns = axes.get(layout.column_axis, ("",))
-        rows: list[_Row] = []
         row_values = [axes[name] for name in layout.row_axes]
+        rows: list[_Row] = []
         for values in product(*row_values):
-            row = _Row(values, grid.row(values, columns))
+            cells = grid.row(values, columns)
             # A matrix from a few cells or one shard lacks most combinations.
-            if any(cell.status != "missing" for cell in row.cells):
-                rows.append(row)
+            if any(cell.status != "missing" for cell in cells):
+                rows.append(_Row(values, cells))
         yield PageTable(
             name=group["name"],
             variant=group["variant"],

@@ -113,8 +113,11 @@ def _of_variants(manifest: Manifest, compat: Compat) -> Manifest:
 
 
 def _targets(manifest: Manifest) -> list[Target]:
-    pythons = next(axis.values for axis in declared(manifest).axes if axis.name == PYTHON)
-    return [replace(manifest.target, python=python) for python in pythons]
+    targets: list[Target] = []
+    for axis in declared(manifest).axes:
+        if axis.name == PYTHON:
+            targets += [replace(manifest.target, python=python) for python in axis.values]
+    return targets
 
 
 def _offered(
@@ -129,12 +132,12 @@ def _offered(
     for axis in compat.axes:
         if axis.bound is None:
             continue
-        routes = {manifest.index_of(axis.name, variant) for variant in compat.variants}
         files: list[IndexFile] = []
+        routes = {manifest.index_of(axis.name, variant) for variant in compat.variants}
         explicit = [indexes[index.name] for index in routes if index is not None]
         for index in explicit:
-            if axis.name in index.pages:
-                files += index.pages[axis.name].files
+            page = index.pages.get(axis.name)
+            files += page.files if page is not None else ()
         if not explicit:
             files = _files_on_default_index(app, manifest, axis.name, options)
         found[axis.name] = list(wheels_of(files))
@@ -187,8 +190,13 @@ def filled(
             result = replace(result, installed=installed)
         results.setdefault(run.cell.name, []).append(result)
     app.progress.note(f"{len(cells)} cells, {search.asked} resolver calls")
-    done = [replace(cell, results=tuple(results.get(cell.name, ()))) for cell in cells]
-    return replace(plan.matrix, cells=tuple(done)), None not in outcomes
+    done = []
+    for cell in cells:
+        cell_results = results.get(cell.name, [])
+        done.append(replace(cell, results=tuple(cell_results)))
+    matrix = replace(plan.matrix, cells=tuple(done))
+    is_complete = None not in outcomes
+    return matrix, is_complete
 
 
 @dataclass(frozen=True)

@@ -87,10 +87,13 @@ class _SharedMetadata:
         wanted = list(files)
         missing = [file for file in wanted if _file_key(file) not in self._known]
         if missing:
-            found = self._source.read(missing, request)
+            read = self._source.read(missing, request)
             for file in missing:
-                self._known[_file_key(file)] = found[file.name]
-        return {file.name: self._known[_file_key(file)] for file in wanted}
+                self._known[_file_key(file)] = read[file.name]
+        found: dict[str, CoreMetadata] = {}
+        for file in wanted:
+            found[file.name] = self._known[_file_key(file)]
+        return found
 
     def yanked(self, projects: Sequence[str], request: Request) -> frozenset[str]:
         """See `MetadataSource`."""
@@ -198,7 +201,9 @@ class MatrixSearch:
     def _resolve(self, scenario: Scenario) -> CellOutcome:
         # A new oracle for each scenario: the limit of calls must not depend on the calls of other cells.
         oracle = Oracle(self._retrying, self._metadata)
-        return _CellSearch(oracle, self._constraints(scenario), self.offline, self.questions).outcome()
+        constraints = self._constraints(scenario)
+        search = _CellSearch(oracle, constraints, self.offline, self.questions)
+        return search.outcome()
 
     def _constraints(self, scenario: Scenario) -> Constraints:
         return Constraints(scenario.manifest, [scenario.variant], self.indexes)
@@ -268,7 +273,8 @@ class _CellSearch:
         self._offline = offline
         self._limit = limit
         self._all = constraints.all
-        self._every: Items = frozenset(range(len(self._all)))
+        count = len(self._all)
+        self._every: Items = frozenset(range(count))
         self._free: Items = frozenset(item for item in self._every if _is_free(self._all[item]))
 
     def _of_packages(self, names: Collection[str], items: Items) -> Items:
@@ -334,9 +340,14 @@ class _CellSearch:
     def _conflict(self, kept: Items, verdict: Verdict) -> _Conflict:
         """A conflict among ``kept``, as small as a few resolver calls can make it."""
         core, words = self._core(kept, verdict)
+        constraints = [self._all[item] for item in core]
         dropped = {self._all[item].name for item in self._every - kept}
-        reason = short_reason([self._all[item] for item in core], words, dropped)
-        return _Conflict(core - self._free, core & self._free, reason, words)
+        return _Conflict(
+            fixed=core - self._free,
+            free=core & self._free,
+            reason=short_reason(constraints, words, dropped),
+            words=words,
+        )
 
     def _core(self, kept: Items, verdict: Verdict) -> tuple[Items, str]:
         """The constraints of a conflict among ``kept``, and the resolver's explanation of it."""
@@ -387,8 +398,13 @@ class _CellSearch:
         return free | named, words
 
     def _ask(self, items: Items, *, whole: bool = False, also: Collection[str] = ()) -> Verdict:
-        kept = [self._all[item] for item in sorted(items)]
-        request = self._constraints.request(kept, whole=whole, offline=self._offline, also=also)
+        constraints = [self._all[item] for item in sorted(items)]
+        request = self._constraints.request(
+            constraints,
+            whole=whole,
+            offline=self._offline,
+            also=also,
+        )
         return self._oracle.ask(request)
 
 
@@ -423,12 +439,14 @@ def _parse_outcome(text: str) -> CellOutcome | None:
     """The cached outcome; None if the entry is damaged."""
     try:
         data = json.loads(text)
+        changes = {str(name): (str(old), str(new)) for name, (old, new) in data["changes"].items()}
+        versions = {str(name): str(version) for name, version in data["versions"].items()}
         return CellOutcome(
             status=CellStatus(data["status"]),
-            changes={str(name): (str(old), str(new)) for name, (old, new) in data["changes"].items()},
+            changes=changes,
             reason=str(data["reason"]),
             detail=str(data["detail"]),
-            versions={str(name): str(version) for name, version in data["versions"].items()},
+            versions=versions,
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -26,17 +26,22 @@ def parse_matrix(data: bytes, where: str) -> Matrix:
 def _matrix(document: dict[str, Any]) -> Matrix:
     if document["format"] != 1:
         raise ValueError(f"this lockgen does not support format {document['format']!r}")
-    axes = tuple(Axis(str(entry["name"]), _texts(entry["values"])) for entry in document["axes"])
+    axes = [_axis(entry) for entry in document["axes"]]
     axis_names = [axis.name for axis in axes]
-    groups = {str(entry["name"]): _group(entry) for entry in document["groups"]}
-    cells = [_cell(entry, axis_names, groups) for entry in document["cells"]]
+    groups = [_group(entry) for entry in document["groups"]]
+    groups_by_name = {group.name: group for group in groups}
+    cells = [_cell(entry, axis_names, groups_by_name) for entry in document["cells"]]
     return Matrix(
         family=str(document["family"]),
         inputs=str(document["inputs"]),
-        axes=axes,
-        groups=tuple(groups.values()),
+        axes=tuple(axes),
+        groups=tuple(groups_by_name.values()),
         cells=tuple(cells),
     )
+
+
+def _axis(entry: dict[str, Any]) -> Axis:
+    return Axis(str(entry["name"]), _texts(entry["values"]))
 
 
 def _texts(values: list[Any]) -> tuple[str, ...]:
@@ -49,9 +54,10 @@ def _group(entry: dict[str, Any]) -> ImageGroup:
 
 def _cell(entry: dict[str, Any], axes: list[str], groups: dict[str, ImageGroup]) -> Cell:
     # The JSON has sorted keys, but a cell's name lists the axes in their own order.
-    at = {axis: str(entry["at"][axis]) for axis in axes}
-    results = tuple(_result(result, groups) for result in entry["results"])
-    return Cell(at, bool(entry["excluded"]), results)
+    values = entry["at"]
+    at = {axis: str(values[axis]) for axis in axes}
+    results = [_result(result, groups) for result in entry["results"]]
+    return Cell(at, bool(entry["excluded"]), tuple(results))
 
 
 def _result(entry: dict[str, Any], groups: dict[str, ImageGroup]) -> CellResult:
@@ -67,7 +73,10 @@ def _result(entry: dict[str, Any], groups: dict[str, ImageGroup]) -> CellResult:
 
 
 def _changes(entry: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    return {str(name): (str(old), str(new)) for name, (old, new) in entry.items()}
+    changes: dict[str, tuple[str, str]] = {}
+    for name, (old, new) in entry.items():
+        changes[str(name)] = (str(old), str(new))
+    return changes
 
 
 def _versions(entry: dict[str, Any]) -> dict[str, str]:

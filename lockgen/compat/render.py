@@ -82,15 +82,14 @@ def symbol(result: CellResult) -> str:
 
 def _table(matrix: Matrix, group: ImageGroup) -> tuple[list[str], list[list[str]]]:
     """A head and rows: one column for each Python, and one row for each combination of the other axes."""
-    symbols_by_row: dict[str, dict[str, str]] = {}
-    present: set[str] = set()
-    for cell in _cells(matrix, group):
-        python = cell.at[PYTHON]
-        present.add(python)
-        row = symbols_by_row.setdefault(_row_name(cell), {})
-        row[python] = _symbol(cell, group)
+    cells = _cells(matrix, group)
     # A shard may have no cell of some Python.
+    present = {cell.at[PYTHON] for cell in cells}
     pythons = [python for python in _values(matrix, PYTHON) if python in present]
+    symbols_by_row: dict[str, dict[str, str]] = {}
+    for cell in cells:
+        symbols = symbols_by_row.setdefault(_row_name(cell), {})
+        symbols[cell.at[PYTHON]] = _symbol(cell, group)
     rows = []
     for name, symbols in symbols_by_row.items():
         fields = [symbols.get(python, "") for python in pythons]
@@ -156,7 +155,9 @@ def _cell_title(cell: Cell) -> str:
 
 def _explain_changes(result: CellResult) -> str:
     """ "numpy 2.3.4 -> 2.1.3, scipy 1.16.3 -> 1.14.1: the reason"."""
-    changes = [f"{name} {old} -> {new}" for name, (old, new) in sorted(result.changes.items())]
+    changes = []
+    for name, (old, new) in sorted(result.changes.items()):
+        changes.append(f"{name} {old} -> {new}")
     return f"{', '.join(changes)}: {result.reason}"
 
 
@@ -221,13 +222,17 @@ def _body(matrix: Matrix) -> Iterable[str]:
         images = ", ".join(group.images)
         yield from ("", f"## {group.name}", "", f"{images}.", "")
         yield from _markdown_table(matrix, group)
-        for status, title, explain in _SECTIONS:
-            explained = _explained_cells(matrix, group, status, explain)
-            if explained:
-                yield from ("", f"{title}:", "")
-            for explanation, cells in explained.items():
-                where = "; ".join(cells)
-                yield f"* {where}: {_escaped(explanation)}"
+        yield from _markdown_lists(matrix, group)
+
+
+def _markdown_lists(matrix: Matrix, group: ImageGroup) -> Iterable[str]:
+    for status, title, explain in _SECTIONS:
+        explained = _explained_cells(matrix, group, status, explain)
+        if explained:
+            yield from ("", f"{title}:", "")
+        for explanation, cells in explained.items():
+            where = "; ".join(cells)
+            yield f"* {where}: {_escaped(explanation)}"
 
 
 def _markdown_table(matrix: Matrix, group: ImageGroup) -> Iterable[str]:
@@ -257,9 +262,12 @@ def _escaped(text: str) -> str:
 def inputs_of(data: bytes) -> str | None:
     """The fingerprint of the inputs in the head of a file; None if lockgen did not write it."""
     lines = data.decode("utf-8", "replace").splitlines()
-    if len(lines) <= 2 or lines[0] != COMPAT_MARK.rstrip("\n") or not lines[1].startswith(_INPUTS):
+    if len(lines) <= 2:
         return None
-    return lines[1].removeprefix(_INPUTS).removesuffix(" -->")
+    mark, inputs, *_ = lines
+    if mark != COMPAT_MARK.rstrip("\n") or not inputs.startswith(_INPUTS):
+        return None
+    return inputs.removeprefix(_INPUTS).removesuffix(" -->")
 
 
 def is_unedited(data: bytes) -> bool:

@@ -67,7 +67,9 @@ def _check_inputs(shards: Sequence[_Shard], fingerprint: str) -> None:
 
 
 def _same_shape(one: Matrix, other: Matrix) -> bool:
-    return (one.family, one.axes, one.groups) == (other.family, other.axes, other.groups)
+    if one.family != other.family or one.axes != other.axes:
+        return False
+    return one.groups == other.groups
 
 
 def _cells_by_name(shards: Sequence[_Shard]) -> dict[str, Cell]:

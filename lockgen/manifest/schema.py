@@ -1,7 +1,7 @@
 """versions.toml, format 1, as one model: it reads the file and it makes the JSON schema.
 
-Only shapes live here; what needs more than one value (references, circles, names given twice) is checked in
-``parsing/manifest.py``.
+Only the shape is described here. What needs more than one value (references, cycles, names given twice) is checked by
+``reader.py``.
 """
 
 from __future__ import annotations

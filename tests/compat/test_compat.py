@@ -220,7 +220,7 @@ BAD = {
         '"latest", ',
         "'latest' is not a version",
         "(compat.numpy[0])",
-        "a bound stands alone",
+        "write a bound without an array",
     ),
     "invalid-bound": (
         '">=2.4"',

@@ -1,4 +1,4 @@
-"""[update]: what it comes to, and every fault with its line."""
+"""[update]: the policy that is read from it, and every fault with its line."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def faults(text: str) -> list[tuple[int, str]]:
     return [((fault.place.line if fault.place else 0) or 0, fault.message) for fault in caught.value.faults if first]
 
 
-def test_without_a_table_the_defaults_hold() -> None:
+def test_without_a_table_the_defaults_apply() -> None:
     assert policy("") == policy("[update]\n") == Policy()
 
 
@@ -62,15 +62,15 @@ def test_the_sample_of_the_documentation() -> None:
     assert (found.base, found.prefix, found.forge, found.max_open) == ("main", "lockgen/", "github", 5)
 
 
-def test_what_is_left_out_for_one_variant_is_its_own_pin_only() -> None:
+def test_an_ignore_rule_for_a_variant_covers_only_its_own_pin() -> None:
     (entry,) = policy('[update]\nignore = [{ package = "NumPy", variant = "cpu", versions = ">=2" }]\n').ignore
     assert entry.covers("numpy", Version("2.1"), variants=("cpu",))
     assert entry.covers("numpy", Version("2.1"), variants=("cpu", "gpu"))
     assert not entry.covers("numpy", Version("2.1"))
     assert not entry.covers("numpy", Version("2.1"), variants=("gpu",))
     assert not entry.covers("numpy", Version("1.9"), variants=("cpu",))
-    (everybody,) = policy('[update]\nignore = [{ package = "numpy" }]\n').ignore
-    assert everybody.covers("numpy", Version("2.1"), variants=("cpu",))
+    (everywhere,) = policy('[update]\nignore = [{ package = "numpy" }]\n').ignore
+    assert everywhere.covers("numpy", Version("2.1"), variants=("cpu",))
 
 
 def test_steps_of_a_group_are_those_of_the_table() -> None:
@@ -78,7 +78,7 @@ def test_steps_of_a_group_are_those_of_the_table() -> None:
     assert found.groups[0].steps == ("patch",)
 
 
-def test_all_faults_are_told_at_once_with_their_lines() -> None:
+def test_all_faults_are_reported_at_once_with_their_lines() -> None:
     text = """\
 [update]
 steps = ["patch", "patch", "huge"]
@@ -103,36 +103,36 @@ packages = []
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        ('[update.groups.a]\npackages = ["nunpy"]', 2, "no pin is called `nunpy`"),
-        ('[update.groups.a]\npackages = ["torch*"]', 2, "no pin is called `torch*`"),
+        ('[update.groups.a]\npackages = ["nunpy"]', 2, "no pin matches `nunpy`"),
+        ('[update.groups.a]\npackages = ["torch*"]', 2, "no pin matches `torch*`"),
         ('[update.groups.first-seen]\npackages = ["numpy"]', 1, "a group cannot be called `first-seen`"),
-        ('[update.groups.numpy]\npackages = ["whisperx"]', 1, "has the name of a package that it does not hold"),
+        ('[update.groups.numpy]\npackages = ["whisperx"]', 1, "has the name of a package that it does not contain"),
         ('[update]\nbase = "a..b"', 2, "is not a valid branch name"),
         ('[update]\nprefix = "x.lock/"', 2, "is not a valid branch name"),
         ('[update.groups."a.lock"]\npackages = ["numpy"]', 1, "is not a valid branch name"),
         ('[update]\nignore = [{ package = "numpy", versions = "about 3" }]', 2, "is not a version specifier"),
-        ('[update.groups.a]\nsteps = ["patch"]', 1, "group `a` holds nothing"),
-        ('[update.groups.base-images]\npackages = ["numpy"]', 1, "the group `base-images` holds packages"),
-        ('[update.groups.a]\nbase-images = ["debian"]', 2, "no variant stands on `debian`"),
-        ('[update]\nignore = [{ reason = "of what?" }]', 2, "it names not one thing to leave out"),
-        ('[update]\nignore = [{ package = "numpy", base-image = "python" }]', 2, "it names not one thing"),
-        ('[update]\nignore = [{ package = "numpy", variant = "gpu" }]', 2, "no variant is called `gpu`"),
+        ('[update.groups.a]\nsteps = ["patch"]', 1, "group `a` is empty"),
+        ('[update.groups.base-images]\npackages = ["numpy"]', 1, "the group `base-images` contains packages"),
+        ('[update.groups.a]\nbase-images = ["debian"]', 2, "no variant has a base image that matches `debian`"),
+        ('[update]\nignore = [{ reason = "of what?" }]', 2, "an entry needs either `package` or `base-image`"),
+        ('[update]\nignore = [{ package = "numpy", base-image = "python" }]', 2, "an entry needs either `package` or"),
+        ('[update]\nignore = [{ package = "numpy", variant = "gpu" }]', 2, "unknown variant `gpu`"),
         ('[update]\nignore = [{ base-image = "python", variant = "cpu" }]', 2, "does not go with `base-image`"),
         ('[update]\nlabels = ["a", "a"]', 2, "`a` is named twice"),
     ],
 )
-def test_what_needs_more_than_a_shape(text: str, line: int, message: str) -> None:
-    ((found, said),) = faults(text)
+def test_faults_beyond_the_schema(text: str, line: int, message: str) -> None:
+    ((found, reported),) = faults(text)
     assert found - FAMILY.count("\n") == line
-    assert message in said
+    assert message in reported
 
 
-def test_a_pattern_of_two_groups_is_told() -> None:
+def test_a_pattern_in_two_groups_is_a_fault() -> None:
     text = '[update.groups.a]\npackages = ["numpy"]\n[update.groups.b]\npackages = ["numpy"]\n'
     assert "in group `a` already" in faults(text)[0][1]
 
 
-def test_the_policy_is_no_input_of_the_lock(tmp_path: Path) -> None:
+def test_the_policy_is_not_an_input_of_the_lock(tmp_path: Path) -> None:
     from lockgen.io.workspace import Folder
     from lockgen.manifest.fingerprints import fingerprints
 

@@ -59,8 +59,8 @@ PURE = {
     rules.missing rules.rule_type rules.table rules.undeclared rules.unreadable rules.unused standard_library""",
     "lock": """blame build_tools closure engine exclusions file_choices graph keys layers lock_builder reader requests
     tool_sets variant_solver writer""",
-    "manifest": """compat_reader editor fingerprints reader record_digests schema schema_command
-    update_policy_reader""",
+    "manifest": """accelerator_checks compat_reader editor faults field_checks fingerprints image_reader
+    package_reader reader record_digests schema schema_command schema_errors update_policy_reader""",
     "outputs": """generated_files image_files image_plan model requirements unsolved_fault""",
     "pairs": """plan reader render table""",
     "registry": """model tags""",

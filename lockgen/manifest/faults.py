@@ -1,0 +1,52 @@
+"""Collects the faults of versions.toml, so that a user sees all of them at once."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from lockgen.core.key_path import KeyPath
+from lockgen.core.toml_positions import TomlPositions, dotted
+from lockgen.errors import BadInput, Fault, Place
+
+
+class AddFault(Protocol):
+    """What a reader of one table needs of the collector."""
+
+    def __call__(self, path: KeyPath, message: str, hint: str | None = None) -> None: ...
+
+
+class FaultCollector:
+    """The faults found so far in the document ``text`` of the file ``file``."""
+
+    def __init__(self, file: str, text: str) -> None:
+        self._file = file
+        self._positions = TomlPositions(text)
+        self._found: list[Fault] = []
+
+    def add(self, path: KeyPath, message: str, hint: str | None = None) -> None:
+        """Add a fault at the position of ``path``, or of its nearest parent that is in the file."""
+        # A missing key has no position, but the table that lacks it has one.
+        known = path
+        position = self._positions.find(known)
+        while position is None and known:
+            known = known[:-1]
+            position = self._positions.find(known)
+        line, column = position or (None, None)
+        place = Place(self._file, line, column, dotted(path) or None)
+        self._found.append(Fault(message, place, hint))
+
+    def add_duplicate(self, path: KeyPath, text: str, first: str) -> None:
+        """Report that ``text`` names the same thing as ``first``, perhaps in another spelling."""
+        spelling = "" if text == first else f", also written `{first}`"
+        self.add(path, f"`{text}` is named twice{spelling}", "keep one of them")
+
+    def stop_if_any(self) -> None:
+        """Raise BadInput with every fault found so far, in the order of their lines."""
+        if self._found:
+            raise BadInput.of(sorted(self._found, key=_line))
+
+
+def _line(fault: Fault) -> int:
+    if fault.place is None or fault.place.line is None:
+        return 0
+    return fault.place.line

@@ -1,0 +1,233 @@
+"""[bases] and [stages] of versions.toml: images, each with the base that it builds on and its variants."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Literal, NamedTuple
+
+from packaging.utils import canonicalize_name
+
+from lockgen.core.close_match import close_match
+from lockgen.core.key_path import KeyPath
+from lockgen.core.layout import CACHES, MODELS, target_name
+from lockgen.core.manifest import Budget, DeclaredRequirement, Image
+from lockgen.manifest.faults import FaultCollector
+from lockgen.manifest.field_checks import check_folder
+from lockgen.manifest.package_reader import PackageReader
+from lockgen.manifest.schema import BaseTable, BudgetsTable, StageTable, VersionsFile
+
+# Files next to a stage's program, in docker/IMAGE or in /app.
+_RESERVED_PROGRAMS = {"dockerfile", "lock.txt", "self_check.py"}
+_RESERVED_PREFIXES = ("requirements-", "build-")
+
+_UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+class _Entry(NamedTuple):
+    """The table of one image, and the section that it is in."""
+
+    section: Literal["bases", "stages"]
+    name: str
+    table: BaseTable
+
+    @property
+    def path(self) -> KeyPath:
+        return (self.section, self.name)
+
+
+class ImageReader:
+    """Reads the images of a family; every fault goes to ``faults``."""
+
+    def __init__(self, versions: VersionsFile, variants: Collection[str], faults: FaultCollector) -> None:
+        self._versions = versions
+        self._variants = variants
+        self._faults = faults
+        self._packages = PackageReader(faults)
+        self._entries: dict[str, _Entry] = {}
+        self._requirements: dict[str, tuple[DeclaredRequirement, ...]] = {}
+        self._images: dict[str, Image] = {}
+
+    def read(self) -> dict[str, Image]:
+        """The images by name; a base comes before the images that build on it.
+
+        Raises:
+            BadInput: a base is unknown or the bases form a cycle.
+        """
+        self._collect_entries()
+        for name, entry in self._entries.items():
+            self._requirements[name] = self._contents(entry)
+        self._check_bases()
+        self._check_cycles()
+        # The images can be put in order only if every base exists and none builds on itself.
+        self._faults.stop_if_any()
+        for name in self._entries:
+            self._add_with_bases(name)
+        self._check_targets()
+        self._check_preloads()
+        return self._images
+
+    def _collect_entries(self) -> None:
+        entries = [_Entry("bases", name, base) for name, base in self._versions.bases.items()]
+        entries += [_Entry("stages", name, stage) for name, stage in self._versions.stages.items()]
+        # Names that differ by `.`, `_` and `-` only would be too easy to confuse.
+        spellings: dict[str, str] = {}
+        for entry in entries:
+            canonical = canonicalize_name(entry.name)
+            if canonical in spellings:
+                self._faults.add_duplicate(entry.path, entry.name, spellings[canonical])
+                continue
+            spellings[canonical] = entry.name
+            self._entries[entry.name] = entry
+
+    # -- one image ---------------------------------------------------------------
+
+    def _contents(self, entry: _Entry) -> tuple[DeclaredRequirement, ...]:
+        """Check folders and program of an image; return its requirements."""
+        table = entry.table
+        for position, folder in enumerate(table.copy_):
+            check_folder(folder, (*entry.path, "copy", position), self._faults.add)
+        for position, folder in enumerate(table.folders):
+            check_folder(folder, (*entry.path, "folders", position), self._faults.add)
+        if isinstance(table, StageTable) and table.entrypoint is not None:
+            self._check_program(entry, table.entrypoint)
+        return self._packages.requirements(table.packages, (*entry.path, "packages"))
+
+    def _check_program(self, entry: _Entry, program: str) -> None:
+        if program.casefold() in _RESERVED_PROGRAMS or program.startswith(_RESERVED_PREFIXES):
+            message = f"a program cannot be called `{program}`"
+            hint = f"that name is reserved for generated files in docker/{entry.name}/"
+            self._faults.add((*entry.path, "entrypoint"), message, hint)
+
+    # -- bases -------------------------------------------------------------------
+
+    def _check_bases(self) -> None:
+        bases, stages = self._versions.bases, self._versions.stages
+        for entry in self._entries.values():
+            base = entry.table.from_
+            if base is None or base in bases:
+                continue
+            path = (*entry.path, "from")
+            if base in stages:
+                self._faults.add(path, f"`{base}` is a stage, not a base", "move it to [bases.…]")
+                continue
+            others = [name for name in bases if name != entry.name]
+            self._faults.add(path, f"unknown base `{base}`", close_match(base, others))
+
+    def _check_cycles(self) -> None:
+        done: set[str] = set()
+        for name in self._entries:
+            trail: list[str] = []
+            here: str | None = name
+            while here is not None and here not in done and here not in trail:
+                trail.append(here)
+                # An unknown base is reported elsewhere; here the trail ends at it.
+                entry = self._entries.get(here)
+                here = entry.table.from_ if entry is not None else None
+            if here in trail:
+                cycle = [*trail[trail.index(here) :], here]
+                message = f"bases form a cycle: {' -> '.join(cycle)}"
+                self._faults.add(("bases", here, "from"), message, "one of them needs no `from`")
+            done.update(trail)
+
+    def _add_with_bases(self, name: str) -> None:
+        """Add an image after all that it builds on."""
+        # A loop, not recursion: a chain may be longer than Python's stack.
+        pending = [name]
+        while pending:
+            entry = self._entries[pending[-1]]
+            base = entry.table.from_
+            if base is not None and base not in self._images:
+                pending.append(base)
+                continue
+            pending.pop()
+            if entry.name not in self._images:
+                self._images[entry.name] = self._image(entry)
+
+    def _image(self, entry: _Entry) -> Image:
+        table = entry.table
+        return Image(
+            name=entry.name,
+            kind="base" if entry.section == "bases" else "stage",
+            base=table.from_,
+            variants=self._variants_of(entry),
+            packages=self._requirements[entry.name],
+            apt=tuple(table.apt),
+            build_apt=tuple(table.build_apt),
+            copy=tuple(table.copy_),
+            env=dict(table.env),
+            entrypoint=table.entrypoint if isinstance(table, StageTable) else None,
+            folders=tuple(table.folders),
+            preload=tuple(table.preload),
+            budget=read_budget(table),
+        )
+
+    # -- variants ----------------------------------------------------------------
+
+    def _variants_of(self, entry: _Entry) -> tuple[str, ...]:
+        base, wanted = entry.table.from_, entry.table.variants
+        offered = self._images[base].variants if base else tuple(sorted(self._variants))
+        if wanted is None:
+            return offered
+        chosen: list[str] = []
+        for position, variant in enumerate(wanted):
+            path = (*entry.path, "variants", position)
+            if variant not in self._variants:
+                self._faults.add(path, f"unknown variant `{variant}`", close_match(variant, self._variants))
+            elif variant not in offered:
+                self._faults.add(path, f"its base `{base}` is not built in variant `{variant}`", "add it to the base")
+            elif variant in chosen:
+                self._faults.add_duplicate(path, variant, variant)
+            else:
+                chosen.append(variant)
+        if not wanted:
+            message = f"`{entry.name}` is not built in any variant"
+            self._faults.add((*entry.path, "variants"), message, close_match("", self._variants))
+        return tuple(sorted(chosen))
+
+    # -- images that exclude each other ------------------------------------------
+
+    def _check_targets(self) -> None:
+        """`a` in variant `b-c` and `a-b` in variant `c` are both `a-b-c` to bake: it would build one of them."""
+        first: dict[str, str] = {}
+        for name, image in self._images.items():
+            entry = self._entries[name]
+            for variant in image.variants:
+                target = target_name(name, variant)
+                if target not in first:
+                    first[target] = f"`{name}` ([{entry.section}.{name}]) in variant `{variant}`"
+                    continue
+                message = f"{first[target]} and `{name}` in variant `{variant}` have the same bake target `{target}`"
+                self._faults.add(entry.path, message, "rename one of the two images")
+
+    def _check_preloads(self) -> None:
+        """Report variables in `env` with which programs would not find the preloaded models of their image."""
+        for name, image in self._images.items():
+            owner = self._preloading(name)
+            if owner is None:
+                continue
+            for key in sorted(CACHES.keys() & image.env.keys()):
+                message = f"{key} would hide what `preload` of `{owner}` puts under {MODELS}"
+                self._faults.add((*self._entries[name].path, "env", key), message, "remove it: the image sets it")
+
+    def _preloading(self, name: str) -> str | None:
+        """The image, or else the nearest of its bases, that preloads models; None if none does."""
+        owner: str | None = name
+        while owner is not None and not self._images[owner].preload:
+            owner = self._images[owner].base
+        return owner
+
+
+def read_budget(table: BaseTable | BudgetsTable) -> Budget:
+    """The size limits that a table sets."""
+    return Budget(_bytes(table.max_image), _bytes(table.max_layer))
+
+
+def _bytes(size: str | None) -> int | None:
+    """A size such as "1.5 GB" in bytes. The schema accepts no other form."""
+    if size is None:
+        return None
+    # The longest unit first: "MB" ends with "B" too.
+    by_length = sorted(_UNITS, key=len, reverse=True)
+    unit = next(unit for unit in by_length if size.endswith(unit))
+    number = float(size.removesuffix(unit))
+    return round(number * _UNITS[unit])
