@@ -198,13 +198,13 @@ def test_an_invalid_wheel_is_an_error(make: Callable[[], bytes], message: str) -
 @pytest.mark.parametrize("make", [swelling, lying])
 def test_metadata_that_unpacks_to_much_is_not_kept_in_memory(make: Callable[[], bytes]) -> None:
     data = make()
-    with hand(lambda asked: Answer(200, data)) as server, pytest.raises(ToolFailed):
-        tracemalloc.start()
-        try:
+    tracemalloc.start()
+    try:
+        with hand(lambda asked: Answer(200, data)) as server, pytest.raises(ToolFailed):
             read(of(server, NAME, data))
-        finally:
-            most = tracemalloc.get_traced_memory()[1]
-            tracemalloc.stop()
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
     assert most < 12_000_000
 
 
