@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,16 @@ class ImageReference:
     def __str__(self) -> str:
         text = f"{self.name}:{self.tag}"
         return f"{text}@{self.digest}" if self.digest else text
+
+
+def is_digest(text: object) -> bool:
+    """Whether ``text`` is a digest of the OCI image format. Nothing else may become a path or a part of a URL."""
+    return isinstance(text, str) and _DIGEST.fullmatch(text) is not None
+
+
+def is_tag(text: object) -> bool:
+    """Whether ``text`` is a tag, as the distribution specification allows them."""
+    return isinstance(text, str) and _TAG.fullmatch(text) is not None
 
 
 def parse_reference(text: str) -> ImageReference:

@@ -9,32 +9,50 @@ import csv
 import email
 import io
 import posixpath
-import tarfile
 from dataclasses import dataclass, field
-from typing import IO
 
+from lockgen.core.archives import BadArchive, Readable, TarMember, tar_members
 from lockgen.errors import BadInput
 from lockgen.images.layer_model import Layer
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
-_LARGEST_RECORD = 64 * 1024 * 1024
+_LARGEST_LAYER = 1 << 40
+_LARGEST_RECORD = 16 * 1024 * 1024
+"""The most bytes of a RECORD or METADATA. torch's RECORD has 2 MB."""
+_MOST_PATHS = 3_000_000
+"""The most paths in the layers and the RECORDs of an image, which keeps lockgen below 1 GB."""
 
 
-def read_layer(stream: IO[bytes], digest: str) -> Layer:
-    """Read a layer, compressed or not, from start to end.
+@dataclass
+class FileBudget:
+    """How many paths the layers of an image may still have."""
+
+    left: int = _MOST_PATHS
+
+    def take(self, count: int) -> None:
+        """Take ``count`` paths.
+
+        Raises:
+            BadArchive: fewer are left.
+        """
+        self.left -= count
+        if self.left < 0:
+            raise BadArchive(f"the image has more than {_MOST_PATHS} paths")
+
+
+def read_layer(stream: Readable, digest: str, budget: FileBudget | None = None) -> Layer:
+    """Read a layer, compressed or not, from start to end. ``budget`` is shared by the layers of an image.
 
     Raises:
-        BadInput: it is not a tar file.
+        BadInput: it is not a tar file, or exceeds a bound.
     """
-    contents = _Contents()
+    contents = _Contents(budget or FileBudget())
     try:
-        # "r|*" never seeks: the stream may be a pipe or a download.
-        with tarfile.open(fileobj=stream, mode="r|*") as archive:
-            for member in archive:
-                contents.add(archive, member)
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise BadInput(f"layer {digest[:19]} is not a tar file", reason=str(error)) from error
+        for member in tar_members(stream, _LARGEST_LAYER):
+            contents.add(member)
+    except BadArchive as error:
+        raise BadInput(f"layer {digest[:19]} cannot be read", reason=str(error)) from error
     return Layer(
         digest,
         contents.files,
@@ -47,36 +65,36 @@ def read_layer(stream: IO[bytes], digest: str) -> Layer:
 
 @dataclass
 class _Contents:
-    """What a layer contains, member by member; the fields are those of Layer."""
+    """What a layer contains, member by member; the other fields are those of Layer."""
 
+    budget: FileBudget
     files: dict[str, int] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
     emptied: set[str] = field(default_factory=set)
     records: dict[str, frozenset[str]] = field(default_factory=dict)
     requires: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def add(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
-        path = posixpath.normpath("/" + member.name).lstrip("/")
+    def add(self, member: TarMember) -> None:
+        info = member.info
+        self.budget.take(1)
+        path = posixpath.normpath("/" + info.name).lstrip("/")
         folder, name = posixpath.split(path)
         # The opaque marker begins with the prefix of whiteouts too.
         if name == _OPAQUE:
             self.emptied.add(folder)
         elif name.startswith(_WHITEOUT):
             self.removed.add(posixpath.join(folder, name.removeprefix(_WHITEOUT)))
-        elif not member.isdir():
+        elif not info.isdir():
             # The content of a hard link is counted at the file that it leads to.
-            self.files[path] = member.size if member.isreg() else 0
-        if not folder.endswith(".dist-info") or not member.isreg():
+            self.files[path] = info.size if info.isreg() else 0
+        if not folder.endswith(".dist-info") or not info.isreg():
             return
         if name == "RECORD":
-            self.records[folder] = _parse_record(_content(archive, member), posixpath.dirname(folder))
+            record = _parse_record(member.read(_LARGEST_RECORD), posixpath.dirname(folder))
+            self.budget.take(len(record))
+            self.records[folder] = record
         elif name == "METADATA":
-            self.requires[folder] = _parse_requires(_content(archive, member))
-
-
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    opened = archive.extractfile(member)
-    return opened.read(_LARGEST_RECORD) if opened is not None else b""
+            self.requires[folder] = _parse_requires(member.read(_LARGEST_RECORD))
 
 
 def _parse_requires(text: bytes) -> tuple[str, ...]:

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-import json
-import tarfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
+from lockgen.core.archives import BadArchive, JoinedStream, Readable, TarMember, tar_members
 from lockgen.errors import BadInput
+from lockgen.images.image_documents import (
+    ImageConfig,
+    ImageIndex,
+    ImageManifest,
+    parse_config,
+    parse_manifest,
+    parse_saved_images,
+)
 from lockgen.images.layer_model import Layer, LayeredImage
-from lockgen.images.layer_reader import read_layer
+from lockgen.images.layer_reader import FileBudget, read_layer
 from lockgen.io.http import Http
 from lockgen.io.process import reading, run
 from lockgen.registry.client import Registry
 
 _SMALL = 8 * 1024 * 1024
 """The most bytes of a file in an image that is read as JSON."""
+_SMALL_TOTAL = 64 * 1024 * 1024
+"""The most bytes of all of them."""
+_LARGEST = 1 << 42
+"""The most bytes of an archive of images: 4 TB."""
+_MOST_DOCUMENTS = 1000
+"""The most documents that indexes lead to."""
 _BLOCK = 512
 """The size of a tar header."""
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _SOURCES_HINT = "expected a tar file of `docker save`, or a folder with an OCI layout"
-
-Document = dict[str, Any]
 
 
 def read_images(root: Path, references: list[str]) -> dict[str, LayeredImage]:
@@ -77,38 +88,47 @@ class _Archive:
     layers: dict[str, Layer] = field(default_factory=dict)
     small: dict[str, bytes] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
+    budget: FileBudget = field(default_factory=FileBudget)
+    kept: int = 0
 
-    def add(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
-        name = member.name.removeprefix("./")
-        if member.issym():
+    def add(self, member: TarMember) -> None:
+        name = member.info.name.removeprefix("./")
+        if member.info.issym():
             # Older engines store a layer once, and links to it for other images.
-            self.links[name] = str(Path(name).parent / member.linkname)
+            self.links[name] = str(Path(name).parent / member.info.linkname)
             return
-        opened = archive.extractfile(member) if member.isreg() else None
-        if opened is None:
+        if not member.info.isreg():
             return
-        head = opened.read(_BLOCK)
+        stream = member.open()
+        head = stream.read(_BLOCK)
         if _is_layer(head):
-            self.layers[name] = read_layer(_Joined(head, opened), name)  # type: ignore[arg-type]
-        elif member.size <= _SMALL:
-            self.small[name] = head + opened.read()
+            self.layers[name] = read_layer(JoinedStream(head, stream), name, self.budget)
+        elif member.info.size <= _SMALL:
+            self.kept += member.info.size
+            if self.kept > _SMALL_TOTAL:
+                raise BadArchive(f"it has more than {_SMALL_TOTAL} bytes of small files")
+            self.small[name] = head + stream.read()
 
-    def json(self, name: str) -> Any:
-        return json.loads(self.small[name])
+    def document(self, name: str) -> bytes:
+        if name not in self.small:
+            raise BadInput("this is not an image", reason=f"the archive has no {name[:100]}")
+        return self.small[name]
 
     def layer(self, name: str) -> Layer:
-        return self.layers[self.links.get(name, name)]
+        layer = self.layers.get(self.links.get(name, name))
+        if layer is None:
+            raise BadInput("this is not an image", reason=f"the archive has no layer {name[:100]}")
+        return layer
 
 
-def _read_archive(stream: IO[bytes]) -> list[LayeredImage]:
+def _read_archive(stream: Readable) -> list[LayeredImage]:
     """Read a tar file of `docker save` or of an OCI layout, from start to end."""
     contents = _Archive()
     try:
-        with tarfile.open(fileobj=stream, mode="r|*") as archive:
-            for member in archive:
-                contents.add(archive, member)
-    except tarfile.TarError as error:
-        raise BadInput("this is not an image", reason=str(error)) from error
+        for member in tar_members(stream, _LARGEST):
+            contents.add(member)
+    except BadArchive as error:
+        raise BadInput("this is not an image", reason=str(error), hint=_SOURCES_HINT) from error
     # `docker save` writes both files; only manifest.json has the tags.
     if "manifest.json" in contents.small:
         return _images_of_docker(contents)
@@ -126,106 +146,111 @@ def _is_layer(head: bytes) -> bool:
     return is_tar or is_empty_tar
 
 
-class _Joined:
-    """A stream whose first bytes, ``head``, were read already."""
-
-    def __init__(self, head: bytes, rest: IO[bytes]) -> None:
-        self._head = head
-        self._rest = rest
-
-    def read(self, size: int = -1) -> bytes:
-        """Read ``size`` bytes, all by default. Never fewer before the end: tarfile takes that for the end."""
-        if size < 0:
-            data = self._head + self._rest.read()
-            self._head = b""
-            return data
-        data = self._head[:size]
-        self._head = self._head[size:]
-        if len(data) < size:
-            data += self._rest.read(size - len(data))
-        return data
-
-
 def _images_of_docker(contents: _Archive) -> list[LayeredImage]:
     images = []
-    for entry in contents.json("manifest.json"):
-        config = contents.json(entry["Config"])
-        layers = [contents.layer(name) for name in entry["Layers"]]
-        tags = entry.get("RepoTags") or [""]
-        images += [_image(tag, layers, config) for tag in tags]
+    for saved in parse_saved_images(contents.document("manifest.json")):
+        config = parse_config(contents.document(saved.config), "the config")
+        layers = [contents.layer(name) for name in saved.layers]
+        images += [_image(tag, layers, config) for tag in saved.tags or ("",)]
     return images
 
 
 def _images_of_layout(contents: _Archive) -> list[LayeredImage]:
     images = []
-    pending = [entry["digest"] for entry in contents.json("index.json")["manifests"]]
-    while pending:
-        document = contents.json(_blob(pending.pop(0)))
-        if "manifests" in document:
-            # An index: an image for several platforms.
-            pending += [entry["digest"] for entry in document["manifests"] if _is_image(entry)]
-            continue
-        config = contents.json(_blob(document["config"]["digest"]))
-        layers = [contents.layers[_blob(entry["digest"])] for entry in document["layers"]]
+    for manifest in _manifests(contents.document("index.json"), lambda digest: contents.document(_blob(digest))):
+        config = parse_config(contents.document(_blob(manifest.config)), "the config")
+        layers = [contents.layer(_blob(digest)) for digest in manifest.layers]
         images.append(_image("", layers, config))
     return images
+
+
+def _manifests(data: bytes, read: Callable[[str], bytes]) -> list[ImageManifest]:
+    """The manifests that the index in ``data`` leads to; ``read`` returns the document with a digest."""
+    found: list[ImageManifest] = []
+    first = parse_manifest(data, "index.json")
+    if isinstance(first, ImageManifest):
+        return [first]
+    pending = list(first.manifests)
+    seen: set[str] = set()
+    while pending:
+        digest = pending.pop(0)
+        # An index for several platforms may be in an index. One that leads back to itself would never end.
+        if digest in seen:
+            continue
+        seen.add(digest)
+        if len(seen) > _MOST_DOCUMENTS:
+            raise BadInput("this is not an image", reason=f"its index leads to more than {_MOST_DOCUMENTS} documents")
+        document = parse_manifest(read(digest), digest[:19])
+        if isinstance(document, ImageIndex):
+            pending += document.manifests
+        else:
+            found.append(document)
+    return found
 
 
 def _blob(digest: str) -> str:
     return "blobs/" + digest.replace(":", "/")
 
 
-def _is_image(entry: Document) -> bool:
-    """False for an attestation, which BuildKit stores as an image of platform "unknown"."""
-    platform = entry.get("platform") or {}
-    return platform.get("os") != "unknown"
-
-
 # -- folders and registries --------------------------------------------------------
 
 
 def _read_layout(folder: Path, name: str) -> LayeredImage:
-    def read(digest: str) -> Document:
-        return dict(json.loads((folder / _blob(digest)).read_bytes()))
+    def read(digest: str) -> bytes:
+        return _read_small(folder / _blob(digest), name)
 
-    document = json.loads((folder / "index.json").read_bytes())
-    while "manifests" in document:
-        first = next(entry for entry in document["manifests"] if _is_image(entry))
-        document = read(first["digest"])
+    manifests = _manifests(_read_small(folder / "index.json", name), read)
+    if not manifests:
+        raise BadInput(f"{name} contains no image", hint=_SOURCES_HINT)
+    manifest = manifests[0]
+    budget = FileBudget()
     layers = []
-    for entry in document["layers"]:
-        with (folder / _blob(entry["digest"])).open("rb") as stream:
-            layers.append(read_layer(stream, entry["digest"]))
-    return _image(name, layers, read(document["config"]["digest"]))
+    for digest in manifest.layers:
+        with _opened(folder / _blob(digest), name) as stream:
+            layers.append(read_layer(stream, digest, budget))
+    return _image(name, layers, parse_config(read(manifest.config), "the config"))
+
+
+def _opened(path: Path, name: str) -> IO[bytes]:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise BadInput(f"cannot read {name}", reason=f"{path.name}: {error.strerror}") from error
+
+
+def _read_small(path: Path, name: str) -> bytes:
+    with _opened(path, name) as stream:
+        data = stream.read(_SMALL + 1)
+    if len(data) > _SMALL:
+        raise BadInput(f"{name} is not an image", reason=f"{path.name} has more than {_SMALL} bytes")
+    return data
 
 
 def _read_remote(http: Http, name: str) -> LayeredImage:
     registry = Registry(http, name)
-    manifest = registry.manifest()
+    manifest = parse_manifest(registry.manifest(), "the manifest")
+    if isinstance(manifest, ImageIndex):
+        raise BadInput(f"{name} is not an image", reason="its index leads to another index")
+    budget = FileBudget()
     layers = []
-    for entry in manifest["layers"]:
-        with registry.blob(entry["digest"]) as stream:
-            layers.append(read_layer(stream, entry["digest"]))
-    return _image(name, layers, registry.config(manifest))
+    for digest in manifest.layers:
+        with registry.blob(digest) as stream:
+            layers.append(read_layer(stream, digest, budget))
+    return _image(name, layers, parse_config(registry.config(manifest.config), "the config"))
 
 
-def _image(name: str, layers: Sequence[Layer], config: Document) -> LayeredImage:
-    settings = config.get("config") or {}
+def _image(name: str, layers: Sequence[Layer], config: ImageConfig) -> LayeredImage:
     return LayeredImage(
         name=name,
         layers=tuple(_with_history(layers, config)),
-        user=settings.get("User") or "",
-        entrypoint=tuple(settings.get("Entrypoint") or ()),
-        labels=settings.get("Labels") or {},
+        user=config.user,
+        entrypoint=config.entrypoint,
+        labels=dict(config.labels),
     )
 
 
-def _with_history(layers: Sequence[Layer], config: Document) -> Sequence[Layer]:
+def _with_history(layers: Sequence[Layer], config: ImageConfig) -> Sequence[Layer]:
     """The layers with the instruction that created each, where the config records one for every layer."""
-    history = [entry for entry in config.get("history") or [] if not entry.get("empty_layer")]
-    if len(history) != len(layers):
+    if len(config.history) != len(layers):
         return layers
-    return [
-        replace(layer, created_by=str(entry.get("created_by") or ""))
-        for layer, entry in zip(layers, history, strict=True)
-    ]
+    return [replace(layer, created_by=created_by) for layer, created_by in zip(layers, config.history, strict=True)]

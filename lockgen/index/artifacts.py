@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from lockgen.core.archives import BadArchive, open_zip
 from lockgen.core.index import IndexFile
 from lockgen.core.resolution import Request
 from lockgen.errors import LockgenError, ToolFailed
@@ -22,7 +23,6 @@ from lockgen.index.ports import BuildNeeds
 from lockgen.index.sdist_reader import read_sdist
 from lockgen.index.uv_pages import Pages
 from lockgen.index.uv_settings import build_environment, routing_digest
-from lockgen.io.archives import BadArchive, open_zip
 from lockgen.io.cache import cache_root
 from lockgen.io.http import Http
 from lockgen.io.process import Finished, run
@@ -123,11 +123,11 @@ class ArtifactReader:
             # The build itself may print anything before the last line.
             answer = json.loads(done.stdout.splitlines()[-1])
             try:
-                with open_zip(Path(answer["wheel"])) as wheel:
+                with Path(answer["wheel"]).open("rb") as built, open_zip(built) as wheel:
                     return examine(tuple(answer["requires"]), wheel)
             except (BadArchive, ValueError, KeyError, configparser.Error) as error:
-                built = Path(answer["wheel"]).name
-                raise ToolFailed(f"{file.name} builds {built}, which is not a wheel", reason=str(error)) from error
+                wheel_name = Path(answer["wheel"]).name
+                raise ToolFailed(f"{file.name} builds {wheel_name}, which is not a wheel", reason=str(error)) from error
 
     # -- the cache -----------------------------------------------------------
 

@@ -12,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from lockgen.core.archives import BadArchive, open_zip, read_member
 from lockgen.core.index import IndexFile
 from lockgen.core.urls import redacted
 from lockgen.errors import ToolFailed
 from lockgen.index.remote_wheel import open_wheel
-from lockgen.io.archives import BadArchive, open_zip, read_member
 from lockgen.io.http import Http
 
 _UNREADABLE = (BadArchive, ValueError, KeyError, configparser.Error)

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, cast
 
+from lockgen.core.archives import BadArchive, open_zip, read_member
 from lockgen.core.urls import redacted
 from lockgen.errors import ToolFailed
-from lockgen.io.archives import BadArchive, open_zip, read_member
 from lockgen.io.http import Http
 
 _TAIL = 64 * 1024

@@ -6,10 +6,10 @@ import hashlib
 import re
 from io import BytesIO
 
+from lockgen.core.archives import BadArchive, open_zip, read_member, tar_members
 from lockgen.core.index import IndexFile
 from lockgen.core.urls import redacted
 from lockgen.errors import ToolFailed
-from lockgen.io.archives import BadArchive, open_zip, read_member, tar_members
 from lockgen.io.http import Http
 
 _LARGEST = 500 * 1024 * 1024

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from lockgen.core.archives import BadArchive, open_zip, read_member
 from lockgen.core.resolution import Request
 from lockgen.errors import ToolFailed
 from lockgen.index.uv_pages import Pages
 from lockgen.index.uv_settings import build_environment
-from lockgen.io.archives import BadArchive, open_zip, read_member
 from lockgen.io.process import run
 from lockgen.io.uv import clean_environment, default_index, find_uv, interpreter
 
@@ -42,7 +42,7 @@ def build_wheel(folder: Path, archive: str, request: Request) -> bytes:
 
 def _wheel_metadata(wheel: Path, archive: str) -> bytes:
     try:
-        with open_zip(wheel) as opened:
+        with wheel.open("rb") as file, open_zip(file) as opened:
             names = [name for name in opened.namelist() if name.endswith(".dist-info/METADATA")]
             if names:
                 return read_member(opened, names[0], _LARGEST_METADATA)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from packaging.version import Version
 
 from lockgen.core.accelerator import FAMILY
+from lockgen.core.archives import BadArchive
 from lockgen.core.index import IndexFile
 from lockgen.core.lock import Package
 from lockgen.core.ports import Progress
@@ -24,7 +25,6 @@ from lockgen.index.remote_wheel import open_wheel
 from lockgen.index.sdist_reader import read_sdist, read_text
 from lockgen.index.simple_api import read_page
 from lockgen.index.wheel_ranking import identity, wheel_rank
-from lockgen.io.archives import BadArchive
 from lockgen.io.cache import FileCache
 from lockgen.io.http import Http
 from lockgen.io.parallel import Threads

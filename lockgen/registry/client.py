@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import IO, Any, NamedTuple
 from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
+from lockgen.core.image_reference import is_digest, is_tag
+from lockgen.core.parsing import parse_json
 from lockgen.errors import BadInput, ToolFailed
 from lockgen.io.http import Http
 from lockgen.io.http_model import Opened
@@ -82,13 +83,16 @@ class Registry:
         if "manifests" not in document:
             return document
         # Attestations are entries for the platform "unknown".
-        entries = [entry for entry in document["manifests"] if _platform(entry).get("os") != "unknown"]
+        entries = [entry for entry in _entries(document) if _platform(entry).get("os") != "unknown"]
+        if not entries:
+            raise ToolFailed(f"{self._name}: the registry's index contains no image")
         # The sort is stable: amd64 first, the others as they are.
         entries.sort(key=lambda entry: _platform(entry).get("architecture") != "amd64")
         return self._get_json(f"manifests/{entries[0]['digest']}", _MANIFEST_TYPES)
 
-    def config(self, manifest: dict[str, Any]) -> dict[str, Any]:
-        return self._get_json(f"blobs/{manifest['config']['digest']}", "*/*")
+    def config(self, digest: str) -> dict[str, Any]:
+        """The config of an image, by its digest in the manifest."""
+        return self._get_json(f"blobs/{digest}", "*/*")
 
     @contextlib.contextmanager
     def blob(self, digest: str) -> Iterator[IO[bytes]]:
@@ -107,7 +111,7 @@ class Registry:
         # HEAD does not count as a pull where pulls are limited.
         with self._open(url, _MANIFEST_TYPES, "HEAD") as response:
             digest = response.headers.get("docker-content-digest")
-        if digest is not None:
+        if digest is not None and is_digest(digest):
             return digest
         # A registry may leave out that header.
         with self._open(url, _MANIFEST_TYPES) as response:
@@ -129,7 +133,7 @@ class Registry:
             with self._open(url, "application/json") as response:
                 tags = self._read_json(response).get("tags") or []
                 link = response.headers.get("link", "")
-            found += [str(tag) for tag in tags]
+            found += [tag for tag in tags if is_tag(tag)]
             url = _next_page(url, link)
         raise ToolFailed(f"{self._name}: the registry's list of tags does not end")
 
@@ -144,7 +148,7 @@ class Registry:
 
     def _read_json(self, response: Opened) -> dict[str, Any]:
         try:
-            return dict(json.loads(response.body.read(_MAX_DOCUMENT)))
+            return dict(parse_json(response.body.read(_MAX_DOCUMENT)))
         except (TypeError, ValueError) as error:
             raise ToolFailed(f"{self._name}: the registry's answer is not JSON", reason=str(error)) from error
 
@@ -233,9 +237,18 @@ class Registry:
         return f"docker login {self._location.host}"
 
 
+def _entries(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """The valid entries of an image index."""
+    entries = document["manifests"]
+    if not isinstance(entries, list):
+        return []
+    return [entry for entry in entries if isinstance(entry, dict) and is_digest(entry.get("digest"))]
+
+
 def _platform(entry: dict[str, Any]) -> dict[str, Any]:
     """The platform of an entry of an image index."""
-    return entry.get("platform") or {}
+    platform = entry.get("platform")
+    return platform if isinstance(platform, dict) else {}
 
 
 def _next_page(url: str, link: str) -> str | None:

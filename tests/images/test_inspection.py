@@ -109,7 +109,7 @@ def test_reports_unmet_requirements_like_pip_check() -> None:
 
 
 def test_a_layer_that_is_not_a_tar_file() -> None:
-    with pytest.raises(BadInput, match="not a tar file"):
+    with pytest.raises(BadInput, match="cannot be read"):
         read_layer(io.BytesIO(b"\1" * 2000), "sha256:1")
 
 

@@ -14,7 +14,6 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO, Protocol, cast
 
 _ERRORS = (
@@ -26,8 +25,10 @@ _MOST_MEMBERS = 200_000
 """The most members of a zip. A wheel of torch has 12,000."""
 _MOST_ENTRIES = 5_000_000
 """The most members of a tar. A layer with a whole operating system has 200,000."""
-_LARGEST_READ = 64 * 1024 * 1024
+_LARGEST_READ = 1024 * 1024
 """The most bytes that tarfile may ask for at once: the long name or the extended header of one member."""
+_LONGEST_PATH = 4096
+"""The most characters of a member's path, as on Linux."""
 _CHUNK = 64 * 1024
 _MAGIC = 6
 """Bytes at the start of a stream that show how it is compressed."""
@@ -49,7 +50,7 @@ class Readable(Protocol):
 
 
 @contextlib.contextmanager
-def open_zip(source: Path | IO[bytes]) -> Iterator[zipfile.ZipFile]:
+def open_zip(source: IO[bytes]) -> Iterator[zipfile.ZipFile]:
     """The zip file ``source``, closed at the end. Members are read with `read_member`.
 
     Raises:
@@ -115,8 +116,11 @@ class TarMember:
         """
         if self.info.size > largest:
             raise BadArchive(f"{self.info.name} has more than {largest} bytes")
+        data = bytearray()
         with archive_errors(), self.open() as stream:
-            return stream.read()
+            while chunk := stream.read(_CHUNK):
+                data += chunk
+        return bytes(data)
 
 
 def tar_members(stream: Readable, most_bytes: int) -> Iterator[TarMember]:
@@ -136,6 +140,8 @@ def tar_members(stream: Readable, most_bytes: int) -> Iterator[TarMember]:
                 if source.latest.strip(b"\0"):
                     raise BadArchive("the header of a member is damaged")
                 return
+            if len(info.name) > _LONGEST_PATH:
+                raise BadArchive(f"a path has {len(info.name)} characters")
             yield TarMember(archive, info)
             # tarfile keeps every member for a search by name, which nobody makes here.
             archive.members.clear()  # type: ignore[attr-defined]
