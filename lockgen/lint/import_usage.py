@@ -361,7 +361,7 @@ def _unreadable(codes: Mapping[str, ImageCode]) -> Iterable[LintFinding]:
     for code in codes.values():
         for file in (file for file in code.files if file.fault):
             images = tuple(sorted({*(found[file.path].images if file.path in found else ()), code.image}))
-            message = f"is no Python that can be read: {file.fault}"
+            message = f"is not valid Python: {file.fault}"
             found[file.path] = LintFinding(
                 "unreadable", file.path, file.fault_line, file.path, message, "mend it", images
             )
