@@ -15,7 +15,7 @@ from support.index import LocalIndex
 
 from lockgen.compat.cells import Scenario, axes_of, cells_of, groups_of, scenario_of
 from lockgen.compat.matrix_search import MatrixSearch
-from lockgen.compat.model import Cell, CellOutcome, CellStatus
+from lockgen.compat.model import CellOutcome, CellStatus
 from lockgen.core.manifest import Manifest
 from lockgen.core.resolution import Request
 from lockgen.errors import NoResolution
@@ -46,38 +46,35 @@ def solved(universe: Universe, manifest: Manifest) -> tuple[list[Scenario], list
     assert manifest.compat is not None
     fake = Backtracking(universe.index())
     indexes = {name: universe.explicit(name) for name in manifest.indexes}
-    cells = cells_of(manifest.compat, axes_of(manifest.compat, {}))
-    places = [
-        (cell, g) for cell in cells for g in groups_of(manifest, manifest.compat.variants) if _in(cell, g.variant)
-    ]
-    scenarios = [scenario_of(manifest, cell, group, {}, indexes) for cell, group in places]
+    groups = groups_of(manifest, manifest.compat.variants)
+    scenarios: list[Scenario] = []
+    for cell in cells_of(manifest.compat, axes_of(manifest.compat, {})):
+        matching = [group for group in groups if group.variant == cell.at["variant"]]
+        scenarios += [scenario_of(manifest, cell, group, {}, indexes) for group in matching]
     matrix = MatrixSearch(fake, fake, indexes, MemoryCache(), Sequential(), Silence(), {})
     outcomes = matrix.outcomes(scenarios)
     assert None not in outcomes
     return scenarios, [outcome for outcome in outcomes if outcome is not None]
 
 
-def _in(cell: Cell, variant: str) -> bool:
-    return cell.at["variant"] == variant
-
-
 def resolves(index: LocalIndex, one: Scenario, dropped: frozenset[str]) -> bool:
     """Whether the images of ``one`` resolve without the pins ``dropped``, from the manifest alone."""
     manifest = one.manifest
-    requirements = {ask.text for ask in manifest.common} | {
-        a.text for image in manifest.images.values() for a in image.packages
-    }
-    pins = {n: p for n, p in manifest.pins_of(one.variant).items() if n not in dropped}
+    requirements = {requirement.text for requirement in manifest.common}
+    for image in manifest.images.values():
+        requirements |= {requirement.text for requirement in image.packages}
+    pins = manifest.pins_of(one.variant)
+    constraints = [f"{name}=={pins[name].version}" for name in sorted(pins.keys() - dropped)]
     request = Request(
-        "brute",
-        manifest.target,
-        tuple(sorted(requirements)),
-        tuple(f"{name}=={pin.version}" for name, pin in sorted(pins.items())),
-        {},
-        {},
-        {},
-        frozenset(),
-        None,
+        family="brute",
+        target=manifest.target,
+        requirements=tuple(sorted(requirements)),
+        constraints=tuple(constraints),
+        routes={},
+        indexes={},
+        preferences={},
+        build=frozenset(),
+        exclude_newer=None,
     )
     try:
         Backtracking(index).solve(request)
@@ -101,17 +98,34 @@ def families(draw: st.DrawFn, universe: Universe) -> str:
     pinned = draw(st.lists(st.sampled_from(NAMES), min_size=3, max_size=6, unique=True))
     pins = {name: draw(st.sampled_from(sorted(universe.releases[name]))) for name in pinned}
     axis = pinned[0]
-    values = draw(st.lists(st.sampled_from(sorted(universe.releases[axis])), min_size=1, unique=True))
-    lists = [draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True)) for _ in range(3)]
-    texts = ["[" + ", ".join(f'"{name}"' for name in chosen) + "]" for chosen in lists]
+    versions = sorted(universe.releases[axis])
+    values = draw(st.lists(st.sampled_from(versions), min_size=1, unique=True))
+    root, ml, stage = [draw(packages()) for _ in range(3)]
     held = draw(st.lists(st.sampled_from(pinned[1:]), max_size=1))
-    lines = "\n".join(f'"{name}" = "{version}"' for name, version in pins.items())
-    return (
-        '[family]\nname = "drawn"\npython = "3.11"\n[variants.cpu]\nfrom = "python:3.11-slim"\n'
-        f'[pins]\n{lines}\n[bases.root]\npackages = {texts[0]}\n[bases.ml]\nfrom = "root"\npackages = {texts[1]}\n'
-        f'[stages.one]\nfrom = "ml"\npackages = {texts[2]}\n[stages.two]\nfrom = "root"\n'
-        f'[compat]\n"{axis}" = {list(values)!r}\nheld = {held!r}\n'
+    lines = [f'"{name}" = "{version}"' for name, version in pins.items()]
+    return "\n".join(
+        [
+            '[family]\nname = "drawn"\npython = "3.11"',
+            '[variants.cpu]\nfrom = "python:3.11-slim"',
+            "[pins]",
+            *lines,
+            f"[bases.root]\npackages = {root}",
+            f'[bases.ml]\nfrom = "root"\npackages = {ml}',
+            f'[stages.one]\nfrom = "ml"\npackages = {stage}',
+            '[stages.two]\nfrom = "root"',
+            f'[compat]\n"{axis}" = {values!r}\nheld = {held!r}\n',
+        ]
     )
+
+
+def packages() -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True)
+
+
+def status_of(count: int | None) -> CellStatus:
+    if count is None:
+        return CellStatus.NO
+    return CellStatus.CHANGES if count else CellStatus.YES
 
 
 @pytest.mark.slow
@@ -126,9 +140,7 @@ def test_every_cell_equals_brute_force(data: st.DataObject) -> None:
     for one, outcome in zip(scenarios, outcomes, strict=True):
         expected = fewest(index, one)
         event(f"{outcome.status}, {expected} to change")
-        assert outcome.status is (
-            CellStatus.NO if expected is None else CellStatus.CHANGES if expected else CellStatus.YES
-        ), outcome
+        assert outcome.status is status_of(expected), outcome
         assert len(outcome.changes) == (expected or 0)
         assert bool(outcome.reason) == (outcome.status is not CellStatus.YES)
         if outcome.status is CellStatus.CHANGES:

@@ -135,9 +135,13 @@ def test_a_torch_that_is_not_in_the_pair_table() -> None:
 
 
 def record(*wheels: str) -> dict[str, ExplicitIndex]:
-    files = [IndexFile(name, f"https://index.example/{name}", "0" * 64) for name in wheels]
-    pages = {n: ProjectPage(n, tuple(f for f in files if f.name.startswith(f"{n}-"))) for n in ("torch", "torchaudio")}
-    metadata = {file.name: CoreMetadata(file.name.split("-")[0], file.name.split("-")[1]) for file in files}
+    files: dict[str, list[IndexFile]] = {"torch": [], "torchaudio": []}
+    metadata: dict[str, CoreMetadata] = {}
+    for wheel in wheels:
+        name, version, *_ = wheel.split("-")
+        files[name].append(IndexFile(wheel, f"https://index.example/{wheel}", "0" * 64))
+        metadata[wheel] = CoreMetadata(name, version)
+    pages = {name: ProjectPage(name, tuple(found)) for name, found in files.items()}
     index = ExplicitIndex("cu121", "https://index.example", pages, metadata, recorded=True)
     return {"cu121": index}
 
