@@ -42,17 +42,22 @@ def text(changes: Changes) -> str:
     """Lines that read without colour, with a newline at the end."""
     if not changes:
         return "no changes\n"
-    blocks: Blocks = [[_FIRST]] if changes.first else []
+    blocks: Blocks = []
+    if changes.first:
+        blocks.append([_FIRST])
     blocks.append([_headline(changes)])
     if changes.settings:
-        blocks.append([f"{item.name}: {_from_to(item.old, item.new)}" for item in changes.settings])
+        settings = [f"{item.name}: {_from_to(item.old, item.new)}" for item in changes.settings]
+        blocks.append(settings)
     if changes.packages:
-        blocks.append(["packages", *(_package_line(item) for item in changes.packages)])
+        packages = [_package_line(item) for item in changes.packages]
+        blocks.append(["packages", *packages])
     blocks += _whole_blocks("new images", changes.added)
     blocks += _whole_blocks("images gone", changes.removed)
     for effect, images in _by_effect(changes.images).items():
         blocks.append(_image_block(effect, images))
-    return "\n\n".join("\n".join(block) for block in blocks) + "\n"
+    paragraphs = ["\n".join(block) for block in blocks]
+    return "\n\n".join(paragraphs) + "\n"
 
 
 def _package_line(item: PackageChange) -> str:
@@ -88,6 +93,7 @@ def markdown(changes: Changes) -> str:
     if changes.packages:
         packages = [_package_row(item) for item in changes.packages]
         blocks.append(_table(("package", "variants", "change", "from", "to"), packages))
+    # Images with the same changes share a row.
     images = _image_rows(changes)
     if images:
         blocks.append(_table(("images", "changes in their closures"), images))
@@ -108,7 +114,9 @@ def _image_rows(changes: Changes) -> list[Sequence[str]]:
 
 def _summary(effect: _Effect) -> str:
     """The changes of an image for one cell."""
-    parts = [f"base {_from_to(effect.old_base, effect.new_base)}"] if effect.rebased else []
+    parts = []
+    if effect.rebased:
+        parts.append(f"base {_from_to(effect.old_base, effect.new_base)}")
     shown = effect.changes[:CHANGES_SHOWN]
     parts += [f"{change.kind} {change.name} {_versions(change)}" for change in shown]
     rest = len(effect.changes) - CHANGES_SHOWN
@@ -199,11 +207,14 @@ def _sizes(group: Sequence[WholeImage]) -> str:
     return f"{_tags(group)} ({number} {noun}{each})"
 
 
-def _headline(changes: Changes) -> str:
-    counts = Counter(item.change.kind for item in changes.packages)
+def _counts(packages: Iterable[PackageChange]) -> str:
+    counts = Counter(item.change.kind for item in packages)
     # Not in the order of the counter, which depends on the packages.
-    kinds = [f"{counts[kind]} {kind}" for kind in KINDS if counts[kind]]
-    packages = ", ".join(kinds) or "none changed"
+    return ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
+
+
+def _headline(changes: Changes) -> str:
+    packages = _counts(changes.packages) or "none changed"
     changed = len(changes.images)
     added = len(changes.added)
     removed = len(changes.removed)

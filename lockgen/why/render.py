@@ -16,14 +16,16 @@ PathData = dict[str, object]
 
 def text(why: Why) -> str:
     """Lines that read without colour, with a newline at the end."""
-    blocks = [[_version(why.package, locked) for locked in why.versions]]
+    versions = [_version(why.package, locked) for locked in why.versions]
+    blocks = [versions]
     required_by = _required_by(why)
     if required_by:
         blocks.append(["required by", *required_by])
     blocks += [_group(group) for group in why.groups]
     if not why.groups:
         blocks.append(["none of these images contains it"])
-    return "\n\n".join("\n".join(block) for block in blocks) + "\n"
+    paragraphs = ["\n".join(block) for block in blocks]
+    return "\n\n".join(paragraphs) + "\n"
 
 
 def _version(package: str, locked: LockedVersion) -> str:
@@ -47,16 +49,20 @@ def _dependent(dependent: Dependent) -> str:
 
 def _group(group: PathGroup) -> list[str]:
     lines = [_list(group.images)]
-    for path in group.paths:
-        verb = "requires (common)" if path.common else "requires"
-        steps = " -> ".join(str(step) for step in path.steps)
-        lines.append(f"  {verb} {steps}")
+    lines += [_path(path) for path in group.paths]
     if group.more:
         # The search for paths gives up after many of them.
         least = "" if group.counted else "at least "
         noun = "paths" if group.more > 1 else "path"
         lines.append(f"  and {least}{group.more} more {noun}")
-    return [*lines, *_inheriting(group.inheriting)]
+    lines += _inheriting(group.inheriting)
+    return lines
+
+
+def _path(path: DependencyPath) -> str:
+    verb = "requires (common)" if path.common else "requires"
+    steps = " -> ".join(str(step) for step in path.steps)
+    return f"  {verb} {steps}"
 
 
 def _inheriting(images: Iterable[InheritingImage]) -> list[str]:
