@@ -102,9 +102,12 @@ class _Comparison:
         # Most packages are in many images.
         key = variant, name
         if key not in self._known:
-            old_packages = self._packages(self._old, variant)
-            new_packages = self._packages(self._new, variant)
-            self._known[key] = classify(old_packages.get(name), new_packages.get(name))
+            before = self._packages(self._old, variant)
+            after = self._packages(self._new, variant)
+            self._known[key] = classify(
+                old=before.get(name),
+                new=after.get(name),
+            )
         return self._known[key]
 
     @staticmethod

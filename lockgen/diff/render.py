@@ -102,14 +102,17 @@ def markdown(changes: Changes) -> str:
 
 def _package_row(item: PackageChange) -> Sequence[str]:
     change = item.change
-    return change.name, ", ".join(item.variants), change.kind, _old_version(change), _new_version(change)
+    variants = ", ".join(item.variants)
+    return change.name, variants, change.kind, _old_version(change), _new_version(change)
 
 
 def _image_rows(changes: Changes) -> list[Sequence[str]]:
-    rows = [(_sizes(group), "new") for group in _by_size(changes.added)]
+    rows: list[Sequence[str]] = []
+    rows += [(_sizes(group), "new") for group in _by_size(changes.added)]
     rows += [(_sizes(group), "gone") for group in _by_size(changes.removed)]
-    rows += [(_tags(images), _summary(effect)) for effect, images in _by_effect(changes.images).items()]
-    return list(rows)
+    for effect, images in _by_effect(changes.images).items():
+        rows.append((_tags(images), _summary(effect)))
+    return rows
 
 
 def _summary(effect: _Effect) -> str:
@@ -126,9 +129,17 @@ def _summary(effect: _Effect) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head)]
-    lines += [[_escape(cell) for cell in row] for row in rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    rule = ["---"] * len(head)
+    lines = [_table_row(head), _table_row(rule)]
+    for row in rows:
+        cells = [_escape(cell) for cell in row]
+        lines.append(_table_row(cells))
+    return "\n".join(lines)
+
+
+def _table_row(cells: Sequence[str]) -> str:
+    content = " | ".join(cells)
+    return f"| {content} |"
 
 
 def _escape(cell: str) -> str:
@@ -210,7 +221,8 @@ def _sizes(group: Sequence[WholeImage]) -> str:
 def _counts(packages: Iterable[PackageChange]) -> str:
     counts = Counter(item.change.kind for item in packages)
     # Not in the order of the counter, which depends on the packages.
-    return ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
+    kinds = [f"{counts[kind]} {kind}" for kind in KINDS if counts[kind]]
+    return ", ".join(kinds)
 
 
 def _headline(changes: Changes) -> str:
@@ -268,6 +280,9 @@ def _from_to(old: str | None, new: str | None) -> str:
 
 
 def _tags(images: Sequence[ImageChange | WholeImage]) -> str:
-    shown = ", ".join(image.tag for image in images[:NAMES_SHOWN])
+    tags = [image.tag for image in images[:NAMES_SHOWN]]
+    shown = ", ".join(tags)
     rest = len(images) - NAMES_SHOWN
-    return f"{shown} and {rest} more" if rest > 0 else shown
+    if rest > 0:
+        return f"{shown} and {rest} more"
+    return shown

@@ -60,7 +60,11 @@ class PathSearch:
 
     def steps(self, trail: Trail) -> tuple[PathStep, ...]:
         """``trail`` with the version of each package."""
-        return tuple(PathStep(need, self._packages[need.name].version) for need in trail)
+        steps = []
+        for need in trail:
+            version = self._packages[need.name].version
+            steps.append(PathStep(need, version))
+        return tuple(steps)
 
     def paths(self, start: Dependency) -> FoundPaths:
         """The simple paths that begin with ``start``."""

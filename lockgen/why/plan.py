@@ -88,12 +88,17 @@ def _selected(lock: Lock, wanted: Collection[str] | None) -> list[LockedImage]:
 def _versions(lock: Lock, name: str) -> tuple[LockedVersion, ...]:
     packages = [package for package in lock.packages if package.name == name]
     packages.sort(key=lambda package: package.sort_key)
-    return tuple(LockedVersion(p.version, p.index, tuple(sorted(p.variants))) for p in packages)
+    versions = []
+    for package in packages:
+        variants = tuple(sorted(package.variants))
+        versions.append(LockedVersion(package.version, package.index, variants))
+    return tuple(versions)
 
 
 def _own_requirements(image: LockedImage) -> list[_OwnRequirement]:
-    common = [_OwnRequirement(requirement, common=True) for requirement in image.common]
-    return common + [_OwnRequirement(requirement, common=False) for requirement in image.requires]
+    own = [_OwnRequirement(requirement, common=True) for requirement in image.common]
+    own += [_OwnRequirement(requirement, common=False) for requirement in image.requires]
+    return own
 
 
 # -- who requires the package directly ------------------------------------------------------

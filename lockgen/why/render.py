@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from lockgen.core.lock import Dependency
@@ -35,16 +36,19 @@ def _version(package: str, locked: LockedVersion) -> str:
 
 
 def _required_by(why: Why) -> list[str]:
-    packages = [_dependent(dependent) for dependent in why.dependents]
-    images = [f"  {_list(item.images)}: {item.requirement}" for item in why.image_requirements]
-    return packages + images
+    lines = [_dependent(dependent) for dependent in why.dependents]
+    for item in why.image_requirements:
+        images = _list(item.images)
+        lines.append(f"  {images}: {item.requirement}")
+    return lines
 
 
 def _dependent(dependent: Dependent) -> str:
-    extra = f"[{dependent.extra}]" if dependent.extra else ""
-    who = f"{dependent.name}{extra} {dependent.version}"
+    name = dependent.name
+    if dependent.extra:
+        name += f"[{dependent.extra}]"
     variants = ", ".join(dependent.variants)
-    return f"  {who}: {dependent.requirement} ({variants})"
+    return f"  {name} {dependent.version}: {dependent.requirement} ({variants})"
 
 
 def _group(group: PathGroup) -> list[str]:
@@ -66,10 +70,14 @@ def _path(path: DependencyPath) -> str:
 
 
 def _inheriting(images: Iterable[InheritingImage]) -> list[str]:
-    tags: dict[str, list[str]] = {}
+    tags: dict[str, list[str]] = defaultdict(list)
     for image in images:
-        tags.setdefault(image.via, []).append(image.tag)
-    return [f"  via {via}: {_list(tags[via])}" for via in sorted(tags)]
+        tags[image.via].append(image.tag)
+    lines = []
+    for via in sorted(tags):
+        names = _list(tags[via])
+        lines.append(f"  via {via}: {names}")
+    return lines
 
 
 def _list(names: Sequence[str]) -> str:
