@@ -47,7 +47,9 @@ class _Comparison:
                 change = self._change(variant, name)
                 if change is not None:
                     variants.setdefault(change, []).append(variant)
-        found = [PackageChange(change, tuple(where)) for change, where in variants.items()]
+        found = []
+        for change, where in variants.items():
+            found.append(PackageChange(change, tuple(where)))
         # A change of one kind and version may come from two indexes: then the variants decide.
         found.sort(key=lambda item: (item.change.sort_key, item.variants))
         return tuple(found)
@@ -60,13 +62,24 @@ class _Comparison:
     def images(self) -> tuple[ImageChange, ...]:
         """The images that both locks contain, with different packages or another base."""
         found = []
-        for key in sorted(self._old.by_tag.keys() & self._new.by_tag.keys()):
-            before = self._old.by_tag[key]
-            after = self._new.by_tag[key]
-            changes = self._within(before, after)
-            if changes or before.base != after.base:
-                found.append(ImageChange(after.name, after.variant, changes, before.base, after.base))
+        in_both = self._old.by_tag.keys() & self._new.by_tag.keys()
+        for key in sorted(in_both):
+            change = self._image_change(self._old.by_tag[key], self._new.by_tag[key])
+            if change is not None:
+                found.append(change)
         return tuple(found)
+
+    def _image_change(self, before: LockedImage, after: LockedImage) -> ImageChange | None:
+        changes = self._within(before, after)
+        if not changes and before.base == after.base:
+            return None
+        return ImageChange(
+            name=after.name,
+            variant=after.variant,
+            changes=changes,
+            old_base=before.base,
+            new_base=after.base,
+        )
 
     def _within(self, before: LockedImage, after: LockedImage) -> tuple[Change, ...]:
         """The changes in the closure of one image."""
@@ -82,15 +95,19 @@ class _Comparison:
             change = self._change(variant, name)
             if change is not None:
                 changes.append(change)
-        return tuple(sorted(changes, key=lambda change: change.sort_key))
+        changes.sort(key=lambda change: change.sort_key)
+        return tuple(changes)
 
     def _change(self, variant: str, name: str) -> Change | None:
         # Most packages are in many images.
         key = variant, name
         if key not in self._known:
-            before = self._packages(self._old, variant).get(name)
-            after = self._packages(self._new, variant).get(name)
-            self._known[key] = classify(before, after)
+            before = self._packages(self._old, variant)
+            after = self._packages(self._new, variant)
+            self._known[key] = classify(
+                old=before.get(name),
+                new=after.get(name),
+            )
         return self._known[key]
 
     @staticmethod
@@ -144,18 +161,23 @@ def _whole(lock: Lock, other: Lock) -> tuple[WholeImage, ...]:
     """The images that ``lock`` contains and ``other`` does not."""
     closures = Closures(lock)
     found = []
-    for key in sorted(lock.by_tag.keys() - other.by_tag.keys()):
+    only_here = lock.by_tag.keys() - other.by_tag.keys()
+    for key in sorted(only_here):
         image = lock.by_tag[key]
-        found.append(WholeImage(image.name, image.variant, len(closures.of(image))))
+        closure = closures.of(image)
+        found.append(WholeImage(image.name, image.variant, len(closure)))
     return tuple(found)
 
 
 def _settings(old: Lock, new: Lock) -> tuple[Setting, ...]:
     before = _flat(old)
     after = _flat(new)
-    names = sorted(before.keys() | after.keys())
-    both = [Setting(name, before.get(name), after.get(name)) for name in names]
-    changed = [setting for setting in both if setting.old != setting.new]
+    changed = []
+    for name in sorted(before.keys() | after.keys()):
+        old_value = before.get(name)
+        new_value = after.get(name)
+        if old_value != new_value:
+            changed.append(Setting(name, old_value, new_value))
     return tuple(changed)
 
 

@@ -42,17 +42,22 @@ def text(changes: Changes) -> str:
     """Lines that read without colour, with a newline at the end."""
     if not changes:
         return "no changes\n"
-    blocks: Blocks = [[_FIRST]] if changes.first else []
+    blocks: Blocks = []
+    if changes.first:
+        blocks.append([_FIRST])
     blocks.append([_headline(changes)])
     if changes.settings:
-        blocks.append([f"{item.name}: {_from_to(item.old, item.new)}" for item in changes.settings])
+        settings = [f"{item.name}: {_from_to(item.old, item.new)}" for item in changes.settings]
+        blocks.append(settings)
     if changes.packages:
-        blocks.append(["packages", *(_package_line(item) for item in changes.packages)])
+        packages = [_package_line(item) for item in changes.packages]
+        blocks.append(["packages", *packages])
     blocks += _whole_blocks("new images", changes.added)
     blocks += _whole_blocks("images gone", changes.removed)
     for effect, images in _by_effect(changes.images).items():
         blocks.append(_image_block(effect, images))
-    return "\n\n".join("\n".join(block) for block in blocks) + "\n"
+    paragraphs = ["\n".join(block) for block in blocks]
+    return "\n\n".join(paragraphs) + "\n"
 
 
 def _package_line(item: PackageChange) -> str:
@@ -88,6 +93,7 @@ def markdown(changes: Changes) -> str:
     if changes.packages:
         packages = [_package_row(item) for item in changes.packages]
         blocks.append(_table(("package", "variants", "change", "from", "to"), packages))
+    # Images with the same changes share a row.
     images = _image_rows(changes)
     if images:
         blocks.append(_table(("images", "changes in their closures"), images))
@@ -96,19 +102,24 @@ def markdown(changes: Changes) -> str:
 
 def _package_row(item: PackageChange) -> Sequence[str]:
     change = item.change
-    return change.name, ", ".join(item.variants), change.kind, _old_version(change), _new_version(change)
+    variants = ", ".join(item.variants)
+    return change.name, variants, change.kind, _old_version(change), _new_version(change)
 
 
 def _image_rows(changes: Changes) -> list[Sequence[str]]:
-    rows = [(_sizes(group), "new") for group in _by_size(changes.added)]
+    rows: list[Sequence[str]] = []
+    rows += [(_sizes(group), "new") for group in _by_size(changes.added)]
     rows += [(_sizes(group), "gone") for group in _by_size(changes.removed)]
-    rows += [(_tags(images), _summary(effect)) for effect, images in _by_effect(changes.images).items()]
-    return list(rows)
+    for effect, images in _by_effect(changes.images).items():
+        rows.append((_tags(images), _summary(effect)))
+    return rows
 
 
 def _summary(effect: _Effect) -> str:
     """The changes of an image for one cell."""
-    parts = [f"base {_from_to(effect.old_base, effect.new_base)}"] if effect.rebased else []
+    parts = []
+    if effect.rebased:
+        parts.append(f"base {_from_to(effect.old_base, effect.new_base)}")
     shown = effect.changes[:CHANGES_SHOWN]
     parts += [f"{change.kind} {change.name} {_versions(change)}" for change in shown]
     rest = len(effect.changes) - CHANGES_SHOWN
@@ -118,9 +129,17 @@ def _summary(effect: _Effect) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head)]
-    lines += [[_escape(cell) for cell in row] for row in rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    rule = ["---"] * len(head)
+    lines = [_table_row(head), _table_row(rule)]
+    for row in rows:
+        cells = [_escape(cell) for cell in row]
+        lines.append(_table_row(cells))
+    return "\n".join(lines)
+
+
+def _table_row(cells: Sequence[str]) -> str:
+    content = " | ".join(cells)
+    return f"| {content} |"
 
 
 def _escape(cell: str) -> str:
@@ -199,11 +218,15 @@ def _sizes(group: Sequence[WholeImage]) -> str:
     return f"{_tags(group)} ({number} {noun}{each})"
 
 
-def _headline(changes: Changes) -> str:
-    counts = Counter(item.change.kind for item in changes.packages)
+def _counts(packages: Iterable[PackageChange]) -> str:
+    counts = Counter(item.change.kind for item in packages)
     # Not in the order of the counter, which depends on the packages.
     kinds = [f"{counts[kind]} {kind}" for kind in KINDS if counts[kind]]
-    packages = ", ".join(kinds) or "none changed"
+    return ", ".join(kinds)
+
+
+def _headline(changes: Changes) -> str:
+    packages = _counts(changes.packages) or "none changed"
     changed = len(changes.images)
     added = len(changes.added)
     removed = len(changes.removed)
@@ -257,6 +280,9 @@ def _from_to(old: str | None, new: str | None) -> str:
 
 
 def _tags(images: Sequence[ImageChange | WholeImage]) -> str:
-    shown = ", ".join(image.tag for image in images[:NAMES_SHOWN])
+    tags = [image.tag for image in images[:NAMES_SHOWN]]
+    shown = ", ".join(tags)
     rest = len(images) - NAMES_SHOWN
-    return f"{shown} and {rest} more" if rest > 0 else shown
+    if rest > 0:
+        return f"{shown} and {rest} more"
+    return shown

@@ -69,10 +69,7 @@ def _render(family: Family, selected: Sequence[SelectedImage], style: str) -> di
     sbom_format = FORMATS[style]
     timestamp = _timestamp(family.manifest.exclude_newer)
     base_images = dict(family.plan.base_images)
-    references = {}
-    for image in family.plan.images:
-        for variant in image.variants:
-            references[image.name, variant.variant] = variant.reference
+    references = _references(family)
     files = {}
     for image, variant in selected:
         locked = family.lock.by_tag[image.name, variant.variant]
@@ -80,6 +77,15 @@ def _render(family: Family, selected: Sequence[SelectedImage], style: str) -> di
         name = f"{image.name}-{variant.variant}.{sbom_format.suffix}"
         files[name] = sbom_format.render(content, __version__)
     return files
+
+
+def _references(family: Family) -> dict[tuple[str, str], str]:
+    """The full reference of each image in each variant. A bill names all images of a chain."""
+    found = {}
+    for image in family.plan.images:
+        for variant in image.variants:
+            found[image.name, variant.variant] = variant.reference
+    return found
 
 
 def _timestamp(exclude_newer: datetime | None) -> datetime | None:

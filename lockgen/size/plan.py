@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from lockgen.core.lock import Lock, Package
@@ -32,11 +33,12 @@ def weigh(packages: Iterable[Package]) -> Bytes:
 def remedies(lock: Lock, pins: Iterable[str]) -> dict[str, list[str]]:
     """The commands that determine the unknown sizes of ``pins``, each with the pins that it is for."""
     wanted = set(pins)
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[str]] = defaultdict(list)
     for package in lock.packages:
         if package.pin in wanted:
-            found.setdefault(_remedy(lock, package), []).append(package.pin)
-    return dict(sorted(found.items()))
+            command = _remedy(lock, package)
+            found[command].append(package.pin)
+    return {command: found[command] for command in sorted(found)}
 
 
 def _remedy(lock: Lock, package: Package) -> str:
@@ -69,24 +71,32 @@ def limit(lock: Lock) -> Bytes:
 def layered(lock: Lock) -> LayoutSize:
     """The layout of the Dockerfiles: every image adds its delta to the image below."""
     images = []
-    unique = Bytes()
     for (name, variant), layer in sorted(layers_of(lock).items()):
-        own = tuple((label, weigh(packages)) for label, packages in _own_layers(lock, layer))
-        # Layers with the same packages count twice: a layer's digest depends on its files' times and on what is
-        # below it.
-        unique = sum((size for _, size in own), unique)
-        images.append(ImageSize(name, variant, own, weigh(_closure(lock, layer))))
+        own = _layer_sizes(lock, layer)
+        whole = weigh(_closure(lock, layer))
+        images.append(ImageSize(name, variant, own, whole))
+    # Layers with the same packages count twice: a layer's digest depends on its files' times and on the layers below.
+    unique = _total(size for image in images for _, size in image.layers)
     return LayoutSize("layered", tuple(images), unique)
 
 
 def _own_layers(lock: Lock, layer: Layers) -> list[tuple[str, list[Package]]]:
     """The layers that an image adds to the image below, by label. Empty ones are left out."""
     image = layer.image
-    named = [(image.tag, layer.delta)]
-    if image.base is None:
-        named.insert(0, (f"common:{image.variant}", layer.common))
-    table = lock.by_variant[image.variant]
-    return [(label, [table[name] for name in names]) for label, names in named if names]
+    packages = lock.by_variant[image.variant]
+    layers = []
+    # Only a root base has a layer of common packages: other images inherit it.
+    if image.base is None and layer.common:
+        common = [packages[name] for name in layer.common]
+        layers.append((f"common:{image.variant}", common))
+    if layer.delta:
+        delta = [packages[name] for name in layer.delta]
+        layers.append((image.tag, delta))
+    return layers
+
+
+def _layer_sizes(lock: Lock, layer: Layers) -> tuple[tuple[str, Bytes], ...]:
+    return tuple((label, weigh(packages)) for label, packages in _own_layers(lock, layer))
 
 
 def _closure(lock: Lock, layer: Layers) -> list[Package]:
@@ -101,21 +111,28 @@ def _independent(lock: Lock, layers: dict[tuple[str, str], Layers]) -> LayoutSiz
         whole = weigh(_closure(lock, layer))
         own = ((layer.image.tag, whole),)
         images.append(ImageSize(name, variant, own, whole))
-    unique = sum((image.whole for image in images), Bytes())
+    unique = _total(image.whole for image in images)
     return LayoutSize("independent", tuple(images), unique)
 
 
 def _monolith(lock: Lock, layers: dict[tuple[str, str], Layers]) -> LayoutSize:
     """One image per variant with all its packages, used as every stage."""
     # All images of a variant are one and the same image, so its bytes count once.
-    wholes = {variant: weigh(table.values()) for variant, table in lock.by_variant.items()}
+    wholes = _variant_sizes(lock)
     images = []
     for name, variant in sorted(layers):
         whole = wholes[variant]
         own = ((f"all:{variant}", whole),)
         images.append(ImageSize(name, variant, own, whole))
-    unique = sum(wholes.values(), Bytes())
-    return LayoutSize("monolith", tuple(images), unique)
+    return LayoutSize("monolith", tuple(images), _total(wholes.values()))
+
+
+def _variant_sizes(lock: Lock) -> Mapping[str, Bytes]:
+    return {variant: weigh(packages.values()) for variant, packages in lock.by_variant.items()}
+
+
+def _total(sizes: Iterable[Bytes]) -> Bytes:
+    return sum(sizes, Bytes())
 
 
 # -- budgets ----------------------------------------------------------------------------------
@@ -144,9 +161,11 @@ def excesses(manifest: Manifest, lock: Lock) -> list[Excess]:
         # The lock may be older than versions.toml.
         if image is None:
             continue
-        found.append(_image_bound(image, manifest.budget).exceeded_by(f"image {size.tag}", size.whole))
+        image_bound = _image_bound(image, manifest.budget)
+        found.append(image_bound.exceeded_by(f"image {size.tag}", size.whole))
         layer_bound = _layer_bound(image, manifest.budget)
-        found += [layer_bound.exceeded_by(f"layer {label}", layer) for label, layer in size.layers]
+        for label, layer in size.layers:
+            found.append(layer_bound.exceeded_by(f"layer {label}", layer))
     return [excess for excess in found if excess is not None]
 
 

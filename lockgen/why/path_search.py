@@ -60,7 +60,11 @@ class PathSearch:
 
     def steps(self, trail: Trail) -> tuple[PathStep, ...]:
         """``trail`` with the version of each package."""
-        return tuple(PathStep(need, self._packages[need.name].version) for need in trail)
+        steps = []
+        for need in trail:
+            version = self._packages[need.name].version
+            steps.append(PathStep(need, version))
+        return tuple(steps)
 
     def paths(self, start: Dependency) -> FoundPaths:
         """The simple paths that begin with ``start``."""
@@ -90,12 +94,17 @@ class PathSearch:
         """``partial`` with one more step, for each requirement from which the package can be reached."""
         trail = partial.trail
         visited = {need.name for need in trail}
-        for need in self._requirements(_state(trail[-1])):
+        last = _state(trail[-1])
+        for need in self._requirements(last):
             distance = self._distance.get(_state(need))
+            # Without a distance, it does not lead to the package.
             if distance is None or need.name in visited:
                 continue
-            texts = (*partial.texts, str(need))
-            yield _Partial(len(trail) + distance, texts, (*trail, need))
+            yield _Partial(
+                length=len(trail) + distance,
+                texts=(*partial.texts, str(need)),
+                trail=(*trail, need),
+            )
 
     # -- the graph of states --------------------------------------------------------------
 
@@ -117,13 +126,16 @@ class PathSearch:
 
     def _own_nodes(self, state: _State) -> set[NodeKey]:
         """The package, its extras, and the extras that these request in turn, as an extra named "all" does."""
-        found = {(state.name, ""), *((state.name, extra) for extra in state.extras)}
-        todo = list(found)
+        found: set[NodeKey] = set()
+        # The package without extras is the node "".
+        todo: list[NodeKey] = [(state.name, extra) for extra in ("", *state.extras)]
         while todo:
-            for node in nodes(self._graph.requirements(todo.pop())):
-                if node[0] == state.name and node not in found:
-                    found.add(node)
-                    todo.append(node)
+            node = todo.pop()
+            if node in found:
+                continue
+            found.add(node)
+            required = nodes(self._graph.requirements(node))
+            todo += [other for other in required if other[0] == state.name]
         return found
 
     def _distances(self, starts: set[_State]) -> dict[_State, int]:

@@ -75,7 +75,9 @@ def _selected(lock: Lock, wanted: Collection[str] | None) -> list[LockedImage]:
     images = sorted(lock.images, key=lambda image: (image.name, image.variant))
     if wanted is None:
         return images
-    known = {image.name for image in images} | {image.tag for image in images}
+    names = {image.name for image in images}
+    tags = {image.tag for image in images}
+    known = names | tags
     for name in wanted:
         if name not in known:
             hint = close_match(name, known)
@@ -86,12 +88,17 @@ def _selected(lock: Lock, wanted: Collection[str] | None) -> list[LockedImage]:
 def _versions(lock: Lock, name: str) -> tuple[LockedVersion, ...]:
     packages = [package for package in lock.packages if package.name == name]
     packages.sort(key=lambda package: package.sort_key)
-    return tuple(LockedVersion(p.version, p.index, tuple(sorted(p.variants))) for p in packages)
+    versions = []
+    for package in packages:
+        variants = tuple(sorted(package.variants))
+        versions.append(LockedVersion(package.version, package.index, variants))
+    return tuple(versions)
 
 
 def _own_requirements(image: LockedImage) -> list[_OwnRequirement]:
-    common = [_OwnRequirement(requirement, common=True) for requirement in image.common]
-    return common + [_OwnRequirement(requirement, common=False) for requirement in image.requires]
+    own = [_OwnRequirement(requirement, common=True) for requirement in image.common]
+    own += [_OwnRequirement(requirement, common=False) for requirement in image.requires]
+    return own
 
 
 # -- who requires the package directly ------------------------------------------------------
@@ -100,11 +107,13 @@ def _own_requirements(image: LockedImage) -> list[_OwnRequirement]:
 def _image_requirements(name: str, images: Iterable[LockedImage]) -> tuple[ImageRequirement, ...]:
     tags: dict[Dependency, set[str]] = defaultdict(set)
     for image in images:
-        for requirement in (*image.common, *image.requires):
+        for requirement, _ in _own_requirements(image):
             if requirement.name == name:
                 tags[requirement].add(image.tag)
-    found = [ImageRequirement(requirement, tuple(sorted(where))) for requirement, where in tags.items()]
-    found.sort(key=lambda item: item.requirement)
+    found = []
+    for requirement in sorted(tags):
+        where = tuple(sorted(tags[requirement]))
+        found.append(ImageRequirement(requirement, where))
     return tuple(found)
 
 
@@ -122,9 +131,13 @@ def _dependents(lock: Lock, name: str, images: Iterable[LockedImage]) -> tuple[D
     starts = _starts(images)
     for variant in sorted(starts):
         packages = lock.by_variant[variant]
-        for key in _dependents_in(packages, name, starts[variant]):
+        keys = _dependents_in(packages, name, starts[variant])
+        for key in keys:
             variants[key].append(variant)
-    found = [Dependent(*key, tuple(variants[key])) for key in sorted(variants)]
+    found = []
+    for key in sorted(variants):
+        dependent = Dependent(*key, variants=tuple(variants[key]))
+        found.append(dependent)
     return tuple(found)
 
 
@@ -169,23 +182,19 @@ def _groups(lock: Lock, name: str, chains: Iterable[tuple[LockedImage, ...]], li
     """Images with the same answer together, the groups of the lowest images first."""
     answers = _Answers(lock, name, limit)
     groups: dict[_Answer, _GroupBuilder] = defaultdict(_GroupBuilder)
-    # A base is in the chains of all its stages, and is listed once.
-    listed: set[str] = set()
     for chain in chains:
-        requiring = []
+        nearest = None
         for depth, link in enumerate(chain):
-            if not answers.of(link).paths:
+            answer = answers.of(link)
+            if not answer.paths:
                 continue
-            requiring.append(link)
-            if link.tag not in listed:
-                listed.add(link.tag)
-                groups[answers.of(link)].images.append((depth, link.tag))
-        image = chain[-1]
-        below = [link for link in requiring if link is not image]
-        if below:
-            # Of several images below that require the package, the nearest counts.
-            heir = InheritingImage(image.tag, via=below[-1].name)
-            groups[answers.of(below[-1])].inheriting.append(heir)
+            groups[answer].images.add((depth, link.tag))
+            if link is not chain[-1]:
+                nearest = link
+        # Of several images below that require the package, the nearest counts.
+        if nearest is not None:
+            heir = InheritingImage(chain[-1].tag, via=nearest.name)
+            groups[answers.of(nearest)].inheriting.append(heir)
     ordered = sorted(groups.items(), key=lambda item: min(item[1].images))
     return tuple(group.built(answer) for answer, group in ordered)
 
@@ -194,7 +203,8 @@ class _GroupBuilder:
     """A `PathGroup` in the making. ``images`` are the depth in the chain and the tag of each image."""
 
     def __init__(self) -> None:
-        self.images: list[tuple[int, str]] = []
+        # A set, as a base is in the chains of all its stages.
+        self.images: set[tuple[int, str]] = set()
         self.inheriting: list[InheritingImage] = []
 
     def built(self, answer: _Answer) -> PathGroup:
@@ -214,12 +224,7 @@ class _Answers:
         self._limit = limit
         self._known: dict[str, _Answer] = {}
         # One search per variant: its images share most of their packages.
-        requirements: dict[str, list[Dependency]] = defaultdict(list)
-        for image in lock.images:
-            requirements[image.variant] += [*image.common, *image.requires]
-        self._searches = {
-            variant: PathSearch(packages, name, requirements[variant]) for variant, packages in lock.by_variant.items()
-        }
+        self._searches = _searches(lock, name)
 
     def of(self, image: LockedImage) -> _Answer:
         if image.tag not in self._known:
@@ -231,13 +236,27 @@ class _Answers:
         paths: list[DependencyPath] = []
         counted = True
         for requirement, common in _own_requirements(image):
-            trails, complete = search.paths(requirement)
-            paths += [DependencyPath(search.steps(trail), common) for trail in trails]
+            found = search.paths(requirement)
+            for trail in found.trails:
+                steps = search.steps(trail)
+                paths.append(DependencyPath(steps, common))
             # Without a complete search, the number of paths is a lower bound.
-            counted = counted and complete
+            counted = counted and found.complete
         paths.sort(key=_path_order)
         more = max(0, len(paths) - self._limit)
         return _Answer(tuple(paths[: self._limit]), more, counted)
+
+
+def _searches(lock: Lock, name: str) -> dict[str, PathSearch]:
+    """A search for the package in each variant, from the requirements of all images."""
+    requirements: dict[str, list[Dependency]] = defaultdict(list)
+    for image in lock.images:
+        requirements[image.variant] += image.common
+        requirements[image.variant] += image.requires
+    searches = {}
+    for variant, packages in lock.by_variant.items():
+        searches[variant] = PathSearch(packages, name, requirements[variant])
+    return searches
 
 
 def _path_order(path: DependencyPath) -> tuple[int, list[str], bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from lockgen.core.lock import Dependency
@@ -16,14 +17,16 @@ PathData = dict[str, object]
 
 def text(why: Why) -> str:
     """Lines that read without colour, with a newline at the end."""
-    blocks = [[_version(why.package, locked) for locked in why.versions]]
+    versions = [_version(why.package, locked) for locked in why.versions]
+    blocks = [versions]
     required_by = _required_by(why)
     if required_by:
         blocks.append(["required by", *required_by])
     blocks += [_group(group) for group in why.groups]
     if not why.groups:
         blocks.append(["none of these images contains it"])
-    return "\n\n".join("\n".join(block) for block in blocks) + "\n"
+    paragraphs = ["\n".join(block) for block in blocks]
+    return "\n\n".join(paragraphs) + "\n"
 
 
 def _version(package: str, locked: LockedVersion) -> str:
@@ -33,37 +36,48 @@ def _version(package: str, locked: LockedVersion) -> str:
 
 
 def _required_by(why: Why) -> list[str]:
-    packages = [_dependent(dependent) for dependent in why.dependents]
-    images = [f"  {_list(item.images)}: {item.requirement}" for item in why.image_requirements]
-    return packages + images
+    lines = [_dependent(dependent) for dependent in why.dependents]
+    for item in why.image_requirements:
+        images = _list(item.images)
+        lines.append(f"  {images}: {item.requirement}")
+    return lines
 
 
 def _dependent(dependent: Dependent) -> str:
-    extra = f"[{dependent.extra}]" if dependent.extra else ""
-    who = f"{dependent.name}{extra} {dependent.version}"
+    name = dependent.name
+    if dependent.extra:
+        name += f"[{dependent.extra}]"
     variants = ", ".join(dependent.variants)
-    return f"  {who}: {dependent.requirement} ({variants})"
+    return f"  {name} {dependent.version}: {dependent.requirement} ({variants})"
 
 
 def _group(group: PathGroup) -> list[str]:
     lines = [_list(group.images)]
-    for path in group.paths:
-        verb = "requires (common)" if path.common else "requires"
-        steps = " -> ".join(str(step) for step in path.steps)
-        lines.append(f"  {verb} {steps}")
+    lines += [_path(path) for path in group.paths]
     if group.more:
         # The search for paths gives up after many of them.
         least = "" if group.counted else "at least "
         noun = "paths" if group.more > 1 else "path"
         lines.append(f"  and {least}{group.more} more {noun}")
-    return [*lines, *_inheriting(group.inheriting)]
+    lines += _inheriting(group.inheriting)
+    return lines
+
+
+def _path(path: DependencyPath) -> str:
+    verb = "requires (common)" if path.common else "requires"
+    steps = " -> ".join(str(step) for step in path.steps)
+    return f"  {verb} {steps}"
 
 
 def _inheriting(images: Iterable[InheritingImage]) -> list[str]:
-    tags: dict[str, list[str]] = {}
+    tags: dict[str, list[str]] = defaultdict(list)
     for image in images:
-        tags.setdefault(image.via, []).append(image.tag)
-    return [f"  via {via}: {_list(tags[via])}" for via in sorted(tags)]
+        tags[image.via].append(image.tag)
+    lines = []
+    for via in sorted(tags):
+        names = _list(tags[via])
+        lines.append(f"  via {via}: {names}")
+    return lines
 
 
 def _list(names: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -34,10 +35,14 @@ class LintRule:
 
 def merge_images(findings: Iterable[LintFinding]) -> tuple[LintFinding, ...]:
     """One finding per file, line and subject, with the images of all equal ones: images share copied code."""
-    merged: dict[tuple[str, int | None, str], LintFinding] = {}
+    groups: dict[tuple[str, int | None, str], list[LintFinding]] = defaultdict(list)
     for finding in findings:
         key = (finding.file, finding.line, finding.subject)
-        known = merged.get(key, finding)
-        images = {*known.images, *finding.images}
-        merged[key] = replace(known, images=tuple(sorted(images)))
-    return tuple(merged.values())
+        groups[key].append(finding)
+    merged = []
+    for group in groups.values():
+        images = {image for finding in group for image in finding.images}
+        # The first one stands for all: they differ in the images only.
+        finding = replace(group[0], images=tuple(sorted(images)))
+        merged.append(finding)
+    return tuple(merged)

@@ -68,15 +68,21 @@ def _bom(bill: Bill, version: str) -> Bom:
 
 def _serial_number(bill: Bill) -> uuid.UUID:
     """A UUID of the content (RFC 9562, version 5): another image or another lock has a different one."""
-    chain = [[link.reference, link.requirements, link.below] for link in bill.chain]
-    parts = []
-    for part in bill.parts:
-        file = part.package.chosen
-        parts.append([part.package.pin, part.package.index, [file.name, file.sha256], part.dependencies])
-    timestamp = bill.timestamp.isoformat() if bill.timestamp is not None else None
-    content = json.dumps([chain, parts, sorted(bill.indexes.items()), timestamp], sort_keys=True)
-    digest = hashlib.sha256(content.encode()).hexdigest()
+    content = [
+        [[link.reference, link.requirements, link.below] for link in bill.chain],
+        [_part_content(part) for part in bill.parts],
+        sorted(bill.indexes.items()),
+        bill.timestamp.isoformat() if bill.timestamp is not None else None,
+    ]
+    text = json.dumps(content, sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()
     return uuid.uuid5(uuid.NAMESPACE_OID, f"lockgen {digest}")
+
+
+def _part_content(part: Part) -> list[object]:
+    package = part.package
+    file = package.chosen
+    return [package.pin, package.index, [file.name, file.sha256], part.dependencies]
 
 
 # -- the dependency graph ---------------------------------------------------------------------
