@@ -157,9 +157,12 @@ class CompatReader:
             version = self._public_version(text, path)
             pythons = tuple(entry.python) if entry.python is not None else None
             members = {TORCH: Member(version, pythons)}
-            for name, partner in (("torchaudio", entry.torchaudio), ("torchvision", entry.torchvision)):
-                if partner is not None:
-                    members[name] = Member(self._public_version(partner, (*path, name)))
+            partners = {"torchaudio": entry.torchaudio, "torchvision": entry.torchvision}
+            for name, partner in partners.items():
+                if partner is None:
+                    continue
+                public = self._public_version(partner, (*path, name))
+                members[name] = Member(public)
             yield version, TorchRelease(members, entry.accelerator)
 
     def _public_version(self, text: str, path: KeyPath) -> str:
