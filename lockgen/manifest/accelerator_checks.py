@@ -29,18 +29,22 @@ def _check_base_image(variant: Variant, index: Index, add: AddFault) -> None:
 
 def _check_pins(manifest: Manifest, variant: Variant, index: Index, add: AddFault) -> None:
     """Compare builds with the accelerator of the index; if its URL shows none, with the first other build."""
-    first: tuple[str, str] | None = None
-    for name, pin in sorted(manifest.pins_of(variant.name).items()):
-        build = accelerator.of_version(pin.version) if name in index.packages else None
-        if build is None:
+    first_name, first_build = "", None
+    pins = manifest.pins_of(variant.name)
+    for name, pin in sorted(pins.items()):
+        build = accelerator.of_version(pin.version)
+        if name not in index.packages or build is None:
             continue
-        if index.accelerator is not None and build != index.accelerator:
+        if first_build is None:
+            first_name, first_build = name, build
+        expected = index.accelerator or first_build
+        if build == expected:
+            continue
+        if index.accelerator is not None:
             _add_wrong_build(name, pin, build, variant, index, add)
-        elif index.accelerator is None and first is not None and build != first[1]:
-            other_name, other_build = first
-            message = f"{name} is a {build} build, {other_name} a {other_build} build"
+        else:
+            message = f"{name} is a {build} build, {first_name} a {first_build} build"
             add(pin.path, message, "make them agree")
-        first = first or (name, build)
 
 
 def _add_wrong_build(name: str, pin: Pin, build: str, variant: Variant, index: Index, add: AddFault) -> None:

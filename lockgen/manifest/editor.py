@@ -1,7 +1,8 @@
-"""Changes to the text of versions.toml: only the old value is replaced, and a note is put at the end of its line.
+"""Edits of the text of versions.toml: they replace only the old value, and add a note at the end of its line.
 
-tomlkit would keep comments too, but cannot put one next to an item of an array or inside an inline table. So the text
-itself is edited where the value stands, and read again: if more than the wanted values differ, nothing is changed.
+tomlkit keeps comments too, but it cannot add one next to an item of an array or inside an inline table. So the edits
+here are made in the text itself, at the position of the value. The result is parsed again: if anything but the wanted
+values differs, the edit is refused.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -22,14 +23,14 @@ Position = Callable[[KeyPath], tuple[int, int] | None]
 
 # A date and a time with an offset, as TOML has them.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)")
-_PINS = re.compile(r"""\s*\[\s*(["']?)pins\1\s*\]""")
-_DOTTED = re.compile(r"""\s*((["']?)pins\2\s*\.\s*)""")
+_PINS_HEADER = re.compile(r"""\s*\[\s*(["']?)pins\1\s*\]""")
+_DOTTED_PIN = re.compile(r"""\s*((["']?)pins\2\s*\.\s*)""")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """At ``path`` stands the string ``old``; it becomes ``new``. ``note`` says why, in one line; "" leaves the line."""
+    """Replaces the string ``old`` at ``path`` by ``new``. ``note`` is the reason, in one line; "" adds none."""
 
     path: KeyPath
     old: str
@@ -41,204 +42,237 @@ def edited(text: str, edits: Sequence[Edit], position: Position, file: str) -> s
     """``text`` with all of ``edits`` made.
 
     Raises:
-        BadInput: a value is not where it was, or is written in a way that cannot be edited without touching more.
+        BadInput: a value is not at its position, or it cannot be edited without changing others.
     """
     lines = text.split("\n")
     notes: dict[int, list[str]] = {}
-    for edit in sorted(edits, key=lambda edit: position(edit.path) or (0, 0), reverse=True):
+    # From the end of the file: an edit does not move the positions before it.
+    for line, column, edit in sorted(_located(edits, position, file), key=_by_position, reverse=True):
+        lines[line - 1] = _replaced(lines[line - 1], column, edit, file, line)
+        notes.setdefault(line, []).insert(0, edit.note)
+    for line, of_line in notes.items():
+        note = "; ".join(dict.fromkeys(filter(None, of_line)))
+        if note:
+            lines[line - 1] = _with_note(lines[line - 1], note)
+    wanted = tomllib.loads(text)
+    for edit in edits:
+        _put(wanted, edit)
+    return _verified("\n".join(lines), wanted, file)
+
+
+def _located(edits: Iterable[Edit], position: Position, file: str) -> Iterator[tuple[int, int, Edit]]:
+    for edit in edits:
         where = position(edit.path)
         if where is None:
-            raise _cannot(edit, file, None)
-        number, column = where[0] - 1, where[1] - 1
-        lines[number] = _replaced(lines[number], column, edit, file, where[0])
-        notes.setdefault(number, []).insert(0, edit.note)
-    for number, said in notes.items():
-        if any(said):
-            lines[number] = _noted(lines[number], "; ".join(dict.fromkeys(filter(None, said))))
-    result = "\n".join(lines)
-    _check(text, result, edits, file)
-    return result
+            raise _not_found(edit, file, None)
+        yield (*where, edit)
+
+
+def _by_position(located: tuple[int, int, Edit]) -> tuple[int, int]:
+    line, column, _ = located
+    return line, column
 
 
 def with_pin(text: str, name: str, version: str, position: Position, file: str) -> str:
-    """``text`` with one pin more, below the last of [pins]; the table is made where there is none.
+    """``text`` with one more pin, below the last of [pins]; the table is added if it is missing.
 
     Raises:
-        BadInput: [pins] is written in a way that nothing can be added to without touching more.
+        BadInput: the pin cannot be added without changing other values.
     """
     wanted = tomllib.loads(text)
-    lines = text.split("\n")
     pins = wanted.setdefault("pins", {})
-    line = f"{name} = {json.dumps(version)}"
+    lines = text.split("\n")
     ending = _ending(lines)
+    assignment = f"{name} = {json.dumps(version)}"
     last = _last_direct_pin(lines, pins, position)
-    header = next((number for number, row in enumerate(lines, 1) if _PINS.match(row)), None)
+    header = _find_line(lines, _PINS_HEADER)
     if last is not None:
-        above = lines[last - 1]
-        dotted = _DOTTED.match(above)
-        if dotted is not None:  # pins.numpy = "1.0", without a table around it
-            line = dotted[1] + line
-        indent = above[: len(above) - len(above.lstrip())]
-        lines.insert(last, f"{indent}{line}{ending}")
+        lines.insert(last, _like(lines[last - 1], assignment) + ending)
     elif header is not None:
-        lines.insert(header, f"{line}{ending}")
+        lines.insert(header, assignment + ending)
     else:
-        rows = text.rstrip("\r\n").split("\n")
-        rows[-1] += ending
-        lines = [*rows, ending, f"[pins]{ending}", f"{line}{ending}", ""]
+        lines = text.rstrip("\r\n").split("\n")
+        lines[-1] += ending
+        lines += [ending, f"[pins]{ending}", assignment + ending, ""]
     pins[name] = version
-    return _agreed("\n".join(lines), wanted, file)
+    return _verified("\n".join(lines), wanted, file)
+
+
+def _like(above: str, assignment: str) -> str:
+    """``assignment`` in the form of the pin ``above`` it: with its indent, and its prefix if it is a dotted key."""
+    indent = above[: len(above) - len(above.lstrip())]
+    dotted = _DOTTED_PIN.match(above)
+    # pins.numpy = "1.0", without a table around it
+    prefix = dotted[1] if dotted is not None else ""
+    return f"{indent}{prefix}{assignment}"
 
 
 def _last_direct_pin(lines: Sequence[str], pins: Iterable[str], position: Position) -> int | None:
-    """The number of the last line with a pin that a pin can follow.
+    """The number of the last line with a pin that another pin can follow.
 
     A pin that is a table has a header: a line after it would belong to that table.
     """
-    found = None
+    last: int | None = None
     for key in pins:
-        place = position(("pins", key))
-        if place is not None and not lines[place[0] - 1].lstrip().startswith("["):
-            found = max(found or 0, place[0])
-    return found
+        where = position(("pins", key))
+        if where is None:
+            continue
+        number = where[0]
+        is_header = lines[number - 1].lstrip().startswith("[")
+        if not is_header:
+            last = max(last or 0, number)
+    return last
+
+
+def _find_line(lines: Iterable[str], pattern: re.Pattern[str]) -> int | None:
+    """The number (from 1) of the first line that begins with ``pattern``."""
+    for number, line in enumerate(lines, 1):
+        if pattern.match(line):
+            return number
+    return None
 
 
 def with_cut_off(text: str, when: datetime, position: Position, file: str) -> str:
-    """``text`` with another `exclude-newer`, an aware time.
+    """``text`` with another `exclude-newer`; ``when`` has a time zone.
 
     Raises:
-        BadInput: there is none to replace, or not where it was read.
+        BadInput: there is none to replace, or it is not at its position.
     """
     path: KeyPath = ("family", "exclude-newer")
-    wanted, where = tomllib.loads(text), position(path)
+    time = toml_time(when)
     lines = text.split("\n")
-    old = _TIME.search(lines[where[0] - 1], where[1] - 1) if where is not None else None
-    if where is None or old is None:
-        raise BadInput(
-            "versions.toml has no exclude-newer that could move",
-            place=Place(file, where[0] if where is not None else None),
-            hint=f"write exclude-newer = {said(when)} into [family]",
-        )
-    line = lines[where[0] - 1]
-    lines[where[0] - 1] = line[: old.start()] + said(when) + line[old.end() :]
+    where = position(path)
+    if where is None:
+        raise _no_exclude_newer(time, file, None)
+    number, column = where
+    line = lines[number - 1]
+    old = _TIME.search(line, column - 1)
+    if old is None:
+        raise _no_exclude_newer(time, file, number)
+    lines[number - 1] = line[: old.start()] + time + line[old.end() :]
+    wanted = tomllib.loads(text)
     wanted["family"]["exclude-newer"] = when
-    return _agreed("\n".join(lines), wanted, file)
+    return _verified("\n".join(lines), wanted, file)
 
 
-def said(when: datetime) -> str:
-    """A time as versions.toml has it: 2025-11-04T00:00:00Z."""
+def _no_exclude_newer(time: str, file: str, line: int | None) -> BadInput:
+    return BadInput(
+        "versions.toml has no exclude-newer to change",
+        place=Place(file, line),
+        hint=f"write exclude-newer = {time} into [family]",
+    )
+
+
+def toml_time(when: datetime) -> str:
+    """A time in the form that versions.toml uses: 2025-11-04T00:00:00Z."""
     return when.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def with_index(text: str, name: str, like: str, url: str, recorded: str | None, file: str) -> str:
-    """``text`` with an index more, below the index ``like`` whose packages it has.
+    """``text`` with one more index, below the index ``like`` and with the same packages.
 
     Raises:
-        BadInput: that index is written in a way that nothing can be added next to it.
+        BadInput: the table of that index has no header of its own to add another below.
     """
     wanted = tomllib.loads(text)
-    table = wanted["index"][like]
+    table = {"url": url, "packages": wanted["index"][like]["packages"]}
+    if recorded:
+        table["recorded"] = recorded
     lines = text.split("\n")
-    spelled = re.compile(rf"""\s*\[\s*["']?index["']?\s*\.\s*(["']?){re.escape(like)}\1\s*\]""")
-    header = next((number for number, line in enumerate(lines) if spelled.match(line)), None)
+    header = _find_line(lines, _index_header(like))
     if header is None:
         raise BadInput(
-            f"[index.{like}] does not stand where it was read",
+            f"could not find the table [index.{like}]",
             place=Place(file),
             hint=f"add [index.{name}] by hand: url = {json.dumps(url)}",
         )
-    added = {"url": url, "packages": table["packages"]}
-    if recorded:
-        added["recorded"] = recorded
     rows = ["", f"[index.{name}]"]
-    rows += [f"{key} = {json.dumps(value)}" for key, value in added.items()]
-    end = _end_of_table(lines, header)
+    for key, value in table.items():
+        rows.append(f"{key} = {json.dumps(value)}")
     ending = _ending(lines)
-    lines[end:end] = [f"{row}{ending}" for row in rows]
-    wanted["index"][name] = added
-    return _agreed("\n".join(lines), wanted, file)
+    end = _end_of_table(lines, header)
+    lines[end:end] = [row + ending for row in rows]
+    wanted["index"][name] = table
+    return _verified("\n".join(lines), wanted, file)
 
 
-def _end_of_table(lines: Sequence[str], header: int) -> int:
-    """Where the table with the header at ``header`` ends (from 0); comments above the next table belong to that one."""
-    end = header + 1
+def _index_header(name: str) -> re.Pattern[str]:
+    return re.compile(rf"""\s*\[\s*["']?index["']?\s*\.\s*(["']?){re.escape(name)}\1\s*\]""")
+
+
+def _end_of_table(lines: Sequence[str], start: int) -> int:
+    """Where the table ends whose first line below the header is ``start`` (from 0).
+
+    Comments above the next table belong to that one.
+    """
+    end = start
     while end < len(lines) and not lines[end].lstrip().startswith("["):
         end += 1
-    while end > header + 1:
-        above = lines[end - 1].strip()
-        if above and not above.startswith("#"):
-            break
+    while end > start and _is_blank_or_comment(lines[end - 1]):
         end -= 1
     return end
 
 
+def _is_blank_or_comment(line: str) -> bool:
+    text = line.strip()
+    return not text or text.startswith("#")
+
+
 def _ending(lines: Sequence[str]) -> str:
-    """What a line has before its line feed: the file's own habit stays."""
+    """What a line has before its line feed: files with CR LF stay so."""
     return "\r" if lines[0].endswith("\r") else ""
 
 
-def _agreed(text: str, wanted: Any, file: str) -> str:
-    try:
-        same = tomllib.loads(text) == wanted
-    except tomllib.TOMLDecodeError:
-        same = False
-    if not same:
-        raise BadInput(
-            "the file cannot be added to without changing more than was asked for",
-            place=Place(file),
-            hint="edit it by hand",
-        )
-    return text
-
-
 def _replaced(line: str, column: int, edit: Edit, file: str, number: int) -> str:
-    """The first string from ``column`` on that is the old value; a key that is a string comes before its value."""
-    for found in _STRING.finditer(line, column):
+    """``line`` with its first string from ``column`` (from 1) on that is the old value replaced."""
+    # The first string may be the key: "pyannote.audio" = "3.4.0".
+    for found in _STRING.finditer(line, column - 1):
         literal = found[0]
         if _value(literal) != edit.old:
             continue
-        # The quotes stay as they were.
+        # Keep the kind of quotes.
         new = f"'{edit.new}'" if literal.startswith("'") else json.dumps(edit.new)
         return line[: found.start()] + new + line[found.end() :]
-    raise _cannot(edit, file, number)
+    raise _not_found(edit, file, number)
 
 
 def _value(literal: str) -> object:
     return tomllib.loads(f"x = {literal}")["x"]
 
 
-def _noted(line: str, note: str) -> str:
-    bare = _STRING.sub(lambda found: "_" * len(found[0]), line)
-    if "#" in bare:
-        return f"{line.rstrip()}; {note}"
-    return f"{line.rstrip()}  # {note}"
-
-
-def _check(before: str, after: str, edits: Sequence[Edit], file: str) -> None:
-    wanted = tomllib.loads(before)
-    for edit in edits:
-        _put(wanted, edit)
-    if tomllib.loads(after) != wanted:
-        raise BadInput(
-            "the file cannot be edited without changing more than was asked for",
-            place=Place(file),
-            hint="edit it by hand",
-        )
+def _with_note(line: str, note: str) -> str:
+    # A "#" in a string does not begin a comment.
+    without_strings = _STRING.sub(lambda found: "_" * len(found[0]), line)
+    separator = "; " if "#" in without_strings else "  # "
+    return line.rstrip() + separator + note
 
 
 def _put(document: Any, edit: Edit) -> None:
+    *above, last = edit.path
     table = document
-    for key in edit.path[:-1]:
+    for key in above:
         table = table[key]
-    last = edit.path[-1]
-    if isinstance(table[last], dict):  # a pin with more than a version
+    # A pin that is a table: { version = "1.0", held = true }.
+    if isinstance(table[last], dict):
         table, last = table[last], "version"
     table[last] = edit.new
 
 
-def _cannot(edit: Edit, file: str, line: int | None) -> BadInput:
+def _verified(text: str, wanted: Any, file: str) -> str:
+    """``text``, if it is the document ``wanted``: patterns over lines do not understand all of TOML."""
+    try:
+        is_same = tomllib.loads(text) == wanted
+    except tomllib.TOMLDecodeError:
+        is_same = False
+    if not is_same:
+        message = "lockgen cannot make this edit without changing other values"
+        raise BadInput(message, place=Place(file), hint="edit the file by hand")
+    return text
+
+
+def _not_found(edit: Edit, file: str, line: int | None) -> BadInput:
     return BadInput(
-        f"{edit.old!r} does not stand where it was read",
+        f"could not find {edit.old!r} to replace it",
         place=Place(file, line),
-        hint=f"write {edit.new!r} there by hand",
+        hint=f"change it to {edit.new!r} by hand",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Literal, NamedTuple
 
 from packaging.utils import canonicalize_name
@@ -42,6 +42,8 @@ class ImageReader:
         self._versions = versions
         self._variants = variants
         self._faults = faults
+        self._add = faults.add
+        self._add_duplicate = faults.add_duplicate
         self._packages = PackageReader(faults)
         self._entries: dict[str, _Entry] = {}
         self._requirements: dict[str, tuple[DeclaredRequirement, ...]] = {}
@@ -74,7 +76,7 @@ class ImageReader:
         for entry in entries:
             canonical = canonicalize_name(entry.name)
             if canonical in spellings:
-                self._faults.add_duplicate(entry.path, entry.name, spellings[canonical])
+                self._add_duplicate(entry.path, entry.name, spellings[canonical])
                 continue
             spellings[canonical] = entry.name
             self._entries[entry.name] = entry
@@ -84,19 +86,21 @@ class ImageReader:
     def _contents(self, entry: _Entry) -> tuple[DeclaredRequirement, ...]:
         """Check folders and program of an image; return its requirements."""
         table = entry.table
-        for position, folder in enumerate(table.copy_):
-            check_folder(folder, (*entry.path, "copy", position), self._faults.add)
-        for position, folder in enumerate(table.folders):
-            check_folder(folder, (*entry.path, "folders", position), self._faults.add)
+        self._check_folders(table.copy_, (*entry.path, "copy"))
+        self._check_folders(table.folders, (*entry.path, "folders"))
         if isinstance(table, StageTable) and table.entrypoint is not None:
             self._check_program(entry, table.entrypoint)
         return self._packages.requirements(table.packages, (*entry.path, "packages"))
+
+    def _check_folders(self, folders: Iterable[str], path: KeyPath) -> None:
+        for position, folder in enumerate(folders):
+            check_folder(folder, (*path, position), self._add)
 
     def _check_program(self, entry: _Entry, program: str) -> None:
         if program.casefold() in _RESERVED_PROGRAMS or program.startswith(_RESERVED_PREFIXES):
             message = f"a program cannot be called `{program}`"
             hint = f"that name is reserved for generated files in docker/{entry.name}/"
-            self._faults.add((*entry.path, "entrypoint"), message, hint)
+            self._add((*entry.path, "entrypoint"), message, hint)
 
     # -- bases -------------------------------------------------------------------
 
@@ -108,10 +112,10 @@ class ImageReader:
                 continue
             path = (*entry.path, "from")
             if base in stages:
-                self._faults.add(path, f"`{base}` is a stage, not a base", "move it to [bases.…]")
+                self._add(path, f"`{base}` is a stage, not a base", "move it to [bases.…]")
                 continue
             others = [name for name in bases if name != entry.name]
-            self._faults.add(path, f"unknown base `{base}`", close_match(base, others))
+            self._add(path, f"unknown base `{base}`", close_match(base, others))
 
     def _check_cycles(self) -> None:
         done: set[str] = set()
@@ -126,7 +130,7 @@ class ImageReader:
             if here in trail:
                 cycle = [*trail[trail.index(here) :], here]
                 message = f"bases form a cycle: {' -> '.join(cycle)}"
-                self._faults.add(("bases", here, "from"), message, "one of them needs no `from`")
+                self._add(("bases", here, "from"), message, "one of them needs no `from`")
             done.update(trail)
 
     def _add_with_bases(self, name: str) -> None:
@@ -168,36 +172,40 @@ class ImageReader:
         offered = self._images[base].variants if base else tuple(sorted(self._variants))
         if wanted is None:
             return offered
+        if not wanted:
+            message = f"`{entry.name}` is not built in any variant"
+            self._add((*entry.path, "variants"), message, close_match("", self._variants))
         chosen: list[str] = []
         for position, variant in enumerate(wanted):
             path = (*entry.path, "variants", position)
             if variant not in self._variants:
-                self._faults.add(path, f"unknown variant `{variant}`", close_match(variant, self._variants))
+                hint = close_match(variant, self._variants)
+                self._add(path, f"unknown variant `{variant}`", hint)
             elif variant not in offered:
-                self._faults.add(path, f"its base `{base}` is not built in variant `{variant}`", "add it to the base")
+                message = f"its base `{base}` is not built in variant `{variant}`"
+                self._add(path, message, "add it to the base")
             elif variant in chosen:
-                self._faults.add_duplicate(path, variant, variant)
+                self._add_duplicate(path, variant, variant)
             else:
                 chosen.append(variant)
-        if not wanted:
-            message = f"`{entry.name}` is not built in any variant"
-            self._faults.add((*entry.path, "variants"), message, close_match("", self._variants))
         return tuple(sorted(chosen))
 
     # -- images that exclude each other ------------------------------------------
 
     def _check_targets(self) -> None:
         """`a` in variant `b-c` and `a-b` in variant `c` are both `a-b-c` to bake: it would build one of them."""
-        first: dict[str, str] = {}
+        owners: dict[str, str] = {}
         for name, image in self._images.items():
             entry = self._entries[name]
             for variant in image.variants:
                 target = target_name(name, variant)
-                if target not in first:
-                    first[target] = f"`{name}` ([{entry.section}.{name}]) in variant `{variant}`"
+                first = owners.get(target)
+                if first is None:
+                    owners[target] = f"`{name}` ([{entry.section}.{name}]) in variant `{variant}`"
                     continue
-                message = f"{first[target]} and `{name}` in variant `{variant}` have the same bake target `{target}`"
-                self._faults.add(entry.path, message, "rename one of the two images")
+                second = f"`{name}` in variant `{variant}`"
+                message = f"{first} and {second} have the same bake target `{target}`"
+                self._add(entry.path, message, "rename one of the two images")
 
     def _check_preloads(self) -> None:
         """Report variables in `env` with which programs would not find the preloaded models of their image."""
@@ -205,9 +213,11 @@ class ImageReader:
             owner = self._preloading(name)
             if owner is None:
                 continue
-            for key in sorted(CACHES.keys() & image.env.keys()):
+            entry = self._entries[name]
+            hidden = CACHES.keys() & image.env.keys()
+            for key in sorted(hidden):
                 message = f"{key} would hide what `preload` of `{owner}` puts under {MODELS}"
-                self._faults.add((*self._entries[name].path, "env", key), message, "remove it: the image sets it")
+                self._add((*entry.path, "env", key), message, "remove it: the image sets it")
 
     def _preloading(self, name: str) -> str | None:
         """The image, or else the nearest of its bases, that preloads models; None if none does."""

@@ -22,14 +22,15 @@ class PackageReader:
     """Reads packages in any table; every fault goes to ``faults``."""
 
     def __init__(self, faults: FaultCollector) -> None:
-        self._faults = faults
+        self._add = faults.add
+        self._add_duplicate = faults.add_duplicate
 
     def name(self, text: str, path: KeyPath) -> str | None:
         """The canonical name (PEP 503); None if ``text`` is not a name."""
         try:
             return canonicalize_name(text, validate=True)
         except InvalidName:
-            self._faults.add(path, f"{text!r} is not a package name", "letters, digits and `._-` (PEP 508)")
+            self._add(path, f"{text!r} is not a package name", "letters, digits and `._-` (PEP 508)")
             return None
 
     def names(self, texts: Iterable[str], path: KeyPath) -> list[str]:
@@ -41,7 +42,7 @@ class PackageReader:
             if name is None:
                 continue
             if name in spellings:
-                self._faults.add_duplicate(here, text, spellings[name])
+                self._add_duplicate(here, text, spellings[name])
             else:
                 spellings[name] = text
         return list(spellings)
@@ -60,7 +61,7 @@ class PackageReader:
             if name is None or version is None:
                 continue
             if name in pins:
-                self._faults.add_duplicate(here, text, spellings[name])
+                self._add_duplicate(here, text, spellings[name])
             pins[name] = Pin(version, here, held)
             spellings[name] = text
         return pins
@@ -75,7 +76,7 @@ class PackageReader:
             hint = f'write {name} = "{bare}"'
         else:
             hint = 'write all of it, as in "2.5.1+cu121"'
-        self._faults.add(path, f"the pin {text!r} is not an exact version", f"{hint}; ranges belong in `packages`")
+        self._add(path, f"the pin {text!r} is not an exact version", f"{hint}; ranges belong in `packages`")
         return None
 
     def requirements(self, texts: Iterable[str], path: KeyPath) -> tuple[DeclaredRequirement, ...]:
@@ -88,7 +89,7 @@ class PackageReader:
                 continue
             declared = DeclaredRequirement(requirement, here)
             if declared.name in found:
-                self._faults.add_duplicate(here, text, str(found[declared.name].requirement))
+                self._add_duplicate(here, text, str(found[declared.name].requirement))
             found[declared.name] = declared
         return tuple(found.values())
 
@@ -101,7 +102,7 @@ class PackageReader:
             canonicalize_name(requirement.name, validate=True)
         except (InvalidRequirement, InvalidName) as error:
             reason = str(error).splitlines()[0]
-            self._faults.add(path, f"{text!r} is not a requirement: {reason}", _REQUIREMENT_HINT)
+            self._add(path, f"{text!r} is not a requirement: {reason}", _REQUIREMENT_HINT)
             return None
         # `name@file:/x` passes the quick test above, but packaging reads a URL.
         if requirement.url is not None:
@@ -110,7 +111,7 @@ class PackageReader:
         return requirement
 
     def _refuse_url(self, text: str, path: KeyPath) -> None:
-        self._faults.add(path, f"{text!r}: a requirement by URL or path cannot be locked", _NO_INDEX_HINT)
+        self._add(path, f"{text!r}: a requirement by URL or path cannot be locked", _NO_INDEX_HINT)
 
 
 def _is_url_or_path(text: str) -> bool:

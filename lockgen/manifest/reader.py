@@ -112,6 +112,8 @@ class _ManifestReader:
     def __init__(self, versions: VersionsFile, faults: FaultCollector) -> None:
         self._versions = versions
         self._faults = faults
+        self._add = faults.add
+        self._add_duplicate = faults.add_duplicate
         self._packages = PackageReader(faults)
 
     def read(self) -> Manifest:
@@ -141,16 +143,18 @@ class _ManifestReader:
             ignores=self._ignores(),
             unimported=self._unimported(),
         )
-        check_accelerators(manifest, self._faults.add)
+        check_accelerators(manifest, self._add)
         return self._with_policies(manifest)
 
     def _with_policies(self, manifest: Manifest) -> Manifest:
         """Add [compat] and [update]: both refer to the pins and variants of the manifest."""
-        add = self._faults.add
-        if self._versions.compat is not None:
-            manifest = replace(manifest, compat=CompatReader(self._versions.compat, manifest, add).read())
-        if self._versions.update is not None:
-            manifest = replace(manifest, update=UpdatePolicyReader(self._versions.update, manifest, add).read())
+        versions = self._versions
+        if versions.compat is not None:
+            compat = CompatReader(versions.compat, manifest, self._add).read()
+            manifest = replace(manifest, compat=compat)
+        if versions.update is not None:
+            policy = UpdatePolicyReader(versions.update, manifest, self._add).read()
+            manifest = replace(manifest, update=policy)
         return manifest
 
     # -- [family] ----------------------------------------------------------------
@@ -161,10 +165,10 @@ class _ManifestReader:
         if minor not in GLIBC_MINORS:
             message = f"{family.glibc!r} is not a glibc version that uv supports"
             hint = "2.17, 2.28, or 2.31 to 2.40: take the next lower one"
-            self._faults.add(("family", "glibc"), message, hint)
+            self._add(("family", "glibc"), message, hint)
         if family.user == "root":
             message = "images run as an unprivileged user, not as root"
-            self._faults.add(("family", "user"), message, "name another")
+            self._add(("family", "user"), message, "name another")
 
     def _check_exclude_newer(self, family: FamilyTable) -> None:
         path: KeyPath = ("family", "exclude-newer")
@@ -173,10 +177,10 @@ class _ManifestReader:
             return
         if when.tzinfo is None:
             hint = "write 2025-11-04T00:00:00Z for UTC, or end it with an offset such as +01:00"
-            self._faults.add(path, "exclude-newer has no UTC offset", hint)
+            self._add(path, "exclude-newer has no UTC offset", hint)
         elif not 1 < when.year < 9999:
             # In UTC, the first and the last year could leave the range of datetime.
-            self._faults.add(path, "exclude-newer is out of range", "a year between 2 and 9998")
+            self._add(path, "exclude-newer is out of range", "a year between 2 and 9998")
 
     # -- [index] and [variants] --------------------------------------------------
 
@@ -184,11 +188,12 @@ class _ManifestReader:
         indexes = {}
         for name, table in self._versions.index.items():
             path: KeyPath = ("index", name)
-            check_url(table.url, (*path, "url"), self._faults.add)
+            url, recorded = table.url, table.recorded
+            check_url(url, (*path, "url"), self._add)
             packages = self._packages.names(table.packages, (*path, "packages"))
-            if table.recorded is not None:
-                check_folder(table.recorded, (*path, "recorded"), self._faults.add)
-            indexes[name] = Index(name, table.url, frozenset(packages), table.recorded)
+            if recorded is not None:
+                check_folder(recorded, (*path, "recorded"), self._add)
+            indexes[name] = Index(name, url, frozenset(packages), recorded)
         return indexes
 
     def _variants(self, indexes: Collection[str]) -> dict[str, Variant]:
@@ -196,10 +201,12 @@ class _ManifestReader:
         for name, table in self._versions.variants.items():
             path: KeyPath = ("variants", name)
             if name in _RESERVED_VARIANTS:
-                self._faults.add(path, f"a variant cannot be called `{name}`", "that name is reserved in locks/")
+                message = f"a variant cannot be called `{name}`"
+                self._add(path, message, "that name is reserved in locks/")
             index = table.index
             if index is not None and index not in indexes:
-                self._faults.add((*path, "index"), f"unknown index `{index}`", close_match(index, indexes))
+                hint = close_match(index, indexes)
+                self._add((*path, "index"), f"unknown index `{index}`", hint)
                 index = None
             pins = self._packages.pins(table.pins, (*path, "pins"))
             self._check_variable(name, variants)
@@ -212,7 +219,7 @@ class _ManifestReader:
             if variable(other) == variable(name):
                 message = f"variants `{other}` and `{name}` would share the bake variable {variable(name)}"
                 hint = "rename one: it has to differ by more than `.`, `_` and `-`"
-                self._faults.add(("variants", name), message, hint)
+                self._add(("variants", name), message, hint)
                 return
 
     # -- [audit] and [lint] ------------------------------------------------------
@@ -221,13 +228,14 @@ class _ManifestReader:
         found: dict[str, IgnoredAdvisory] = {}
         for position, entry in enumerate(self._versions.audit.ignore):
             path: KeyPath = ("audit", "ignore", position)
-            check_reason(entry.reason, (*path, "reason"), self._faults.add)
+            check_reason(entry.reason, (*path, "reason"), self._add)
             # Identifiers of advisories are not case-sensitive.
             key = entry.id.casefold()
             if key in found:
-                self._faults.add_duplicate((*path, "id"), entry.id, found[key].id)
+                self._add_duplicate((*path, "id"), entry.id, found[key].id)
             else:
-                found[key] = IgnoredAdvisory(entry.id, entry.reason.strip(), entry.until, path)
+                reason = entry.reason.strip()
+                found[key] = IgnoredAdvisory(entry.id, reason, entry.until, path)
         return tuple(found.values())
 
     def _unimported(self) -> dict[str, Unimported]:
@@ -235,12 +243,12 @@ class _ManifestReader:
         for text, reason in self._versions.lint.unimported.items():
             path: KeyPath = ("lint", "unimported", text)
             name = self._packages.name(text, path)
-            check_reason(reason, path, self._faults.add)
+            check_reason(reason, path, self._add)
             if name is None:
                 continue
             if name in found:
                 first = str(found[name].path[-1])
-                self._faults.add_duplicate(path, text, first)
+                self._add_duplicate(path, text, first)
             else:
                 found[name] = Unimported(reason.strip(), path)
         return found

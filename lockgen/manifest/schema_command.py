@@ -11,7 +11,7 @@ from lockgen.manifest.schema import json_schema
 
 
 def text() -> str:
-    """The schema as the shipped file holds it."""
+    """The schema, as in the file that lockgen ships."""
     return json.dumps(json_schema(), indent=2) + "\n"
 
 

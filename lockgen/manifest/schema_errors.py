@@ -85,12 +85,14 @@ def explain(error: SchemaError) -> Explanation:
 
 
 def _wrong_type(error: SchemaError) -> Explanation:
-    message = f"expected {_EXPECTED_TYPES[error.kind]}, got {type_name(error.value)}"
-    in_table_of_names = {"pins", "unimported"} & set(error.path)
-    if error.kind == "string_type" and isinstance(error.value, dict) and in_table_of_names:
+    value = error.value
+    message = f"expected {_EXPECTED_TYPES[error.kind]}, got {type_name(value)}"
+    in_table_of_names = not {"pins", "unimported"}.isdisjoint(error.path)
+    if error.kind == "string_type" and isinstance(value, dict) and in_table_of_names:
         # TOML reads `pyannote.audio = "3.4.0"` as a table `pyannote` with a key `audio`.
-        rest = next(iter(error.value), "…")
-        return message, f'quote a name with dots: "{error.path[-1]}.{rest}" = "…"'
+        first = error.path[-1]
+        rest = next(iter(value), "…")
+        return message, f'quote a name with dots: "{first}.{rest}" = "…"'
     return message, _TYPE_HINTS.get(error.kind)
 
 

@@ -16,7 +16,7 @@ from lockgen.core.update_policy import BASES_GROUP, SEEN_BRANCH, GroupPolicy, Ig
 from lockgen.manifest.compat_reader import as_bound
 from lockgen.manifest.faults import AddFault
 from lockgen.manifest.field_checks import unique
-from lockgen.manifest.schema import GroupTable, LeftOutEntry, UpdateTable
+from lockgen.manifest.schema import GroupTable, LeftOutEntry, UpdateStep, UpdateTable
 
 _HERE: KeyPath = ("update",)
 _FORBIDDEN_ENDS = (".lock", ".", "/")
@@ -67,13 +67,22 @@ class UpdatePolicyReader:
         of_packages: dict[str, str] = {}
         of_images: dict[str, str] = {}
         for name, table in self.table.groups.items():
-            path = (*_HERE, "groups", name)
             patterns = self._package_patterns(name, table, of_packages)
             images = self._image_patterns(name, table, of_images)
             self._check_name(name, table, patterns)
-            steps = self.table.steps if table.steps is None else table.steps
-            steps = unique(steps, (*path, "steps"), self.add)
-            yield GroupPolicy(name, patterns, tuple(steps), table.cooldown, table.partial, images)
+            yield GroupPolicy(
+                name=name,
+                patterns=patterns,
+                steps=self._steps(name, table),
+                cooldown=table.cooldown,
+                partial=table.partial,
+                images=images,
+            )
+
+    def _steps(self, group: str, table: GroupTable) -> tuple[UpdateStep, ...]:
+        steps = self.table.steps if table.steps is None else table.steps
+        path = (*_HERE, "groups", group, "steps")
+        return tuple(unique(steps, path, self.add))
 
     def _check_name(self, name: str, table: GroupTable, patterns: Sequence[str]) -> None:
         """The name of a group is part of its branch, and no two branches may have the same name."""

@@ -15,7 +15,7 @@ from lockgen.core.toml_positions import TomlPositions
 from lockgen.errors import BadInput, ToolFailed
 from lockgen.io.http import Http
 from lockgen.lock.requests import order_of_variants
-from lockgen.manifest.editor import said, with_cut_off, with_index
+from lockgen.manifest.editor import toml_time, with_cut_off, with_index
 from lockgen.manifest.fingerprints import VERSIONS, Inputs
 from lockgen.manifest.reader import close_match
 from lockgen.registry import base_images as baseimages
@@ -145,7 +145,8 @@ class VariantMoves:
         self._text = with_cut_off(self._text, when, TomlPositions(self._text).find, VERSIONS)
         self._manifest = replace(self._manifest, exclude_newer=when)
         if old is not None and old != when:
-            self._moves.append(PinMove("exclude-newer", said(old), said(when), ("family", "exclude-newer"), "cut-off"))
+            path = ("family", "exclude-newer")
+            self._moves.append(PinMove("exclude-newer", toml_time(old), toml_time(when), path, "cut-off"))
 
     # -- the index -------------------------------------------------------------
 

@@ -338,7 +338,7 @@ def test_not_a_document(project: Project, data: bytes, message: str, place: str)
 def test_no_file(project: Project) -> None:
     ran = project.run("resolve")
     assert ran.code == 2
-    assert "there is no versions.toml here" in ran.err
+    assert "versions.toml not found in this folder" in ran.err
     assert "--project" in ran.err
 
 
