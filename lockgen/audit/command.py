@@ -29,10 +29,11 @@ from lockgen.conflicts.oracle import Oracle
 from lockgen.conflicts.repair_search import RepairSearch
 from lockgen.core.layout import LOCK_PATH
 from lockgen.core.lock import Lock
-from lockgen.errors import BadInput, Exit, LockgenError, Place
+from lockgen.errors import BadInput, Exit, LockgenError
 from lockgen.index.releases import IndexReleases
 from lockgen.index.sources import explicit_indexes
 from lockgen.io.parallel import Threads
+from lockgen.lock.loading import missing_lock
 from lockgen.lock.reader import parse_lock
 from lockgen.lock.requests import order_of_variants
 from lockgen.manifest.fingerprints import VERSIONS, Inputs, fingerprints, read_inputs
@@ -75,7 +76,7 @@ def run(app: App, options: AuditOptions) -> int:
         inputs = read_inputs(folder)
         data = folder.read(LOCK_PATH)
         if data is None:
-            raise BadInput("there is no lock yet", place=Place(LOCK_PATH), hint="run `lockgen resolve`")
+            raise missing_lock()
         lock = parse_lock(data, LOCK_PATH)
         if lock.inputs != fingerprints(inputs.manifest, folder):
             app.progress.note(f"{VERSIONS} or a record changed since the lock was made; auditing the lock as it is")

@@ -93,7 +93,7 @@ def _recorded_indexes(versions: Path) -> list[str]:
         tables = tomllib.loads(versions.read_text(encoding="utf-8"))["index"].values()
         return sorted(str(table["recorded"]) for table in tables if "recorded" in table)
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
-        return []  # there is no index, or the file is invalid and never passes
+        return []  # without an index, or invalid: an invalid file never passes
 
 
 class _NotRegular(Exception):

@@ -20,6 +20,7 @@ from lockgen.core.text_table import megabytes
 from lockgen.core.toml_positions import dotted
 from lockgen.io.ownership import foreign_files, generated_on_disk, may_remove
 from lockgen.io.workspace import Folder
+from lockgen.lock.loading import NO_LOCK
 from lockgen.lock.reader import is_intact, parse_lock
 from lockgen.manifest.fingerprints import VERSIONS, Inputs, compat_fingerprint, fingerprints, read_inputs
 from lockgen.outputs.generated_files import GeneratedFiles, Tree
@@ -43,7 +44,7 @@ def check(folder: Folder) -> list[CheckFinding]:
     if data is None:
         # `resolve` would refuse to replace these: report them before it runs.
         foreign = _foreign(folder, dict.fromkeys(generated_on_disk(folder)))
-        return [*foreign, CheckFinding(LOCK_PATH, "missing", f"{LOCK_PATH}: there is no lock yet", RESOLVE)]
+        return [*foreign, CheckFinding(LOCK_PATH, "missing", f"{LOCK_PATH}: {NO_LOCK}", RESOLVE)]
     lock = parse_lock(data, LOCK_PATH)
     generated = GeneratedFiles(inputs.manifest, lock)
     tree = generated.tree()
@@ -116,22 +117,28 @@ def _extra(folder: Folder, path: str) -> CheckFinding:
 
 def _foreign(folder: Folder, wanted: Mapping[str, bytes | None]) -> list[CheckFinding]:
     """Files at paths that lockgen writes, but that lockgen did not write: `resolve` refuses to replace them."""
+    if not wanted:
+        return []
     # Reading the records may start git.
-    faults = foreign_files(folder, wanted, lock_records(folder)) if wanted else {}
+    records = lock_records(folder)
     findings = []
-    for path, fault in faults.items():
+    for path, fault in foreign_files(folder, wanted, records).items():
+        message = f"{path}: {fault.message}"
         fix = f"{shlex.quote(path)}: {fault.hint}"
-        findings.append(CheckFinding(path, "foreign", f"{path}: {fault.message}", fix))
+        findings.append(CheckFinding(path, "foreign", message, fix))
     return findings
 
 
 def _missing_programs(folder: Folder, starters: Tree) -> list[CheckFinding]:
     """Stages without a program. Its contents belong to the team, but the image needs one."""
-    missing = {path: data for path, data in starters.items() if folder.read(path) is None}
-    findings = _foreign(folder, missing)
+    missing = [path for path in starters if folder.read(path) is None]
+    wanted = {path: starters[path] for path in missing}
+    findings = _foreign(folder, wanted)
     blocked = {finding.path for finding in findings}
-    for path in sorted(missing.keys() - blocked):
-        findings.append(CheckFinding(path, "missing", f"{path}: the stage has no program", RESOLVE))
+    for path in sorted(missing):
+        if path not in blocked:
+            message = f"{path}: the stage has no program"
+            findings.append(CheckFinding(path, "missing", message, RESOLVE))
     return findings
 
 
@@ -164,24 +171,28 @@ def _exceeded_budgets(inputs: Inputs, lock: Lock) -> list[CheckFinding]:
 def _exceeded(excess: Excess) -> tuple[str, str]:
     """The message and the fix."""
     budget = dotted(excess.path)
+    limit = megabytes(excess.budget)
+    size = megabytes(excess.size.installed)
+    over = megabytes(excess.over)
     # Packages of unknown size come on top.
     least = "at least " if excess.size.unknown else ""
-    size = f"{least}{megabytes(excess.size.installed)}"
-    over = f"{least}{megabytes(excess.over)}"
-    text = f"{excess.what} takes {size}: {over} more than the {megabytes(excess.budget)} of {budget}"
+    text = f"{excess.what} takes {least}{size}: {least}{over} more than the {limit} of {budget}"
     return text, f"raise {budget}, or remove packages"
 
 
 def _undecided(excess: Excess, lock: Lock) -> tuple[str, str]:
     """The message and the fix."""
-    names = ", ".join(sorted(excess.size.unknown))
+    unknown = excess.size.unknown
+    names = ", ".join(sorted(unknown))
     size = megabytes(excess.size.installed)
     left = megabytes(-excess.over)
+    limit = megabytes(excess.budget)
+    budget = dotted(excess.path)
     text = (
-        f"cannot tell whether {excess.what} fits into the {megabytes(excess.budget)} of {dotted(excess.path)}: it"
-        f" takes at least {size}, which leaves {left} for {names}, of unknown size"
+        f"unknown whether {excess.what} fits into the {limit} of {budget}: it takes at least {size}, which leaves "
+        f"{left} for {names}, of unknown size"
     )
-    return text, "; ".join(remedies(lock, excess.size.unknown))
+    return text, "; ".join(remedies(lock, unknown))
 
 
 # -- the compatibility matrix ------------------------------------------------------

@@ -21,11 +21,13 @@ def text(findings: Sequence[CheckFinding]) -> str:
 
 
 def _block(finding: CheckFinding) -> str:
-    lines = finding.diff.splitlines()
-    shown = [f"    {line}" for line in lines[:_SHOWN_LINES]]
-    if len(lines) > _SHOWN_LINES:
-        shown.append(f"    ... {len(lines) - _SHOWN_LINES} more lines")
-    return "\n".join([finding.message, *shown])
+    lines = [finding.message]
+    diff = finding.diff.splitlines()
+    lines += [f"    {line}" for line in diff[:_SHOWN_LINES]]
+    hidden = len(diff) - _SHOWN_LINES
+    if hidden > 0:
+        lines.append(f"    ... {hidden} more lines")
+    return "\n".join(lines)
 
 
 def as_json(findings: Sequence[CheckFinding]) -> dict[str, object]:

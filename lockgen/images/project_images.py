@@ -14,6 +14,7 @@ from lockgen.core.lock import Lock
 from lockgen.core.manifest import Manifest
 from lockgen.errors import BadInput, Fault, Place
 from lockgen.io.workspace import Folder
+from lockgen.lock.loading import missing_lock
 from lockgen.lock.reader import parse_lock
 from lockgen.manifest.fingerprints import read_inputs
 from lockgen.manifest.reader import close_match
@@ -54,7 +55,7 @@ def read_family(root: Path) -> Family:
         # Read before the test for the lock: a fault in versions.toml is the more useful message.
         inputs = read_inputs(folder)
         if data is None:
-            raise BadInput("there is no lock yet", place=Place(LOCK_PATH), hint="run `lockgen resolve`")
+            raise missing_lock()
         drift = check(folder)
     lock = parse_lock(data, LOCK_PATH)
     return Family(inputs.manifest, lock, GeneratedFiles(inputs.manifest, lock).plan, tuple(drift))
@@ -79,7 +80,7 @@ def select_images(plan: FamilyPlan, names: tuple[str, ...]) -> list[SelectedImag
     A name is an IMAGE (in all its variants), IMAGE:VARIANT, or a bake target.
 
     Raises:
-        BadInput: there is no such image.
+        BadInput: an image is unknown.
     """
     every = [SelectedImage(image, variant) for image in plan.images for variant in image.variants]
     if not names:
@@ -89,7 +90,7 @@ def select_images(plan: FamilyPlan, names: tuple[str, ...]) -> list[SelectedImag
         matches = _matches(name, every)
         if not matches:
             known = {image.name for image in plan.images} | {each.tag for each in every}
-            raise BadInput(f"there is no image {name!r} in this family", hint=close_match(name, known))
+            raise BadInput(f"unknown image {name!r}", hint=close_match(name, known))
         selected += [each for each in matches if each not in selected]
     return selected
 

@@ -22,7 +22,7 @@ from lockgen.core.layout import LOCK_PATH, WORKDIR
 from lockgen.core.lock import Lock, Package
 from lockgen.core.manifest import Image, Manifest
 from lockgen.core.resolution import Request
-from lockgen.errors import BadInput, Exit, Place
+from lockgen.errors import BadInput, Exit
 from lockgen.index.sources import explicit_indexes
 from lockgen.io.workspace import Folder
 from lockgen.lint import render as rendering
@@ -33,6 +33,7 @@ from lockgen.lint.python_imports import read_code, runs_python
 from lockgen.lint.standard_library import standard_library
 from lockgen.lint.wheel_modules import ModuleReader
 from lockgen.lock.closure import Closures
+from lockgen.lock.loading import missing_lock
 from lockgen.lock.reader import parse_lock
 from lockgen.lock.requests import request_for
 from lockgen.manifest.fingerprints import VERSIONS, Inputs, fingerprints, read_inputs
@@ -84,7 +85,7 @@ def _rendered(report: LintReport, inputs: Inputs, options: LintOptions) -> str:
 def _read_lock(folder: Folder, inputs: Inputs) -> Lock:
     data = folder.read(LOCK_PATH)
     if data is None:
-        raise BadInput("there is no lock yet", place=Place(LOCK_PATH), hint="run `lockgen resolve`")
+        raise missing_lock()
     lock = parse_lock(data, LOCK_PATH)
     if lock.inputs != fingerprints(inputs.manifest, folder):
         raise BadInput(f"{VERSIONS} or a record changed since the lock was made", hint="run `lockgen resolve`")

@@ -10,6 +10,13 @@ from lockgen.errors import BadInput, Place
 from lockgen.io.workspace import Folder
 from lockgen.lock.reader import parse_lock
 
+NO_LOCK = "the lock does not exist yet"
+
+
+def missing_lock() -> BadInput:
+    """The error for a project without a lock."""
+    return BadInput(NO_LOCK, place=Place(LOCK_PATH), hint="run `lockgen resolve`")
+
 
 def read_lock(root: Path) -> Lock:
     """The lock under ``root``.
@@ -22,5 +29,5 @@ def read_lock(root: Path) -> Lock:
     with folder.shared():
         data = folder.read(LOCK_PATH)
     if data is None:
-        raise BadInput("the lock file does not exist", place=Place(LOCK_PATH), hint="run `lockgen resolve`")
+        raise missing_lock()
     return parse_lock(data, LOCK_PATH)

@@ -94,7 +94,7 @@ def test_a_finding_has_a_diff_and_a_fix(locked: Project) -> None:
 
 def test_a_missing_lock_is_found(small: Project) -> None:
     ran = small.run("check")
-    assert (ran.code, "there is no lock yet" in ran.out) == (1, True)
+    assert (ran.code, "the lock does not exist yet" in ran.out) == (1, True)
 
 
 def test_a_link_out_of_the_project_is_refused_even_with_the_same_bytes(locked: Project, tmp_path: Path) -> None:

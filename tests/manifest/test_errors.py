@@ -300,7 +300,7 @@ def test_the_template_of_the_cases_is_valid(project: Project) -> None:
     project.write(GOOD)
     ran = project.run("check")
     assert ran.code == 1, "no lock yet is drift, not a fault of the file"
-    assert "there is no lock yet" in ran.out
+    assert "the lock does not exist yet" in ran.out
 
 
 def test_a_pin_of_the_variant_overrides_the_familys(project: Project) -> None:

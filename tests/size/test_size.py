@@ -186,7 +186,7 @@ def test_a_budget_with_unknown_sizes_is_reported_as_unknown(small: Project) -> N
     assert all(row["over"] is None for row in rows)
     (row,) = [row for row in rows if row["what"] == "image asr:cpu"]
     assert row["unknown"] == ["torch==2.5.1+cpu"]
-    assert "cannot tell whether image asr:cpu fits into the 3.00 GB of budgets.max-image" in row["message"]
+    assert "unknown whether image asr:cpu fits into the 3.00 GB of budgets.max-image" in row["message"]
     assert "more than" not in row["message"]
     assert "lockgen index record cpu" in row["mend"]
 
