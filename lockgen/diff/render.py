@@ -110,7 +110,8 @@ def _image_rows(changes: Changes) -> list[Sequence[str]]:
     rows: list[Sequence[str]] = []
     rows += [(_sizes(group), "new") for group in _by_size(changes.added)]
     rows += [(_sizes(group), "gone") for group in _by_size(changes.removed)]
-    for effect, images in _by_effect(changes.images).items():
+    groups = _by_effect(changes.images)
+    for effect, images in groups.items():
         rows.append((_tags(images), _summary(effect)))
     return rows
 

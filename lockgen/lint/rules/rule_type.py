@@ -42,7 +42,7 @@ def merge_images(findings: Iterable[LintFinding]) -> tuple[LintFinding, ...]:
     merged = []
     for group in groups.values():
         images = {image for finding in group for image in finding.images}
-        # The first one stands for all: they differ in the images only.
+        # The first one stands for all: messages may name another build of a package in another variant.
         finding = replace(group[0], images=tuple(sorted(images)))
         merged.append(finding)
     return tuple(merged)
