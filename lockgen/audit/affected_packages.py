@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from packaging.version import Version
-
 from lockgen.audit.model import AffectedPackage
 from lockgen.core.key_path import KeyPath
 from lockgen.core.lock import Lock, Package
 from lockgen.core.manifest import Manifest
+from lockgen.core.parsing import parse_version
 from lockgen.lock.closure import Closures
 
 
@@ -42,7 +41,7 @@ def _affected_package(package: Package, images: tuple[str, ...], paths: tuple[Ke
     return AffectedPackage(
         name=package.name,
         version=package.version,
-        asked=Version(package.version).public,
+        asked=parse_version(package.version).public,
         index=package.index,
         variants=package.variants,
         images=images,

@@ -10,6 +10,7 @@ from packaging.version import Version
 
 from lockgen.core.lock import Dependency, Lock, Package
 from lockgen.core.manifest import Manifest
+from lockgen.core.parsing import parse_specifiers
 
 _LONGEST = 300
 """The most characters of a resolver's reason."""
@@ -44,7 +45,7 @@ def _locked_bounds(name: str, lock: Lock, variants: Sequence[str]) -> Iterator[_
             for dependency in _dependencies(package):
                 if dependency.name == name and dependency.specifier:
                     text = f"{package.name} {package.version} needs {name}{dependency.specifier}"
-                    yield _Bound(text, SpecifierSet(dependency.specifier))
+                    yield _Bound(text, parse_specifiers(dependency.specifier))
 
 
 def _dependencies(package: Package) -> Iterator[Dependency]:

@@ -18,6 +18,7 @@ from lockgen.audit.vulnerabilities import is_free
 from lockgen.core.accelerator import FAMILY
 from lockgen.core.compat_axes import Pairs
 from lockgen.core.lock import Lock
+from lockgen.core.parsing import parse_version
 from lockgen.core.resolution import Request
 from lockgen.index.ports import Releases
 
@@ -53,7 +54,7 @@ class CandidateSearch:
         if package.name in FAMILY and _TORCH in locked:
             found = self._torch_candidates(package, request)
         else:
-            newer = later(released, Version(package.version))
+            newer = later(released, parse_version(package.version))
             free = self._free(package.name, newer)
             found = Candidates([{package.name: str(version)} for version in free])
         if found.upgrades or found.why:
@@ -63,7 +64,7 @@ class CandidateSearch:
 
     def is_good(self, name: str, version: str) -> bool:
         """Whether no advisory that counts affects ``version``."""
-        return is_free(name, Version(version), self.advisories(name))
+        return is_free(name, parse_version(version), self.advisories(name))
 
     def _free(self, name: str, versions: Iterable[Version]) -> list[Version]:
         advisories = self.advisories(name)
@@ -71,7 +72,7 @@ class CandidateSearch:
 
     def _none(self, package: AffectedPackage, released: Sequence[Version], request: Request) -> str:
         """Why no upgrade was found: no later release, only affected ones, or only releases after the cut-off."""
-        now = Version(package.version)
+        now = parse_version(package.version)
         index = request.routes.get(package.name)
         where = f"on index {index}" if index is not None else "that runs on the target"
         newer = later(released, now)
@@ -93,7 +94,7 @@ class CandidateSearch:
 
     def _torch_candidates(self, package: AffectedPackage, request: Request) -> Candidates:
         locked = self.lock.by_variant[package.variants[0]]
-        now = Version(locked[_TORCH].version)
+        now = parse_version(locked[_TORCH].version)
         released = {name: self.releases_of(name, request) for name in FAMILY if name in locked}
         newer = [
             version for version in later(released[_TORCH], now) if self._is_same_accelerator(version, now, request)
@@ -138,7 +139,7 @@ class CandidateSearch:
             member = release.members.get(name) if release is not None else None
             if member is None or member.version is None:
                 return f"the pair table has no {name} for {_TORCH} {version}"
-            public = Version(member.version).public
+            public = parse_version(member.version).public
             fits = [each for each in released[name] if each.public == public and each.local == version.local]
             if not fits:
                 return f"{name} {member.version} for {_TORCH} {version} is not available"

@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -23,6 +22,7 @@ from lockgen.core.accelerator import FAMILY
 from lockgen.core.index import ExplicitIndex
 from lockgen.core.lock import Lock
 from lockgen.core.manifest import Manifest, Pin
+from lockgen.core.parsing import parse_requirement, parse_version
 from lockgen.core.ports import Progress
 from lockgen.core.resolution import Request
 from lockgen.lock.requests import order_of_variants, request_for
@@ -92,7 +92,7 @@ class FixSearch:
             if verdict.answer is Answer.NO:
                 return self._no_fix(package, variants, upgrades, verdict.reason)
             if highest is not None:
-                within = [each for each in upgrades if Version(each[package.name]) <= highest]
+                within = [each for each in upgrades if parse_version(each[package.name]) <= highest]
                 # The range also matches other builds of the first release: if the resolver took one, all are tried.
                 upgrades = within or upgrades
         doubts: list[str] = []
@@ -115,11 +115,11 @@ class FixSearch:
     ) -> _Range:
         """Whether any of ``upgrades`` resolves. A resolver takes the highest that does: none above is worth trying."""
         name = package.name
-        free = [Version(upgrade[name]) for upgrade in upgrades]
+        free = [parse_version(upgrade[name]) for upgrade in upgrades]
         released = self.candidates.releases_of(name, self._request_of(package.variants[0]))
         affected = [
             version
-            for version in later(released, Version(package.version))
+            for version in later(released, parse_version(package.version))
             if version > free[0] and version not in free
         ]
         bounds = [f"{name}>={free[0].public}", *(f"{name}!={version.public}" for version in affected)]
@@ -130,7 +130,7 @@ class FixSearch:
             if verdict.answer is not Answer.YES:
                 return _Range(verdict, None)
             if name in verdict.versions:
-                taken.append(Version(verdict.versions[name]))
+                taken.append(parse_version(verdict.versions[name]))
         return _Range(verdict, min(taken, default=None))
 
     def _resolves(self, variants: Sequence[str], upgrade: WantedVersions) -> Verdict:
@@ -165,7 +165,7 @@ class FixSearch:
     def _changed_request(self, variant: str, moving: Collection[str], bounds: Iterable[str]) -> Request:
         """The request for what is locked, with ``bounds`` instead of the pins of what is ``moving``."""
         locked = self._request_of(variant)
-        kept = {text for text in locked.constraints if canonicalize_name(Requirement(text).name) not in moving}
+        kept = {text for text in locked.constraints if canonicalize_name(parse_requirement(text).name) not in moving}
         preferences = {name: version for name, version in locked.preferences.items() if name not in moving}
         return replace(locked, constraints=tuple(sorted(kept | set(bounds))), preferences=preferences)
 
@@ -207,7 +207,7 @@ class FixSearch:
             if name not in locked:
                 continue
             old = locked[name].version
-            if Version(old) != Version(new):
+            if parse_version(old) != parse_version(new):
                 path = pins[name].path if name in pins else None
                 steps.append(UpgradeStep(name, old, new, path))
         return steps
@@ -268,7 +268,7 @@ class FixSearch:
     ) -> Fix:
         """No fix: the requirements in the way, or else the resolver's ``reason``."""
         name = package.name
-        offered = [Version(upgrade[name]) for upgrade in upgrades if name in upgrade]
+        offered = [parse_version(upgrade[name]) for upgrade in upgrades if name in upgrade]
         why = blocking_requirements(name, offered, self.lock, self.manifest, variants)
         if not why:
             lowest = ", ".join(f"{each} {version}" for each, version in upgrades[0].items())
@@ -314,7 +314,7 @@ def _moved(pins: Mapping[str, Pin], upgrade: WantedVersions) -> dict[str, Pin]:
     for name, pin in pins.items():
         moved[name] = pin
         if name in upgrade:
-            version = Version(upgrade[name])
+            version = parse_version(upgrade[name])
             if version.local == pin.version.local:
                 moved[name] = Pin(version, pin.path, held=True)
     return moved

@@ -6,7 +6,6 @@ that does not follow the format is an error.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -15,6 +14,7 @@ from packaging.utils import canonicalize_name
 
 from lockgen.audit.advisory_model import Advisory, Affected, Event
 from lockgen.audit.severity import severity
+from lockgen.core.parsing import parse_json
 
 ECOSYSTEM = "PyPI"
 
@@ -42,7 +42,7 @@ def read_json(data: bytes) -> Any:
         ValueError: it is not JSON, or nested too deeply.
     """
     try:
-        return json.loads(data)
+        return parse_json(data)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

@@ -15,6 +15,7 @@ from packaging.version import InvalidVersion, Version
 from lockgen.audit.advisory_model import LEVELS, UNKNOWN, Advisory, Affected, Event
 from lockgen.audit.model import AffectedPackage, Audit, AuditFinding, Fix, Vulnerability
 from lockgen.core.manifest import IgnoredAdvisory
+from lockgen.core.parsing import parse_version
 
 # At one version, a fix ends the range before it, then the next range begins, and then that one may end.
 _ORDER = {"fixed": 0, "introduced": 1, "last_affected": 2, "limit": 3}
@@ -70,7 +71,7 @@ def _is_listed(affected: Affected, version: Version) -> bool:
 
 def _is_same(text: str, version: Version) -> bool:
     try:
-        return Version(text) == version
+        return parse_version(text) == version
     except InvalidVersion:  # older than PEP 440: no resolver takes such a release
         return False
 
@@ -78,7 +79,7 @@ def _is_same(text: str, version: Version) -> bool:
 def _is_within(events: Sequence[Event], version: Version) -> bool:
     """OSV's algorithm. Raises InvalidVersion if an event has none."""
     limits = [event.version for event in events if event.kind == "limit"]
-    if limits and "*" not in limits and not any(version < Version(limit) for limit in limits):
+    if limits and "*" not in limits and not any(version < parse_version(limit) for limit in limits):
         return False
     inside = False
     for event in sorted((event for event in events if event.kind != "limit"), key=_event_order):
@@ -96,12 +97,12 @@ def _is_within(events: Sequence[Event], version: Version) -> bool:
 
 def _version_of(event: Event) -> Version | None:
     """None is before every version."""
-    return None if event.version == "0" else Version(event.version)
+    return None if event.version == "0" else parse_version(event.version)
 
 
 def _event_order(event: Event) -> tuple[bool, Version, int]:
     at = _version_of(event)
-    return at is not None, at or Version("0"), _ORDER[event.kind]
+    return at is not None, at or parse_version("0"), _ORDER[event.kind]
 
 
 # -- records of one vulnerability ------------------------------------------------
@@ -189,7 +190,7 @@ def _fixed_releases(records: Iterable[Advisory], name: str, version: Version) ->
         if event.kind != "fixed":
             continue
         try:
-            fixed = Version(event.version)
+            fixed = parse_version(event.version)
         except InvalidVersion:
             continue
         if fixed > version:
@@ -237,7 +238,7 @@ def audited(
 def _findings(
     package: AffectedPackage, advisories: Sequence[Advisory], ignores: Sequence[IgnoredAdvisory], today: date
 ) -> Iterator[AuditFinding]:
-    version = Version(package.asked)
+    version = parse_version(package.asked)
     matches = {advisory: touches(advisory, package.name, version) for advisory in advisories}
     for group in live_groups(advisories):
         records = [record for record in group if matches[record].affected]
@@ -290,7 +291,7 @@ def counting(advisories: Iterable[Advisory], ignores: Sequence[IgnoredAdvisory],
 
 def is_free(name: str, version: Version, advisories: Iterable[Advisory]) -> bool:
     """Whether none of ``advisories`` affects ``version`` of ``name``."""
-    public = Version(version.public)
+    public = parse_version(version.public)
     return not any(touches(advisory, name, public).affected for advisory in advisories)
 
 

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from lockgen import __version__
+from lockgen.core.parsing import parse_toml
 from lockgen.errors import Exit, LockgenError
 from lockgen.io.cache import cache_root
 
@@ -87,10 +88,9 @@ def _key(root: Path) -> str | None:
 
 def _recorded_indexes(versions: Path) -> list[str]:
     """The folders of recorded indexes, which may be anywhere in the project."""
-    import tomllib
 
     try:
-        tables = tomllib.loads(versions.read_text(encoding="utf-8"))["index"].values()
+        tables = parse_toml(versions.read_text(encoding="utf-8"))["index"].values()
         return sorted(str(table["recorded"]) for table in tables if "recorded" in table)
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
         return []  # without an index, or invalid: an invalid file never passes

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 
-from packaging.specifiers import SpecifierSet
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename
 from packaging.version import Version
 
 from lockgen.compat.model import Axis, Cell, CellStatus, ImageGroup
@@ -16,6 +15,7 @@ from lockgen.core.compat_axes import PYTHON, TORCH, VARIANT, Compat, Declared, E
 from lockgen.core.index import ExplicitIndex
 from lockgen.core.key_path import KeyPath
 from lockgen.core.manifest import Image, Manifest, Pin
+from lockgen.core.parsing import parse_specifiers, parse_version, parse_wheel_filename
 from lockgen.core.target import Target
 from lockgen.errors import BadInput, Fault
 
@@ -48,8 +48,8 @@ def axes_of(compat: Compat, offered: Offered) -> tuple[Axis, ...]:
 
 def _matching_versions(bound: str, versions: Iterable[Version]) -> tuple[str, ...]:
     # An index may have several builds of one release: 2.5.1+cpu and 2.5.1+cu121 are one value of the axis.
-    releases = {Version(version.public) for version in versions if not version.is_prerelease}
-    specifier = SpecifierSet(bound)
+    releases = {parse_version(version.public) for version in versions if not version.is_prerelease}
+    specifier = parse_specifiers(bound)
     matching = sorted(specifier.filter(releases))
     return tuple(str(version) for version in matching)
 
@@ -105,7 +105,7 @@ def _matches_bound(axis: str, bound: str, value: str) -> bool:
     if axis == VARIANT:
         return bound == value
     has_operator = bound[:1] in "<>=!~"
-    specifier = SpecifierSet(bound if has_operator else f"=={bound}")
+    specifier = parse_specifiers(bound if has_operator else f"=={bound}")
     return specifier.contains(value, prereleases=True)
 
 
@@ -369,13 +369,13 @@ class _ScenarioBuilder:
         """``version`` with the local part of the builds on the index that ``name`` comes from."""
         index = self.manifest.index_of(name, self.variant)
         if index is None:
-            return Version(version)
+            return parse_version(version)
         pin = self.manifest.pins_of(self.variant).get(name)
         local = pin.version.local if pin is not None else None
         local = local or index.accelerator
         if local:
             version += f"+{local}"
-        return Version(version)
+        return parse_version(version)
 
     def _missing_file(self, name: str, version: Version) -> Gap | None:
         """The gap if ``name`` has an explicit index, but that has no file for the pin.

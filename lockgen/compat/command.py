@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +18,7 @@ from lockgen.compat.model import Cell, CellStatus, Matrix
 from lockgen.compat.shards import merged
 from lockgen.core.layout import COMPAT_PATH
 from lockgen.core.manifest import Manifest
+from lockgen.core.parsing import parse_json
 from lockgen.errors import BadInput, Exit, Fault, LockgenError
 from lockgen.io.ownership import refuse_foreign_file
 from lockgen.manifest.fingerprints import Inputs, read_inputs
@@ -115,7 +115,7 @@ def _rendered(matrix: Matrix, options: CompatOptions) -> str:
         return rendering.render_json(matrix)
     if options.as_html:
         # From format 1, as a page of another tool would be: the format must have everything that readers need.
-        return page(json.loads(rendering.render_json(matrix)))
+        return page(parse_json(rendering.render_json(matrix)))
     if options.as_markdown:
         return rendering.markdown(matrix)
     return rendering.text(matrix)

@@ -22,6 +22,7 @@ from lockgen.conflicts.model import Answer, Constraint, Verdict
 from lockgen.conflicts.oracle import Oracle
 from lockgen.conflicts.reasons import short_reason, unmet
 from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile
+from lockgen.core.parsing import parse_json
 from lockgen.core.ports import Cache, Parallel, Progress
 from lockgen.core.resolution import Request, Resolver, Solution
 from lockgen.errors import LockgenError, TimedOut, ToolFailed
@@ -438,7 +439,7 @@ def _data(outcome: CellOutcome) -> dict[str, object]:
 def _parse_outcome(text: str) -> CellOutcome | None:
     """The cached outcome; None if the entry is damaged."""
     try:
-        data = json.loads(text)
+        data = parse_json(text)
         changes = {str(name): (str(old), str(new)) for name, (old, new) in data["changes"].items()}
         versions = {str(name): str(version) for name, version in data["versions"].items()}
         return CellOutcome(

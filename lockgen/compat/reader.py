@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from lockgen.compat.model import Axis, Cell, CellResult, CellStatus, ImageGroup, InstallSummary, Matrix
+from lockgen.core.parsing import parse_json
 from lockgen.errors import BadInput, Place
 
 
@@ -17,7 +17,7 @@ def parse_matrix(data: bytes, where: str) -> Matrix:
     """
     # The files come from other machines, so any value can be missing or have another type.
     try:
-        return _matrix(json.loads(data))
+        return _matrix(parse_json(data))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         hint = "each file must be the complete output of `lockgen compat --json --shard I/N`"
         raise BadInput(f"not a matrix written by lockgen: {error}", place=Place(where), hint=hint) from error

@@ -10,6 +10,7 @@ from typing import Any
 
 from lockgen.conflicts.model import Answer, Verdict
 from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile
+from lockgen.core.parsing import parse_json
 from lockgen.core.ports import Cache
 from lockgen.core.resolution import Request, Resolved
 
@@ -145,7 +146,7 @@ def _read(text: str | None) -> dict[str, Any] | None:
     if text is None:
         return None
     try:
-        found = json.loads(text)
+        found = parse_json(text)
     except ValueError:
         return None
     return found if isinstance(found, dict) else None

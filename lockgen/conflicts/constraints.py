@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 from lockgen.conflicts.model import Constraint
 from lockgen.core.index import ExplicitIndex
 from lockgen.core.manifest import DeclaredRequirement, Manifest, Pin, render_requirement
+from lockgen.core.parsing import parse_requirement
 from lockgen.core.resolution import Request
 from lockgen.lock.requests import blocked_names, declared_requirements, pins_and_routes
 
@@ -25,7 +26,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 def bare(requirement: Requirement) -> str:
     """The requirement without its bound."""
     # A copy: the given one belongs to the manifest.
-    unbounded = Requirement(str(requirement))
+    unbounded = parse_requirement(str(requirement))
     unbounded.specifier = SpecifierSet()
     return render_requirement(unbounded)
 

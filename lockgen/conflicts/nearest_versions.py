@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from packaging.requirements import Requirement
 from packaging.specifiers import Specifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -16,6 +15,7 @@ from lockgen.conflicts.model import Answer, Constraint, PinChange, Proposal, Unm
 from lockgen.conflicts.repair_problem import RepairProblem
 from lockgen.conflicts.unmet_requirements import parsed_needs
 from lockgen.core.accelerator import FAMILY
+from lockgen.core.parsing import parse_requirement, parse_version
 from lockgen.core.resolution import Request
 
 Verdicts = Mapping[str, Verdict]
@@ -57,7 +57,7 @@ class _Range:
 
     def distance(self, version: str) -> int:
         """The number of releases between the old version and ``version``."""
-        return abs(self.order.index(Version(version)) - self.old)
+        return abs(self.order.index(parse_version(version)) - self.old)
 
     def bound(self, distance: int) -> str:
         """The bound for at most ``distance`` releases."""
@@ -130,9 +130,9 @@ class NearestVersions:
         has a solution, so has every larger one.
         """
         selected = verdicts[needing[0]].versions[constraint.name]
-        old = Version(constraint.version or "0")
+        old = parse_version(constraint.version or "0")
         releases = self._releases(constraint.name, requests[needing[0]], old)
-        order = sorted({*releases, old, Version(selected)})
+        order = sorted({*releases, old, parse_version(selected)})
         among = _Range(constraint, needing, requests, order, order.index(old))
         far = among.distance(selected)
         if not releases:
@@ -156,7 +156,7 @@ class NearestVersions:
     def _releases(self, name: str, request: Request, old: Version) -> list[Version]:
         releases: list[Version] = []
         for text in self.problem.releases.usable(name, request):
-            version = Version(text)
+            version = parse_version(text)
             if old.is_prerelease or not version.is_prerelease:
                 releases.append(version)
         return releases
@@ -237,20 +237,20 @@ def _family_first(constraint: Constraint) -> tuple[bool, str]:
 
 
 def _is_known(verdict: Verdict, among: _Range) -> bool:
-    return Version(verdict.versions[among.name]) in among.order
+    return parse_version(verdict.versions[among.name]) in among.order
 
 
 def _bounded(request: Request, bound: str) -> Request:
     # Parsed and printed again: equal bounds must be equal texts.
-    return replace(request, constraints=tuple(sorted({*request.constraints, str(Requirement(bound))})))
+    return replace(request, constraints=tuple(sorted({*request.constraints, str(parse_requirement(bound))})))
 
 
 def _exact_names(request: Request) -> set[str]:
     """The packages that ``request`` requires by name and in one version."""
-    required = {canonicalize_name(Requirement(text).name) for text in request.requirements}
+    required = {canonicalize_name(parse_requirement(text).name) for text in request.requirements}
     exact: set[str] = set()
     for text in (*request.requirements, *request.constraints):
-        requirement = Requirement(text)
+        requirement = parse_requirement(text)
         name = canonicalize_name(requirement.name)
         if name in required and any(_is_exact(part) for part in requirement.specifier):
             exact.add(name)

@@ -6,11 +6,12 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import InvalidSpecifier
 from packaging.utils import canonicalize_name
 
 from lockgen.conflicts.constraints import named_in
 from lockgen.conflicts.model import Constraint
+from lockgen.core.parsing import parse_specifiers
 
 _LONGEST = 300
 _MOST_NEEDS = 3
@@ -132,6 +133,6 @@ def _is_met(bound: str, version: str) -> bool:
     # uv writes bounds such as "<=2.4.1+cu121", which PEP 440 does not allow.
     public = _LOCAL_VERSION.sub("", bound)
     try:
-        return SpecifierSet(public).contains(version, prereleases=True)
+        return parse_specifiers(public).contains(version, prereleases=True)
     except InvalidSpecifier:
         return True

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from typing import Any
 
 from lockgen.conflicts.model import Proposal, Repairs
 from lockgen.conflicts.repair_render import note
 from lockgen.core.key_path import KeyPath
+from lockgen.core.parsing import parse_toml
 from lockgen.core.toml_positions import TomlPositions
 from lockgen.manifest.editor import Edit, edited
 
@@ -26,7 +26,7 @@ def with_proposal(text: str, proposal: Proposal, repairs: Repairs, file: str) ->
 
 def edits(text: str, proposal: Proposal, repairs: Repairs) -> list[Edit]:
     """The changes of ``proposal`` as edits of values in ``text``; each value keeps its spelling."""
-    document = tomllib.loads(text)
+    document = parse_toml(text)
     wanted: list[Edit] = []
     for move in proposal.moves:
         constraint = move.constraint

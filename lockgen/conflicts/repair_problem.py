@@ -16,6 +16,7 @@ from lockgen.core.accelerator import FAMILY
 from lockgen.core.compat_axes import Pairs
 from lockgen.core.key_path import KeyPath
 from lockgen.core.manifest import Image
+from lockgen.core.parsing import parse_version
 from lockgen.core.resolution import Request
 from lockgen.index.ports import Releases
 
@@ -153,7 +154,7 @@ class RepairProblem:
             yield f"{name}>={oldest},<={newest}"
             # A release between two partners that is not in the table is a partner of nothing.
             for text in self.releases.usable(name, request):
-                version = Version(Version(text).public)
+                version = parse_version(parse_version(text).public)
                 if oldest < version < newest and version not in partners:
                     yield f"{name}!={version}"
 
@@ -167,7 +168,7 @@ class RepairProblem:
                 continue
             for name, member in release.members.items():
                 if member.version:
-                    found.setdefault(name, set()).add(Version(member.version))
+                    found.setdefault(name, set()).add(parse_version(member.version))
         return found
 
     def _accelerator(self, request: Request, torch: Constraint | None) -> str | None:
@@ -175,7 +176,7 @@ class RepairProblem:
         # An explicit index has builds for one accelerator only.
         if torch is None or TORCH in request.routes:
             return None
-        known = self.pairs.get(Version(str(torch.version)).public)
+        known = self.pairs.get(parse_version(str(torch.version)).public)
         return known.accelerator if known is not None else None
 
 

@@ -22,6 +22,7 @@ from lockgen.conflicts.model import Answer, Conflict, Override, Proposal, Repair
 from lockgen.conflicts.nearest_versions import Freed, NearestVersions, Verdicts
 from lockgen.conflicts.repair_problem import RepairProblem
 from lockgen.core.compat_axes import Pairs
+from lockgen.core.parsing import parse_specifiers
 from lockgen.index.ports import Releases
 
 _MOST_UNITS = 12
@@ -196,7 +197,7 @@ def _overrides(problem: RepairProblem, conflicts: Iterable[Conflict]) -> Iterabl
         candidates |= {unmet for unmet in conflict.unmet if _is_direct(unmet)}
     for unmet in sorted(candidates, key=_override_order):
         lower = _without_upper_bound(unmet.bound)
-        if str(lower) == str(SpecifierSet(unmet.bound)):
+        if str(lower) == str(parse_specifiers(unmet.bound)):
             continue
         instead = f"{unmet.needs}{lower}"
         if _resolves_with(problem, unmet.name, instead):
@@ -208,8 +209,8 @@ def _override_order(unmet: UnmetRequirement) -> tuple[str, str, str, str]:
 
 
 def _without_upper_bound(bound: str) -> SpecifierSet:
-    parts = [str(part) for part in SpecifierSet(bound) if part.operator in (">=", ">", "!=")]
-    return SpecifierSet(",".join(parts))
+    parts = [str(part) for part in parse_specifiers(bound) if part.operator in (">=", ">", "!=")]
+    return parse_specifiers(",".join(parts))
 
 
 def _resolves_with(problem: RepairProblem, package: str, requirement: str) -> bool:

@@ -16,6 +16,7 @@ from lockgen.conflicts.model import Answer, Constraint, UnmetRequirement
 from lockgen.conflicts.oracle import Oracle
 from lockgen.conflicts.reasons import through
 from lockgen.core.index import CoreMetadata
+from lockgen.core.parsing import parse_requirement, parse_version
 from lockgen.core.resolution import Request
 from lockgen.core.target import Target
 
@@ -115,7 +116,7 @@ def unavailable(conflict: tuple[Constraint, ...], reason: str, request: Request)
         page = index.pages.get(name)
         versions: set[Version] = set()
         for file in page.files if page is not None else ():
-            versions.add(Version(index.metadata[file.name].version))
+            versions.add(parse_version(index.metadata[file.name].version))
         if not versions:
             yield f"index {index_name} has no {name}"
         # A conflict of several packages has another cause than the end of the index.
@@ -132,7 +133,7 @@ def parsed_needs(metadata: CoreMetadata | None, name: str, target: Target) -> It
         if not _is_about(line, name):
             continue
         try:
-            need = Requirement(line)
+            need = parse_requirement(line)
         except InvalidRequirement:
             continue
         if target.holds(need.marker):

@@ -7,6 +7,8 @@ from functools import cached_property
 
 from packaging.version import Version
 
+from lockgen.core.parsing import parse_version
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class File:
@@ -76,7 +78,7 @@ class Package:
 
     @property
     def sort_key(self) -> tuple[str, Version, str]:
-        return self.name, Version(self.version), self.index or ""
+        return self.name, parse_version(self.version), self.index or ""
 
 
 @dataclass(frozen=True, slots=True)

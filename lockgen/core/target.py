@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from packaging.markers import Marker
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import InvalidSpecifier
 from packaging.tags import Tag, compatible_tags, cpython_tags
+
+from lockgen.core.parsing import parse_specifiers
 
 MACHINES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
 
@@ -105,7 +107,7 @@ class Target:
 @lru_cache(maxsize=1 << 12)
 def _admits(python: str, requires_python: str) -> bool:
     try:
-        bounds = SpecifierSet(requires_python)
+        bounds = parse_specifiers(requires_python)
     except InvalidSpecifier:
         return True
     first = f"{python}.0"

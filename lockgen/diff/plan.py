@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from packaging.version import Version
-
 from lockgen.core.lock import Lock, LockedImage, Package
+from lockgen.core.parsing import parse_version
 from lockgen.diff.model import Change, ChangeKind, Changes, ImageChange, PackageChange, Setting, WholeImage
 from lockgen.lock.closure import Closures
 
@@ -136,11 +135,11 @@ def _removed(package: Package) -> Change:
 
 
 def _kind(old: Package, new: Package) -> ChangeKind | None:
-    before = Version(old.version)
-    after = Version(new.version)
+    before = parse_version(old.version)
+    after = parse_version(new.version)
     # By public version: PEP 440 sorts +cu124 above +cu121, so that another accelerator would look newer.
-    public_before = Version(before.public)
-    public_after = Version(after.public)
+    public_before = parse_version(before.public)
+    public_after = parse_version(after.public)
     if public_before < public_after:
         return "up"
     if public_before > public_after:

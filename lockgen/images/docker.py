@@ -5,11 +5,11 @@ So the user's own settings (contexts, DOCKER_HOST, credential helpers) apply.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lockgen.core.parsing import parse_json
 from lockgen.core.ports import Progress
 from lockgen.errors import ToolFailed
 from lockgen.images.build_faults import faults_of, is_glitch
@@ -118,12 +118,12 @@ class Docker:
         if found.code:
             return None
         digests, identity = found.stdout.strip().rsplit(" ", 1)
-        known = json.loads(digests) or []
+        known = parse_json(digests) or []
         return str(known[0]).partition("@")[2] if known else identity
 
     def _remote_digest(self, reference: str) -> str | None:
         found = self._docker("buildx", "imagetools", "inspect", "--format", "{{json .Manifest.Digest}}", reference)
-        return str(json.loads(found.stdout)) if not found.code else None
+        return str(parse_json(found.stdout)) if not found.code else None
 
     def run(self, reference: str, *arguments: str, entrypoint: str | None = None, timeout: float = 600) -> Finished:
         """Run an image once, without a network. ``timeout`` is in seconds."""
@@ -134,12 +134,12 @@ class Docker:
     def config(self, reference: str) -> dict[str, object] | None:
         """The output of `docker image inspect`; None if there is no such image."""
         found = self._docker("image", "inspect", reference)
-        return dict(json.loads(found.stdout)[0]) if not found.code else None
+        return dict(parse_json(found.stdout)[0]) if not found.code else None
 
     def layers(self, reference: str) -> list[str]:
         """The digests of an image's layers, from the bottom up; empty if the engine has no such image."""
         found = self._docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", reference)
-        return list(json.loads(found.stdout) or []) if not found.code else []
+        return list(parse_json(found.stdout) or []) if not found.code else []
 
     @property
     def _context(self) -> list[str]:

@@ -11,10 +11,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
 
+from lockgen.core.parsing import parse_requirement
 from lockgen.core.target import Target
 from lockgen.images.layer_model import Layer, LayeredImage
 
@@ -131,7 +132,7 @@ def unmet_requirements(image: LayeredImage, target: Target, site: str) -> list[s
 def _unmet(line: str, target: Target, versions: Mapping[str, str]) -> str | None:
     """Why the requirement ``line`` is not met; None if it is met or unreadable (pip, too, ignores old metadata)."""
     try:
-        requirement = Requirement(line)
+        requirement = parse_requirement(line)
         if not target.holds(requirement.marker):
             return None
         version = versions.get(canonicalize_name(requirement.name))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from lockgen.core.parsing import parse_version
 from lockgen.images import debian
 from lockgen.images.docker import Docker
 from lockgen.images.inspection import installed, present, shared_files, unmet_requirements
@@ -145,10 +146,10 @@ def _distribution_faults(built: LayeredImage, closure: Mapping[str, str]) -> lis
 
 def _normalized(version: str) -> str:
     """The canonical spelling of a version. The name of a .dist-info folder has _ where the version has +."""
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import InvalidVersion
 
     try:
-        return str(Version(version.replace("_", "+")))
+        return str(parse_version(version.replace("_", "+")))
     except InvalidVersion:
         return version
 

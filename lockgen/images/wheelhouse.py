@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from lockgen.core.lock import File, Package
+from lockgen.core.parsing import parse_json
 from lockgen.errors import BadInput, Fault, Place
 from lockgen.index.download import disk_errors, is_downloaded, link
 from lockgen.io.export import write_files
@@ -109,7 +110,7 @@ def _recorded(path: Path) -> Collection[str] | None:
     if not os.path.lexists(path):
         return ()
     try:
-        match json.loads(path.read_bytes()):
+        match parse_json(path.read_bytes()):
             case {"format": int(), "files": dict(files)}:
                 return {path.rpartition("/")[2] for path in files}
     except (ValueError, RecursionError, IsADirectoryError, FileNotFoundError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import json
 import os
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from typing import TypeVar
 
 from lockgen.core.archives import BadArchive, open_zip
 from lockgen.core.index import IndexFile
+from lockgen.core.parsing import parse_json
 from lockgen.core.resolution import Request
 from lockgen.errors import LockgenError, ToolFailed
 from lockgen.index.installed_size import installed_bytes, measure_remote
@@ -121,7 +121,7 @@ class ArtifactReader:
                     hint="install what it needs to build, or pin a version that has a wheel",
                 )
             # The build itself may print anything before the last line.
-            answer = json.loads(done.stdout.splitlines()[-1])
+            answer = parse_json(done.stdout.splitlines()[-1])
             try:
                 with Path(answer["wheel"]).open("rb") as built, open_zip(built) as wheel:
                     return examine(tuple(answer["requires"]), wheel)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from packaging.metadata import parse_email
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import InvalidVersion
 
 from lockgen.core.index import CoreMetadata
+from lockgen.core.parsing import parse_version
 from lockgen.errors import ToolFailed
 from lockgen.index.wheel_ranking import identity
 
@@ -46,7 +47,7 @@ def check_identity(metadata: CoreMetadata, file: str) -> None:
     """
     name, version = identity(file)
     try:
-        agrees = canonicalize_name(metadata.name) == name and Version(metadata.version) == version
+        agrees = canonicalize_name(metadata.name) == name and parse_version(metadata.version) == version
     except InvalidVersion:
         agrees = False
     if not agrees:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from lockgen.core.parsing import parse_json
 from lockgen.errors import BadInput, Place
 
 FirstSeen = dict[str, dict[str, datetime]]
@@ -19,7 +19,7 @@ def parse_seen(data: bytes, file: str) -> FirstSeen:
         BadInput: it is not as lockgen writes it.
     """
     try:
-        document = json.loads(data)
+        document = parse_json(data)
         if document["format"] != 1:
             raise ValueError("another format")
         return {str(name): _times(versions) for name, versions in document["seen"].items()}

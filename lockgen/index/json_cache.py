@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from lockgen.core.parsing import parse_json
 from lockgen.io.cache import write_entry
 
 
 def read_cached(path: Path) -> object:
     """The document at ``path``; None if there is none or it is not JSON."""
     try:
-        document: object = json.loads(path.read_bytes())
+        document: object = parse_json(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         # RecursionError: a damaged file can nest deeper than the parser follows.
         return None

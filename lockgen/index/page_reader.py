@@ -6,7 +6,6 @@ hashes and addresses get past this module.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -18,11 +17,10 @@ from packaging.utils import (
     InvalidSdistFilename,
     InvalidWheelFilename,
     canonicalize_name,
-    parse_sdist_filename,
-    parse_wheel_filename,
 )
 
 from lockgen.core.index import IndexFile, ProjectPage
+from lockgen.core.parsing import parse_json, parse_sdist_filename, parse_wheel_filename
 from lockgen.core.urls import redacted
 from lockgen.errors import ToolFailed
 
@@ -149,7 +147,7 @@ def _time(value: object) -> datetime | None:
 
 def _from_json(body: bytes, url: str, only: str | None) -> list[IndexFile]:
     try:
-        document = json.loads(body)
+        document = parse_json(body)
         version = str(document["meta"]["api-version"])
         entries = list(document["files"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:

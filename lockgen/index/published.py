@@ -10,6 +10,7 @@ from packaging.version import Version
 from lockgen.core.accelerator import FAMILY
 from lockgen.core.index import ExplicitIndex, IndexFile
 from lockgen.core.manifest import Manifest
+from lockgen.core.parsing import parse_version
 from lockgen.errors import LockgenError
 from lockgen.index.explicit_files import listed_files
 from lockgen.index.metadata import MetadataReader
@@ -75,7 +76,7 @@ class Uploads:
         if name in self._manifest.listed and name not in FAMILY:
             return None
         try:
-            wheel = self._first_wheel(name, _public(Version(version)))
+            wheel = self._first_wheel(name, _public(parse_version(version)))
             if wheel is None:
                 return None
             found = release_notes_link(MetadataReader(self._http).wheel_text(wheel))
@@ -91,4 +92,4 @@ class Uploads:
 
 
 def _public(version: Version) -> Version:
-    return Version(version.public)
+    return parse_version(version.public)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -13,6 +12,7 @@ from urllib.parse import quote
 from packaging.utils import canonicalize_name
 
 from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile, ProjectPage
+from lockgen.core.parsing import parse_json
 from lockgen.errors import BadInput, Place, ToolFailed
 from lockgen.index.core_metadata import parse_metadata
 from lockgen.index.page_reader import belongs_to
@@ -46,7 +46,7 @@ class _RecordReader:
 
     def read(self, data: bytes) -> ExplicitIndex:
         try:
-            document = json.loads(data)
+            document = parse_json(data)
             if document["format"] != 1:
                 raise self._malformed(f"this lockgen does not support format {document['format']!r}")
             url = str(document["url"])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from lockgen.core.manifest import Index, Manifest
+from lockgen.core.parsing import parse_json
 from lockgen.core.ports import Progress
 from lockgen.errors import BadInput
 from lockgen.index.record_reader import parse_record
@@ -71,7 +71,7 @@ def read_recorded_files(
 def _metadata_paths(data: bytes) -> dict[str, str]:
     """File name to the name of its metadata file, in an index.json that `parse_record` accepted."""
     paths: dict[str, str] = {}
-    for entries in json.loads(data)["projects"].values():
+    for entries in parse_json(data)["projects"].values():
         for entry in entries:
             paths[entry["name"]] = entry["metadata"]["file"]
     return paths

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
 from lockgen.core.index import IndexFile
+from lockgen.core.parsing import parse_wheel_filename
 
 
 @dataclass(frozen=True, slots=True)

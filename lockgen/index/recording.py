@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from packaging.utils import parse_wheel_filename
-
 from lockgen.core.index import IndexFile
 from lockgen.core.manifest import Index
+from lockgen.core.parsing import parse_wheel_filename
 from lockgen.core.ports import Progress
 from lockgen.core.urls import redacted
 from lockgen.errors import LockgenError, ToolFailed

@@ -7,10 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name
 
 from lockgen.core.index import ExplicitIndex, IndexFile, ProjectPage
 from lockgen.core.manifest import Index, Manifest
+from lockgen.core.parsing import parse_specifiers, parse_wheel_filename
 from lockgen.core.ports import Progress, Workspace
 from lockgen.core.target import Target
 from lockgen.errors import BadInput, ToolFailed
@@ -117,5 +118,5 @@ def _bounds(manifest: Manifest, index: Index) -> dict[str, list[SpecifierSet]]:
         pins = manifest.pins_of(variant.name)
         for name in index.packages:
             bound = f"=={pins[name].version}" if name in pins else ""
-            bounds.setdefault(name, []).append(SpecifierSet(bound))
+            bounds.setdefault(name, []).append(parse_specifiers(bound))
     return bounds

@@ -11,9 +11,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from lockgen.core.parsing import parse_requirement
 from lockgen.core.resolution import Request
 from lockgen.index.uv_pages import Pages, array, metadata_table, quoted
 
@@ -50,7 +50,7 @@ def build_settings(request: Request, default_index: str, pages: Pages) -> str:
 
 def build_constraints(request: Request) -> list[str]:
     """The constraints on listed packages: an extension compiled against another torch does not load in the image."""
-    return [line for line in request.constraints if canonicalize_name(Requirement(line).name) in request.routes]
+    return [line for line in request.constraints if canonicalize_name(parse_requirement(line).name) in request.routes]
 
 
 def build_environment(

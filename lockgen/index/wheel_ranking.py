@@ -11,12 +11,11 @@ from functools import lru_cache
 from packaging.utils import (
     InvalidSdistFilename,
     NormalizedName,
-    parse_sdist_filename,
-    parse_wheel_filename,
 )
 from packaging.version import Version
 
 from lockgen.core.index import IndexFile
+from lockgen.core.parsing import parse_sdist_filename, parse_wheel_filename
 from lockgen.core.target import Target
 
 BuildTag = tuple[int, str]

@@ -7,6 +7,7 @@ import json
 import time
 from typing import NamedTuple
 
+from lockgen.core.parsing import parse_json
 from lockgen.errors import ToolFailed
 from lockgen.index.simple_api import read_page
 from lockgen.io.cache import FileCache
@@ -60,7 +61,7 @@ class YankedFiles:
 def _parsed(text: str | None) -> _CachedNames | None:
     """The cached answer; None if there is none, or if it is damaged."""
     try:
-        when, names = json.loads(text or "")
+        when, names = parse_json(text or "")
         return _CachedNames(float(when), frozenset(map(str, names)))
     except (ValueError, TypeError):
         return None

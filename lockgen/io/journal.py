@@ -28,6 +28,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from lockgen.core.ownership_rules import is_removable, is_writable
+from lockgen.core.parsing import parse_json
 from lockgen.errors import BadInput, Place, ToolFailed
 from lockgen.io.safe_paths import STATE, located, status_of
 
@@ -262,7 +263,7 @@ def load(root: str) -> Journal:
     if data is None:
         raise _refused("it is not a regular file")
     try:
-        journal = _parse(json.loads(data))
+        journal = _parse(parse_json(data))
         for path in journal.paths:
             located(root, path)
     except (ValueError, RecursionError, BadInput) as error:

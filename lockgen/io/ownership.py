@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from lockgen.core.layout import MARK
 from lockgen.core.ownership_rules import has_header, is_generated, is_removable
+from lockgen.core.parsing import parse_json
 from lockgen.errors import BadInput, Fault, LockgenError, Place
 from lockgen.io.workspace import Folder
 
@@ -89,7 +89,7 @@ def record_paths(where: str, data: bytes | None) -> Collection[str]:
 def _is_record(data: bytes) -> bool:
     """A record that was laid out again, by a formatter for one, has no header but is still one."""
     try:
-        document = json.loads(data)
+        document = parse_json(data)
     except (ValueError, RecursionError):
         return False
     return isinstance(document, dict) and {"format", "name", "url", "projects"} <= document.keys()

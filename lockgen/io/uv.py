@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from packaging.version import Version
-
+from lockgen.core.parsing import parse_version
 from lockgen.errors import ToolFailed
 from lockgen.io.process import run
 
 # The first that knows the preview feature index-exclude-newer; it and the newest lock the reference family alike.
-OLDEST = Version("0.11.5")
+OLDEST = parse_version("0.11.5")
 
 
 # What may pass from the caller's environment: where uv caches, how it trusts and reaches the network.
@@ -100,6 +99,6 @@ def check_version(uv: str) -> str:
     told = re.match(r"uv (\d+(?:\.\d+)*)", done.stdout)
     if done.code != 0 or told is None:
         raise ToolFailed("uv does not start", reason=done.last_lines(), hint="reinstall it: pip install -U uv")
-    if Version(told[1]) < OLDEST:
+    if parse_version(told[1]) < OLDEST:
         raise ToolFailed(f"uv {told[1]} is too old", hint=f"lockgen needs {OLDEST} or later: pip install -U uv")
     return f"uv {told[1]}"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
+from lockgen.core.parsing import parse_json
 from lockgen.lint.import_parser import NotPython, parse_imports
 from lockgen.lint.model import Import
 
@@ -70,7 +71,7 @@ def _cells(data: bytes) -> Iterator[_Cell]:
 def _parse(data: bytes) -> tuple[str, dict[str, object]]:
     try:
         text = data.decode("utf-8-sig")
-        document = json.loads(text)
+        document = parse_json(text)
     except (ValueError, RecursionError) as error:
         raise NotPython("not a notebook", getattr(error, "lineno", None)) from None
     if not isinstance(document, dict):

@@ -9,12 +9,11 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from packaging.version import Version
-
 from lockgen.core.accelerator import FAMILY
 from lockgen.core.archives import BadArchive
 from lockgen.core.index import IndexFile
 from lockgen.core.lock import Package
+from lockgen.core.parsing import parse_json, parse_version
 from lockgen.core.ports import Progress
 from lockgen.core.resolution import Request
 from lockgen.core.target import Target
@@ -101,7 +100,7 @@ class ModuleReader:
         if text is None:
             return None
         try:
-            names = json.loads(text)
+            names = parse_json(text)
         except ValueError:
             return None
         # A damaged cache counts as an empty one.
@@ -132,12 +131,12 @@ class ModuleReader:
         if package.name not in FAMILY:
             raise ToolFailed(f"{package.pin} is only recorded")
         page = read_page(self._http, self._default_index, package.name)
-        public = Version(Version(package.version).public)
+        public = parse_version(parse_version(package.version).public)
         for file in page.files:
             if wheel_rank(file.name, self._target) is None:
                 continue
             _, version = identity(file.name)
-            if Version(version.public) == public:
+            if parse_version(version.public) == public:
                 return self._modules_of_wheel(file)
         raise ToolFailed(
             f"{package.pin} is only recorded, and the default index has no build of {package.name} {public}"

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 from packaging.utils import canonicalize_name
 
 from lockgen.core.index import ExplicitIndex, IndexFile
 from lockgen.core.lock import File, Lock, Package, ToolSet
 from lockgen.core.manifest import Manifest
+from lockgen.core.parsing import parse_requirement
 from lockgen.core.ports import Progress
 from lockgen.core.resolution import Resolved, Resolver, Solution
 from lockgen.errors import NoResolution, ToolFailed
@@ -155,7 +156,7 @@ def _spelled(text: str, package: Package) -> str:
         ToolFailed: it is not a valid requirement, or one by URL.
     """
     try:
-        requirement = Requirement(text)
+        requirement = parse_requirement(text)
     except InvalidRequirement as error:
         raise ToolFailed(f"the build of {package.pin} requires {text!r}, which is not a valid requirement") from error
     # What a URL serves may change, and offline installs have no index entry for it.

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from lockgen.core.index import CoreMetadata
 from lockgen.core.lock import Dependency
 from lockgen.core.manifest import DeclaredRequirement
+from lockgen.core.parsing import parse_requirement, parse_specifiers
 from lockgen.core.target import Target
 from lockgen.errors import ToolFailed
 
@@ -49,7 +49,7 @@ def dependencies_on(target: Target, requirements: Iterable[DeclaredRequirement])
 
 def _parse(line: str) -> Requirement | None:
     try:
-        return Requirement(line)
+        return parse_requirement(line)
     except InvalidRequirement:
         # Old metadata has bounds that PEP 440 never allowed ("pytz>dev"). The resolver accepted them, so only the
         # bound is dropped here, not the dependency.
@@ -58,7 +58,7 @@ def _parse(line: str) -> Requirement | None:
             return None
         name, extras, marker = found.groups()
         bracket = f"[{extras}]" if extras else ""
-        return Requirement(f"{name}{bracket} {marker or ''}")
+        return parse_requirement(f"{name}{bracket} {marker or ''}")
 
 
 def _parse_all(lines: Iterable[str]) -> list[Requirement]:
@@ -154,7 +154,7 @@ def _check_version(requirer: str, need: Dependency, versions: Mapping[str, str])
     version = versions.get(need.name)
     if version is None:
         actual = f"does not contain {need.name}"
-    elif need.specifier and not SpecifierSet(need.specifier).contains(version, prereleases=True):
+    elif need.specifier and not parse_specifiers(need.specifier).contains(version, prereleases=True):
         actual = f"contains {need.name} {version}"
     else:
         return

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from packaging.version import Version
-
 from lockgen.core import accelerator
 from lockgen.core.lock import Dependency, File, Lock, LockedImage, Package
 from lockgen.core.manifest import Manifest
+from lockgen.core.parsing import parse_version
 from lockgen.core.resolution import Resolved, Solution
 from lockgen.core.urls import redacted
 from lockgen.errors import Fault, NoResolution, ToolFailed
@@ -142,7 +141,7 @@ def _mixed_accelerators(packages: Iterable[Resolved]) -> str:
     """The packages by accelerator, "" if there is only one."""
     by_accelerator: dict[str, list[str]] = {}
     for package in packages:
-        label = accelerator.of_version(Version(package.version))
+        label = accelerator.of_version(parse_version(package.version))
         if label is not None:
             by_accelerator.setdefault(label, []).append(f"{package.name} {package.version}")
     if len(by_accelerator) < 2:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from packaging.version import Version
-
 from lockgen.core.lock import Dependency, File, Lock, LockedImage, Package, ToolSet
+from lockgen.core.parsing import parse_json, parse_version
 from lockgen.errors import BadInput, Place
 
 _BOUND = r"(?:===?|~=|!=|<=?|>=?)[A-Za-z0-9.*+!_-]+"
@@ -52,7 +50,7 @@ def parse_lock(data: bytes, place: str) -> Lock:
 
 def _document(data: bytes, place: str) -> Mapping[str, Any]:
     try:
-        document = json.loads(data)
+        document = parse_json(data)
     except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", None)
         raise _bad(f"invalid JSON: {error}", place, line) from error
@@ -221,7 +219,7 @@ def _package(entry: Mapping[str, Any]) -> Package:
         raise ValueError(f"{entry['name']!r} has no file")
     return Package(
         name=_text(entry["name"], _NAME),
-        version=str(Version(_text(entry["version"], _VERSION))),
+        version=str(parse_version(_text(entry["version"], _VERSION))),
         index=_text(index, _PART) if index is not None else None,
         variants=tuple(_text(variant, _PART) for variant in entry["variants"]),
         files=files,

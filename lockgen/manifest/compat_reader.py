@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import InvalidVersion
 
 from lockgen.core.close_match import close_match
 from lockgen.core.compat_axes import PYTHON, TORCH, VARIANT, Compat, Declared, Exclusion, Member, TorchRelease
 from lockgen.core.key_path import KeyPath
 from lockgen.core.manifest import Manifest
+from lockgen.core.parsing import parse_specifiers, parse_version
 from lockgen.manifest.faults import AddFault
 from lockgen.manifest.field_checks import unique
 from lockgen.manifest.schema import CompatTable
@@ -25,7 +26,7 @@ def as_bound(text: str) -> SpecifierSet | None:
     # "2.1.*" and "2.1.0" are not specifiers of PEP 440, but with "==" before them they are.
     for specifier in (text, f"=={text}"):
         try:
-            return SpecifierSet(specifier)
+            return parse_specifiers(specifier)
         except InvalidSpecifier:
             continue
     return None
@@ -85,7 +86,7 @@ class CompatReader:
 
     def _bounded(self, name: str, text: str, path: KeyPath) -> Declared:
         try:
-            SpecifierSet(text)
+            parse_specifiers(text)
         except InvalidSpecifier:
             hint = f'a bound, as in ">=2.1,<=2.5.1", or a list of versions: {name} = ["{text}"]'
             self.add(path, f"{text!r} is not a version specifier", hint)
@@ -95,7 +96,7 @@ class CompatReader:
         for position, text in enumerate(unique(values, path, self.add)):
             here = (*path, position)
             try:
-                version = Version(text)
+                version = parse_version(text)
             except InvalidVersion:
                 hint = 'as in "2.5.1"; write a bound without an array: ">=2.1"'
                 self.add(here, f"{text!r} is not a version", hint)
@@ -167,7 +168,7 @@ class CompatReader:
 
     def _public_version(self, text: str, path: KeyPath) -> str:
         try:
-            version = Version(text)
+            version = parse_version(text)
         except InvalidVersion:
             self.add(path, f"{text!r} is not a version", 'as in "2.5.1"')
             return text

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lockgen.core.key_path import KeyPath
+from lockgen.core.parsing import parse_toml
 from lockgen.errors import BadInput, Place
 
 Position = Callable[[KeyPath], tuple[int, int] | None]
@@ -54,7 +55,7 @@ def edited(text: str, edits: Sequence[Edit], position: Position, file: str) -> s
         note = "; ".join(dict.fromkeys(filter(None, of_line)))
         if note:
             lines[line - 1] = _with_note(lines[line - 1], note)
-    wanted = tomllib.loads(text)
+    wanted = parse_toml(text)
     for edit in edits:
         _put(wanted, edit)
     return _verified("\n".join(lines), wanted, file)
@@ -79,7 +80,7 @@ def with_pin(text: str, name: str, version: str, position: Position, file: str) 
     Raises:
         BadInput: the pin cannot be added without changing other values.
     """
-    wanted = tomllib.loads(text)
+    wanted = parse_toml(text)
     pins = wanted.setdefault("pins", {})
     lines = text.split("\n")
     ending = _ending(lines)
@@ -150,7 +151,7 @@ def with_cut_off(text: str, when: datetime, position: Position, file: str) -> st
     if old is None:
         raise _no_exclude_newer(time, file, number)
     lines[number - 1] = line[: old.start()] + time + line[old.end() :]
-    wanted = tomllib.loads(text)
+    wanted = parse_toml(text)
     wanted["family"]["exclude-newer"] = when
     return _verified("\n".join(lines), wanted, file)
 
@@ -174,7 +175,7 @@ def with_index(text: str, name: str, like: str, url: str, recorded: str | None, 
     Raises:
         BadInput: the table of that index has no header of its own to add another below.
     """
-    wanted = tomllib.loads(text)
+    wanted = parse_toml(text)
     table = {"url": url, "packages": wanted["index"][like]["packages"]}
     if recorded:
         table["recorded"] = recorded
@@ -237,7 +238,7 @@ def _replaced(line: str, column: int, edit: Edit, file: str, number: int) -> str
 
 
 def _value(literal: str) -> object:
-    return tomllib.loads(f"x = {literal}")["x"]
+    return parse_toml(f"x = {literal}")["x"]
 
 
 def _with_note(line: str, note: str) -> str:
@@ -261,7 +262,7 @@ def _put(document: Any, edit: Edit) -> None:
 def _verified(text: str, wanted: Any, file: str) -> str:
     """``text``, if it is the document ``wanted``: patterns over lines do not understand all of TOML."""
     try:
-        is_same = tomllib.loads(text) == wanted
+        is_same = parse_toml(text) == wanted
     except tomllib.TOMLDecodeError:
         is_same = False
     if not is_same:

@@ -10,6 +10,7 @@ from packaging.version import InvalidVersion, Version
 
 from lockgen.core.key_path import KeyPath
 from lockgen.core.manifest import DeclaredRequirement, Pin
+from lockgen.core.parsing import parse_requirement, parse_version
 from lockgen.manifest.faults import FaultCollector
 from lockgen.manifest.schema import PinValue
 
@@ -98,7 +99,7 @@ class PackageReader:
             self._refuse_url(text, path)
             return None
         try:
-            requirement = Requirement(text)
+            requirement = parse_requirement(text)
             canonicalize_name(requirement.name, validate=True)
         except (InvalidRequirement, InvalidName) as error:
             reason = str(error).splitlines()[0]
@@ -120,6 +121,6 @@ def _is_url_or_path(text: str) -> bool:
 
 def _parse_version(text: str) -> Version | None:
     try:
-        return Version(text)
+        return parse_version(text)
     except InvalidVersion:
         return None

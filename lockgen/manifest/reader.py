@@ -18,6 +18,7 @@ from lockgen.core.close_match import close_match as close_match
 from lockgen.core.key_path import KeyPath
 from lockgen.core.layout import variable
 from lockgen.core.manifest import IgnoredAdvisory, Index, Manifest, Unimported, User, Variant
+from lockgen.core.parsing import parse_toml
 from lockgen.core.target import GLIBC_MINORS, Target
 from lockgen.errors import BadInput, Place
 from lockgen.manifest.accelerator_checks import check_accelerators
@@ -68,7 +69,7 @@ def _decode(data: bytes, file: str) -> str:
 
 def _load(text: str, file: str) -> dict[str, object]:
     try:
-        return tomllib.loads(text)
+        return parse_toml(text)
     except tomllib.TOMLDecodeError as error:
         message = str(error).partition(" (at ")[0]
         message = message[:1].lower() + message[1:]

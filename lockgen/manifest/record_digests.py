@@ -6,9 +6,10 @@ Imports only the standard library, because the fast path of `check` uses it.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable
+
+from lockgen.core.parsing import parse_json
 
 ReadBytes = Callable[[str], bytes | None]
 
@@ -33,7 +34,7 @@ def record_digest(read: ReadBytes, folder: str) -> str | None:
 
 def _metadata_files(data: bytes) -> set[str]:
     try:
-        projects = json.loads(data)["projects"]
+        projects = parse_json(data)["projects"]
         names = {str(entry["metadata"]["file"]) for entries in projects.values() for entry in entries}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return set()

@@ -14,14 +14,15 @@ from dataclasses import dataclass
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, canonicalize_name
 from packaging.version import Version
 
 from lockgen.core.accelerator import FAMILY
 from lockgen.core.compat_axes import TORCH, Member, Pairs, TorchRelease
 from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile, ProjectPage
+from lockgen.core.parsing import parse_requirement, parse_version, parse_wheel_filename
 
-OLDEST = Version("2.1.0")
+OLDEST = parse_version("2.1.0")
 """The first torch release in the table."""
 
 _LINUX = re.compile(r"(manylinux\w*|linux)_x86_64")
@@ -78,7 +79,7 @@ def _version(name: str) -> Version | None:
         return None
     if not any(_runs_on_linux(tag) for tag in tags):
         return None
-    return Version(version.public)
+    return parse_version(version.public)
 
 
 def _runs_on_linux(tag: Tag) -> bool:
@@ -136,7 +137,7 @@ def _pythons_by_version(wheels: Iterable[str]) -> dict[Version, tuple[str, ...]]
     names: dict[Version, list[str]] = {}
     for name in wheels:
         _, version, _, _ = parse_wheel_filename(name)
-        public = Version(version.public)
+        public = parse_version(version.public)
         names.setdefault(public, []).append(name)
     return {version: pythons_of(found) for version, found in names.items()}
 
@@ -161,7 +162,7 @@ def _exact_version(specifier: SpecifierSet) -> Version | None:
     bound = bounds[0]
     if bound.operator != "==" or "*" in bound.version:
         return None
-    return Version(Version(bound.version).public)
+    return parse_version(parse_version(bound.version).public)
 
 
 def accelerator_of(torch: CoreMetadata) -> str | None:
@@ -175,7 +176,7 @@ def accelerator_of(torch: CoreMetadata) -> str | None:
         for bound in need.specifier:
             if bound.operator == "==":
                 # cuda-toolkit is required as "==13.2.*".
-                major, minor = Version(bound.version.removesuffix(".*")).release[:2]
+                major, minor = parse_version(bound.version.removesuffix(".*")).release[:2]
                 return f"cu{major}{minor}"
     return None
 
@@ -183,7 +184,7 @@ def accelerator_of(torch: CoreMetadata) -> str | None:
 def _needs(metadata: CoreMetadata) -> Iterable[Requirement]:
     for line in metadata.requires:
         try:
-            yield Requirement(line)
+            yield parse_requirement(line)
         # Old releases have lines that PEP 508 does not allow.
         except InvalidRequirement:
             continue

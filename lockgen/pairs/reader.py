@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from lockgen.core.compat_axes import Member, Pairs, TorchRelease
+from lockgen.core.parsing import parse_json
 from lockgen.errors import BadInput, Place
 
 
@@ -17,7 +17,7 @@ def parse_pairs(data: bytes, where: str) -> Pairs:
     """
     # Users may edit the file, so any value can be missing or have another type.
     try:
-        return _pairs(json.loads(data))
+        return _pairs(parse_json(data))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadInput(
             f"not a pair table written by lockgen: {error}",

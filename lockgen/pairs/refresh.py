@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from packaging.version import Version
-
 from lockgen.app import App
 from lockgen.core.accelerator import FAMILY
 from lockgen.core.compat_axes import TORCH, Pairs, TorchRelease, merged
 from lockgen.core.index import CoreMetadata, IndexFile
 from lockgen.core.manifest import Manifest
+from lockgen.core.parsing import parse_version
 from lockgen.core.ports import Progress
 from lockgen.errors import ToolFailed
 from lockgen.index.live_index import read_wheels
@@ -21,10 +20,10 @@ from lockgen.io.uv import default_index
 from lockgen.pairs.plan import SeenReleases, WheelsByVersion, pair_up, pairs_of_record, representative, wheels_of
 from lockgen.pairs.table import shipped
 
-_OLDEST = {"torchvision": Version("0.16")}
+_OLDEST = {"torchvision": parse_version("0.16")}
 """The oldest release to read; torchvision 0.16 was released with torch 2.1."""
 
-_OLDEST_TORCH = Version("2.1")
+_OLDEST_TORCH = parse_version("2.1")
 
 
 def refreshed(app: App, manifest: Manifest | None) -> Pairs:

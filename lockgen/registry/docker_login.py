@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lockgen.core.parsing import parse_json
 from lockgen.errors import LockgenError
 from lockgen.io.process import run
 
@@ -49,7 +49,7 @@ def stored_credentials(host: str) -> Credentials | None:
 def _docker_config() -> dict[str, Any]:
     folder = Path(os.environ.get("DOCKER_CONFIG") or "~/.docker").expanduser()
     try:
-        return dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+        return dict(parse_json((folder / "config.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return {}
 
@@ -105,7 +105,7 @@ def _from_helper(helper: str, key: str) -> Credentials | None:
         return None
     try:
         done = run([f"docker-credential-{helper}", "get"], cwd=Path.cwd(), timeout=30, stdin=key)
-        answer = json.loads(done.stdout) if done.code == 0 else {}
+        answer = parse_json(done.stdout) if done.code == 0 else {}
         user = str(answer["Username"])
         secret = str(answer["Secret"])
     except (LockgenError, ValueError, KeyError, TypeError):

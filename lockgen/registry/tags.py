@@ -17,6 +17,7 @@ from packaging.version import Version
 
 from lockgen.core.accelerator import of_image
 from lockgen.core.image_reference import ImageReference
+from lockgen.core.parsing import parse_version
 
 # Only ASCII digits: \d also matches others, which int() would read.
 _NUMBERS = re.compile(r"([a-z]*)([0-9]+(?:\.[0-9]+)*)")
@@ -70,7 +71,7 @@ def number_of(tag: str) -> Version | None:
     parsed = parse_tag(tag)
     if parsed is None:
         return None
-    return Version(".".join(str(number) for number in parsed.version))
+    return parse_version(".".join(str(number) for number in parsed.version))
 
 
 # -- newer tags -------------------------------------------------------------------------------

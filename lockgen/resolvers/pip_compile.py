@@ -18,8 +18,8 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
+from lockgen.core.parsing import parse_requirement, parse_version
 from lockgen.core.resolution import Request, Resolved, Solution
 from lockgen.errors import BadInput, LockgenError, NoResolution, ToolFailed
 from lockgen.index.server import serving
@@ -168,11 +168,11 @@ def _solution(path: Path, index: RoutingIndex) -> Solution:
         text = line.partition("#")[0].strip()
         if not text:
             continue
-        requirement = Requirement(text)
+        requirement = parse_requirement(text)
         name = str(canonicalize_name(requirement.name))
         # Every line of the output is a pin, such as "numpy==1.26.4".
         pin = next(iter(requirement.specifier))
-        version = Version(pin.version)
+        version = parse_version(pin.version)
         routed = index.routed(name)
         files = [file for file in routed.page.files if identity(file.name)[1] == version]
         packages[name] = Resolved(name, str(version), routed.index, tuple(files))
@@ -203,7 +203,7 @@ def _conflict(text: str, index: RoutingIndex, request: Request) -> str:
     names: set[str] = set()
     for cause in causes(text):
         lines.append(f"{cause.parent} needs {cause.requirement}")
-        names.add(canonicalize_name(Requirement(cause.requirement).name))
+        names.add(canonicalize_name(parse_requirement(cause.requirement).name))
     if not lines:
         return ""
     # pip leaves out the pins that take part.

@@ -16,6 +16,8 @@ import tomli
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from lockgen.core.parsing import parse_version
+
 
 class PylockFile(NamedTuple):
     """A wheel or a source distribution. uv may have computed ``sha256`` from a download."""
@@ -47,7 +49,7 @@ def parse_pylock(text: str) -> list[PylockPackage]:
 
 def _package(entry: Mapping[str, Any]) -> PylockPackage:
     name = str(canonicalize_name(entry["name"]))
-    return PylockPackage(name, Version(entry["version"]), tuple(_files(entry)))
+    return PylockPackage(name, parse_version(entry["version"]), tuple(_files(entry)))
 
 
 def _files(entry: Mapping[str, Any]) -> Iterator[PylockFile]:

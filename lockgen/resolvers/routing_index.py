@@ -10,6 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from lockgen.core.index import IndexFile, ProjectPage
+from lockgen.core.parsing import parse_requirement
 from lockgen.core.resolution import Request
 from lockgen.errors import LockgenError
 from lockgen.index.explicit_files import offered_files
@@ -62,7 +63,7 @@ class RoutingIndex:
         """Read the pages that are certain to be requested, many at once: pip requests one after the other."""
         names = set(self._request.preferences)
         for line in (*self._request.requirements, *self._request.constraints):
-            requirement = Requirement(line)
+            requirement = parse_requirement(line)
             names.add(str(canonicalize_name(requirement.name)))
         with ThreadPoolExecutor(WORKERS) as pool:
             list(pool.map(self._prefetch, sorted(names)))

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from packaging.version import Version
-
 from lockgen.core.image_reference import ImageReference
+from lockgen.core.parsing import parse_version
 from lockgen.core.update_policy import BASES_GROUP, GroupPolicy, Policy
 from lockgen.errors import BadInput
 from lockgen.registry.model import Offer
@@ -20,7 +19,7 @@ from lockgen.registry.tags import number_of
 from lockgen.update.model import BaseCandidate, Waiting
 from lockgen.update.plan import cooling, ignored, wrong_step
 
-_NO_NUMBER = Version("0")
+_NO_NUMBER = parse_version("0")
 """The version of a tag without a number: only an ignore rule without versions covers it."""
 
 _EARLIER = 20

@@ -15,6 +15,7 @@ from packaging.version import InvalidVersion, Version
 from lockgen.core.image_reference import parse_reference
 from lockgen.core.lock import Lock
 from lockgen.core.manifest import Manifest, Pin
+from lockgen.core.parsing import parse_version
 from lockgen.core.update_policy import BASES_GROUP
 from lockgen.index.model import Published
 from lockgen.registry.tags import number_of
@@ -84,7 +85,7 @@ def close_context(
         images.setdefault(reference.name, []).append(after_name(reference))
     locked: dict[str, list[Version]] = {}
     for package in lock.packages:
-        version = Version(package.version)
+        version = parse_version(package.version)
         locked.setdefault(package.name, []).append(version)
     return CloseContext(
         pins=_all_pins(manifest),
@@ -295,7 +296,7 @@ def _versions(texts: Iterable[str]) -> list[Version]:
     found = []
     for text in texts:
         try:
-            found.append(Version(text))
+            found.append(parse_version(text))
         except InvalidVersion:
             # Tags of base images are not versions.
             continue

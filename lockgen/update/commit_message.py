@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 
+from lockgen.core.parsing import parse_json
 from lockgen.update.model import Head, PullRequestContent, SealedCommit
 from lockgen.update.pull_request_text import title, unique_moves
 
@@ -56,7 +57,7 @@ def read_sealed(head: Head) -> SealedCommit | None:
         return None
     line = text.rpartition(f"\n{MADE}: ")[2]
     try:
-        data = json.loads(line)
+        data = parse_json(line)
         found = [data[name] for name in ("project", "group", "key", "moves")]
     # The seal is not secret: a forged trailer may hold anything, even deeply nested JSON.
     except (ValueError, KeyError, TypeError, RecursionError):

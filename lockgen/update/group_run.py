@@ -18,6 +18,7 @@ from lockgen.compat import render as matrices
 from lockgen.compat.model import CellStatus, Matrix
 from lockgen.core.image_reference import parse_reference
 from lockgen.core.layout import COMPAT_PATH, LOCK_PATH
+from lockgen.core.parsing import parse_version
 from lockgen.core.update_policy import VersionStep
 from lockgen.errors import BadInput, NoResolution, ToolFailed
 from lockgen.index.model import Published, ReleaseNotes
@@ -150,8 +151,8 @@ class GroupRun:
             return move
         if move.kind == "base":
             return replace(move, step=_base_step(move))
-        new = public(Version(move.new))
-        step = planning.step_of(Version(move.old), new)
+        new = public(parse_version(move.new))
+        step = planning.step_of(parse_version(move.old), new)
         known = self.found.releases.get(PinKey(move.name, group.only), ())
         for release in known:
             if public(release.version) == new:
@@ -252,7 +253,7 @@ def _base_step(move: MovedPin) -> VersionStep:
     if old is None or not move.number:
         # Only the digest moves.
         return "patch"
-    return planning.step_of(old, Version(move.number))
+    return planning.step_of(old, parse_version(move.number))
 
 
 def _cell_changes(before: _Statuses, after: Matrix, done: Bumped) -> Iterable[CellChange]:
@@ -382,9 +383,9 @@ class _Attempt:
 
 def _new_versions(done: Bumped) -> dict[str, Version]:
     """The public version that each package moves to."""
-    found = {move.name: public(Version(move.new)) for move in done.moves if move.kind == "pin"}
+    found = {move.name: public(parse_version(move.new)) for move in done.moves if move.kind == "pin"}
     for move in _unpinned_moves(done):
-        found[move.name] = public(Version(move.new))
+        found[move.name] = public(parse_version(move.new))
     return found
 
 
@@ -419,7 +420,7 @@ def _stuck_lines(stuck: Iterable[Stuck]) -> list[str]:
 
 def _from_old_records(group: UpdateGroup, moves: Sequence[MovedPin]) -> _Vulnerabilities:
     """The result from the records of the old versions alone: they cannot show what the new versions introduce."""
-    new = {move.name: public(Version(move.new)) for move in moves if move.kind in ("pin", "locked")}
+    new = {move.name: public(parse_version(move.new)) for move in moves if move.kind in ("pin", "locked")}
     fixed: list[KnownVulnerability] = []
     remaining: list[KnownVulnerability] = []
     for candidate in group.candidates:

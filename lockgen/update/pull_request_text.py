@@ -15,6 +15,7 @@ from datetime import UTC
 from packaging.version import Version
 
 from lockgen.core.accelerator import FAMILY
+from lockgen.core.parsing import parse_version
 from lockgen.core.sizes import Bytes, Weight
 from lockgen.core.text_table import megabytes
 from lockgen.core.update_policy import STEPS
@@ -301,7 +302,7 @@ def _vulnerabilities(vulnerabilities: Iterable[KnownVulnerability]) -> list[str]
 
 def _open_vulnerabilities(vulnerabilities: Iterable[KnownVulnerability], moves: Iterable[MovedPin]) -> list[str]:
     """Vulnerabilities that the new versions have, each with the lowest version that fixes it."""
-    new = {move.name: Version(move.new) for move in packages_of(moves) if move.new != "-"}
+    new = {move.name: parse_version(move.new) for move in packages_of(moves) if move.new != "-"}
     lines = []
     for one in vulnerabilities:
         # A fix in an older series is not an upgrade.

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from packaging.version import Version
-
 from lockgen.app import App
 from lockgen.audit.advisory_model import Advisory
 from lockgen.audit.model import AuditFinding
@@ -21,6 +19,7 @@ from lockgen.audit.service import AdvisoryOptions, Auditor
 from lockgen.core.image_reference import ImageReference, parse_reference
 from lockgen.core.layout import LOCK_PATH, SEEN_PATH
 from lockgen.core.lock import Lock
+from lockgen.core.parsing import parse_version
 from lockgen.core.update_policy import SEEN_BRANCH, GroupPolicy
 from lockgen.errors import BadInput, Fault, LockgenError, Place, ToolFailed
 from lockgen.index.first_seen_reader import parse_seen
@@ -117,7 +116,7 @@ class UpdateScan:
             published=self._published(vulnerabilities),
             seen=self._read_first_seen(),
             vulnerabilities=vulnerabilities,
-            locked={package.name: Version(package.version) for package in self.lock.packages},
+            locked={package.name: parse_version(package.version) for package in self.lock.packages},
             now=now(),
             # A cut-off that moves along hides nothing.
             cut_off=None if manifest.update.move_cut_off else manifest.exclude_newer,
@@ -298,9 +297,9 @@ def vulnerability_of(finding: AuditFinding, records: Iterable[Advisory] = ()) ->
     known = KnownVulnerability(
         package=finding.package.name,
         name=about.id,
-        fixed=tuple(Version(fixed) for fixed in about.fixed),
+        fixed=tuple(parse_version(fixed) for fixed in about.fixed),
         url=f"https://osv.dev/vulnerability/{about.record}",
-        version=Version(Version(finding.package.version).public),
+        version=parse_version(parse_version(finding.package.version).public),
         level=about.level,
         summary=about.summary,
     )

@@ -17,6 +17,7 @@ from lockgen.core.index import ExplicitIndex
 from lockgen.core.key_path import KeyPath
 from lockgen.core.lock import Lock
 from lockgen.core.manifest import Manifest
+from lockgen.core.parsing import parse_version
 from lockgen.core.sizes import Bytes, Weight
 from lockgen.core.target import Target
 from lockgen.core.toml_positions import TomlPositions
@@ -158,7 +159,7 @@ class _Bump:
         allowed: dict[str, list[Version]] = {}
         for request in requests:
             if request.among:
-                allowed[request.name] = [Version(version) for version in request.among]
+                allowed[request.name] = [parse_version(version) for version in request.among]
         available = replace(search.available(groups), allowed=allowed)
         bounds = tuple(_bound(name, allowed[name], search) for name in allowed if name in unpinned)
         plan = self._plan(groups, named, unpinned, bounds, available)
@@ -386,7 +387,7 @@ def _exact_versions(group: PinGroup, named: NamedVersions) -> dict[str, Version]
     for name in group.names:
         version = named.get(name)
         if version is not None:
-            found[name] = Version(version)
+            found[name] = parse_version(version)
     return found
 
 
@@ -395,7 +396,7 @@ def _bound(name: str, allowed: Sequence[Version], search: BumpSearch) -> str:
     known: set[Version] = set()
     for variant in search.variants:
         usable = search.releases.usable(name, search.request(variant))
-        known.update(public(Version(text)) for text in usable)
+        known.update(public(parse_version(text)) for text in usable)
     low = min(allowed)
     high = max(allowed)
     # A specifier has no "or", so everything else in between is excluded one by one.
@@ -416,7 +417,7 @@ def _pin_moves(plan: _Plan, picks: Iterable[Pick]) -> list[PinMove]:
         for site in group.sites:
             version = versions.get(site.pin.path)
             # Compared as versions: "1.0" and "1.0.0" are the same, and the text in the file stays.
-            if version is not None and Version(version) != site.version:
+            if version is not None and parse_version(version) != site.version:
                 moves.append(PinMove(site.name, str(site.version), version, site.pin.path))
     return moves
 

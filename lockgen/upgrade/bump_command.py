@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import click
 from packaging.utils import InvalidName, canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import InvalidVersion
 
 from lockgen.app import App
+from lockgen.core.parsing import parse_version
 from lockgen.errors import BadInput, Exit
 from lockgen.upgrade import bump_render as rendering
 from lockgen.upgrade.bump import BumpOptions, bumped
@@ -44,7 +45,7 @@ def read_request(word: str) -> UpgradeRequest:
     name, equals, version = word.partition("==")
     try:
         canonical = canonicalize_name(name.strip(), validate=True)
-        exact = str(Version(version)) if equals else None
+        exact = str(parse_version(version)) if equals else None
     except (InvalidName, InvalidVersion):
         raise BadInput(
             f"{word!r} is neither NAME nor NAME==VERSION",

@@ -9,6 +9,7 @@ from packaging.version import Version
 
 from lockgen.core.key_path import KeyPath
 from lockgen.core.manifest import Pin
+from lockgen.core.parsing import parse_version
 from lockgen.core.sizes import Weight
 from lockgen.diff.model import Changes
 
@@ -142,4 +143,4 @@ class Bumped:
 
 def public(version: Version) -> Version:
     """Without its local part: PEP 440 sorts +cu124 above +cu121, so another accelerator would look newer."""
-    return Version(version.public)
+    return parse_version(version.public)

@@ -11,6 +11,7 @@ from packaging.version import Version
 from lockgen.core.accelerator import FAMILY
 from lockgen.core.lock import Lock
 from lockgen.core.manifest import Manifest
+from lockgen.core.parsing import parse_version
 from lockgen.errors import BadInput
 from lockgen.manifest.fingerprints import Inputs
 from lockgen.manifest.reader import close_match
@@ -39,7 +40,7 @@ def versions_by_name(requests: Sequence[UpgradeRequest]) -> dict[str, str | None
 def _is_same(one: str | None, other: str | None) -> bool:
     if one is None or other is None:
         return one is other
-    return Version(one) == Version(other)
+    return parse_version(one) == parse_version(other)
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,7 @@ class RequestReader:
     def _check_accelerator(self, group: PinGroup, choice: Choice, available: AvailableVersions) -> None:
         """The default index's torch does not name its accelerator, and a newer one may be for another CUDA."""
         for site in group.sites:
-            wanted = Version(choice.of(site))
+            wanted = parse_version(choice.of(site))
             old = available.default_build(site, site.version)
             new = available.default_build(site, wanted)
             # Unknown is not another one: the pair table lacks old and very new releases.

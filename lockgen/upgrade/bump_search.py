@@ -21,6 +21,7 @@ from lockgen.core.compat_axes import Pairs
 from lockgen.core.index import ExplicitIndex
 from lockgen.core.key_path import KeyPath
 from lockgen.core.manifest import Manifest
+from lockgen.core.parsing import parse_version
 from lockgen.core.resolution import Request
 from lockgen.errors import ToolFailed
 from lockgen.index.ports import Releases
@@ -112,7 +113,7 @@ class BumpSearch:
         for name, variant in keys:
             request = self.request(variant)
             usable = self.releases.usable(name, request)
-            listed[name, variant] = [Version(text) for text in usable]
+            listed[name, variant] = [parse_version(text) for text in usable]
             if name in request.routes:
                 routed.add((name, variant))
         # The pair table has the accelerators of this platform's builds only.
@@ -204,10 +205,10 @@ class BumpSearch:
             if verdict.answer is Answer.NO:
                 break
             found = verdict.versions.get(group.name)
-            if found is None or public(Version(found)) not in order:
+            if found is None or public(parse_version(found)) not in order:
                 # The resolver took a release that is not a choice: the range says nothing, so try one by one.
                 return last
-            best = order.index(public(Version(found)))
+            best = order.index(public(parse_version(found)))
         return best
 
     def _request(self, variant: str, replaced: Mapping[KeyPath, str]) -> Request:
@@ -270,7 +271,7 @@ def _has_local(options: Iterable[Choice]) -> bool:
     """Whether any version has a local part."""
     for choice in options:
         for _, text in choice.versions:
-            if Version(text).local:
+            if parse_version(text).local:
                 return True
     return False
 
@@ -287,7 +288,7 @@ def _ranges(group: PinGroup, options: Sequence[Choice], *, all_move: bool) -> It
 def _range(site: PinSite, options: Sequence[Choice], *, all_move: bool) -> str:
     if not options:
         return f"=={site.version}"
-    versions = [public(Version(choice.of(site))) for choice in options]
+    versions = [public(parse_version(choice.of(site))) for choice in options]
     if not all_move:
         versions.append(public(site.version))
     low = min(versions)

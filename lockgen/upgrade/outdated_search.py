@@ -9,6 +9,7 @@ from packaging.version import Version
 
 from lockgen.core.index import Release
 from lockgen.core.lock import Lock
+from lockgen.core.parsing import parse_version
 from lockgen.core.ports import Parallel, Progress
 from lockgen.errors import LockgenError
 from lockgen.index.ports import Publications
@@ -55,7 +56,7 @@ class OutdatedSearch:
         site = group.leading_site
         # Two sources: all releases on the index, and those that the resolver may use.
         published, unpublished = self._published(site)
-        by_version = {Version(release.version): release for release in published}
+        by_version = {parse_version(release.version): release for release in published}
         found = self._latest_fitting(group)
         newest = _newest(site, published)
         table = None
@@ -102,7 +103,7 @@ class OutdatedSearch:
         """Why the latest release on the index is not among the choices; "" if it is."""
         if found.available is None or found.pick is None or newest is None:
             return ""
-        version = public(Version(newest.version))
+        version = public(parse_version(newest.version))
         latest_choice = found.pick.newest.version if found.pick.newest is not None else group.current
         if version <= latest_choice:
             return ""
@@ -133,7 +134,7 @@ def _newest(site: PinSite, published: Iterable[Release]) -> Release | None:
     """The latest release of the same build: with another local part it would be for another accelerator."""
     best: tuple[tuple[Version, bool], Release] | None = None
     for release in published:
-        version = Version(release.version)
+        version = parse_version(release.version)
         if site.version.local not in (None, version.local):
             continue
         if version.is_prerelease and not site.version.is_prerelease:
@@ -150,7 +151,7 @@ def _fits(site: PinSite, pick: Pick | None, by_version: dict[Version, Release]) 
         return None
     text = pick.version_of(site)
     # If the index cannot be read, the release is only known by its version.
-    return by_version.get(Version(text)) or Release(text)
+    return by_version.get(parse_version(text)) or Release(text)
 
 
 def _allowed(pick: Pick | None) -> str | None:

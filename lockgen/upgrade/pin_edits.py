@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from typing import Any
 
 from lockgen.core.key_path import KeyPath
+from lockgen.core.parsing import parse_toml
 from lockgen.core.toml_positions import TomlPositions
 from lockgen.manifest.editor import Edit, edited, with_pin
 from lockgen.manifest.fingerprints import VERSIONS
@@ -19,7 +19,7 @@ def rewritten(text: str, moves: Sequence[PinMove]) -> str:
     Raises:
         BadInput: a value cannot be edited without changing more.
     """
-    document = tomllib.loads(text)
+    document = parse_toml(text)
     edits: list[Edit] = []
     for move in moves:
         # New indexes and the cut-off are in the text already; new pins follow below.

@@ -16,6 +16,7 @@ from lockgen.core.accelerator import FAMILY, is_label
 from lockgen.core.compat_axes import TORCH, Pairs
 from lockgen.core.key_path import KeyPath
 from lockgen.core.manifest import Manifest
+from lockgen.core.parsing import parse_version
 from lockgen.lock.requests import order_of_variants
 from lockgen.upgrade.bump_model import Choice, PinGroup, PinSite, public
 
@@ -207,14 +208,14 @@ class AvailableVersions:
         newest_first = sorted(self.pairs, key=Version, reverse=True)
         for torch in newest_first:
             if all(self._is_paired(torch, name, version) for name, version in named.items()):
-                return Version(torch)
+                return parse_version(torch)
         return None
 
     def _is_paired(self, torch: str, name: str, version: Version) -> bool:
         member = self.pairs[torch].members.get(name)
         if member is None or not member.version:
             return False
-        return Version(member.version) == public(version)
+        return parse_version(member.version) == public(version)
 
     def package_without_releases(self, group: PinGroup) -> str | None:
         """A package of ``group`` with no known release. The releases of an explicit index are always known."""
@@ -255,7 +256,7 @@ class AvailableVersions:
         member = release.members.get(name)
         if member is None or not member.version:
             return None
-        return Version(member.version)
+        return parse_version(member.version)
 
     def _same_accelerator(self, site: PinSite, wanted: Version) -> bool:
         """Whether ``wanted`` is built for the accelerator that ``site`` has, or changes to.
@@ -320,7 +321,7 @@ class AvailableVersions:
         return [variant for variant in site.variants if not self._has(site.name, variant, text)]
 
     def _has(self, name: str, variant: str, text: str) -> bool:
-        wanted = Version(text)
+        wanted = parse_version(text)
         releases = self.listed.get((name, variant), ())
         # As in PEP 440, a version without local part matches any local part.
         return any(wanted in (release, public(release)) for release in releases)

@@ -47,11 +47,12 @@ PURE = {
     render""",
     "conflicts": """answer_cache conflict_render conflict_search constraints hitting_sets minimize model
     nearest_versions oracle reasons repair_edits repair_problem repair_render repair_search unmet_requirements""",
-    "core": """accelerator close_match compat_axes image_reference index key_path layout lock manifest
-    ownership_rules ports resolution sarif sizes target templating text_table toml_positions update_policy urls""",
+    "core": """accelerator archives close_match compat_axes image_reference index key_path layout lock manifest
+    ownership_rules parsing ports resolution sarif sizes target templating text_table toml_positions update_policy
+    urls""",
     "diff": """model plan render""",
-    "images": """affected build_faults build_model builder_reader buildkit_progress debian inspection layer_model
-    layer_reader layer_waste""",
+    "images": """affected build_faults build_model builder_reader buildkit_progress debian image_documents inspection
+    layer_model layer_reader layer_waste""",
     "index": """core_metadata explicit_files first_seen_reader first_seen_writer model page_reader page_writer ports
     project_urls record_reader record_writer wheel_ranking""",
     "lint": """context import_names import_parser local_modules model notebook plan
@@ -234,6 +235,33 @@ def test_the_composition_root_builds_the_clients(path: Path) -> None:
     }
     roots = {PACKAGE / "app.py", PACKAGE / "cli.py", PACKAGE / "resolvers" / "uv.py"}
     assert path in roots or not created & BUILT_BY_APP
+
+
+PARSERS = {"Requirement", "Version", "json.loads", "tomllib.loads"}
+"""Parsers that fail in undocumented ways on hostile text: only core/parsing.py calls them."""
+
+
+@pytest.mark.parametrize("path", MODULES.values(), ids=MODULES)
+def test_one_module_parses_text_from_outside(path: Path) -> None:
+    calls = {
+        ast.unparse(node.func)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute)
+    }
+    # The hooks run in another process, without lockgen.
+    exempt = {PACKAGE / "core" / "parsing.py", PACKAGE / "index" / "pep517_hooks.py"}
+    assert path in exempt or not calls & PARSERS
+    assert path in exempt or not {"parse_wheel_filename", "parse_sdist_filename"} & packaging_names(path)
+
+
+def packaging_names(path: Path) -> set[str]:
+    """What a module imports from packaging.utils."""
+    return {
+        alias.name
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module == "packaging.utils"
+        for alias in node.names
+    }
 
 
 def test_commands_are_imported_only_when_called() -> None:
