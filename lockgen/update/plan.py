@@ -20,7 +20,7 @@ from lockgen.core.update_policy import GroupPolicy, Policy, VersionStep
 from lockgen.index.model import Published
 from lockgen.update.model import BaseCandidate, Candidate, KnownVulnerability, MovedPin, PinKey, UpdateGroup, Waiting
 from lockgen.upgrade.bump_model import PinGroup, public
-from lockgen.upgrade.pin_groups import unit_of
+from lockgen.upgrade.pin_groups import pin_group_of
 
 FirstSeen = Mapping[str, Mapping[str, datetime]]
 """The time each release was first seen, by package and version."""
@@ -82,13 +82,13 @@ def movable_pins(manifest: Manifest) -> dict[PinKey, Movable]:
 def _movable(manifest: Manifest, name: str) -> Iterable[Movable]:
     """The shared pins of a package, then those of variants that pin another version."""
     only: tuple[str, ...] = ()
-    pins = unit_of(manifest, name)
+    pins = pin_group_of(manifest, name)
     while pins is not None:
         # Without shared pins the first group belongs to a variant, but still moves as the shared one.
         yield Movable(pins, tuple(sorted(pins.variants)) if only else ())
         variants = {variant for site in pins.others for variant in site.variants}
         only = tuple(sorted(variants))
-        pins = unit_of(manifest, name, only) if only else None
+        pins = pin_group_of(manifest, name, only) if only else None
 
 
 def group_of(policy: Policy, package: str) -> GroupPolicy:
@@ -223,7 +223,7 @@ def _unpinned(
     waiting: list[Waiting] = []
     for name in sorted(available.vulnerabilities.keys() & available.locked.keys()):
         locked = available.locked[name]
-        pins = unit_of(manifest, name)
+        pins = pin_group_of(manifest, name)
         if pins is not None:
             if pins.held:
                 waiting.append(Waiting(name, str(locked), "it has a known vulnerability, and its pin is held"))

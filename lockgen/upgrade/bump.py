@@ -1,28 +1,24 @@
-"""Changing pins in versions.toml, with a lock that changes only by what the new pins force."""
+"""Change pins in versions.toml, and the lock only as far as the new pins require."""
 
 from __future__ import annotations
 
-import itertools
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from lockgen.app import App
 from lockgen.conflicts import conflict_render as reasons
 from lockgen.conflicts import diagnose as explain
 from lockgen.conflicts.conflict_search import ConflictSearch, merged
-from lockgen.core.accelerator import FAMILY
-from lockgen.core.compat_axes import Pairs
+from lockgen.core.compat_axes import TORCH, Pairs
 from lockgen.core.compat_axes import merged as merged_pairs
 from lockgen.core.index import ExplicitIndex
 from lockgen.core.key_path import KeyPath
 from lockgen.core.lock import Lock
 from lockgen.core.manifest import Manifest
-from lockgen.core.sizes import Weight
+from lockgen.core.sizes import Bytes, Weight
+from lockgen.core.target import Target
 from lockgen.core.toml_positions import TomlPositions
 from lockgen.diff.model import Changes
 from lockgen.diff.plan import compare
@@ -31,33 +27,31 @@ from lockgen.index.releases import IndexReleases
 from lockgen.index.sources import explicit_indexes
 from lockgen.io.ownership import refuse_link
 from lockgen.io.workspace import Folder
-from lockgen.manifest.editor import Edit, edited, with_pin
 from lockgen.manifest.fingerprints import VERSIONS, Inputs, read_inputs
-from lockgen.manifest.reader import close_match, parse_manifest
+from lockgen.manifest.reader import parse_manifest
 from lockgen.outputs import lock_service as resolving
 from lockgen.pairs.plan import pairs_of_record
 from lockgen.pairs.table import known_pairs
 from lockgen.size.plan import layered
 from lockgen.upgrade import bump_render as rendering
-from lockgen.upgrade.bump_model import Bumped, Choice, PinGroup, PinMove, PinSite, Stay, UpgradeRequest, public
-from lockgen.upgrade.bump_search import BumpSearch, Pick
-from lockgen.upgrade.pin_groups import AvailableVersions, unit_of
+from lockgen.upgrade.bump_model import Bumped, PinGroup, PinMove, Stay, UpgradeRequest, public
+from lockgen.upgrade.bump_requests import NamedVersions, RequestReader, versions_by_name
+from lockgen.upgrade.bump_search import BumpSearch, ChosenPins, Pick
+from lockgen.upgrade.pin_edits import rewritten
+from lockgen.upgrade.pin_groups import AvailableVersions
 from lockgen.upgrade.variant_moves import VariantMoves
 
-_TRIES = 8
-"""How many lower versions are tried where the variants cannot agree on the newest."""
-
-Given = dict[KeyPath, tuple[str, str]]
-"""Pins that have their version: path to name and version."""
+_RETRIES = 8
+"""How many lower versions are tried if the variants cannot agree on the latest."""
 
 
 @dataclass(frozen=True)
 class BumpOptions:
-    """What the command line says. ``variants`` are NAME, whose own pins alone move, or NAME=ACCELERATOR.
+    """The options of the command line.
 
-    ``bases`` are VARIANT=IMAGE, or VARIANT for the newest of its kind; ``exclude_newer`` is the new cut-off (ISO 8601,
-    with an offset). ``add_pin`` lets a version be named for what has no pin. With ``whole`` every wish moves, or
-    nothing does.
+    ``variants`` are NAME, whose own pins alone change, or NAME=ACCELERATOR. ``bases`` are VARIANT=IMAGE, or VARIANT for
+    the latest of its kind; ``exclude_newer`` is the new cut-off (ISO 8601, with an offset). With ``add_pin`` a package
+    without a pin may be named with a version. With ``whole`` either every request changes its pin, or nothing changes.
     """
 
     variants: tuple[str, ...] = ()
@@ -76,426 +70,382 @@ class BumpOptions:
 
 
 Accept = Callable[[Bumped], bool]
-"""Whether what a bump came to shall be written."""
+"""Whether to write the result of a bump."""
 
 
 def always(_: Bumped) -> bool:
-    """Whatever it came to."""
+    """Accept any result."""
     return True
 
 
-def bumped(app: App, wishes: Sequence[UpgradeRequest], options: BumpOptions, accept: Accept = always) -> Bumped:
+def bumped(app: App, requests: Sequence[UpgradeRequest], options: BumpOptions, accept: Accept = always) -> Bumped:
     """Edit versions.toml, relock minimally and rewrite all files: everything or nothing.
 
-    Several wishes are one: what they need of one another counts. ``options.dry_run`` writes nothing, nor does what
-    is not to be ``accept``ed.
+    Several requests are resolved together, so that what they require of one another counts. Nothing is written with
+    ``options.dry_run``, or if ``accept`` rejects the result.
 
     Raises:
-        BadInput: a wish names what is not there, or is held.
+        BadInput: a request names an unknown package, or a held pin.
         NoResolution: no lock has the new pins; the reason is the explanation. Nothing was changed.
         LockgenError: a tool, an index or the disk failed. Nothing was changed.
     """
     if options.offline and options.live:
         raise BadInput("--offline and --live exclude each other", hint="choose one")
     with app.folder.shared() if options.dry_run else app.folder.locked():
-        return _Bump(app, read_inputs(app.folder), options, accept).run(wishes)
+        return _Bump(app, read_inputs(app.folder), options, accept).run(requests)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a bump has to find.
+
+    ``groups`` change: some to the versions in ``chosen``, the ``open_groups`` to the latest that fit. ``added`` are new
+    pins. ``opened`` are packages without a pin to resolve again, ``bounds`` their allowed versions.
+    """
+
+    groups: Sequence[PinGroup]
+    open_groups: Sequence[PinGroup]
+    chosen: ChosenPins
+    added: Mapping[str, str]
+    opened: tuple[str, ...]
+    bounds: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """A new versions.toml without a solution."""
+
+    inputs: Inputs
+    moves: Sequence[PinMove]
+    error: NoResolution
 
 
 class _Bump:
     """One bump. The folder is locked, so that nothing changes between reading and writing.
 
-    ``manifest`` is the family with the accelerators and base images that its variants are moved to.
+    ``manifest`` is the family with the new accelerators and base images of its variants.
     """
 
-    def __init__(self, app: App, inputs: Inputs, options: BumpOptions, accept: Accept = always) -> None:
-        self.app, self.inputs, self.options, self.accept = app, inputs, options, accept
+    def __init__(self, app: App, inputs: Inputs, options: BumpOptions, accept: Accept) -> None:
+        self.app = app
+        self.inputs = inputs
+        self.options = options
+        self.accept = accept
         self.old = resolving.old_lock(app.folder, app.progress)
-        self.surroundings = VariantMoves(app, inputs, options).moved()
-        self.manifest: Manifest = self.surroundings.manifest
-        self._warm = False
+        self.variant_move = VariantMoves(app, inputs, options).moved()
+        self.manifest: Manifest = self.variant_move.manifest
+        self.reader = RequestReader(
+            inputs=inputs,
+            manifest=self.manifest,
+            old=self.old,
+            only=self.variant_move.only,
+            accelerators=self.variant_move.accelerators,
+            add_pin=options.add_pin,
+        )
+        self._is_warm = False
 
-    def run(self, wishes: Sequence[UpgradeRequest]) -> Bumped:
-        named = _by_name(wishes)
-        self._imply(named)
-        if not named and not self.surroundings.moves and not self.options.bases:
+    def run(self, requests: Sequence[UpgradeRequest]) -> Bumped:
+        named = self.reader.with_torch(versions_by_name(requests))
+        # --base with the current image is a request too, although it changes nothing.
+        if not named and not self.variant_move.moves and not self.options.bases:
             raise BadInput(
-                "nothing to move was named", hint="lockgen bump NAME, or NAME==VERSION; see lockgen outdated"
+                "nothing to change was named", hint="lockgen bump NAME, or NAME==VERSION; see lockgen outdated"
             )
-        units, free = self._sorted(named)
-        self._note_others(units)
-        chooser = self._chooser(units)
-        among = {one.name: [Version(version) for version in one.among] for one in wishes if one.among}
-        market = replace(chooser.market(units), only=among)
-        bounds = tuple(self._bound(name, versions, chooser) for name, versions in among.items() if name in free)
-        given, open_ones = self._given(units, named, market)
-        added = {name: version for name, version in free.items() if version is not None}
-        opened = tuple(sorted(name for name, version in free.items() if version is None))
-        given |= {("added", name): (name, version) for name, version in added.items()}
-        failed: tuple[Inputs, Sequence[PinMove], NoResolution] | None = None
-        for tries in itertools.count(1):
-            picks = self._picked(open_ones, given, chooser, market)
-            stuck = [pick for pick in picks if pick.choice is None]
-            if self.options.whole and stuck:
-                raise self._explained(*(failed or self._hoped(units, given, picks, added)))
-            moves = self._moves(units, given, picks, added)
-            stays = tuple(_stay(pick) for pick in stuck)
-            short = tuple(_stay(pick) for pick in picks if pick.choice is not None and pick.reason)
-            if not moves and not opened:
-                return Bumped((), Changes(), stays, text=self.inputs.text)
+        groups, unpinned = self.reader.groups(named)
+        # Before the search, which can take minutes and fail.
+        self._note_others(groups)
+        search = self._search()
+        allowed: dict[str, list[Version]] = {}
+        for request in requests:
+            if request.among:
+                allowed[request.name] = [Version(version) for version in request.among]
+        available = replace(search.available(groups), allowed=allowed)
+        bounds = tuple(_bound(name, allowed[name], search) for name in allowed if name in unpinned)
+        plan = self._plan(groups, named, unpinned, bounds, available)
+        return self._resolve(plan, search, available)
+
+    def _plan(
+        self,
+        groups: Sequence[PinGroup],
+        named: NamedVersions,
+        unpinned: NamedVersions,
+        bounds: tuple[str, ...],
+        available: AvailableVersions,
+    ) -> _Plan:
+        chosen: dict[KeyPath, tuple[str, str]] = {}
+        open_groups: list[PinGroup] = []
+        for group in groups:
+            exact = _exact_versions(group, named)
+            if not exact:
+                open_groups.append(group)
+                continue
+            choice = self.reader.exact_choice(group, exact, available)
+            for site in group.sites:
+                chosen[site.pin.path] = (site.name, choice.of(site))
+        added: dict[str, str] = {}
+        opened: list[str] = []
+        for name, version in unpinned.items():
+            if version is None:
+                opened.append(name)
+            else:
+                added[name] = version
+                # It has no path in the file yet, but other groups have to fit it.
+                chosen["added", name] = (name, version)
+        return _Plan(groups, open_groups, chosen, added, tuple(sorted(opened)), bounds)
+
+    def _resolve(self, plan: _Plan, search: BumpSearch, available: AvailableVersions) -> Bumped:
+        """The latest versions that every variant accepts, and for which the whole family has a lock."""
+        failure: _Failure | None = None
+        attempts = 0
+        while True:
+            attempts += 1
+            picks = self._picks(plan, search, available)
+            if self.options.whole and any(pick.choice is None for pick in picks):
+                raise self._explained(failure or self._unmovable(plan, picks))
+            moves = self._moves(plan, picks)
+            if not moves and not plan.opened:
+                return Bumped((), Changes(), _stays(picks), text=self.inputs.text)
             inputs = self._rewritten(moves)
             try:
-                lock = self._locked(inputs, opened, bounds)
+                lock = self._lock(inputs, plan)
             except NoResolution as error:
-                # Each variant can have it, but they cannot agree (guarantee 2): try the next lower one.
-                failed = failed or (inputs, moves, error)
-                tried = next((pick for pick in picks if pick.choice is not None), None)
-                if tried is None or tried.choice is None or tries > _TRIES:
-                    raise self._explained(*failed) from error
-                market = market.below(tried.unit, tried.choice.version)
+                # The first attempt is explained: later ones are not what was requested.
+                failure = failure or _Failure(inputs, moves, error)
+                chosen = [(pick.group, pick.choice) for pick in picks if pick.choice is not None]
+                if not chosen or attempts > _RETRIES:
+                    raise self._explained(failure) from error
+                # Each variant accepts the version, but they do not agree on one lock (guarantee 2): try a lower one.
+                group, choice = chosen[0]
+                available = available.with_only_below(group, choice.version)
             else:
-                done = Bumped(moves, compare(self.old, lock), stays, short, opened, text=inputs.text)
-                return self._made(inputs, lock, done)
-        raise AssertionError("unreachable")
+                return self._written(inputs, lock, self._result(plan, picks, moves, inputs, lock))
 
-    def _rewritten(self, moves: Sequence[PinMove]) -> Inputs:
-        text = rewritten(self.surroundings.text, moves)
-        return Inputs(text, parse_manifest(text.encode(), VERSIONS))
+    def _result(
+        self, plan: _Plan, picks: Sequence[Pick], moves: tuple[PinMove, ...], inputs: Inputs, lock: Lock
+    ) -> Bumped:
+        changes = compare(self.old, lock)
+        return Bumped(
+            moves=moves,
+            changes=changes,
+            stays=_stays(picks),
+            short=tuple(_stay(pick) for pick in picks if pick.choice is not None and pick.reason),
+            opened=plan.opened,
+            weights=_weights(self.old, lock, changes),
+            text=inputs.text,
+        )
 
-    def _hoped(
-        self, units: Sequence[PinGroup], given: Given, picks: Sequence[Pick], added: Mapping[str, str]
-    ) -> tuple[Inputs, Sequence[PinMove], NoResolution]:
-        """The file with the newest of everything, which is what shall be explained; and what is known of it already."""
-        newest = [replace(pick, choice=pick.newest) for pick in picks]
-        moves = self._moves(units, given, newest, added)
-        stays = [_stay(pick) for pick in picks if pick.choice is None]
-        said = "\n".join(rendering.stay(one) for one in stays)
-        error = NoResolution(f"{' and '.join(one.name for one in stays)} cannot move", reason=said)
-        return self._rewritten(moves), moves, error
-
-    def _bound(self, name: str, among: Sequence[Version], chooser: BumpSearch) -> str:
-        """A requirement that only ``among`` meets, of all that the index has: for what has no pin."""
-        requests = [chooser.request(variant) for variant in chooser.variants]
-        known = {public(Version(text)) for request in requests for text in chooser.releases.usable(name, request)}
-        low, high = min(among), max(among)
-        others = sorted(version for version in known - set(among) if low < version < high)
-        return ",".join([f"{name}>={low}", f"<={high}", *(f"!={version}" for version in others)])
-
-    def _moves(
-        self, units: Sequence[PinGroup], given: Given, picks: Sequence[Pick], added: Mapping[str, str]
-    ) -> tuple[PinMove, ...]:
-        find = TomlPositions(self.inputs.text).find
-        pins = sorted(_moves(units, given, picks), key=lambda move: find(move.path) or (0, 0))
-        new = [PinMove(name, None, version, ("pins", name)) for name, version in sorted(added.items())]
-        return (*self.surroundings.moves, *pins, *new)
-
-    def _note_others(self, units: Sequence[PinGroup]) -> None:
-        for seat in (seat for unit in units for seat in unit.others):
-            variant = " and ".join(seat.variants)
-            self.app.progress.note(
-                f"{variant} keeps {seat.name} {seat.version}, a pin of its own: --variant {variant} moves it"
-            )
-
-    # -- what is meant ---------------------------------------------------------
-
-    def _imply(self, named: dict[str, str | None]) -> None:
-        """Another accelerator alone means torch as it is, built for that."""
-        if self.surroundings.accelerators and not any(name in FAMILY for name in named):
-            unit = unit_of(self.inputs.manifest, FAMILY[0], tuple(self.surroundings.accelerators))
-            if unit is not None:
-                # An index has torch as it is, built for each; the default index has each release once.
-                indexed = all(self.manifest.variants[variant].index for variant in self.surroundings.accelerators)
-                named[unit.name] = str(unit.current) if indexed else None
-
-    def _only(self, name: str) -> tuple[str, ...]:
-        """The variants whose own pins move alone; a named accelerator means torch's."""
-        about = self.surroundings
-        return about.only if about.only or name not in FAMILY else tuple(about.accelerators)
-
-    def _sorted(self, named: Mapping[str, str | None]) -> tuple[list[PinGroup], dict[str, str | None]]:
-        """The units that move, torch's first; and what has no pin, with the version wished for."""
-        found: dict[str, PinGroup] = {}
-        free: dict[str, str | None] = {}
-        for name, version in named.items():
-            unit = unit_of(self.manifest, name, self._only(name))
-            # torchvision without a pin is not a member of the group, although torch is pinned.
-            if unit is None or name not in unit.names:
-                self._check_free(name, version)
-                free[name] = version
-            else:
-                self._check_held(unit, named)
-                found[unit.name] = unit
-        return sorted(found.values(), key=lambda unit: unit.name not in FAMILY), free
-
-    def _check_free(self, name: str, version: str | None) -> None:
-        everywhere = unit_of(self.manifest, name)
-        if everywhere is not None and name in everywhere.names:
-            only = self._only(name)
-            raise BadInput(
-                f"{' and '.join(only)} has no pin of its own of {name}",
-                place=self.inputs.place(("variants", only[0])),
-                hint="without --variant the pin moves that holds for all; or give the variant a pin of its own",
-            )
-        asked = {ask.name for image in self.manifest.images.values() for ask in image.packages}
-        known = {package.name for package in self.old.packages} if self.old else set()
-        known |= asked | {ask.name for ask in self.manifest.common}
-        if name not in known:
-            pinned = set(self.manifest.pins).union(*(variant.pins for variant in self.manifest.variants.values()))
-            raise BadInput(f"nothing is pinned or locked as {name!r}", hint=close_match(name, known | pinned))
-        if version is not None and not self.options.add_pin:
-            raise BadInput(
-                f"{name} has no pin that could become {version}",
-                place=self.inputs.place(("pins",)) if self.manifest.pins else None,
-                hint=f"--add-pin adds it to [pins]; lockgen bump {name} takes the newest that fits, without a pin",
-            )
-
-    def _check_held(self, unit: PinGroup, named: Mapping[str, str | None]) -> None:
-        """A held pin moves only if its exact version is named, as a person does."""
-        for seat in unit.held:
-            if named.get(seat.name) is None:
-                raise BadInput(
-                    f"{seat.name} {seat.version} is held: only people move it",
-                    place=self.inputs.place(seat.pin.path),
-                    hint=f"name its version: lockgen bump {seat.name}==VERSION",
+    def _note_others(self, groups: Iterable[PinGroup]) -> None:
+        for group in groups:
+            for site in group.others:
+                variant = " and ".join(site.variants)
+                self.app.progress.note(
+                    f"{variant} keeps its own pin {site.name} {site.version}; --variant {variant} changes it"
                 )
 
-    # -- what it comes to ------------------------------------------------------
+    # -- the search ------------------------------------------------------------
 
-    def _chooser(self, units: Sequence[PinGroup]) -> BumpSearch:
-        options = self.options
-        targets = [self.manifest.target]
-        indexes = explicit_indexes(
-            self.manifest,
-            self.app.folder,
-            self.app.http,
-            self.app.progress,
-            live=options.live,
-            offline=options.offline,
-            targets=targets,
-        )
-        explainer = self._explainer(self.inputs, indexes)
-        pairs = all_pairs(self.app.folder, self.manifest, indexes)
-        accelerators = self.surroundings.accelerators
-        releases = IndexReleases(self.app.http)
+    def _search(self) -> BumpSearch:
+        # With targets an index is read in every version, not only in the pinned one.
+        indexes = self._indexes(self.manifest, [self.manifest.target])
         return BumpSearch(
-            session=explainer.session,
+            session=self._conflict_search(self.inputs, indexes).session,
             manifest=self.manifest,
             indexes=indexes,
-            releases=releases,
-            pairs=pairs,
-            offline=options.offline,
-            accelerators=accelerators,
+            releases=IndexReleases(self.app.http),
+            pairs=all_pairs(self.app.folder, self.manifest, indexes),
+            offline=self.options.offline,
+            accelerators=self.variant_move.accelerators,
             settled=explain.is_settled(self.manifest),
         )
 
-    def _explainer(self, inputs: Inputs, indexes: Mapping[str, ExplicitIndex]) -> ConflictSearch:
-        options = self.options
-        asking = explain.SearchOptions(
-            offline=options.offline,
-            live=options.live,
-            seconds=options.seconds,
-            jobs=options.jobs,
-            no_cache=options.no_cache,
+    def _indexes(self, manifest: Manifest, targets: Sequence[Target] | None = None) -> dict[str, ExplicitIndex]:
+        return explicit_indexes(
+            manifest,
+            self.app.folder,
+            self.app.http,
+            self.app.progress,
+            live=self.options.live,
+            offline=self.options.offline,
+            targets=targets,
         )
-        return explain.conflict_search(self.app, inputs, asking, indexes)
 
-    def _given(
-        self, units: Sequence[PinGroup], named: Mapping[str, str | None], market: AvailableVersions
-    ) -> tuple[Given, list[PinGroup]]:
-        """The pins whose version is named, and the units of which the newest is wanted."""
-        given: Given = {}
-        open_ones: list[PinGroup] = []
-        for unit in units:
-            exact = {name: Version(v) for name in unit.names if (v := named.get(name)) is not None}
-            if exact:
-                choice = self._exact(unit, exact, market)
-                given |= {seat.pin.path: (seat.name, choice.of(seat)) for seat in unit.seats}
-            else:
-                open_ones.append(unit)
-        return given, open_ones
+    def _conflict_search(self, inputs: Inputs, indexes: Mapping[str, ExplicitIndex]) -> ConflictSearch:
+        options = explain.SearchOptions(
+            offline=self.options.offline,
+            live=self.options.live,
+            seconds=self.options.seconds,
+            jobs=self.options.jobs,
+            no_cache=self.options.no_cache,
+        )
+        return explain.conflict_search(self.app, inputs, options, indexes)
 
-    def _picked(
-        self, open_ones: Sequence[PinGroup], given: Given, chooser: BumpSearch, market: AvailableVersions
-    ) -> list[Pick]:
-        if not open_ones:
+    def _picks(self, plan: _Plan, search: BumpSearch, available: AvailableVersions) -> list[Pick]:
+        if not plan.open_groups:
             return []
-        self.app.progress.step(f"looking for the newest {', '.join(unit.name for unit in open_ones)}")
-        if not self._warm:
-            chooser.warm()
-            self._warm = True
-        return chooser.newest(open_ones, market, given, all_move=self.options.whole)
+        names = ", ".join(group.name for group in plan.open_groups)
+        self.app.progress.step(f"looking for the latest {names}")
+        if not self._is_warm:
+            # The resolver's cache is filled once; after that each request takes a tenth of the time.
+            search.warm()
+            self._is_warm = True
+        return search.newest(plan.open_groups, available, plan.chosen, all_move=self.options.whole)
 
-    def _exact(self, unit: PinGroup, exact: Mapping[str, Version], market: AvailableVersions) -> Choice:
-        self._check_build(unit, exact)
-        choice = market.choice(unit, exact)
-        if choice is None:
-            lead = exact.get(unit.name) or market.lead_of(unit, exact)
-            lacking = [name for name in unit.names if name not in exact]
-            said = ", ".join(f"{name} {version}" for name, version in exact.items())
-            words = " ".join([*(f"{n}=={v}" for n, v in exact.items()), *(f"{n}==VERSION" for n in lacking)])
-            raise BadInput(
-                f"no metadata says which {' and '.join(lacking)} goes with {said}",
-                place=self.inputs.place(unit.seats[0].pin.path),
-                hint=f"name all of them: lockgen bump {words}; or say it in [compat.pairs.{lead or '…'}]"
-                " (`lockgen pairs --refresh` asks the indexes)",
-            )
-        self._check_accelerator(unit, choice, market)
-        return choice
+    def _moves(self, plan: _Plan, picks: Iterable[Pick]) -> tuple[PinMove, ...]:
+        """The changes of variants, then of pins in the order of the file, then the new pins."""
+        find = TomlPositions(self.inputs.text).find
+        pins = sorted(_pin_moves(plan, picks), key=lambda move: find(move.path) or (0, 0))
+        added = [PinMove(name, None, version, ("pins", name)) for name, version in sorted(plan.added.items())]
+        return (*self.variant_move.moves, *pins, *added)
 
-    def _check_build(self, unit: PinGroup, exact: Mapping[str, Version]) -> None:
-        """Another local part is another build, often for another accelerator: that is not a newer version."""
-        for name, version in exact.items():
-            seats = [seat for seat in unit.seats if seat.name == name]
-            known = {seat.version.local for seat in seats} | set(self.surroundings.accelerators.values())
-            for variant in (variant for seat in seats for variant in seat.variants):
-                index = self.manifest.index_of(name, variant)
-                known.add(index.accelerator if index is not None else None)
-            if name in FAMILY and version.local is not None and version.local not in known:
-                # A named build for a GPU means the variant that has one.
-                seat = next((seat for seat in seats if seat.version.local != "cpu"), seats[0])
-                raise self._another_build(seat, str(version), version.local)
+    def _rewritten(self, moves: Sequence[PinMove]) -> Inputs:
+        text = rewritten(self.variant_move.text, moves)
+        return Inputs(text, parse_manifest(text.encode(), VERSIONS))
 
-    def _check_accelerator(self, unit: PinGroup, choice: Choice, market: AvailableVersions) -> None:
-        """The default index's torch says nowhere what it is built for, and a newer one may be for another CUDA."""
-        for seat in unit.seats:
-            wanted = Version(choice.of(seat))
-            was, would = market.default_build(seat, seat.version), market.default_build(seat, wanted)
-            asked = {self.surroundings.accelerators.get(variant, was) for variant in seat.variants}
-            if would is not None and was is not None and would not in asked:
-                raise self._another_build(seat, str(wanted), would)
+    # -- no solution -----------------------------------------------------------
 
-    def _another_build(self, seat: PinSite, version: str, label: str) -> BadInput:
-        variant = seat.variants[0] if seat.variants else "VARIANT"
-        return BadInput(
-            f"{seat.name} {version} is a build for {label}, and {seat.name} {seat.version} is not",
-            place=self.inputs.place(seat.pin.path),
-            hint=f"--variant {variant}={label} moves a variant to another accelerator",
+    def _unmovable(self, plan: _Plan, picks: Sequence[Pick]) -> _Failure:
+        """The file with the latest version of everything: that is what has to be explained."""
+        newest = [replace(pick, choice=pick.newest) for pick in picks]
+        moves = self._moves(plan, newest)
+        names: list[str] = []
+        lines: list[str] = []
+        for stay in _stays(picks):
+            names.append(stay.name)
+            lines.append(rendering.stay(stay))
+        error = NoResolution(f"{' and '.join(names)} cannot change", reason="\n".join(lines))
+        return _Failure(self._rewritten(moves), moves, error)
+
+    def _explained(self, failure: _Failure) -> LockgenError:
+        """The output of `lockgen explain` for the edited text; the resolver's message if that finds no conflict."""
+        self.app.progress.step("no solution found; looking for the reason")
+        inputs = failure.inputs
+        search = self._conflict_search(inputs, self._indexes(inputs.manifest))
+        try:
+            diagnoses = explain.diagnose_family(search, inputs.manifest)
+        except NoResolution as joint:
+            # Only together the variants have no solution.
+            return joint
+        if not any(diagnosis.conflicts for diagnosis in diagnoses):
+            return failure.error
+        found = [diagnosis for diagnosis in merged(diagnoses) if diagnosis.conflicts]
+        message = "no solution found"
+        place = None
+        if failure.moves:
+            message += f" with {', '.join(f'{move.name} {move.new}' for move in failure.moves)}"
+            # The line is one of the edited text, which was not written.
+            place = replace(inputs.place(failure.moves[0].path), file=f"{VERSIONS}, as it would be")
+        return NoResolution(
+            message,
+            place=place,
+            reason=reasons.text(found, explain.constraint_lines(inputs)),
+            hint="bump together what has to change together; nothing was changed",
         )
 
-    # -- making it so ----------------------------------------------------------
+    # -- the files -------------------------------------------------------------
 
-    def _made(self, inputs: Inputs, lock: Lock, bumped: Bumped) -> Bumped:
-        """``bumped`` with what it weighs and what is written, or would be."""
-        _, wanted, pending = resolving.pending_files(self.app.folder, inputs.manifest, lock)
-        if inputs.text != self.inputs.text:
-            refuse_link(self.app.folder, VERSIONS)
-            wanted[VERSIONS] = inputs.text.encode()
-            pending = sorted({*pending, VERSIONS})
-        done = replace(bumped, weights=_weights(self.old, lock, bumped.changes), files=tuple(pending))
-        if not self.options.dry_run and self.accept(done):
-            self.app.progress.step("writing")
-            return replace(done, files=tuple(self.app.folder.replace(wanted)))
-        return done
-
-    def _locked(self, inputs: Inputs, opened: tuple[str, ...], bounds: tuple[str, ...]) -> Lock:
+    def _lock(self, inputs: Inputs, plan: _Plan) -> Lock:
+        # Everything but `opened` and what the new pins force keeps its locked version.
         options = resolving.ResolutionOptions(
             resolver=self.options.resolver,
             offline=self.options.offline,
             live=self.options.live,
-            upgrade_packages=opened,
-            bounds=bounds,
+            upgrade_packages=plan.opened,
+            bounds=plan.bounds,
         )
         return resolving.resolve_lock(self.app.folder, inputs, self.old, options, self.app.progress)
 
-    def _explained(self, inputs: Inputs, moves: Sequence[PinMove], error: NoResolution) -> LockgenError:
-        """What `lockgen explain` says of the edited text; the resolver's own words where that finds nothing."""
-        self.app.progress.step("there is no solution; looking for the reason")
-        indexes = explicit_indexes(
-            inputs.manifest,
-            self.app.folder,
-            self.app.http,
-            self.app.progress,
-            live=self.options.live,
-            offline=self.options.offline,
-        )
-        explainer = self._explainer(inputs, indexes)
-        try:
-            diagnoses = explain.diagnose_family(explainer, inputs.manifest)
-        except NoResolution as apart:
-            return apart
-        if not any(diagnosis.conflicts for diagnosis in diagnoses):
-            return error
-        said = ", ".join(f"{move.name} {move.new}" for move in moves)
-        found = [diagnosis for diagnosis in merged(diagnoses) if diagnosis.conflicts]
-        place = inputs.place(moves[0].path) if moves else None
-        return NoResolution(
-            f"there is no solution with {said}" if moves else "there is no solution",
-            place=replace(place, file=f"{VERSIONS}, as it would be") if place is not None else None,
-            reason=reasons.text(found, explain.constraint_lines(inputs)),
-            hint="bump together what has to move together; nothing was changed",
-        )
+    def _written(self, inputs: Inputs, lock: Lock, result: Bumped) -> Bumped:
+        """``result`` with the files that were written, or that a real run would write."""
+        folder = self.app.folder
+        _, wanted, pending = resolving.pending_files(folder, inputs.manifest, lock)
+        if inputs.text != self.inputs.text:
+            # A link would be replaced by a file, and its target would keep the old pins.
+            refuse_link(folder, VERSIONS)
+            wanted[VERSIONS] = inputs.text.encode()
+            pending = sorted({*pending, VERSIONS})
+        result = replace(result, files=tuple(pending))
+        if self.options.dry_run or not self.accept(result):
+            return result
+        self.app.progress.step("writing")
+        return replace(result, files=tuple(folder.replace(wanted)))
 
 
 def all_pairs(folder: Folder, manifest: Manifest, indexes: Mapping[str, ExplicitIndex]) -> Pairs:
-    """The pair table, and under it what the family's own indexes say of releases that it does not know."""
+    """The pair table, completed by the family's own indexes for releases that it does not know."""
+    # The indexes come first: what a person declared in versions.toml overrides them.
     declared = manifest.compat.pairs if manifest.compat is not None else {}
     pairs: Pairs = {}
     for _, index in sorted(indexes.items()):
-        if "torch" in index.pages:
+        if TORCH in index.pages:
             pairs = merged_pairs(pairs, pairs_of_record(index))
     return merged_pairs(pairs, known_pairs(folder, declared))
 
 
-def rewritten(text: str, moves: Sequence[PinMove]) -> str:
-    """``text``, a versions.toml, with ``moves`` made; comments, order and quotes stay.
-
-    Raises:
-        BadInput: a value cannot be edited without touching more.
-    """
-    document = tomllib.loads(text)
-    # Additions have no old value, and the cut-off is not a string: both are in the text already, except pins.
-    there = [move for move in moves if move.old is not None and move.kind != "cut-off"]
-    edits = [Edit(*_at(document, move.path), move.new) for move in there]
-    result = edited(text, edits, TomlPositions(text).find, VERSIONS) if edits else text
-    for move in moves:
-        if move.old is None and move.kind == "pin":
-            result = with_pin(result, move.name, move.new, TomlPositions(result).find, VERSIONS)
-    return result
-
-
-def _at(document: Any, path: KeyPath) -> tuple[KeyPath, str]:
-    """The path of the string itself, and the string: a pin may be a table."""
-    for key in path:
-        document = document[key]
-    return ((*path, "version"), str(document["version"])) if isinstance(document, dict) else (path, str(document))
-
-
-def _by_name(wishes: Sequence[UpgradeRequest]) -> dict[str, str | None]:
-    found: dict[str, str | None] = {}
-    for one in wishes:
-        name = str(canonicalize_name(one.name))
-        if name in found and _exact(found[name]) != _exact(one.version):
-            raise BadInput(f"{name} is named twice, with two versions", hint="name it once")
-        found[name] = one.version
+def _exact_versions(group: PinGroup, named: NamedVersions) -> dict[str, Version]:
+    found: dict[str, Version] = {}
+    for name in group.names:
+        version = named.get(name)
+        if version is not None:
+            found[name] = Version(version)
     return found
 
 
-def _exact(version: str | None) -> Version | None:
-    return Version(version) if version is not None else None
+def _bound(name: str, allowed: Sequence[Version], search: BumpSearch) -> str:
+    """A requirement that only ``allowed`` meets, of all versions on the index: for a package without a pin."""
+    known: set[Version] = set()
+    for variant in search.variants:
+        usable = search.releases.usable(name, search.request(variant))
+        known.update(public(Version(text)) for text in usable)
+    low = min(allowed)
+    high = max(allowed)
+    # A specifier has no "or", so everything else in between is excluded one by one.
+    excluded = [version for version in known.difference(allowed) if low < version < high]
+    bound = f"{name}>={low},<={high}"
+    for version in sorted(excluded):
+        bound += f",!={version}"
+    return bound
 
 
-def _moves(units: Sequence[PinGroup], given: Given, picks: Iterable[Pick]) -> list[PinMove]:
-    chosen = dict(given)
+def _pin_moves(plan: _Plan, picks: Iterable[Pick]) -> list[PinMove]:
+    versions = {path: version for path, (_, version) in plan.chosen.items()}
     for pick in picks:
-        if pick.choice is not None:
-            chosen |= {seat.pin.path: (seat.name, pick.choice.of(seat)) for seat in pick.unit.seats}
-    seats: list[PinSite] = [seat for unit in units for seat in unit.seats if seat.pin.path in chosen]
-    return [
-        PinMove(seat.name, str(seat.version), chosen[seat.pin.path][1], seat.pin.path)
-        for seat in seats
-        if Version(chosen[seat.pin.path][1]) != seat.version
-    ]
+        for site in pick.group.sites:
+            versions[site.pin.path] = pick.version_of(site)
+    moves: list[PinMove] = []
+    for group in plan.groups:
+        for site in group.sites:
+            version = versions.get(site.pin.path)
+            # Compared as versions: "1.0" and "1.0.0" are the same, and the text in the file stays.
+            if version is not None and Version(version) != site.version:
+                moves.append(PinMove(site.name, str(site.version), version, site.pin.path))
+    return moves
+
+
+def _stays(picks: Iterable[Pick]) -> tuple[Stay, ...]:
+    """The pins that do not change."""
+    return tuple(_stay(pick) for pick in picks if pick.choice is None)
 
 
 def _stay(pick: Pick) -> Stay:
     newest = str(pick.newest.version) if pick.newest is not None else None
-    there = pick.choice.version if pick.choice is not None else pick.unit.current
-    return Stay(pick.unit.name, str(there), newest, pick.reason)
+    current = pick.choice.version if pick.choice is not None else pick.group.current
+    return Stay(pick.group.name, str(current), newest, pick.reason)
 
 
 def _weights(old: Lock | None, new: Lock, changes: Changes) -> tuple[Weight, ...]:
-    """Of every image that changed, came or went."""
-    before = {image.tag: image.whole for image in layered(old).images} if old is not None else {}
-    after = {image.tag: image.whole for image in layered(new).images}
-    whole = {image.tag for image in (*changes.added, *changes.removed)}
-    tags = {image.tag for image in changes.images} | whole
-    return tuple(Weight(tag, before.get(tag), after.get(tag)) for tag in sorted(tags))
+    """The sizes of every image that was changed, added or removed."""
+    before = _sizes(old) if old is not None else {}
+    after = _sizes(new)
+    tags: set[str] = set()
+    # An image that was added or removed is not among the changed ones.
+    for image in changes.images:
+        tags.add(image.tag)
+    for whole in (*changes.added, *changes.removed):
+        tags.add(whole.tag)
+    weights = [Weight(tag, before.get(tag), after.get(tag)) for tag in sorted(tags)]
+    return tuple(weights)
+
+
+def _sizes(lock: Lock) -> dict[str, Bytes]:
+    """The whole size of each image."""
+    return {image.tag: image.whole for image in layered(lock).images}

@@ -17,32 +17,37 @@ from lockgen.upgrade.bump_model import UpgradeRequest
 
 
 def run(app: App, words: Sequence[str], options: BumpOptions) -> int:
-    """Moves what ``words`` say (NAME, NAME==VERSION), and prints the difference for each image, sizes included.
+    """Change the pins that ``words`` name (NAME, NAME==VERSION), and print the difference and sizes of each image.
 
     Raises:
-        BadInput: a word is none, or names what cannot be moved.
-        NoResolution: with what `lockgen explain` says of it.
+        BadInput: a word cannot be read, or names a package that cannot change.
+        NoResolution: no solution was found; the reason is the output of `lockgen explain`.
         LockgenError: nothing was written.
     """
-    done = bumped(app, [wish(word) for word in words], options)
+    requests = [read_request(word) for word in words]
+    done = bumped(app, requests, options)
     app.progress.step("")
     if options.as_json:
-        click.echo(json.dumps(rendering.as_json(done, dry_run=options.dry_run), indent=2))
+        data = rendering.as_json(done, dry_run=options.dry_run)
+        click.echo(json.dumps(data, indent=2))
     else:
         click.echo(rendering.text(done, dry_run=options.dry_run))
     return Exit.DONE
 
 
-def wish(word: str) -> UpgradeRequest:
-    """ "numpy", or "torch==2.5.1".
+def read_request(word: str) -> UpgradeRequest:
+    """The request in ``word``: "numpy" or "torch==2.5.1".
 
     Raises:
         BadInput: it is neither.
     """
     name, equals, version = word.partition("==")
     try:
-        known = canonicalize_name(name.strip(), validate=True)
-        return UpgradeRequest(known, str(Version(version)) if equals else None)
+        canonical = canonicalize_name(name.strip(), validate=True)
+        exact = str(Version(version)) if equals else None
     except (InvalidName, InvalidVersion):
-        hint = "NAME takes the newest that is allowed, NAME==VERSION that one; with one = or a range nothing is exact"
-        raise BadInput(f"{word!r} is neither a package nor a package with its version", hint=hint) from None
+        raise BadInput(
+            f"{word!r} is neither NAME nor NAME==VERSION",
+            hint="NAME takes the latest compatible version, NAME==VERSION exactly this one; ranges are not supported",
+        ) from None
+    return UpgradeRequest(canonical, exact)

@@ -1,4 +1,4 @@
-"""Pins that are moved on purpose: what is wished for, and what came of it."""
+"""Changes of pins on request: the requests, the pins and the result."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from lockgen.diff.model import Changes
 
 @dataclass(frozen=True)
 class UpgradeRequest:
-    """A package (canonical name) and the exact version that it shall have; None is the newest that is allowed.
+    """A package (canonical name) and the exact version that it shall have; None is the latest compatible one.
 
-    ``among`` are the public versions that are allowed besides; empty: all.
+    ``among`` are the only public versions to choose from; empty: all.
     """
 
     name: str
@@ -30,7 +30,7 @@ class UpgradeRequest:
 
 @dataclass(frozen=True, slots=True)
 class PinSite:
-    """One pin of a package, and the variants with images in which it holds."""
+    """One pin of a package, and the variants with images that it applies to."""
 
     name: str
     pin: Pin
@@ -43,51 +43,59 @@ class PinSite:
 
 @dataclass(frozen=True, slots=True)
 class PinGroup:
-    """Pins that move as one: those of a package that agree, or those of torch's family.
+    """Pins that change together: those of one package with the same version, or those of torch's family.
 
-    ``name`` is the package that leads: torch, where it is pinned. ``others`` are pins of the same packages that some
-    variant has for itself in another version; those move only when their variant is named.
+    ``name`` is the leading package, whose version decides: torch if it is pinned. ``others`` are pins of the same
+    packages that a variant has at another version. They change only if their variant is named.
     """
 
     name: str
-    seats: tuple[PinSite, ...]
+    sites: tuple[PinSite, ...]
     others: tuple[PinSite, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(seat.name for seat in self.seats))
+        return tuple(dict.fromkeys(site.name for site in self.sites))
 
     @property
     def variants(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(variant for seat in self.seats for variant in seat.variants))
+        names: dict[str, None] = {}
+        for site in self.sites:
+            names.update(dict.fromkeys(site.variants))
+        return tuple(names)
 
     @property
     def held(self) -> tuple[PinSite, ...]:
-        return tuple(seat for seat in self.seats if seat.pin.held)
+        return tuple(site for site in self.sites if site.pin.held)
+
+    @property
+    def leading_site(self) -> PinSite:
+        """The first pin of the leading package."""
+        return next(site for site in self.sites if site.name == self.name)
 
     @property
     def current(self) -> Version:
-        """The public version of the package that leads."""
-        return public(next(seat for seat in self.seats if seat.name == self.name).version)
+        """The public version of the leading package."""
+        return public(self.leading_site.version)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a unit could become: the public ``version`` of what leads, and the version of each seat, by its path."""
+    """New versions for a group: the public ``version`` of the leading package, and the text of each pin by its path."""
 
     version: Version
     versions: tuple[tuple[KeyPath, str], ...]
 
-    def of(self, seat: PinSite) -> str:
-        """The version, as it would be written, of ``seat``."""
-        return dict(self.versions)[seat.pin.path]
+    def of(self, site: PinSite) -> str:
+        """The version that the pin at ``site`` gets, as written in versions.toml."""
+        return dict(self.versions)[site.pin.path]
 
 
 @dataclass(frozen=True, slots=True)
 class PinMove:
-    """One value of versions.toml: a pin, the index of a variant, its base image, the cut-off, or what is added.
+    """A changed value of versions.toml: a pin, the index of a variant, its base image, the cut-off, or a new entry.
 
-    ``name`` is the package or the variant; ``path`` are the keys in the file; ``old`` is None for what is added.
+    ``name`` is the package or the variant; ``path`` are the keys in the file; ``old`` is None for a new entry.
     """
 
     name: str
@@ -99,9 +107,10 @@ class PinMove:
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """A wish for the newest that does not get it. ``newest`` is what does not fit, None where there is nothing newer.
+    """A pin that does not change to the latest version although that was requested.
 
-    ``current`` is where it stays, or goes instead; ``reason`` is one line: why the newest does not fit.
+    ``newest`` is the version that does not fit, None if none is newer. ``current`` is the version that the pin
+    keeps, or gets instead; ``reason`` says in one line why the latest does not fit.
     """
 
     name: str
@@ -112,11 +121,13 @@ class Stay:
 
 @dataclass(frozen=True)
 class Bumped:
-    """The result of a bump. ``moves`` are in the order of the file; ``opened`` are packages without a pin, taken anew.
-    ``stays`` are wishes that move nothing, ``short`` those that move, and not to the newest.
+    """The result of a bump.
 
-    ``changes`` is what `lockgen diff` says of the two locks; ``weights`` are those of the images that changed.
-    ``text`` is the new versions.toml; ``files`` are the paths that were written, or would be.
+    ``moves`` are in the order of the file; ``opened`` are packages without a pin, resolved again. ``stays`` are the
+    requests that change nothing, ``short`` those that change, but not to the latest version.
+
+    ``changes`` is the difference of the two locks, as `lockgen diff` shows it; ``weights`` are the sizes of the changed
+    images. ``text`` is the new versions.toml; ``files`` are the paths that were written, or would be.
     """
 
     moves: tuple[PinMove, ...]
@@ -130,5 +141,5 @@ class Bumped:
 
 
 def public(version: Version) -> Version:
-    """Without its local part: PEP 440 sorts +cu124 above +cu121, which makes another accelerator look newer."""
+    """Without its local part: PEP 440 sorts +cu124 above +cu121, so another accelerator would look newer."""
     return Version(version.public)

@@ -1,10 +1,10 @@
-"""What a bump came to, as text and as data."""
+"""Render the result of a bump, as text and as data."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lockgen.core.sizes import Bytes, Weight
@@ -13,16 +13,20 @@ from lockgen.diff import render as changes
 from lockgen.size.render import download, installed
 from lockgen.upgrade.bump_model import Bumped, PinMove, Stay
 
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def text(bumped: Bumped, *, dry_run: bool) -> str:
-    """What moved in versions.toml, what did not and why, the difference per image, sizes, and the files."""
-    blocks = [_moves(bumped.moves)] if bumped.moves else []
-    blocks += ["\n".join(stay(one) for one in bumped.stays)] if bumped.stays else []
-    blocks += ["\n".join(not_newest(one) for one in bumped.short)] if bumped.short else []
+    """The changes in versions.toml, what did not change and why, the difference and size of each image, the files."""
+    blocks: list[str] = []
+    if bumped.moves:
+        blocks.append(_moves(bumped.moves))
+    if bumped.stays:
+        blocks.append("\n".join(stay(one) for one in bumped.stays))
+    if bumped.short:
+        blocks.append("\n".join(not_newest(one) for one in bumped.short))
     if bumped.opened:
-        blocks.append(f"{', '.join(bumped.opened)}: without a pin; the newest that fits")
+        blocks.append(f"without a pin, upgraded to the latest compatible version: {', '.join(bumped.opened)}")
     if bumped.moves or bumped.opened:
         blocks.append(changes.text(bumped.changes).rstrip("\n"))
     if bumped.weights:
@@ -30,79 +34,114 @@ def text(bumped: Bumped, *, dry_run: bool) -> str:
     if bumped.files:
         verb = "would be written" if dry_run else "written"
         blocks.append("\n".join(f"{path} {verb}" for path in bumped.files))
-    return "\n\n".join(blocks) or "nothing to move: everything that was named is so already"
+    if not blocks:
+        return "nothing to change: everything is already as requested"
+    return "\n\n".join(blocks)
 
 
 def _moves(moves: Sequence[PinMove]) -> str:
-    rows = [(move.name, f"{move.old or 'no pin'} -> {move.new}", place(move)) for move in moves]
-    widths = [max(len(row[n]) for row in rows) for n in range(2)]
-    return "\n".join(f"{name:{widths[0]}}  {moved:{widths[1]}}  {where}" for name, moved, where in rows)
+    name_width = max(len(move.name) for move in moves)
+    change_width = max(len(_change(move)) for move in moves)
+    lines: list[str] = []
+    for move in moves:
+        name = move.name.ljust(name_width)
+        change = _change(move).ljust(change_width)
+        lines.append(f"{name}  {change}  {place(move)}")
+    return "\n".join(lines)
+
+
+def _change(move: PinMove) -> str:
+    return f"{move.old or 'no pin'} -> {move.new}"
 
 
 def place(move: PinMove) -> str:
-    """The keys of a value as people write them: ``variants.cuda.pins.torch``."""
-    return ".".join(key if _BARE.fullmatch(key := str(part)) else json.dumps(key) for part in move.path)
+    """The keys of a value as TOML writes them: ``variants.cuda.pins.torch``."""
+    return ".".join(_key(str(part)) for part in move.path)
+
+
+def _key(key: str) -> str:
+    return key if _BARE_KEY.fullmatch(key) else json.dumps(key)
 
 
 def stay(one: Stay) -> str:
-    """Why a pin stays, in one line."""
+    """Why a pin does not change, in one line."""
     if one.newest is None:
-        return f"{one.name} {one.current} stays: nothing newer is allowed"
+        return f"{one.name} stays at {one.current}: no newer version is allowed"
     why = f": {one.reason}" if one.reason else ""
-    return f"{one.name} {one.current} stays: {one.newest} does not fit{why}"
+    return f"{one.name} stays at {one.current}: {one.newest} does not fit{why}"
 
 
 def not_newest(one: Stay) -> str:
-    """Why a pin that moves does not become the newest, in one line."""
-    return f"{one.name} is not {one.newest}" + (f": {one.reason}" if one.reason else "")
+    """Why a pin that changes does not change to the latest version, in one line."""
+    why = f": {one.reason}" if one.reason else ""
+    return f"{one.name} does not change to {one.newest}{why}"
 
 
 def weights(images: Sequence[Weight]) -> str:
-    """Each image before and after: what is downloaded, and what it comes to once installed."""
-    rows = [
-        [
-            image.tag,
-            *(_size(image.before, download), _size(image.after, download)),
-            *(_size(image.before, installed), _size(image.after, installed)),
-        ]
-        for image in images
-    ]
-    return table(["image", "download before", "after", "installed before", "after"], rows)
+    """The size of each image before and after: of the download, and once installed."""
+    head = ["image", "download before", "after", "installed before", "after"]
+    rows: list[list[str]] = []
+    for image in images:
+        row = [image.tag]
+        for render in (download, installed):
+            row.append(_size(image.before, render))
+            row.append(_size(image.after, render))
+        rows.append(row)
+    return table(head, rows)
 
 
-def _size(size: Bytes | None, said: Any) -> str:
-    return "-" if size is None else str(said(size))
+def _size(size: Bytes | None, render: Callable[[Bytes], object]) -> str:
+    return "-" if size is None else str(render(size))
 
 
 def as_json(bumped: Bumped, *, dry_run: bool) -> dict[str, Any]:
-    """Format 1. ``changes`` is what `lockgen diff --json` prints."""
+    """The output of `lockgen bump --json`, format 1. ``changes`` is the output of `lockgen diff --json`."""
     return {
         "format": 1,
         "dry-run": dry_run,
-        "moves": [
-            {"name": move.name, "kind": move.kind, "from": move.old, "to": move.new, "path": list(move.path)}
-            for move in bumped.moves
-        ],
-        "stays": [
-            {"name": one.name, "version": one.current, "newest": one.newest, "reason": one.reason}
-            for one in bumped.stays
-        ],
-        "short": [
-            {"name": one.name, "version": one.current, "newest": one.newest, "reason": one.reason}
-            for one in bumped.short
-        ],
+        "moves": [_move_data(move) for move in bumped.moves],
+        "stays": [_stay_data(one) for one in bumped.stays],
+        "short": [_stay_data(one) for one in bumped.short],
         "opened": list(bumped.opened),
         "changes": changes.as_json(bumped.changes),
-        "sizes": [
-            {"image": image.tag, "before": _bytes(image.before), "after": _bytes(image.after)}
-            for image in bumped.weights
-        ],
+        "sizes": [_weight_data(image) for image in bumped.weights],
         "files": list(bumped.files),
     }
 
 
-def _bytes(size: Bytes | None) -> dict[str, Any] | None:
+def _move_data(move: PinMove) -> dict[str, Any]:
+    return {
+        "name": move.name,
+        "kind": move.kind,
+        "from": move.old,
+        "to": move.new,
+        "path": list(move.path),
+    }
+
+
+def _stay_data(one: Stay) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "version": one.current,
+        "newest": one.newest,
+        "reason": one.reason,
+    }
+
+
+def _weight_data(image: Weight) -> dict[str, Any]:
+    return {
+        "image": image.tag,
+        "before": _size_data(image.before),
+        "after": _size_data(image.after),
+    }
+
+
+def _size_data(size: Bytes | None) -> dict[str, Any] | None:
     if size is None:
         return None
-    unknown = {"unknown": sorted(size.unknown), "unweighed": sorted(size.unweighed)}
-    return {"download": size.download, "installed": size.installed, **unknown}
+    return {
+        "download": size.download,
+        "installed": size.installed,
+        "unknown": sorted(size.unknown),
+        "unweighed": sorted(size.unweighed),
+    }

@@ -1,4 +1,4 @@
-"""`lockgen outdated`: which pins and base images are not the newest, and how far each could go by itself."""
+"""`lockgen outdated`: show outdated pins and base images, and how far each could be upgraded on its own."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from lockgen.upgrade.outdated_search import OutdatedSearch
 
 @dataclass(frozen=True)
 class OutdatedOptions:
-    """What the command line says. ``fail_on`` is what makes the exit code 1: "outdated", "unknown"."""
+    """The options of the command line. ``fail_on`` is what makes the exit code 1: "outdated", "unknown"."""
 
     as_json: bool = False
     as_markdown: bool = False
@@ -44,12 +44,12 @@ class OutdatedOptions:
 
 
 def run(app: App, options: OutdatedOptions) -> int:
-    """Prints a row for each pin, each of torch's families and each base image.
+    """Print a row for each pin, each of torch's families and each base image.
 
-    Exit.DONE, whatever they say: old versions are not an error. Exit.FOUND if ``fail_on`` names what was found.
+    Returns Exit.FOUND if ``fail_on`` names a result, else Exit.DONE: old versions are not an error.
 
     Raises:
-        LockgenError: versions.toml or a record is at fault.
+        LockgenError: versions.toml or a record is invalid.
     """
     if options.offline and options.live:
         raise BadInput("--offline and --live exclude each other", hint="choose one")
@@ -62,28 +62,24 @@ def run(app: App, options: OutdatedOptions) -> int:
         click.echo(rendering.markdown(found, now), nl=False)
     else:
         click.echo(rendering.text(found, now))
-    bad = (found.outdated and "outdated" in options.fail_on) or (found.unknown and "unknown" in options.fail_on)
-    return Exit.FOUND if bad else Exit.DONE
+    if found.outdated and "outdated" in options.fail_on:
+        return Exit.FOUND
+    if found.unknown and "unknown" in options.fail_on:
+        return Exit.FOUND
+    return Exit.DONE
 
 
 def survey(app: App, options: OutdatedOptions) -> Survey:
-    """Every row, for who wants them as values.
+    """All rows, as values.
 
     Raises:
-        LockgenError: versions.toml or a record is at fault.
+        LockgenError: versions.toml or a record is invalid.
     """
     folder = app.folder
     with folder.shared():
         inputs = read_inputs(folder)
         manifest = inputs.manifest
         lock = old_lock(folder, app.progress)
-        asking = explain.SearchOptions(
-            offline=options.offline,
-            live=options.live,
-            seconds=options.seconds,
-            jobs=options.jobs,
-            no_cache=options.no_cache,
-        )
         indexes = explicit_indexes(
             manifest,
             folder,
@@ -93,53 +89,86 @@ def survey(app: App, options: OutdatedOptions) -> Survey:
             offline=options.offline,
             targets=[manifest.target],
         )
-        explainer = explain.conflict_search(app, inputs, asking, indexes)
+        conflicts = explain.conflict_search(app, inputs, _search_options(options), indexes)
         pairs = all_pairs(folder, manifest, indexes)
+    # Not in the lock of the folder: from here on nothing reads it, and the search can take minutes.
     releases = IndexReleases(app.http)
-    settled = explain.is_settled(manifest)
-    chooser = BumpSearch(explainer.session, manifest, indexes, releases, pairs, options.offline, settled=settled)
-    app.progress.step("resolving the family as it is")
-    verdicts = chooser.warm()
-    fitting = all(verdict.answer is Answer.YES for verdict in verdicts)
-    rows = OutdatedSearch(chooser, releases, explainer.parallel, app.progress, lock, fitting).rows()
-    bases = _bases(manifest, app.http, explainer.parallel, app.progress, offline=options.offline)
-    return Survey(tuple(rows), tuple(bases), tuple(_notes(manifest, options, verdicts, fitting=fitting)))
+    search = BumpSearch(
+        session=conflicts.session,
+        manifest=manifest,
+        indexes=indexes,
+        releases=releases,
+        pairs=pairs,
+        offline=options.offline,
+        settled=explain.is_settled(manifest),
+    )
+    app.progress.step("resolving the current pins")
+    verdicts = search.warm()
+    has_solution = all(verdict.answer is Answer.YES for verdict in verdicts)
+    rows = OutdatedSearch(search, releases, conflicts.parallel, app.progress, lock, has_solution).rows()
+    bases = _bases(manifest, app.http, conflicts.parallel, app.progress, offline=options.offline)
+    notes = _notes(manifest, options, verdicts)
+    return Survey(tuple(rows), tuple(bases), tuple(notes))
 
 
-def _notes(manifest: Manifest, options: OutdatedOptions, verdicts: Sequence[Verdict], *, fitting: bool) -> list[str]:
-    found = []
+def _search_options(options: OutdatedOptions) -> explain.SearchOptions:
+    return explain.SearchOptions(
+        offline=options.offline,
+        live=options.live,
+        seconds=options.seconds,
+        jobs=options.jobs,
+        no_cache=options.no_cache,
+    )
+
+
+def _notes(manifest: Manifest, options: OutdatedOptions, verdicts: Sequence[Verdict]) -> list[str]:
+    notes: list[str] = []
     if options.offline:
-        found.append("--offline: which releases and base images there are, and how old they are, is not asked")
-    if not fitting:
-        answers = {verdict.answer for verdict in verdicts}
-        why = "has no solution: see `lockgen explain`" if Answer.NO in answers else "could not be resolved"
-        found.append(f"the family as it is {why}; so what would fit is not known")
-    recorded = sorted(i.name for i in manifest.indexes.values() if i.recorded is not None)
+        notes.append("--offline: new releases, base images and their age are unknown")
+    # The first message needs action by the user; an unknown answer may be different tomorrow.
+    answers = {verdict.answer for verdict in verdicts}
+    unknown_fits = "so it is not known which versions would fit"
+    if Answer.NO in answers:
+        notes.append(f"the current pins have no solution, {unknown_fits}: see `lockgen explain`")
+    elif Answer.UNKNOWN in answers:
+        notes.append(f"the current pins could not be resolved, {unknown_fits}")
+    recorded = sorted(index.name for index in manifest.indexes.values() if index.recorded is not None)
     if recorded and not options.live:
-        found.append(f"{', '.join(recorded)}: as recorded; --live asks the index itself")
-    return found
+        notes.append(f"{', '.join(recorded)}: according to the record; --live reads the index itself")
+    return notes
 
 
 def _bases(
     manifest: Manifest, http: Http, parallel: Parallel, progress: Progress, *, offline: bool
 ) -> list[OutdatedBase]:
-    """A row for each base image that is named, whatever its variants."""
+    """A row for each base image."""
     variants = baseimages.by_reference(manifest)
-    progress.step(f"asking for {len(variants)} base images")
+    progress.step(f"looking for {len(variants)} base images")
 
-    def one(text: str) -> OutdatedBase:
+    def base(text: str) -> OutdatedBase:
         reference = parse_reference(text)
         row = OutdatedBase(text, variants[text], reference.digest)
         if offline:
-            return replace(row, unknown="--offline asks no registry", listed=False)
+            return replace(row, unknown="--offline forbids access to registries", listed=False)
         if not reference.tagged and reference.digest is not None:
-            return replace(row, unknown="a digest alone is pinned: there is no tag to follow", listed=False)
-        try:
-            found = baseimages.ask(http, reference, manifest, variants[text])
-        except LockgenError as error:
-            fault = error.faults[0]
-            said = f"{fault.message} ({fault.reason})" if fault.reason else fault.message
-            return replace(row, unknown=said, listed=False)
-        return replace(row, digest=found.digest, tag=found.tag, unknown="; ".join(found.missing), listed=found.listed)
+            return replace(row, unknown="only a digest is pinned, so newer tags cannot be found", listed=False)
+        return _with_answer(row, http, manifest)
 
-    return parallel.each(one, list(variants))
+    return parallel.each(base, list(variants))
+
+
+def _with_answer(row: OutdatedBase, http: Http, manifest: Manifest) -> OutdatedBase:
+    """``row`` with the answer of the registry, or why it is unknown."""
+    try:
+        found = baseimages.ask(http, parse_reference(row.reference), manifest, row.variants)
+    except LockgenError as error:
+        fault = error.faults[0]
+        message = f"{fault.message} ({fault.reason})" if fault.reason else fault.message
+        return replace(row, unknown=message, listed=False)
+    return replace(
+        row,
+        digest=found.digest,
+        tag=found.tag,
+        unknown="; ".join(found.missing),
+        listed=found.listed,
+    )

@@ -1,4 +1,4 @@
-"""What is not the newest: pins and base images."""
+"""Outdated pins and base images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lockgen.core.key_path import KeyPath
 
 @dataclass(frozen=True, slots=True)
 class FamilyMember:
-    """One pin of a row: its package, its version, and what it would be with the newest that fits."""
+    """One pin of a row: its package, its version, and its latest compatible version."""
 
     name: str
     path: KeyPath
@@ -20,12 +20,13 @@ class FamilyMember:
 
 @dataclass(frozen=True, slots=True)
 class OutdatedPin:
-    """A pin, or torch's family of one table: ``members`` move as one, and ``name`` leads.
+    """A row: a pin, or torch's family of one table. ``members`` change together; ``name`` is the leading package.
 
-    ``fits`` is the newest that the family can have with all else as it is (``current`` where that is it), ``newest``
-    the newest of its index at all; each is None if unknown, and ``unknown`` says why. ``allowed`` is the
-    newest that may be asked for, where that does not fit, and ``reason`` why not; ``bar`` is why the newest at all may
-    not be asked for. ``table`` is the variant whose own pin it is, None for [pins]; ``images`` are those that hold it.
+    ``fits`` is the latest compatible version with everything else unchanged (``current`` if no newer one is),
+    ``newest`` the latest one on the index; None if unknown, and ``unknown`` says why. ``allowed`` is the latest version
+    that the policy allows, if it does not fit, and ``reason`` why not; ``bar`` is why ``newest`` is not allowed.
+
+    ``table`` is the variant whose own pin it is, None for [pins]; ``images`` are those that contain the package.
     """
 
     name: str
@@ -43,17 +44,22 @@ class OutdatedPin:
     unknown: str = ""
 
     @property
+    def label(self) -> str:
+        """The leading package, with the variant whose own pin it is."""
+        return f"{self.name} ({self.table})" if self.table else self.name
+
+    @property
     def outdated(self) -> bool:
-        """Whether something newer fits that may be moved to by itself."""
+        """Whether the pin may change to a newer version, and one fits."""
         return self.fits is not None and self.fits.version != self.current.version and not self.held
 
 
 @dataclass(frozen=True, slots=True)
 class OutdatedBase:
-    """A base image. ``pinned`` is the digest that versions.toml names, ``digest`` what its tag is now.
+    """A base image. ``pinned`` is the digest in versions.toml, ``digest`` the current digest of its tag.
 
-    ``tag`` is a newer one of the same kind, None if there is none; ``unknown`` says why it is unknown
-    the digest or, where no tags could be ``listed``, the tag.
+    ``tag`` is the latest newer tag of the same kind, None if there is none. ``unknown`` says why the digest is unknown
+    or, if the tags could not be ``listed``, the tag.
     """
 
     reference: str
@@ -66,12 +72,12 @@ class OutdatedBase:
 
     @property
     def moved(self) -> bool:
-        """Whether the tag is another image than the one that is pinned."""
+        """Whether the tag names another image than the pinned one."""
         return self.pinned is not None and self.digest is not None and self.pinned != self.digest
 
     @property
     def outdated(self) -> bool:
-        """Whether there is a newer tag, or another image under this one."""
+        """Whether there is a newer tag, or another image under the current one."""
         return self.moved or self.tag is not None
 
 
@@ -85,10 +91,10 @@ class Survey:
 
     @property
     def outdated(self) -> bool:
-        """Whether anything is."""
+        """Whether any row is outdated."""
         return any(row.outdated for row in self.rows) or any(base.outdated for base in self.bases)
 
     @property
     def unknown(self) -> bool:
-        """Whether anything is not known."""
+        """Whether any value is unknown."""
         return any(row.unknown for row in self.rows) or any(base.unknown for base in self.bases)

@@ -1,4 +1,4 @@
-"""What is not the newest, as a table for a terminal, as Markdown and as data."""
+"""Render outdated pins and base images, as tables for a terminal, as Markdown and as data."""
 
 from __future__ import annotations
 
@@ -9,23 +9,26 @@ from typing import Any
 
 from lockgen.core.index import Release
 from lockgen.core.text_table import table
-from lockgen.upgrade.outdated_model import OutdatedBase, OutdatedPin, Survey
+from lockgen.upgrade.outdated_model import FamilyMember, OutdatedBase, OutdatedPin, Survey
 
 FORMAT = 1
 _IMAGES = 3
-"""How many images a row names before it only counts the rest."""
+"""How many images a row lists before it only counts the rest."""
 _MARKDOWN = re.compile(r"([\\`*<\[\]|])")
 _HEAD = ["pin", "current", "days", "fits", "newest", "days", "held", "images"]
-_BASES = ["base image", "variants", "digest", "newer tag"]
+_BASE_HEAD = ["base image", "variants", "digest", "newer tag"]
 
 
 def text(survey: Survey, now: datetime) -> str:
-    """Tables, then a line for each thing that stands in the way or is not known."""
+    """The tables, then a line for each version that does not fit or is not known."""
     blocks = []
     if survey.rows:
-        blocks.append(table(_HEAD, [_cells(row, now) for row in survey.rows], left=(0, 7)))
+        rows = [_cells(row, now) for row in survey.rows]
+        # Numbers to the right, names to the left.
+        blocks.append(table(_HEAD, rows, left=(0, 7)))
     if survey.bases:
-        blocks.append(table(_BASES, [_base(base) for base in survey.bases], left=(0, 1, 2, 3)))
+        bases = [_base_cells(base) for base in survey.bases]
+        blocks.append(table(_BASE_HEAD, bases, left=(0, 1, 2, 3)))
     lines = [*_remarks(survey), *survey.notes]
     if lines:
         blocks.append("\n".join(lines))
@@ -34,20 +37,23 @@ def text(survey: Survey, now: datetime) -> str:
 
 
 def markdown(survey: Survey, now: datetime) -> str:
-    """The same as tables of Markdown, ended by a new line."""
+    """The same in Markdown, with a final newline."""
     blocks = [_headline(survey)]
     if survey.rows:
-        blocks.append(_table(_HEAD, [_cells(row, now) for row in survey.rows]))
+        rows = [_cells(row, now) for row in survey.rows]
+        blocks.append(_table(_HEAD, rows))
     if survey.bases:
-        blocks.append(_table(_BASES, [_base(base) for base in survey.bases]))
+        bases = [_base_cells(base) for base in survey.bases]
+        blocks.append(_table(_BASE_HEAD, bases))
     lines = [*_remarks(survey), *survey.notes]
     if lines:
-        blocks.append("\n".join(f"* {_escape(line)}" for line in lines))
+        items = [f"* {_escape(line)}" for line in lines]
+        blocks.append("\n".join(items))
     return "\n\n".join(blocks) + "\n"
 
 
 def as_json(survey: Survey, now: datetime) -> dict[str, Any]:
-    """Format 1. Ages are whole days, null where the index has no upload times."""
+    """The output of `lockgen outdated --json`. Ages are whole days, null if the index has no upload times."""
     return {
         "format": FORMAT,
         "outdated": survey.outdated,
@@ -60,7 +66,7 @@ def as_json(survey: Survey, now: datetime) -> dict[str, Any]:
 def _row_data(row: OutdatedPin, now: datetime) -> dict[str, Any]:
     return {
         "name": row.name,
-        "members": [{"name": m.name, "path": list(m.path), "current": m.current, "fits": m.fits} for m in row.members],
+        "members": [_member_data(member) for member in row.members],
         "variant": row.table,
         "variants": list(row.variants),
         "images": list(row.images),
@@ -73,6 +79,15 @@ def _row_data(row: OutdatedPin, now: datetime) -> dict[str, Any]:
         "why": row.reason,
         "newest-why": row.bar,
         "unknown": row.unknown,
+    }
+
+
+def _member_data(member: FamilyMember) -> dict[str, Any]:
+    return {
+        "name": member.name,
+        "path": list(member.path),
+        "current": member.current,
+        "fits": member.fits,
     }
 
 
@@ -95,17 +110,29 @@ def _base_data(base: OutdatedBase) -> dict[str, Any]:
 
 
 def _cells(row: OutdatedPin, now: datetime) -> list[str]:
-    label = ", ".join(dict.fromkeys([row.name, *(member.name for member in row.members)]))
+    # The leading package first, then the others of the family.
+    names = dict.fromkeys([row.name, *(member.name for member in row.members)])
+    label = ", ".join(names)
+    if row.table:
+        label += f" ({row.table})"
     return [
-        f"{label} ({row.table})" if row.table else label,
+        label,
         row.current.version,
         _age(row.current, now),
-        "unknown" if row.fits is None else "=" if row.fits.version == row.current.version else row.fits.version,
-        "unknown" if row.newest is None else row.newest.version,
+        _fits(row),
+        row.newest.version if row.newest is not None else "unknown",
         _age(row.newest, now),
         "held" if row.held else "",
         _list(row.images),
     ]
+
+
+def _fits(row: OutdatedPin) -> str:
+    if row.fits is None:
+        return "unknown"
+    if row.fits.version == row.current.version:
+        return "="
+    return row.fits.version
 
 
 def _age(release: Release | None, now: datetime) -> str:
@@ -113,49 +140,67 @@ def _age(release: Release | None, now: datetime) -> str:
     return "" if age is None else str(age)
 
 
-def _base(base: OutdatedBase) -> list[str]:
-    now = base.digest.removeprefix("sha256:")[:12] if base.digest else ""
-    digest = "not pinned" if base.pinned is None else f"now {now}" if base.moved else "the newest"
-    if base.unknown and base.digest is None:
-        digest = "unknown"
+def _base_cells(base: OutdatedBase) -> list[str]:
     tag = base.tag or ("none" if base.listed else "unknown")
-    return [base.reference, ", ".join(base.variants), digest, tag]
+    return [base.reference, ", ".join(base.variants), _digest(base), tag]
+
+
+def _digest(base: OutdatedBase) -> str:
+    """The state of the digest, in words."""
+    if base.unknown and base.digest is None:
+        return "unknown"
+    if base.pinned is None:
+        return "not pinned"
+    if base.digest is not None and base.moved:
+        return f"now {base.digest.removeprefix('sha256:')[:12]}"
+    return "current"
 
 
 def _remarks(survey: Survey) -> list[str]:
-    """What does not fit, a line each; then why what is newer still is not asked for, the same reasons together."""
-    found = [f"{_where(row)} {row.allowed} does not fit: {row.reason}" for row in survey.rows if row.allowed]
-    bars = [(row.bar, f"{_where(row)} {row.newest.version}") for row in survey.rows if row.bar and row.newest]
-    unknown = [(f"not known ({row.unknown})", _where(row)) for row in survey.rows if row.unknown]
-    unknown += [(f"not known ({base.unknown})", base.reference) for base in survey.bases if base.unknown]
-    together: dict[str, list[str]] = {}
-    for reason, what in (*bars, *unknown):
-        together.setdefault(reason, []).append(what)
-    return found + [f"{reason}: {', '.join(names)}" for reason, names in together.items()]
-
-
-def _where(row: OutdatedPin) -> str:
-    return f"{row.name} ({row.table})" if row.table else row.name
+    """A line for each version that does not fit; then one for each reason why versions are not allowed or unknown."""
+    lines: list[str] = []
+    by_reason: dict[str, list[str]] = {}
+    for row in survey.rows:
+        if row.allowed:
+            lines.append(f"{row.label} {row.allowed} does not fit: {row.reason}")
+        if row.bar and row.newest is not None:
+            by_reason.setdefault(row.bar, []).append(f"{row.label} {row.newest.version}")
+    # In the order of the file, but after all versions that are not allowed.
+    unknown = [(row.unknown, row.label) for row in survey.rows]
+    unknown += [(base.unknown, base.reference) for base in survey.bases]
+    for reason, name in unknown:
+        if reason:
+            by_reason.setdefault(f"unknown ({reason})", []).append(name)
+    for reason, names in by_reason.items():
+        lines.append(f"{reason}: {', '.join(names)}")
+    return lines
 
 
 def _headline(survey: Survey) -> str:
     pins = sum(row.outdated for row in survey.rows)
     bases = sum(base.outdated for base in survey.bases)
     return (
-        f"{pins} of {len(survey.rows)} pins can move by themselves, "
-        f"{bases} of {len(survey.bases)} base images are not the newest"
+        f"{pins} of {len(survey.rows)} pins can be upgraded on their own, "
+        f"{bases} of {len(survey.bases)} base images are outdated"
     )
 
 
 def _list(names: Sequence[str]) -> str:
+    text = ", ".join(names[:_IMAGES])
     rest = len(names) - _IMAGES
-    return ", ".join(names[:_IMAGES]) + (f" +{rest}" if rest > 0 else "")
+    return f"{text} +{rest}" if rest > 0 else text
 
 
 def _escape(cell: str) -> str:
+    # A line break would end the row of the table.
     return " ".join(_MARKDOWN.sub(r"\\\1", cell).split())
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *([_escape(cell) for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    lines = [_line(head), _line(["---"] * len(head))]
+    lines += [_line([_escape(cell) for cell in row]) for row in rows]
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,4 +1,4 @@
-"""Which pins are not the newest: each by itself, with all else as it is, a resolver asked for what fits."""
+"""Find outdated pins: for each one, with everything else unchanged, the resolver finds the latest version that fits."""
 
 from __future__ import annotations
 
@@ -16,117 +16,157 @@ from lockgen.lock.closure import Closures
 from lockgen.upgrade.bump_model import PinGroup, PinSite, public
 from lockgen.upgrade.bump_search import BumpSearch, Pick
 from lockgen.upgrade.outdated_model import FamilyMember, OutdatedPin
-from lockgen.upgrade.pin_groups import AvailableVersions, units
+from lockgen.upgrade.pin_groups import AvailableVersions, pin_groups
 
 CUT_OFF = "newer than exclude-newer"
 
 
 @dataclass(frozen=True)
+class _Found:
+    """What the resolver found for a group; both None if it was not called, or if a request failed."""
+
+    available: AvailableVersions | None = None
+    pick: Pick | None = None
+    unknown: str = ""
+
+
+@dataclass(frozen=True)
 class OutdatedSearch:
-    """``lock`` says which images hold what; without one, only who asks by name is known. ``fitting``: whether
-    there is any solution, without which nothing can be said to fit.
+    """The search for the rows.
+
+    ``lock`` says which images contain which packages; without one only the images that require a package directly are
+    known. ``has_solution``: whether the current pins have a solution. Without one no version can be said to fit.
     """
 
-    chooser: BumpSearch
+    search: BumpSearch
     publications: Publications
     parallel: Parallel
     progress: Progress
     lock: Lock | None
-    fitting: bool = True
+    has_solution: bool = True
 
     def rows(self) -> list[OutdatedPin]:
         """A row for each pin, and one for torch's family in each table, in the order of the file's tables."""
-        every = units(self.chooser.manifest)
-        self.progress.step(f"asking for the releases of {len(every)} pins")
-        return self.parallel.each(self._row, every)
+        groups = pin_groups(self.search.manifest)
+        self.progress.step(f"looking for the releases of {len(groups)} pins")
+        return self.parallel.each(self._row, groups)
 
-    def _row(self, unit: PinGroup) -> OutdatedPin:
-        lead = next(seat for seat in unit.seats if seat.name == unit.name)
-        published, unknown = self._published(lead)
+    def _row(self, group: PinGroup) -> OutdatedPin:
+        site = group.leading_site
+        # Two sources: all releases on the index, and those that the resolver may use.
+        published, unpublished = self._published(site)
         by_version = {Version(release.version): release for release in published}
-        market = pick = None
-        if self.fitting:
-            try:
-                market = self.chooser.market([unit])
-                (pick,) = self.chooser.newest([unit], market, {})
-            except LockgenError as error:
-                unknown = unknown or _said(error)
-        newest = self._newest(lead, published)
-        fits = self._fits(lead, pick, by_version)
+        found = self._latest_fitting(group)
+        newest = _newest(site, published)
+        table = None
+        if site.pin.path[0] == "variants":
+            table = str(site.pin.path[1])
         return OutdatedPin(
-            name=unit.name,
-            members=tuple(_member(seat, pick) for seat in unit.seats),
-            table=str(lead.pin.path[1]) if lead.pin.path[0] == "variants" else None,
-            variants=unit.variants,
-            images=tuple(self._images(unit)),
-            held=bool(unit.held),
-            current=by_version.get(lead.version) or Release(str(lead.version)),
-            fits=fits,
+            name=group.name,
+            members=tuple(_member(site, found.pick) for site in group.sites),
+            table=table,
+            variants=group.variants,
+            images=tuple(sorted(self._images(group))),
+            held=bool(group.held),
+            current=by_version.get(site.version) or Release(str(site.version)),
+            fits=_fits(site, found.pick, by_version),
             newest=newest,
-            allowed=str(pick.newest.version) if pick is not None and pick.newest is not None and pick.reason else None,
-            reason=pick.reason if pick is not None else "",
-            bar=self._bar(unit, market, pick, newest),
-            unknown=unknown,
+            allowed=_allowed(found.pick),
+            reason=found.pick.reason if found.pick is not None else "",
+            bar=self._why_not_allowed(group, found, newest),
+            unknown=unpublished or found.unknown,
         )
 
-    def _published(self, lead: PinSite) -> tuple[Sequence[Release], str]:
-        variant = next(iter(lead.variants), self.chooser.variants[0])
+    def _latest_fitting(self, group: PinGroup) -> _Found:
+        if not self.has_solution:
+            # Every version would be refused, for a reason that has nothing to do with it.
+            return _Found()
+        available = None
         try:
-            return self.publications.published(lead.name, self.chooser.request(variant)), ""
+            available = self.search.available([group])
+            (pick,) = self.search.newest([group], available, {})
         except LockgenError as error:
-            return (), _said(error)
+            return _Found(available, None, _in_one_line(error))
+        return _Found(available, pick)
 
-    def _newest(self, lead: PinSite, published: Iterable[Release]) -> Release | None:
-        """The newest of the same build: with another local part it would be for another accelerator."""
-        found = []
-        for release in published:
-            version = Version(release.version)
-            if lead.version.local not in (None, version.local):
-                continue
-            if version.is_prerelease and not lead.version.is_prerelease:
-                continue
-            found.append((public(version), version.local is None, release))
-        return max(found, key=lambda entry: entry[:2])[2] if found else None
+    def _published(self, site: PinSite) -> tuple[Sequence[Release], str]:
+        """All releases on the index of the pin, or why they are unknown."""
+        variant = site.variants[0] if site.variants else self.search.variants[0]
+        request = self.search.request(variant)
+        try:
+            return self.publications.published(site.name, request), ""
+        except LockgenError as error:
+            return (), _in_one_line(error)
 
-    def _fits(self, lead: PinSite, pick: Pick | None, by_version: dict[Version, Release]) -> Release | None:
-        if pick is None:
-            return None
-        text = pick.choice.of(lead) if pick.choice is not None else str(lead.version)
-        return by_version.get(Version(text)) or Release(text)
-
-    def _bar(self, unit: PinGroup, market: AvailableVersions | None, pick: Pick | None, newest: Release | None) -> str:
-        """Why the newest at all is not asked for."""
-        if market is None or pick is None or newest is None:
+    def _why_not_allowed(self, group: PinGroup, found: _Found, newest: Release | None) -> str:
+        """Why the latest release on the index is not among the choices; "" if it is."""
+        if found.available is None or found.pick is None or newest is None:
             return ""
         version = public(Version(newest.version))
-        hoped = pick.newest.version if pick.newest is not None else unit.current
-        if version <= hoped:
+        latest_choice = found.pick.newest.version if found.pick.newest is not None else group.current
+        if version <= latest_choice:
             return ""
-        cut_off = self.chooser.manifest.exclude_newer
+        cut_off = self.search.manifest.exclude_newer
         if cut_off is not None and newest.uploaded is not None and newest.uploaded >= cut_off:
             return CUT_OFF
-        return market.bar(unit, version)
+        return found.available.why_not_allowed(group, version)
 
-    def _images(self, unit: PinGroup) -> Iterable[str]:
-        if self.lock is not None:
-            closures = Closures(self.lock)
-            mine = [image for image in self.lock.images if image.variant in unit.variants]
-            held = {image.name for image in mine if closures.of(image) & set(unit.names)}
-        else:
-            elements = [element for v in unit.variants for element in self.chooser.solves[v].all]
-            held = {name for element in elements if element.name in unit.names for name in element.requested_by}
-        return sorted(held)
+    def _images(self, group: PinGroup) -> Iterable[str]:
+        """The images that contain a package of ``group``."""
+        names = set(group.names)
+        images: set[str] = set()
+        if self.lock is None:
+            # Images that contain it only through another package are not known.
+            for variant in group.variants:
+                for constraint in self.search.constraints[variant].all:
+                    if constraint.name in names:
+                        images.update(constraint.requested_by)
+            return images
+        closures = Closures(self.lock)
+        for image in self.lock.images:
+            if image.variant in group.variants and closures.of(image) & names:
+                images.add(image.name)
+        return images
 
 
-def _member(seat: PinSite, pick: Pick | None) -> FamilyMember:
-    fits = None
-    if pick is not None:
-        fits = pick.choice.of(seat) if pick.choice is not None else str(seat.version)
-    return FamilyMember(seat.name, seat.pin.path, str(seat.version), fits)
+def _newest(site: PinSite, published: Iterable[Release]) -> Release | None:
+    """The latest release of the same build: with another local part it would be for another accelerator."""
+    best: tuple[tuple[Version, bool], Release] | None = None
+    for release in published:
+        version = Version(release.version)
+        if site.version.local not in (None, version.local):
+            continue
+        if version.is_prerelease and not site.version.is_prerelease:
+            continue
+        # Of two builds of one release the one without a local part is preferred.
+        rank = (public(version), version.local is None)
+        if best is None or rank > best[0]:
+            best = (rank, release)
+    return best[1] if best is not None else None
 
 
-def _said(error: LockgenError) -> str:
-    """One line: what is not known, and why."""
+def _fits(site: PinSite, pick: Pick | None, by_version: dict[Version, Release]) -> Release | None:
+    if pick is None:
+        return None
+    text = pick.version_of(site)
+    # If the index cannot be read, the release is only known by its version.
+    return by_version.get(Version(text)) or Release(text)
+
+
+def _allowed(pick: Pick | None) -> str | None:
+    """The latest allowed version if it does not fit."""
+    if pick is None or pick.newest is None or not pick.reason:
+        return None
+    return str(pick.newest.version)
+
+
+def _member(site: PinSite, pick: Pick | None) -> FamilyMember:
+    fits = pick.version_of(site) if pick is not None else None
+    return FamilyMember(site.name, site.pin.path, str(site.version), fits)
+
+
+def _in_one_line(error: LockgenError) -> str:
+    """The message, with the first line of the reason."""
     fault = error.faults[0]
-    why = (fault.reason or "").strip().splitlines()
-    return f"{fault.message}: {why[0]}" if why else fault.message
+    reason = (fault.reason or "").strip().splitlines()
+    return f"{fault.message}: {reason[0]}" if reason else fault.message

@@ -1,7 +1,8 @@
-"""Which pins move together, and what they could become.
+"""Which pins change together, and which versions they could change to.
 
 A package that several tables pin has one version, whatever the build. torch, torchaudio and torchvision are built for
-one another, and move as one through the pair table; each stays on its accelerator, as its local version says it.
+one another, so they change together according to the pair table. Each keeps its accelerator, which its local version
+names.
 """
 
 from __future__ import annotations
@@ -19,83 +20,119 @@ from lockgen.lock.requests import order_of_variants
 from lockgen.upgrade.bump_model import Choice, PinGroup, PinSite, public
 
 Listed = Mapping[tuple[str, str], Sequence[Version]]
-"""Package and variant to the releases that the variant's index has of it, files for the target only."""
+"""By package and variant, the releases on the variant's index that have a file for the target."""
 
 
 def family_of(name: str) -> tuple[str, ...]:
-    """The packages that move with ``name``, itself included."""
+    """The packages that change together with ``name``, itself included."""
     return FAMILY if name in FAMILY else (name,)
 
 
-def unit_of(manifest: Manifest, name: str, only: Collection[str] = ()) -> PinGroup | None:
-    """The pins that move when ``name`` does; ``only`` those that hold in no other variants. None where there is none.
+def pin_group_of(manifest: Manifest, name: str, only: Collection[str] = ()) -> PinGroup | None:
+    """The pins that change together with that of ``name``; None if there are none.
 
-    Where tables disagree about the version, the family's pin leads, else that of the variant with most images; a
-    variant that pins another version for itself is among ``others``.
+    With ``only``, the pins that apply to no other variants. Where tables pin different versions, the shared pin
+    decides, else that of the variant with most images; the pins of the other tables are the group's ``others``.
     """
-    seats = [seat for package in family_of(name) for seat in _seats(manifest, package)]
+    sites: list[PinSite] = []
+    for package in family_of(name):
+        sites += _sites(manifest, package)
     if only:
-        seats = [seat for seat in seats if seat.variants and set(seat.variants) <= set(only)]
-    if not seats:
+        sites = [site for site in sites if site.variants and set(site.variants) <= set(only)]
+    if not sites:
         return None
-    names = {seat.name for seat in seats}
-    lead = name if name in names and name not in FAMILY else next(n for n in family_of(name) if n in names)
+    lead = _lead(name, sites)
+    # A table changes as a whole: torchaudio must not leave the torch of its table.
     versions: dict[str, Version] = {}
     chosen: list[PinSite] = []
     others: list[PinSite] = []
-    for table in _tables(seats, lead):
-        agrees = all(versions.get(seat.name, public(seat.version)) == public(seat.version) for seat in table)
-        (chosen if agrees else others).extend(table)
-        if agrees:
-            versions |= {seat.name: public(seat.version) for seat in table}
+    for table in _tables(sites, lead):
+        if not _agrees(table, versions):
+            others += table
+            continue
+        chosen += table
+        for site in table:
+            versions[site.name] = public(site.version)
     return PinGroup(lead, tuple(chosen), tuple(others))
 
 
-def units(manifest: Manifest) -> list[PinGroup]:
-    """Every pin of the file, in units: torch's family is one for each table, any other package one for all."""
-    found: list[PinGroup] = []
-    pinned = [*manifest.pins, *(name for variant in manifest.variants.values() for name in variant.pins)]
+def _lead(name: str, sites: Collection[PinSite]) -> str:
+    """The package whose version decides: torch if it is pinned, as the pair table is keyed by it."""
+    pinned = {site.name for site in sites}
+    return next(package for package in family_of(name) if package in pinned)
+
+
+def _agrees(table: Iterable[PinSite], versions: Mapping[str, Version]) -> bool:
+    """Whether ``table`` pins no package to a version other than in ``versions``."""
+    for site in table:
+        version = public(site.version)
+        if versions.get(site.name, version) != version:
+            return False
+    return True
+
+
+def pin_groups(manifest: Manifest) -> list[PinGroup]:
+    """All pins of the file in groups.
+
+    torch's family is one group per table; any other package is one group per version that is pinned.
+    """
+    pinned = list(manifest.pins)
+    for variant in manifest.variants.values():
+        pinned += variant.pins
+    groups: list[PinGroup] = []
     for name in dict.fromkeys(pinned):
-        seats = _seats(manifest, name)
         if name not in FAMILY:
-            by_version: dict[Version, list[PinSite]] = {}
-            for seat in seats:
-                by_version.setdefault(public(seat.version), []).append(seat)
-            found += [PinGroup(name, tuple(group)) for group in by_version.values()]
-    family = [seat for name in FAMILY for seat in _seats(manifest, name)]
+            groups += _groups_by_version(name, _sites(manifest, name))
+    family: list[PinSite] = []
+    for name in FAMILY:
+        family += _sites(manifest, name)
     for table in _tables(family, TORCH):
-        lead = next(name for name in FAMILY if any(seat.name == name for seat in table))
-        found.append(PinGroup(lead, tuple(table)))
-    return found
+        groups.append(PinGroup(_lead(TORCH, table), tuple(table)))
+    return groups
 
 
-def _seats(manifest: Manifest, name: str) -> list[PinSite]:
-    """The pins of one package: the family's, then those of variants, the variant with most images first."""
-    order = order_of_variants(manifest)
-    own = [variant for variant in order if name in manifest.variants[variant].pins]
-    found = [PinSite(name, manifest.variants[variant].pins[name], (variant,)) for variant in own]
-    if name in manifest.pins:
-        others = tuple(variant for variant in order if variant not in own)
-        # A pin that every variant overrides applies nowhere: it follows if it agrees, and never leads.
-        shared = PinSite(name, manifest.pins[name], others)
-        found = [shared, *found] if others or not found else [*found, shared]
-    return found
+def _groups_by_version(name: str, sites: Iterable[PinSite]) -> Iterable[PinGroup]:
+    by_version: dict[Version, list[PinSite]] = {}
+    for site in sites:
+        by_version.setdefault(public(site.version), []).append(site)
+    for agreeing in by_version.values():
+        yield PinGroup(name, tuple(agreeing))
 
 
-def _tables(seats: Iterable[PinSite], lead: str) -> list[list[PinSite]]:
-    """Seats by the table that they stand in; those with the package that leads first."""
+def _sites(manifest: Manifest, name: str) -> list[PinSite]:
+    """The pins of one package: the shared one, then those of variants, the variant with most images first."""
+    own: list[PinSite] = []
+    others: list[str] = []
+    for variant in order_of_variants(manifest):
+        pin = manifest.variants[variant].pins.get(name)
+        if pin is None:
+            others.append(variant)
+        else:
+            own.append(PinSite(name, pin, (variant,)))
+    if name not in manifest.pins:
+        return own
+    shared = PinSite(name, manifest.pins[name], tuple(others))
+    if own and not others:
+        # Every variant overrides this pin, so it applies nowhere: it follows if it agrees, and never decides.
+        return [*own, shared]
+    return [shared, *own]
+
+
+def _tables(sites: Iterable[PinSite], lead: str) -> list[list[PinSite]]:
+    """The sites by table; tables that pin the package ``lead`` come first."""
     tables: dict[KeyPath, list[PinSite]] = {}
-    for seat in seats:
-        tables.setdefault(seat.pin.path[:-1], []).append(seat)
-    return sorted(tables.values(), key=lambda table: all(seat.name != lead for seat in table))
+    for site in sites:
+        tables.setdefault(site.pin.path[:-1], []).append(site)
+    return sorted(tables.values(), key=lambda table: all(site.name != lead for site in table))
 
 
 @dataclass(frozen=True)
 class AvailableVersions:
-    """What is offered: the releases by index, torch's pairs, and the accelerators that variants are moved to.
+    """The releases by index, torch's pairs, and the accelerators that variants change to.
 
-    ``caps`` are versions that a unit, by name, must stay below, ``only`` the public ones that it may become. ``amd64``:
-    the pair table knows what the default index's builds for 64-bit Linux on x86 are for, and no others.
+    ``routed`` are the packages and variants that use an explicit index. ``amd64``: the pair table knows the
+    accelerators of the default index's Linux builds for x86-64 only. ``below`` are exclusive upper bounds, by name of
+    a group; ``allowed`` are the public versions a group may change to.
     """
 
     listed: Listed
@@ -103,128 +140,187 @@ class AvailableVersions:
     routed: Collection[tuple[str, str]]
     accelerators: Mapping[str, str] = field(default_factory=dict)
     amd64: bool = True
-    caps: Mapping[str, Version] = field(default_factory=dict)
-    only: Mapping[str, Collection[Version]] = field(default_factory=dict)
+    below: Mapping[str, Version] = field(default_factory=dict)
+    allowed: Mapping[str, Collection[Version]] = field(default_factory=dict)
 
-    def below(self, unit: PinGroup, version: Version) -> AvailableVersions:
-        """The same, but for ``unit`` only releases below ``version``."""
-        return replace(self, caps={**self.caps, unit.name: version})
+    def with_only_below(self, group: PinGroup, version: Version) -> AvailableVersions:
+        """The same versions, but for ``group`` only those below ``version``."""
+        return replace(self, below={**self.below, group.name: version})
 
-    def choices(self, unit: PinGroup) -> list[Choice]:
-        """What ``unit`` could become, the oldest first: its newer releases, any where the accelerator changes.
+    def choices(self, group: PinGroup) -> list[Choice]:
+        """The choices for ``group``, in ascending order: newer releases, or any if the accelerator changes.
 
-        No pre-release, unless it is one now; of torch's family only releases whose partners are known and there.
+        Without pre-releases, unless the pin is one; of torch's family only releases whose partners are known and
+        available.
         """
-        moved = any(variant in self.accelerators for variant in unit.variants)
-        offered = {public(version) for seat in unit.seats for version in self._of(seat) if seat.name == unit.name}
         found = []
-        for version in sorted(offered):
-            if (version.is_prerelease and not unit.current.is_prerelease) or (version <= unit.current and not moved):
-                continue
-            if unit.name in self.only and version not in self.only[unit.name]:
-                continue
-            choice = self.choice(unit, {unit.name: version}, offered_only=True)
-            if choice is not None and (unit.name not in self.caps or version < self.caps[unit.name]):
+        for version in sorted(self._candidates(group)):
+            choice = self.choice(group, {group.name: version}, available_only=True)
+            if choice is not None:
                 found.append(choice)
         return found
 
-    def choice(self, unit: PinGroup, named: Mapping[str, Version], *, offered_only: bool = False) -> Choice | None:
-        """``unit`` with the versions that are ``named``, the rest through the pair table; None where it is silent.
+    def _candidates(self, group: PinGroup) -> set[Version]:
+        """The public versions of the leading package that may be chosen."""
+        offered: set[Version] = set()
+        for site in group.sites:
+            if site.name == group.name:
+                offered.update(public(version) for version in self._releases(site))
+        return {version for version in offered if self._is_candidate(group, version)}
 
-        With ``offered_only`` None too where an index lacks one, or where the accelerator would be another.
+    def _is_candidate(self, group: PinGroup, version: Version) -> bool:
+        if version.is_prerelease and not group.current.is_prerelease:
+            return False
+        # Another accelerator may have no newer release, or not even the current one.
+        changes_accelerator = any(variant in self.accelerators for variant in group.variants)
+        if version <= group.current and not changes_accelerator:
+            return False
+        if group.name in self.allowed and version not in self.allowed[group.name]:
+            return False
+        return group.name not in self.below or version < self.below[group.name]
+
+    def choice(self, group: PinGroup, named: Mapping[str, Version], *, available_only: bool = False) -> Choice | None:
+        """``group`` at the versions in ``named``, completed by the pair table; None if the table cannot complete it.
+
+        With ``available_only`` also None if an index lacks a release, or if the accelerator would change.
         """
-        lead = named.get(unit.name) or self.lead_of(unit, named)
+        lead = self.leading_version(group, named)
         if lead is None:
             return None
         versions: list[tuple[KeyPath, str]] = []
-        for seat in unit.seats:
-            wanted = named.get(seat.name) or (lead if seat.name == unit.name else self._partner(unit, lead, seat.name))
-            if wanted is None or (offered_only and not self._same_accelerator(unit, seat, wanted)):
+        for site in group.sites:
+            wanted = named.get(site.name) or self._partner(group, lead, site.name)
+            if wanted is None:
                 return None
-            text = self._written(seat, wanted, offered_only=offered_only)
+            if available_only and not self._same_accelerator(site, wanted):
+                return None
+            text = self._pin_text(site, wanted, available_only=available_only)
             if text is None:
                 return None
-            versions.append((seat.pin.path, text))
+            versions.append((site.pin.path, text))
         return Choice(public(lead), tuple(versions))
 
-    def lead_of(self, unit: PinGroup, named: Mapping[str, Version]) -> Version | None:
-        """The newest torch that goes with what is named of its family."""
-        for torch, release in sorted(self.pairs.items(), key=lambda item: Version(item[0]), reverse=True):
-            members = {name: release.members.get(name) for name in named}
-            if all(m is not None and m.version and Version(m.version) == public(named[n]) for n, m in members.items()):
+    def leading_version(self, group: PinGroup, named: Mapping[str, Version]) -> Version | None:
+        """The version of the leading package: its own if ``named``, else the latest torch that is paired with those."""
+        if group.name in named:
+            return named[group.name]
+        newest_first = sorted(self.pairs, key=Version, reverse=True)
+        for torch in newest_first:
+            if all(self._is_paired(torch, name, version) for name, version in named.items()):
                 return Version(torch)
         return None
 
-    def silent(self, unit: PinGroup) -> str | None:
-        """A package of ``unit`` without any known release. An explicit index is always known."""
-        for seat in unit.seats:
-            for variant in seat.variants:
-                if (seat.name, variant) not in self.routed and not self.listed.get((seat.name, variant)):
-                    return seat.name
+    def _is_paired(self, torch: str, name: str, version: Version) -> bool:
+        member = self.pairs[torch].members.get(name)
+        if member is None or not member.version:
+            return False
+        return Version(member.version) == public(version)
+
+    def package_without_releases(self, group: PinGroup) -> str | None:
+        """A package of ``group`` with no known release. The releases of an explicit index are always known."""
+        for site in group.sites:
+            for variant in site.variants:
+                key = (site.name, variant)
+                if key not in self.routed and not self.listed.get(key):
+                    return site.name
         return None
 
-    def bar(self, unit: PinGroup, version: Version) -> str:
-        """Why ``unit`` could not be asked for in a ``version`` that is there."""
-        lead = next(seat for seat in unit.seats if seat.name == unit.name)
-        text = f"{version}+{lead.version.local}" if lead.version.local else str(version)
-        if not all(self._has(lead.name, variant, text) for variant in lead.variants):
+    def why_not_allowed(self, group: PinGroup, version: Version) -> str:
+        """Why ``version`` of ``group`` is not among the choices although the index has it."""
+        site = group.leading_site
+        text = f"{version}+{site.version.local}" if site.version.local else str(version)
+        if self._missing(site, text):
             return "no file of it runs on the target"
-        if not self._same_accelerator(unit, lead, version):
-            known = self.pairs.get(version.public)
-            return f"it is built for {known.accelerator if known and known.accelerator else 'what nobody knows'}"
-        for seat in unit.seats:
-            partner = self._partner(unit, version, seat.name)
-            if partner is None:
-                return f"no metadata says which {seat.name} goes with it"
-        return "a partner of it is not there"
+        if not self._same_accelerator(site, version):
+            release = self.pairs.get(version.public)
+            accelerator = release.accelerator if release is not None else None
+            return f"it is built for {accelerator}" if accelerator else "it is not known what it is built for"
+        for member in group.sites:
+            if self._partner(group, version, member.name) is None:
+                return f"no metadata says which {member.name} goes with it"
+        return "a package that goes with it is not available"
 
-    def _of(self, seat: PinSite) -> Iterable[Version]:
-        return (version for variant in seat.variants for version in self.listed.get((seat.name, variant), ()))
+    def _releases(self, site: PinSite) -> Iterable[Version]:
+        for variant in site.variants:
+            yield from self.listed.get((site.name, variant), ())
 
-    def _partner(self, unit: PinGroup, lead: Version, name: str) -> Version | None:
-        if unit.name != TORCH or name == unit.name:
+    def _partner(self, group: PinGroup, lead: Version, name: str) -> Version | None:
+        """The version of ``name`` for version ``lead`` of the leading package; None if it is not known."""
+        # Without a torch pin nothing but the versions themselves says what belongs together.
+        if group.name != TORCH or name == group.name:
             return lead
         release = self.pairs.get(lead.public)
-        member = release.members.get(name) if release is not None else None
-        return Version(member.version) if member is not None and member.version else None
+        if release is None:
+            return None
+        member = release.members.get(name)
+        if member is None or not member.version:
+            return None
+        return Version(member.version)
 
-    def _same_accelerator(self, unit: PinGroup, seat: PinSite, wanted: Version) -> bool:
-        """Of the default index's torch only the pair table says which release is built for what."""
-        was = self.default_build(seat, seat.version)
-        asked = next((self.accelerators[v] for v in seat.variants if v in self.accelerators), was)
-        told = seat.name == TORCH and self.amd64 and not self._routed(seat) and not seat.version.local
-        return asked is None or not told or self.default_build(seat, wanted) == asked
+    def _same_accelerator(self, site: PinSite, wanted: Version) -> bool:
+        """Whether ``wanted`` is built for the accelerator that ``site`` has, or changes to.
 
-    def default_build(self, seat: PinSite, version: Version) -> str | None:
-        """What the default index's torch ``version`` is built for; None for other packages, or if unknown."""
-        if seat.name != TORCH or self._routed(seat) or seat.version.local or not self.amd64:
+        True for everything but torch from the default index: elsewhere the index or the local version decides.
+        """
+        if not self._needs_pair_table(site):
+            return True
+        # Variants that share a pin share its accelerator, so the first new one decides.
+        accelerator = self.default_build(site, site.version)
+        for variant in site.variants:
+            if variant in self.accelerators:
+                accelerator = self.accelerators[variant]
+                break
+        return accelerator is None or self.default_build(site, wanted) == accelerator
+
+    def default_build(self, site: PinSite, version: Version) -> str | None:
+        """The accelerator of the default index's torch ``version``; None for other packages, or if unknown."""
+        if not self._needs_pair_table(site):
             return None
         release = self.pairs.get(version.public)
         return release.accelerator if release is not None else None
 
-    def _written(self, seat: PinSite, wanted: Version, *, offered_only: bool) -> str | None:
-        """``wanted`` as the pin of ``seat`` would say it: with its local part, or that of the new accelerator."""
-        local = self._local(seat, wanted)
-        text = f"{wanted.public}+{local}" if local else wanted.public
-        missing = [variant for variant in seat.variants if not self._has(seat.name, variant, text)]
-        if missing and local and not offered_only and wanted.local is None and seat.name not in FAMILY:
-            # Named by a person: a release without that local part, where there is none with it.
-            return wanted.public if all(self._has(seat.name, v, wanted.public) for v in missing) else text
-        return None if missing and offered_only else text
+    def _needs_pair_table(self, site: PinSite) -> bool:
+        """Whether only the pair table knows the accelerator: torch from the default index has no local version."""
+        return site.name == TORCH and self.amd64 and not self._is_routed(site) and not site.version.local
 
-    def _local(self, seat: PinSite, wanted: Version) -> str | None:
-        """Of a build for an accelerator every table keeps its own, whichever is named: +cpu stays +cpu."""
-        moved = [self.accelerators[v] for v in seat.variants if v in self.accelerators and self._routed(seat)]
-        if moved:
-            return moved[0]
-        if wanted.local is None or (is_label(wanted.local) and is_label(seat.version.local or "")):
-            return seat.version.local
+    def _pin_text(self, site: PinSite, wanted: Version, *, available_only: bool) -> str | None:
+        """``wanted`` as the pin at ``site`` writes it: with its local part, or that of the new accelerator.
+
+        None if ``available_only`` and an index lacks it.
+        """
+        local = self._local(site, wanted)
+        text = f"{wanted.public}+{local}" if local else wanted.public
+        missing = self._missing(site, text)
+        if available_only:
+            return None if missing else text
+        if not missing or not local or wanted.local is not None or site.name in FAMILY:
+            return text
+        # A version that a person names may exist only without the local part of the current pin.
+        exists = all(self._has(site.name, variant, wanted.public) for variant in missing)
+        return wanted.public if exists else text
+
+    def _local(self, site: PinSite, wanted: Version) -> str | None:
+        """The local part of the new version. A build for an accelerator keeps its own, whatever is named."""
+        if self._is_routed(site):
+            for variant in site.variants:
+                if variant in self.accelerators:
+                    return self.accelerators[variant]
+        if wanted.local is None:
+            return site.version.local
+        # torch==2.5.1+cu121 moves every table: the one that pins +cpu keeps +cpu.
+        if is_label(wanted.local) and is_label(site.version.local or ""):
+            return site.version.local
         return wanted.local
 
-    def _routed(self, seat: PinSite) -> bool:
-        return any((seat.name, variant) in self.routed for variant in seat.variants)
+    def _is_routed(self, site: PinSite) -> bool:
+        return any((site.name, variant) in self.routed for variant in site.variants)
+
+    def _missing(self, site: PinSite, text: str) -> list[str]:
+        """The variants whose index lacks version ``text`` of the package."""
+        return [variant for variant in site.variants if not self._has(site.name, variant, text)]
 
     def _has(self, name: str, variant: str, text: str) -> bool:
         wanted = Version(text)
-        listed = self.listed.get((name, variant), ())
-        return any(version == wanted or (wanted.local is None and public(version) == wanted) for version in listed)
+        releases = self.listed.get((name, variant), ())
+        # As in PEP 440, a version without local part matches any local part.
+        return any(wanted in (release, public(release)) for release in releases)

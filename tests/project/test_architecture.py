@@ -68,7 +68,8 @@ PURE = {
     "update": """base_image_updates branches close_reasons closing commit_message first_seen_branch forge_requests
     forges.forge_type forges.model markdown model plan ports pull_request_text recorded_vulnerability remote_state
     render report run""",
-    "upgrade": """bump_model bump_render bump_search outdated_model outdated_render outdated_search pin_groups""",
+    "upgrade": """bump_model bump_render bump_requests bump_search outdated_model outdated_render outdated_search
+    pin_edits pin_groups""",
     "why": """model path_search plan render""",
 }
 """Modules that read and write nothing, nor does anything that they import. This list may only grow."""

@@ -75,7 +75,7 @@ def test_an_unresolved_group_is_explained_for_its_latest_versions(
     declare(clone, SOUND + '[update]\nignore = [{ package = "numpy", versions = ">=2" }]\n')
     found = update(clone)["sound"]
     assert found["outcome"] == "unresolved"
-    assert found["why"].startswith("numpy 1.1, speech 2.0: there is no solution with numpy 1.1, speech 2.0\n")
+    assert found["why"].startswith("numpy 1.1, speech 2.0: no solution found with numpy 1.1, speech 2.0\n")
     assert "speech 2.0, asked by asr, needs numpy>=2; [pins] line 9 holds numpy at 1.1" in found["why"]
 
 

@@ -1,12 +1,12 @@
-"""How a bump writes versions.toml: only the value changes, however it is written."""
+"""A bump changes only the values in versions.toml, in any notation."""
 
 from __future__ import annotations
 
 import pytest
 
 from lockgen.errors import BadInput
-from lockgen.upgrade.bump import rewritten
 from lockgen.upgrade.bump_model import PinMove
+from lockgen.upgrade.pin_edits import rewritten
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_a_value_over_several_lines_is_refused() -> None:
         rewritten('[pins]\nx = """\\\n  1.0"""\n', [PinMove("x", "1.0", "2.0", ("pins", "x"))])
 
 
-def test_many_at_once() -> None:
+def test_several_moves_at_once() -> None:
     text = '[variants.a]\nfrom = "python:3"\npins = { torch = "1+cpu", torchaudio = "1+cpu" }\n[pins]\nx = "1"\n'
     moves = [
         PinMove("torch", "1+cpu", "10.0+cpu", ("variants", "a", "pins", "torch")),
