@@ -68,7 +68,7 @@ def run(root: Path, options: AuditOptions, progress: Progress) -> int:
     """Print the findings; return Exit.FOUND if one of them counts.
 
     Raises:
-        BadInput: there is no lock, the dump is invalid, or --offline is given without one.
+        BadInput: the lock is missing, the dump is invalid, or --offline is given without one.
         ToolFailed: OSV cannot be reached, or gives an incomplete answer. Then nothing is printed.
     """
     if options.as_json and options.as_sarif:
@@ -187,6 +187,7 @@ def _repairs(search: FixSearch, upgrade: WantedVersions) -> Repairs:
     conflicts = ConflictSearch(search.oracle, manifest, search.indexes, Threads(), search.progress, search.offline)
     candidates = search.candidates
     order = order_of_variants(manifest)
+    # Only the first proposal is shown, and finding others takes as long again.
     return RepairSearch(conflicts, candidates.releases, candidates.pairs, order, count=1).run()
 
 
@@ -206,7 +207,7 @@ def _report(found: Audit, inputs: Inputs, locked: str, lock: Lock, options: Audi
 
 
 def _line_in_lock(locked: str, package: AffectedPackage) -> int | None:
-    # The writer puts each package on a line of its own, with these keys first.
+    # The writer puts each package on its own line, with these keys first.
     head = f'{{"name": {json.dumps(package.name)}, "version": {json.dumps(package.version)}'
     for number, text in enumerate(locked.splitlines(), 1):
         if head in text:

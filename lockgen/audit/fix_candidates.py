@@ -49,14 +49,17 @@ class CandidateSearch:
 
     def candidates(self, package: AffectedPackage, released: Sequence[Version], request: Request) -> Candidates:
         """The upgrades that get ``package`` away from all advisories; ``released`` are its releases."""
-        if package.name in FAMILY and _TORCH in self.lock.by_variant[package.variants[0]]:
+        locked = self.lock.by_variant[package.variants[0]]
+        if package.name in FAMILY and _TORCH in locked:
             found = self._torch_candidates(package, request)
         else:
-            free = self._free(package.name, later(released, Version(package.version)))
+            newer = later(released, Version(package.version))
+            free = self._free(package.name, newer)
             found = Candidates([{package.name: str(version)} for version in free])
         if found.upgrades or found.why:
             return found
-        return Candidates([], (self._none(package, released, request),))
+        reason = self._none(package, released, request)
+        return Candidates([], (reason,))
 
     def is_good(self, name: str, version: str) -> bool:
         """Whether no advisory that counts affects ``version``."""
@@ -67,15 +70,14 @@ class CandidateSearch:
         return [version for version in versions if is_free(name, version, advisories)]
 
     def _none(self, package: AffectedPackage, released: Sequence[Version], request: Request) -> str:
-        """Why there is no upgrade: no later release, or only affected ones, or newer ones than the cut-off."""
+        """Why no upgrade was found: no later release, only affected ones, or only releases after the cut-off."""
         now = Version(package.version)
         index = request.routes.get(package.name)
         where = f"on index {index}" if index is not None else "that runs on the target"
         newer = later(released, now)
+        reason = f"no later release {where}"
         if newer:
             reason = f"every later release {where} is affected, up to {newer[-1]}"
-        else:
-            reason = f"there is no later release {where}"
         cut_off = request.exclude_newer
         if cut_off is None:
             return reason
@@ -139,7 +141,7 @@ class CandidateSearch:
             public = Version(member.version).public
             fits = [each for each in released[name] if each.public == public and each.local == version.local]
             if not fits:
-                return f"there is no {name} {member.version} for {_TORCH} {version}"
+                return f"{name} {member.version} for {_TORCH} {version} is not available"
             upgrade[name] = str(fits[-1])
         return upgrade
 

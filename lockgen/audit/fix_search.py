@@ -90,11 +90,11 @@ class FixSearch:
         if len(upgrades) > _FEW and len(upgrades[0]) == 1:
             verdict, highest = self._resolvable_range(package, variants, upgrades)
             if verdict.answer is Answer.NO:
-                return self._repaired(package, upgrades[0]) or self._blocked(
-                    package, variants, upgrades, verdict.reason
-                )
+                return self._no_fix(package, variants, upgrades, verdict.reason)
             if highest is not None:
-                upgrades = [each for each in upgrades if Version(each[package.name]) <= highest] or upgrades
+                within = [each for each in upgrades if Version(each[package.name]) <= highest]
+                # The range also matches other builds of the first release: if the resolver took one, all are tried.
+                upgrades = within or upgrades
         doubts: list[str] = []
         refused = ""
         for upgrade in upgrades:
@@ -108,7 +108,7 @@ class FixSearch:
         # With an unanswered question, "no fix" would be a guess.
         if doubts:
             return Fix(why=tuple(dict.fromkeys(doubts)), known=False)
-        return self._repaired(package, upgrades[0]) or self._blocked(package, variants, upgrades, refused)
+        return self._no_fix(package, variants, upgrades, refused)
 
     def _resolvable_range(
         self, package: AffectedPackage, variants: Sequence[str], upgrades: Sequence[WantedVersions]
@@ -178,7 +178,8 @@ class FixSearch:
         steps = self._steps(package, upgrade)
         notes = self._notes(package, upgrade)
         unpinned = {step.name for step in steps if step.path is None}
-        concerned = [each for each in order_of_variants(self.manifest) if unpinned & self._unpinned_packages(each)]
+        order = order_of_variants(self.manifest)
+        concerned = [variant for variant in order if unpinned & self._unpinned_packages(variant)]
         if not unpinned or self._is_latest_good(upgrade, unpinned, concerned):
             return Fix(tuple(steps), tuple(notes), known=known)
         # [pins] applies to all variants that have the package.
@@ -189,20 +190,26 @@ class FixSearch:
             notes.append(
                 f"a pin for all variants would also apply to {', '.join(others)}, which may not resolve with it"
             )
-        pinned = [step for step in steps if step.path is not None]
+        pinned: list[UpgradeStep] = []
+        added: list[UpgradeStep] = []
         for step in steps:
-            if step.path is None:
-                pinned += [replace(step, path=(*table, step.name)) for table in tables]
-        return Fix(tuple(pinned), tuple(notes), known=known)
+            if step.path is not None:
+                pinned.append(step)
+                continue
+            added += [replace(step, path=(*table, step.name)) for table in tables]
+        return Fix((*pinned, *added), tuple(notes), known=known)
 
     def _steps(self, package: AffectedPackage, upgrade: WantedVersions) -> list[UpgradeStep]:
         locked = self.lock.by_variant[package.variants[0]]
         pins = self._pins(package)
         steps = []
         for name, new in sorted(upgrade.items()):
-            if name in locked and Version(locked[name].version) != Version(new):
+            if name not in locked:
+                continue
+            old = locked[name].version
+            if Version(old) != Version(new):
                 path = pins[name].path if name in pins else None
-                steps.append(UpgradeStep(name, locked[name].version, new, path))
+                steps.append(UpgradeStep(name, old, new, path))
         return steps
 
     def _notes(self, package: AffectedPackage, upgrade: WantedVersions) -> list[str]:
@@ -231,6 +238,13 @@ class FixSearch:
         return True
 
     # -- what does not resolve ---------------------------------------------------
+
+    def _no_fix(
+        self, package: AffectedPackage, variants: Sequence[str], upgrades: Sequence[WantedVersions], reason: str
+    ) -> Fix:
+        """The repair of the smallest upgrade; without one, why no upgrade resolves."""
+        repaired = self._repaired(package, upgrades[0])
+        return repaired or self._blocked(package, variants, upgrades, reason)
 
     def _repaired(self, package: AffectedPackage, upgrade: WantedVersions) -> Fix | None:
         """``upgrade`` with the fewest other pins that have to move; none of them to an affected release."""

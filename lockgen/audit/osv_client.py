@@ -90,15 +90,15 @@ class OsvApi:
         for first in range(0, len(queries), _BATCH):
             self._progress.step(f"querying OSV for {len(queries)} packages")
             self._query_batch(queries[first : first + _BATCH], modified_by_id)
-        missing: dict[str, str] = {}
-        for listed in modified_by_id.values():
-            missing |= {
-                identifier: modified for identifier, modified in listed.items() if identifier not in self._known
-            }
-        self._read_records(sorted(missing.items()))
+        listed: dict[str, str] = {}
+        for modified in modified_by_id.values():
+            listed.update(modified)
+        missing = [row for row in sorted(listed.items()) if row[0] not in self._known]
+        self._read_records(missing)
         found = {}
-        for name, listed in modified_by_id.items():
-            found[name] = tuple(self._known[identifier] for identifier in sorted(listed))
+        for name, modified in modified_by_id.items():
+            # Sorted: the order of an answer may change, and the output must not.
+            found[name] = tuple(self._known[identifier] for identifier in sorted(modified))
         return found
 
     def _query_batch(self, queries: Sequence[_Query], found: Mapping[str, dict[str, str]]) -> None:
@@ -198,7 +198,7 @@ class OsvDump:
         """All records of these packages.
 
         Raises:
-            BadInput: there is no such dump, it contains no record of PyPI, or a file in it is not a record.
+            BadInput: the dump does not exist, it contains no record of PyPI, or a file in it is not a record.
         """
         return self.of_packages([name for name, _ in releases])
 

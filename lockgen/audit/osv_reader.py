@@ -98,7 +98,8 @@ def _page(result: Table) -> Page:
     found: dict[str, str] = {}
     for entry in _list(result.get("vulns"), "vulns"):
         row = _table(entry, "vulns")
-        found[_identifier(row.get("id"), "id")] = _text(row.get("modified", ""), "modified")
+        identifier = _identifier(row.get("id"), "id")
+        found[identifier] = _text(row.get("modified", ""), "modified")
     token = result.get("next_page_token")
     return Page(found, _text(token, "next_page_token") if token else None)
 
@@ -122,13 +123,19 @@ def _name(entry: Table) -> str:
 
 def _affected(entry: Table) -> Affected:
     versions = [_identifier(text, "versions") for text in _list(entry.get("versions"), "versions")]
-    ranges = [_table(each, "ranges") for each in _list(entry.get("ranges"), "ranges")]
-    types = [each.get("type") for each in ranges]
-    releases = [_events(each) for each in ranges if each.get("type") in _RELEASE_RANGES]
-    # A range without events tells "only commits are named" from "nothing is named".
-    if not releases and "GIT" in types:
-        releases = [()]
-    return Affected(name=_name(entry), versions=tuple(versions), ranges=tuple(releases))
+    ranges: list[tuple[Event, ...]] = []
+    names_commits = False
+    for each in _list(entry.get("ranges"), "ranges"):
+        table = _table(each, "ranges")
+        kind = table.get("type")
+        if kind in _RELEASE_RANGES:
+            ranges.append(_events(table))
+        elif kind == "GIT":
+            names_commits = True
+    # A range without events means "only commits are named", as opposed to "nothing is named".
+    if not ranges and names_commits:
+        ranges.append(())
+    return Affected(name=_name(entry), versions=tuple(versions), ranges=tuple(ranges))
 
 
 def _events(each: Table) -> tuple[Event, ...]:

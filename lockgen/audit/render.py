@@ -79,11 +79,12 @@ def _finding_lines(findings: list[AuditFinding]) -> Iterator[str]:
     width = max(len(finding.vulnerability.id) for finding in findings)
     for finding in findings:
         found = finding.vulnerability
-        head = f"{found.id:{width}}  {rated(found)}  {found.summary}"
-        yield f"  {head}".rstrip()
-        aliases = ", ".join(_aliases(found))
-        details = "; ".join(filter(None, [aliases, _fixed(found), finding.unclear]))
-        yield f"  {'':{width}}  {details}"
+        identifier = found.id.ljust(width)
+        # A record may have no summary.
+        yield f"  {identifier}  {rated(found)}  {found.summary}".rstrip()
+        details = [", ".join(_aliases(found)), _fixed(found), finding.unclear]
+        indent = " " * width
+        yield f"  {indent}  {'; '.join(filter(None, details))}"
 
 
 def _aliases(found: Vulnerability) -> list[str]:
@@ -108,7 +109,7 @@ def fix_lines(package: AffectedPackage, fix: Fix | None, line: AuditLine) -> lis
     if fix is None:
         return []
     if not fix.steps:
-        result = "no fix" if fix.known else "cannot tell whether there is a fix"
+        result = "no fix" if fix.known else "it is not known whether a fix exists"
         return [f"{result}: {'; '.join(fix.why)}"]
     rows = [f"fix: {_step(step, line)}" for step in fix.steps]
     notes = list(fix.why)
@@ -289,8 +290,11 @@ def _result(finding: AuditFinding, audit: Audit, line: AuditLine, locked: LockPl
 def _sentences(finding: AuditFinding, fix: Fix | None, line: AuditLine) -> Iterable[str]:
     package = finding.package
     found = finding.vulnerability
-    where = f"in {', '.join(package.images)}" if package.images else "a build tool, in no image"
+    where = "a build tool, in no image"
+    if package.images:
+        where = f"in {', '.join(package.images)}"
     sentence = f"{package.name} {package.version} ({where}): {found.id}, {rated(found)}. {found.summary}"
+    # The summary may be empty, or end with its own period.
     yield sentence.rstrip(". ") + "."
     for row in fix_lines(package, fix, line):
         yield f"{row.strip()}."
