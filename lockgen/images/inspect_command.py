@@ -22,7 +22,7 @@ def run(root: Path, name: str, progress: Progress, *, as_json: bool) -> int:
     """Print the layers and their wasted packages; return Exit.FOUND where there are any.
 
     Raises:
-        LockgenError: there is no such image, or it cannot be read.
+        LockgenError: the image does not exist, or it cannot be read.
     """
     progress.step(f"reading {name}")
     image = read_image(root, name)
