@@ -79,7 +79,7 @@ def run(app: App, names: tuple[str, ...], options: BuildOptions) -> int:
     """Build the images, and print a table of them with time and size to stdout.
 
     Raises:
-        LockgenError: there is no builder, or a build failed.
+        LockgenError: no builder is available, or a build failed.
     """
     root = app.root.resolve()
     family = read_family(root)
@@ -100,9 +100,11 @@ def run(app: App, names: tuple[str, ...], options: BuildOptions) -> int:
 
 def _affected_since(ref: str, root: Path, plan: FamilyPlan, images: list[SelectedImage]) -> list[SelectedImage]:
     changed = changed_since(root, ref)
-    before = show(root, ref, BAKE) or b""
+    # Empty if the commit has no bake file yet: then every target is new.
+    committed = show(root, ref, BAKE) or b""
+    before = committed.decode("utf-8", "replace")
     now = (root / BAKE).read_text(encoding="utf-8")
-    targets = set(affected(plan, changed, before.decode("utf-8", "replace"), now))
+    targets = set(affected(plan, changed, before, now))
     return [selected for selected in images if selected.variant.target in targets]
 
 
@@ -127,12 +129,16 @@ def _build(
 ) -> BuildResult:
     bases = _replaced_bases(family.plan, options.bases)
     environment = _environment(bases, options)
-    override = OverrideWriter(docker, family, bases, offline=options.wheelhouse is not None).write(folder)
+    writer = OverrideWriter(docker, family, bases, offline=options.wheelhouse is not None)
+    override = writer.write(folder)
     arguments = _bake_arguments(docker, images, options)
+    owners = _images_by_target(family.plan)
     started = time.monotonic()
-    progress.note(f"building {len(images)} image{'s' if len(images) != 1 else ''}")
+    plural = "" if len(images) == 1 else "s"
+    progress.note(f"building {len(images)} image{plural}")
+    # The override comes last: bake takes the later of two settings.
     files = [docker.root / BAKE, override]
-    steps = docker.bake(files, arguments, environment, _images_by_target(family.plan), progress)
+    steps = docker.bake(files, arguments, environment, owners, progress)
     seconds = time.monotonic() - started
     sizes = _sizes(docker, family.plan, images, options)
     progress.step("")
@@ -235,7 +241,8 @@ def _rows(images: list[SelectedImage], owners: Mapping[str, str], result: BuildR
         steps = by_image.get(selected.tag, [])
         work = [step for step in steps if step.works]
         seconds = sum(step.seconds for step in steps if not step.cached)
-        rows.append(_Row(selected.tag, work, round(seconds, 1), result.sizes.get(selected.variant.target)))
+        size = result.sizes.get(selected.variant.target)
+        rows.append(_Row(selected.tag, work, round(seconds, 1), size))
     return rows
 
 

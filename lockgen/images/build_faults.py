@@ -22,12 +22,12 @@ _CONNECTION_LOST = re.compile(
 )
 _ENGINE_GONE = "lost the connection to the Docker engine during the build"
 _GLITCH = "only one connection allowed"
-"""BuildKit's error when two of its own calls open one session at once. The build itself is correct."""
+"""BuildKit's error when two of its calls open one session at once. The build itself is correct."""
 _REASON_LINES = 30
 
 
 def is_glitch(faults: Iterable[Fault]) -> bool:
-    """Whether a failed build is worth a second try, because BuildKit refused a connection of its own."""
+    """Whether a failed build is worth a second try, because BuildKit refused one of its own connections."""
     return any(_GLITCH in (fault.reason or "") for fault in faults)
 
 
@@ -35,7 +35,7 @@ def faults_of(reader: ProgressReader) -> list[Fault]:
     """The reasons why the build that ``reader`` followed failed; at least one."""
     faults = []
     for step, output in reader.failures():
-        # One failure makes BuildKit cancel all other steps: those are no reasons.
+        # One failure makes BuildKit cancel all other steps: those are not reasons.
         if "context canceled" not in (step.error or ""):
             faults.append(_StepFailure(step, output, reader.image(step) or step.target or "the build").fault())
     if not faults:

@@ -51,7 +51,8 @@ class OverrideWriter:
         plans = {image.name: image for image in self.family.plan.images}
         targets: dict[str, Target] = {}
         for image in self.family.plan.images:
-            below = [plans[link.name] for link in self.family.manifest.chain(image.name)[:-1]]
+            *bases, _ = self.family.manifest.chain(image.name)
+            below = [plans[base.name] for base in bases]
             revision = last_commit(self.docker.root, inputs_of(image, below))
             settings = self._settings(image, shared)
             for variant in image.variants:

@@ -19,7 +19,7 @@ from lockgen.images.build_model import BuildStep, News, owner
 _NAMED = re.compile(r"\[([a-zA-Z0-9_-]+)(?: ([^\]]*))?\] (.*)", re.DOTALL)
 _FRACTION = re.compile(r"\.(\d{1,6})\d*")
 _LONG = 5.0
-"""Seconds from which a step gets a line of its own in the log."""
+"""Seconds from which a step gets a separate line in the log."""
 _SHOWN = 2
 """The most steps that the line of current activity names."""
 

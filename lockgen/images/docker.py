@@ -45,7 +45,7 @@ class Docker:
         inspected = self._docker("buildx", "inspect", *([self.name] if self.name else []))
         if inspected.code:
             raise ToolFailed(
-                f"there is no builder {self.name!r}" if self.name else "no builder answers",
+                f"builder {self.name!r} not found" if self.name else "no builder answers",
                 reason=inspected.last_lines(),
                 hint="list the builders with `docker buildx ls`",
             )
@@ -99,7 +99,7 @@ class Docker:
         return [*command, *arguments]
 
     def size(self, reference: str) -> int | None:
-        """The size of an image on this engine, in bytes; None if there is no such image."""
+        """The size of an image on this engine, in bytes; None if it does not exist."""
         found = self._engine("image", "inspect", "--format", "{{.Size}}", reference)
         return int(found.stdout) if not found.code else None
 
@@ -132,7 +132,7 @@ class Docker:
         return run([*command, reference, *arguments], cwd=self.root, timeout=timeout)
 
     def config(self, reference: str) -> dict[str, object] | None:
-        """The output of `docker image inspect`; None if there is no such image."""
+        """The output of `docker image inspect`; None if the image does not exist."""
         found = self._docker("image", "inspect", reference)
         return dict(parse_json(found.stdout)[0]) if not found.code else None
 

@@ -21,7 +21,7 @@ def run(app: App, name: str, *, as_json: bool) -> int:
     """Print the layers and their wasted packages; return Exit.FOUND where there are any.
 
     Raises:
-        LockgenError: there is no such image, or it cannot be read.
+        LockgenError: the image does not exist, or it cannot be read.
     """
     app.progress.step(f"reading {name}")
     image = read_image(app.http, app.root, name)

@@ -66,7 +66,7 @@ def read_image(http: Http, root: Path, name: str) -> LayeredImage:
             return replace(_read_archive(stream)[0], name=name)
     # An image's name never begins like this: do not look up a mistyped path in a registry.
     if name.startswith((".", "/")):
-        raise BadInput(f"there is no file or folder {name}", hint=_SOURCES_HINT)
+        raise BadInput(f"no such file or folder: {name}", hint=_SOURCES_HINT)
     return _read_remote(http, name)
 
 

@@ -104,9 +104,9 @@ def _second_copies(files: Mapping[str, _StoredFile]) -> list[Waste]:
     for name, copies in _copies(files).items():
         ordered = sorted(copies, key=lambda copy: (copy.size, copy.layer))
         used = ordered.pop()
-        found += [
-            Waste(name, copy.version, copy.layer, used.layer, "twice", copy.size, used.version) for copy in ordered
-        ]
+        for copy in ordered:
+            waste = Waste(name, copy.version, copy.layer, used.layer, "twice", copy.size, used.version)
+            found.append(waste)
     return found
 
 
@@ -117,7 +117,8 @@ def _copies(files: Mapping[str, _StoredFile]) -> dict[str, list[_Copy]]:
         site = _SITE.match(path)
         if file.owner is None or site is None:
             continue
-        by_site = copies.setdefault(file.owner.name, {})
-        copy = by_site.setdefault(site[1], _Copy(file.owner.version, file.layer))
+        owner = file.owner
+        by_site = copies.setdefault(owner.name, {})
+        copy = by_site.setdefault(site[1], _Copy(owner.version, file.layer))
         copy.size += file.size
     return {name: list(by_site.values()) for name, by_site in copies.items()}

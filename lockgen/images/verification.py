@@ -83,7 +83,9 @@ class ImageVerifier:
         files = present(built)
         compilers = {path for path in files if _COMPILER.match(path)}
         headers = _dev_packages(files)
-        requested = [name for link in self.family.manifest.chain(selected.image.name) for name in link.apt]
+        requested: list[str] = []
+        for link in self.family.manifest.chain(selected.image.name):
+            requested += link.apt
         # Running dpkg-query in the image takes seconds: only if it could change the verdict.
         if requested and (compilers or headers):
             listed = self.docker.run(reference, "-W", "-f", debian.FORMAT, entrypoint="dpkg-query").stdout
@@ -158,14 +160,16 @@ def _layer_faults(built: LayeredImage, base_layers: int) -> list[str]:
     """Check that no two layers contain the same file, and that no layer replaces packages of another."""
     shared = [file for file in shared_files(built) if file.path.startswith(_ENVIRONMENT)]
     faults = [f"/{file.path} is in layer {file.first} and in layer {file.second}" for file in shared[:_SHOWN_FILES]]
-    if len(shared) > _SHOWN_FILES:
-        faults.append(f"{len(shared) - _SHOWN_FILES} more files are in two layers")
+    hidden = len(shared) - _SHOWN_FILES
+    if hidden > 0:
+        faults.append(f"{hidden} more files are in two layers")
     for waste in wasted(built):
         # The build may remove packages of the base image: a second Python goes with all its packages.
         if waste.kind == "twice" or waste.layer <= base_layers:
             continue
         change = f"replaced by {waste.now}" if waste.now else waste.kind
-        faults.append(f"{waste.package} {waste.version} of layer {waste.layer} is {change} in layer {waste.by}")
+        package = f"{waste.package} {waste.version} of layer {waste.layer}"
+        faults.append(f"{package} is {change} in layer {waste.by}")
     return faults
 
 
@@ -180,7 +184,11 @@ def _cache_faults(built: LayeredImage, base_layers: int) -> list[str]:
     for layer in built.layers[base_layers:]:
         own.update(layer.files)
     left = own & present(built)
-    return [f"{cache} left behind" for pattern, cache in _CACHES if any(pattern.match(path) for path in left)]
+    faults = []
+    for pattern, cache in _CACHES:
+        if any(pattern.match(path) for path in left):
+            faults.append(f"{cache} left behind")
+    return faults
 
 
 def _config_faults(selected: SelectedImage, built: LayeredImage) -> list[str]:

@@ -55,15 +55,18 @@ class Wheelhouse:
         """Raise BadInput with every file of the user's that would be replaced."""
         wanted = {self._files / path: sha256 for sha256, path in self._paths.items()}
         for name, packages in folders.items():
+            own = self._folder / name
             for package in packages:
-                wanted[self._folder / name / package.chosen.name] = package.chosen.sha256
+                file = package.chosen
+                wanted[own / file.name] = file.sha256
         foreign = [path for path, sha256 in sorted(wanted.items()) if self._is_foreign(path, sha256)]
         if self._recorded is None:
             foreign.append(self._folder / INDEX)
         if foreign:
             message = "this file is not lockgen's, and would be replaced"
             hint = "move it away, or name another folder"
-            raise BadInput.of([Fault(message, place=Place(str(path)), hint=hint) for path in foreign])
+            faults = [Fault(message, place=Place(str(path)), hint=hint) for path in foreign]
+            raise BadInput.of(faults)
 
     def link_packages(self, name: str, packages: Iterable[Package]) -> None:
         """Link ``packages`` into the folder of one target, and remove what lockgen put there earlier."""
@@ -79,8 +82,8 @@ class Wheelhouse:
 
     def write_index(self) -> None:
         """Record the files. Call it last: the index means that the wheelhouse is complete."""
-        by_path = sorted(self._paths.items(), key=lambda item: item[1])
-        listed = {path: digest for digest, path in by_path}
+        digests = {path: digest for digest, path in self._paths.items()}
+        listed = dict(sorted(digests.items()))
         text = json.dumps({"format": 1, "files": listed}, indent=1) + "\n"
         # `refuse_foreign` has tested the file that is there.
         write_files(self._folder, {INDEX: text.encode()}, lambda _: True)
@@ -106,7 +109,7 @@ class Wheelhouse:
 
 
 def _recorded(path: Path) -> Collection[str] | None:
-    """The names in wheelhouse.json; empty if there is no such file, None if another tool wrote it."""
+    """The names in wheelhouse.json; empty if it does not exist, None if another tool wrote it."""
     if not os.path.lexists(path):
         return ()
     try:

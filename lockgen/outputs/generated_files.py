@@ -14,7 +14,7 @@ from lockgen.core.manifest import Manifest
 from lockgen.lock.layers import Layers, layers_of
 from lockgen.lock.writer import render_lock
 from lockgen.outputs.image_files import render_images, starters
-from lockgen.outputs.image_plan import pages_of, plan_family
+from lockgen.outputs.image_plan import ImageKey, pages_of, plan_family
 from lockgen.outputs.model import BuildLayer, FamilyPlan, InstallLayer, Tools
 from lockgen.outputs.requirements import Renderer
 
@@ -32,17 +32,23 @@ class Requirements:
         self._lock = lock
         self._renderer = Renderer(lock)
         self.layers = layers_of(lock)
-        self.texts: dict[str, str] = {LOCK_PATH: render_lock(lock)}
-        self.files: dict[tuple[str, str], tuple[str, ...]] = {}
+        self.texts = {LOCK_PATH: render_lock(lock)}
+        self.files: dict[ImageKey, tuple[str, ...]] = {}
         self.builds: dict[str, tuple[BuildLayer, ...]] = {}
-        self._add_all()
+        self._add_images()
+        self._add_tools()
 
-    def _add_all(self) -> None:
-        commons = self._add(COMMON, *self._common_texts())
-        for name in sorted({image.name for image in self._lock.images}):
+    def _add_images(self) -> None:
+        texts, shared = self._common_texts()
+        commons = self._add(COMMON, texts, shared)
+        names = {image.name for image in self._lock.images}
+        for name in sorted(names):
             self._add_image(name, commons)
+
+    def _add_tools(self) -> None:
         if self._lock.tools:
             self.texts[_tools_path(1)] = self._renderer.tools()
+        # Further sets exist only if packages need conflicting versions of a tool.
         for number, tools in enumerate(self._lock.more_tools, 2):
             self.texts[_tools_path(number)] = self._renderer.more_tools(tools)
 
@@ -69,15 +75,19 @@ class Requirements:
 
         Unlike in other layers, a variant that differs leaves the others' file as it is.
         """
-        roots = {layer.image.variant: layer for layer in self.layers.values() if layer.image.base is None}
+        roots: dict[str, Layers] = {}
+        for layer in self.layers.values():
+            if layer.image.base is None:
+                roots[layer.image.variant] = layer
         if not any(layer.image.common for layer in roots.values()):
             return {}, None
-        about = "What every base image installs first."
+        about = "Packages that every base image installs first."
         texts = {}
         for variant, layer in sorted(roots.items()):
             texts[variant] = self._renderer.file(variant, layer.common, about)
         # Of equals, `max` takes the first: the texts are in the order of variants.
-        return texts, max(texts.values(), key=lambda text: self._precedence(text, texts, roots))
+        shared = max(texts.values(), key=lambda text: self._precedence(text, texts, roots))
+        return texts, shared
 
     def _precedence(self, text: str, texts: Mapping[str, str], roots: Mapping[str, Layers]) -> tuple[bool, int, int]:
         """Texts of variants that pin nothing in it come first, then those of most variants, then of most images."""
@@ -93,43 +103,67 @@ class Requirements:
     # -- images ------------------------------------------------------------------
 
     def _add_image(self, name: str, commons: Mapping[str, str]) -> None:
-        layers = {layer.image.variant: layer for layer in self.layers.values() if layer.image.name == name}
+        layers: dict[str, Layers] = {}
+        for layer in self.layers.values():
+            if layer.image.name == name:
+                layers[layer.image.variant] = layer
         deltas = self._add_deltas(name, layers)
         own: dict[str, list[str]] = {}
         for variant, layer in layers.items():
-            own[variant] = list(layer.delta)
+            self._add_closure(layer)
+            packages = list(layer.delta)
             files = []
+            # The common layer belongs to the root bases: other images inherit it.
             if layer.image.base is None and layer.common:
-                own[variant] += layer.common
+                packages += layer.common
                 files.append(commons[variant])
             if deltas:
                 files.append(deltas[variant])
+            own[variant] = sorted(packages)
             self.files[name, variant] = tuple(files)
-            about = f"All of {name}:{variant}, layer by layer in docker/; this file installs it by itself."
-            self.texts[f"locks/{variant}/{name}.txt"] = self._renderer.file(variant, layer.closure, about)
-        for packages in own.values():
-            packages.sort()
         self.builds[name] = tuple(self._build_layers(name, own))
+
+    def _add_closure(self, layer: Layers) -> None:
+        """Add the file with all packages of an image, for installations without Docker."""
+        name, variant = layer.image.name, layer.image.variant
+        about = f"All packages of {name}:{variant}: docker/ installs them layer by layer, this file at once."
+        text = self._renderer.file(variant, layer.closure, about)
+        self.texts[f"locks/{variant}/{name}.txt"] = text
 
     def _add_deltas(self, name: str, layers: Mapping[str, Layers]) -> dict[str, str]:
         """Add the files with what an image installs itself; return their paths by variant, none if all are empty."""
-        about = _about(next(iter(layers.values())).image)
-        texts = {variant: self._renderer.file(variant, layer.delta, about) for variant, layer in layers.items()}
+        texts = {}
+        is_empty = True
+        for variant, layer in layers.items():
+            about = _about(layer.image)
+            texts[variant] = self._renderer.file(variant, layer.delta, about)
+            if layer.delta:
+                is_empty = False
         paths = self._add_same(f"docker/{name}/requirements-{name}", texts)
-        # An empty file is written all the same, but no layer installs it.
-        return paths if any(layer.delta for layer in layers.values()) else {}
+        # An empty file is still written, so that its path is stable, but no layer installs it.
+        return {} if is_empty else paths
 
     def _build_layers(self, name: str, own: Mapping[str, list[str]]) -> Iterator[BuildLayer]:
         """A layer for each set of tools that builds one of the image's ``own`` packages in any variant."""
-        numbers: set[int] = set()
-        for variant, names in own.items():
-            packages = [self._lock.by_variant[variant][package] for package in names]
-            numbers.update(self._lock.tools_for(package) for package in packages if package.built)
-        for number in sorted(numbers):
+        for number in sorted(self._used_tools(own)):
+            texts = {}
             # Each variant gets a file, even an empty one: all variants share one Dockerfile.
-            texts = {variant: self._renderer.sources(variant, names, name, number) for variant, names in own.items()}
+            for variant, names in own.items():
+                texts[variant] = self._renderer.sources(variant, names, name, number)
             paths = self._add_same(f"docker/{name}/build-{name}{_suffix(number)}", texts)
-            yield BuildLayer(self._tools(number), InstallLayer(tuple(paths.items())))
+            sources = InstallLayer(tuple(paths.items()))
+            yield BuildLayer(self._tools(number), sources)
+
+    def _used_tools(self, own: Mapping[str, list[str]]) -> set[int]:
+        """The numbers of the sets of tools that build any of the packages."""
+        numbers = set()
+        for variant, names in own.items():
+            table = self._lock.by_variant[variant]
+            for name in names:
+                package = table[name]
+                if package.built:
+                    numbers.add(self._lock.tools_for(package))
+        return numbers
 
     # -- tools -------------------------------------------------------------------
 
@@ -191,5 +225,5 @@ def _tools_path(number: int) -> str:
 
 def _about(image: LockedImage) -> str:
     if image.base is None:
-        return f"What {image.name} holds beside the common packages."
-    return f"What {image.name} adds to {image.base}."
+        return f"Packages of {image.name}, in addition to the common packages."
+    return f"Packages that {image.name} adds to {image.base}."

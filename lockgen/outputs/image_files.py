@@ -135,22 +135,27 @@ def _bake(plan: FamilyPlan) -> str:
 def _groups(plan: FamilyPlan) -> dict[str, list[str]]:
     """The groups of bake targets: all of them, each image in all variants, each variant with all images."""
     by_variant: dict[str, list[str]] = {name: [] for name, _ in plan.base_images}
-    targets = []
+    targets = set()
     for image in plan.images:
         for variant in image.variants:
-            targets.append(variant.target)
+            targets.add(variant.target)
             by_variant.setdefault(variant.variant, []).append(variant.target)
-    groups: dict[str, list[str]] = {"default": sorted(set(targets))}
+    groups = {"default": sorted(targets)}
     # In bake, a name stands for one target or one group.
     for image in plan.images:
-        name = image.name.replace(".", "_")
-        if len(image.variants) > 1 and name not in {*targets, "default"}:
+        name = _group_name(image.name)
+        if len(image.variants) > 1 and name not in targets and name != "default":
             groups[name] = [variant.target for variant in image.variants]
     for variant_name, _ in plan.base_images:
-        name = f"all-{variant_name}".replace(".", "_")
+        name = _group_name(f"all-{variant_name}")
         if name not in targets and name not in groups:
             groups[name] = sorted(by_variant[variant_name])
     return groups
+
+
+def _group_name(name: str) -> str:
+    # Bake allows no dots in names of groups.
+    return name.replace(".", "_")
 
 
 # -- versions.txt ----------------------------------------------------------------

@@ -32,11 +32,18 @@ def plan_family(
     ``tools`` is the first set of tools, the one that installs.
     """
     planner = _Planner(manifest, lock, layers, files, tools, builds)
-    images = [planner.image(manifest.images[name]) for name in _order(manifest) if planner.is_locked(name)]
-    bases = [
-        (name, variant.from_image) for name, variant in sorted(manifest.variants.items()) if manifest.images_of(name)
-    ]
-    return FamilyPlan(manifest.family, manifest.registry, manifest.target.platform, tuple(images), tuple(bases))
+    locked = [name for name in _order(manifest) if planner.is_locked(name)]
+    images = [planner.image(manifest.images[name]) for name in locked]
+    # Bake needs no variable for a variant that no image uses.
+    used = [name for name in sorted(manifest.variants) if manifest.images_of(name)]
+    base_images = [(name, manifest.variants[name].from_image) for name in used]
+    return FamilyPlan(
+        family=manifest.family,
+        registry=manifest.registry,
+        platform=manifest.target.platform,
+        images=tuple(images),
+        base_images=tuple(base_images),
+    )
 
 
 def _order(manifest: Manifest) -> list[str]:
@@ -87,10 +94,14 @@ class _Planner:
         )
 
     def _install_layers(self, image: Image) -> list[InstallLayer]:
+        """The layers of an image. All variants have the same number: they share one Dockerfile."""
         paths = {variant: self.files[image.name, variant] for variant in image.variants}
         count = max(len(files) for files in paths.values())
-        slots = [[(variant, files[slot]) for variant, files in paths.items()] for slot in range(count)]
-        return [InstallLayer(tuple(slot)) for slot in slots]
+        layers = []
+        for slot in range(count):
+            by_variant = [(variant, files[slot]) for variant, files in paths.items()]
+            layers.append(InstallLayer(tuple(by_variant)))
+        return layers
 
     def _is_routed(self) -> bool:
         packages = [*self.lock.packages, *self.lock.all_tools]
@@ -172,6 +183,6 @@ def pages_of(lock: Lock, packages: Iterable[Package]) -> tuple[str, ...]:
 
 
 def reference(registry: str | None, family: str, image: str, variant: str) -> str:
-    """{registry}/{family}-{image}:{variant}; without the first part if there is no registry."""
+    """{registry}/{family}-{image}:{variant}; the first part only with a registry."""
     name = f"{family}-{image}:{variant}"
     return f"{registry}/{name}" if registry else name

@@ -139,10 +139,13 @@ def _note_unused_pins(manifest: Manifest, lock: Lock, progress: Progress) -> Non
     pinned = set(manifest.pins)
     for variant in manifest.variants.values():
         pinned.update(variant.pins)
+    unpinned = locked - pinned
     for name in sorted(pinned - locked):
         note = f"the pin of {name} has no effect: no image needs it"
-        similar = difflib.get_close_matches(name, locked - pinned, n=1, cutoff=_SIMILAR)
-        progress.note(f"{note}; did you mean {similar[0]}?" if similar else note)
+        similar = difflib.get_close_matches(name, unpinned, n=1, cutoff=_SIMILAR)
+        if similar:
+            note += f"; did you mean {similar[0]}?"
+        progress.note(note)
 
 
 class PendingFiles(NamedTuple):
@@ -166,10 +169,11 @@ def pending_files(folder: Folder, manifest: Manifest, lock: Lock) -> PendingFile
     tree = files.tree()
     # A stage's program is generated once; from then on it is the team's.
     programs = {path: data for path, data in files.starters().items() if not _exists(folder, path)}
-    refuse_foreign(folder, {**tree, **programs}, lock_records(folder))
     wanted: dict[str, bytes | None] = {**tree, **programs}
+    # Before the files to remove: those are lockgen's, by their header.
+    refuse_foreign(folder, wanted, lock_records(folder))
     wanted.update(dict.fromkeys(stale_files(folder, tree)))
-    changed = sorted(path for path, data in wanted.items() if folder.read(path) != data)
+    changed = sorted(path for path in wanted if folder.read(path) != wanted[path])
     return PendingFiles(tree, wanted, changed)
 
 

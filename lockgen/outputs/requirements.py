@@ -36,7 +36,7 @@ class Renderer:
             package = table[name]
             if package.built and self._lock.tools_for(package) == tools:
                 built.append(package)
-        parts = [MARK, f"# What {image} builds from source, in its builder.\n"]
+        parts = [MARK, f"# Packages that {image} builds from source, in its builder.\n"]
         if not built:
             parts.append("# Nothing in this variant.\n")
         parts += [self._line(variant, package) for package in built]
@@ -44,21 +44,29 @@ class Renderer:
 
     def tools(self) -> str:
         """The file with the tools that install and build; no image contains them."""
-        return self._tools("# What installs and builds while images are made; no image holds it.\n", self._lock.tools)
+        about = "# Tools that install and build packages while images are built. No image contains them.\n"
+        return self._tools(about, self._lock.tools)
 
     def more_tools(self, tools: ToolSet) -> str:
         """The file with tools for some packages that conflict with the other tools."""
-        return self._tools(f"# What builds {', '.join(tools.builds)}; no image holds it.\n", tools.packages)
+        built = ", ".join(tools.builds)
+        about = f"# Tools that build {built}. No image contains them.\n"
+        return self._tools(about, tools.packages)
 
     def _tools(self, about: str, tools: Sequence[Package]) -> str:
-        return "".join([MARK, about, *self._notes(tools), *(_lines(tool) for tool in tools)])
+        parts = [MARK, about, *self._notes(tools)]
+        parts += [_lines(tool) for tool in tools]
+        return "".join(parts)
 
     def _notes(self, packages: Sequence[Package]) -> list[str]:
         by_index: dict[str, list[str]] = {}
         for package in packages:
             if package.index is not None:
                 by_index.setdefault(package.index, []).append(package.name)
-        notes = [f"# From {self._lock.indexes[index]}: {', '.join(by_index[index])}\n" for index in sorted(by_index)]
+        notes = []
+        for index, names in sorted(by_index.items()):
+            url = self._lock.indexes[index]
+            notes.append(f"# From {url}: {', '.join(names)}\n")
         built = ", ".join(package.name for package in packages if package.built)
         if built:
             notes.append(f"# Built from source: {built}\n")

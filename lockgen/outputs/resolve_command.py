@@ -72,8 +72,9 @@ def _report(changes: Changes, paths: list[str], options: ResolveOptions) -> None
 
 
 def _summary(lock: Lock, tree: Tree, written: list[str], extra: list[str]) -> str:
-    count = f"{len(lock.packages)} packages for {len(lock.images)} images in {len(tree)} files"
+    packages, images, files = len(lock.packages), len(lock.images), len(tree)
     result = f"{len(written)} changed" if written else "all up to date"
+    lines = [f"{packages} packages for {images} images in {files} files: {result}"]
     # Without lockgen's header, a file may be the user's, so lockgen never removes it.
-    notes = [f"not written by lockgen, remove it yourself: {path}" for path in extra]
-    return "\n".join([f"{count}: {result}", *notes])
+    lines += [f"not written by lockgen, remove it yourself: {path}" for path in extra]
+    return "\n".join(lines)

@@ -53,9 +53,11 @@ def differences(lock: Lock, other: Lock, name: str) -> list[str]:
     theirs = _versions(other)
     lines = []
     for package in sorted(mine.keys() | theirs.keys()):
-        if mine.get(package) == theirs.get(package):
+        my_versions = mine.get(package)
+        their_versions = theirs.get(package)
+        if my_versions == their_versions:
             continue
-        chosen = f"{_shown(mine.get(package))} by {name}, {_shown(theirs.get(package))} by {REFERENCE}"
+        chosen = f"{_shown(my_versions)} by {name}, {_shown(their_versions)} by {REFERENCE}"
         requirements = f"{_requirements(lock, package)} | {_requirements(other, package)}"
         lines.append(f"  {package} {chosen}; both meet the requirements ({requirements})")
     return lines

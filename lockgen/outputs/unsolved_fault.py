@@ -10,7 +10,7 @@ from lockgen.errors import Fault
 from lockgen.lock.blame import Blame, blame
 from lockgen.manifest.fingerprints import Inputs
 
-_SHOWN_ASKERS = 6
+_SHOWN = 6
 """The most requirements that are named for one package."""
 _HINT = "move one of these pins, or give the conflicting image a variant with its own pins"
 
@@ -19,13 +19,17 @@ def explain_unsolved(inputs: Inputs, variants: Sequence[str], fault: Fault) -> F
     """The resolver's reason, then each package in it with its pin and the requirements that name it."""
     reason = fault.reason or ""
     blamed = blame(inputs.manifest, variants, reason)
-    width = max((len(entry.name) for entry in blamed), default=0)
-    lines = [f"{entry.name:{width}}  {_origin(inputs, entry)}" for entry in blamed]
+    lines = [reason]
+    if blamed:
+        width = max(len(entry.name) for entry in blamed)
+        lines.append("")
+        lines += [f"{entry.name:{width}}  {_origin(inputs, entry)}" for entry in blamed]
     path = _path(blamed)
+    images = ", ".join(variants)
     return Fault(
-        f"{fault.message} for the images of {', '.join(variants)}",
+        f"{fault.message} for the images of {images}",
         place=inputs.place(path) if path is not None else None,
-        reason="\n".join([reason, "", *lines] if lines else [reason]),
+        reason="\n".join(lines),
         hint=_missing_index(inputs.manifest, variants, blamed) or fault.hint or _HINT,
     )
 
@@ -45,15 +49,18 @@ def _path(blamed: Sequence[Blame]) -> KeyPath | None:
 def _origin(inputs: Inputs, entry: Blame) -> str:
     """The pin and the requirements of one package, with their lines."""
     parts = []
-    if entry.pin is not None:
-        parts.append(f"pinned to {entry.pin.version} at line {inputs.place(entry.pin.path).line}")
+    pin = entry.pin
+    if pin is not None:
+        line = inputs.place(pin.path).line
+        parts.append(f"pinned to {pin.version} at line {line}")
     if entry.required_by:
-        askers = [
-            f"{who} (line {inputs.place(path).line}: {text})" for who, text, path in entry.required_by[:_SHOWN_ASKERS]
-        ]
-        rest = len(entry.required_by) - _SHOWN_ASKERS
-        more = f" and {rest} more" if rest > 0 else ""
-        parts.append(f"required by {', '.join(askers)}{more}")
+        requirements = []
+        for name, text, path in entry.required_by[:_SHOWN]:
+            line = inputs.place(path).line
+            requirements.append(f"{name} (line {line}: {text})")
+        hidden = len(entry.required_by) - _SHOWN
+        more = f" and {hidden} more" if hidden > 0 else ""
+        parts.append(f"required by {', '.join(requirements)}{more}")
     return "; ".join(parts)
 
 

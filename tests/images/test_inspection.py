@@ -120,7 +120,7 @@ def test_a_missing_path_is_not_looked_up_in_a_registry(
     (tmp_path / "docker").write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "docker").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    with pytest.raises(BadInput, match="no file or folder"):
+    with pytest.raises(BadInput, match="no such file or folder"):
         read_image(Http(), tmp_path, name)
 
 
