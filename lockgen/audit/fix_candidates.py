@@ -46,7 +46,7 @@ class CandidateSearch:
 
     def releases_of(self, name: str, request: Request) -> list[Version]:
         """The releases of a package that ``request`` may use, in order."""
-        return sorted(map(Version, self.releases.usable(name, request)))
+        return sorted(map(parse_version, self.releases.usable(name, request)))
 
     def candidates(self, package: AffectedPackage, released: Sequence[Version], request: Request) -> Candidates:
         """The upgrades that get ``package`` away from all advisories; ``released`` are its releases."""

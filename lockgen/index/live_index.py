@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile, ProjectPage
@@ -11,8 +10,8 @@ from lockgen.core.ports import Progress
 from lockgen.core.urls import redacted
 from lockgen.errors import LockgenError, ToolFailed
 from lockgen.index.metadata import MetadataReader
-from lockgen.index.parallel_reads import WORKERS, try_each
-from lockgen.index.simple_api import read_page
+from lockgen.index.parallel_reads import try_each
+from lockgen.index.simple_api import read_pages
 from lockgen.io.http import Http
 
 NO_HASH = "the index gives no sha256 for it"
@@ -33,7 +32,7 @@ def read_live(
     Raises:
         ToolFailed: a page cannot be read, or every file fails.
     """
-    pages = _read_pages(http, url, packages)
+    pages = read_pages(http, url, packages)
     wanted = _wanted_files(pages, usable)
     hashed = [file for file in wanted if file.sha256 is not None]
     progress.step(f"reading the metadata of {len(hashed)} files of {name}")
@@ -47,12 +46,6 @@ def read_live(
     _report_withheld(name, withheld, progress)
     kept = {page.project: _with_metadata_only(page, metadata) for page in pages}
     return ExplicitIndex(name, redacted(url), kept, metadata, withheld)
-
-
-def _read_pages(http: Http, url: str, packages: Sequence[str]) -> list[ProjectPage]:
-    with ThreadPoolExecutor(WORKERS) as pool:
-        pages = pool.map(lambda project: read_page(http, url, project), packages)
-        return list(pages)
 
 
 def _report_withheld(index: str, withheld: Mapping[str, str], progress: Progress) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from html.parser import HTMLParser
 from typing import Any
@@ -52,10 +53,20 @@ def parse_page(body: bytes, content_type: str, url: str, project: str, only: str
     else:
         raise ToolFailed(f"{redacted(url)} is not an index page: {kind}", hint="check the URL of the index")
     kept: dict[str, IndexFile] = {}
+    hashes: dict[str, set[str]] = {}
     for file in files:
         is_wanted = only is None or file.name == only
-        if is_wanted and belongs_to(file.name, project):
+        if not is_wanted or not belongs_to(file.name, project):
+            continue
+        if file.sha256 is not None:
+            hashes.setdefault(file.name, set()).add(file.sha256)
+        # A page may list a file twice, and give its hash only once.
+        if file.name not in kept or kept[file.name].sha256 is None:
             kept[file.name] = file
+    for name, found in hashes.items():
+        # With two hashes, nobody knows which bytes a client gets. Without one, the file is never chosen.
+        if len(found) > 1:
+            kept[name] = replace(kept[name], sha256=None)
     return ProjectPage(project, tuple(kept.values()))
 
 

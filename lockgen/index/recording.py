@@ -18,7 +18,7 @@ from lockgen.index.live_index import NO_HASH
 from lockgen.index.metadata import MetadataReader
 from lockgen.index.parallel_reads import try_each
 from lockgen.index.record_writer import RecordedFile, headers_of
-from lockgen.index.simple_api import read_page
+from lockgen.index.simple_api import read_pages
 from lockgen.io.http import Http
 
 _NOT_LINUX = re.compile(r"^(win|macosx|ios|android|emscripten)")
@@ -62,13 +62,13 @@ def record_index(
     """
     found = Recording()
     new_files: list[_NewFile] = []
-    for project in projects:
-        progress.step(f"reading {project} on {index.name}")
-        page = read_page(http, index.url, project)
-        new_files += _sort_files(project, page.files, before, found)
+    names = list(projects)
+    progress.step(f"reading {len(names)} pages of {index.name}")
+    for page in read_pages(http, index.url, names):
+        new_files += _sort_files(page.project, page.files, before, found)
     if found.is_empty and not new_files:
         raise ToolFailed(
-            f"{redacted(index.url)} has no file of {', '.join(projects)}", hint=f"check the url of [index.{index.name}]"
+            f"{redacted(index.url)} has no file of {', '.join(names)}", hint=f"check the url of [index.{index.name}]"
         )
     _read_metadata(http, new_files, found, progress)
     _measure(http, found, progress)

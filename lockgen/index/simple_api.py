@@ -1,10 +1,15 @@
-"""One project page of an index, over HTTP."""
+"""Project pages of an index, over HTTP."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
 from lockgen.core.index import ProjectPage
 from lockgen.index.page_reader import ACCEPT, parse_page
+from lockgen.index.parallel_reads import WORKERS
 from lockgen.io.http import Http
+from lockgen.io.http_model import AccessForbidden
 
 
 def read_page(http: Http, url: str, project: str, only: str | None = None) -> ProjectPage:
@@ -13,6 +18,7 @@ def read_page(http: Http, url: str, project: str, only: str | None = None) -> Pr
     With ``only``, the page has at most the file of that name.
 
     Raises:
+        AccessForbidden: the index answers with 403. It may mean the same as 404, see `read_pages`.
         ToolFailed: the index cannot be read.
     """
     # With the slash: most servers redirect the address without it.
@@ -22,3 +28,31 @@ def read_page(http: Http, url: str, project: str, only: str | None = None) -> Pr
         return ProjectPage(project, ())
     # Relative links count from where the page was found, after redirects.
     return parse_page(answer.body, answer.content_type, answer.url, project, only)
+
+
+def read_pages(http: Http, url: str, projects: Sequence[str]) -> list[ProjectPage]:
+    """The pages of ``projects`` on the index at ``url``, in their order.
+
+    Static file servers, such as the one of download.pytorch.org, answer with 403 where there is no file. So a page with
+    403 is empty if the index answers for another one.
+
+    Raises:
+        ToolFailed: the index cannot be read, or answers with 403 for every page.
+    """
+    with ThreadPoolExecutor(WORKERS) as pool:
+        answers = list(pool.map(lambda project: _page_or_refusal(http, url, project), projects))
+    pages = [answer for answer in answers if isinstance(answer, ProjectPage)]
+    refusals = [answer for answer in answers if isinstance(answer, AccessForbidden)]
+    if refusals and not any(page.files for page in pages):
+        raise refusals[0]
+    return [
+        answer if isinstance(answer, ProjectPage) else ProjectPage(project, ())
+        for project, answer in zip(projects, answers, strict=True)
+    ]
+
+
+def _page_or_refusal(http: Http, url: str, project: str) -> ProjectPage | AccessForbidden:
+    try:
+        return read_page(http, url, project)
+    except AccessForbidden as refusal:
+        return refusal

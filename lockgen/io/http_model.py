@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
-if TYPE_CHECKING:
-    pass
-
+from lockgen.errors import ToolFailed
 
 LARGEST = 64 * 1024 * 1024
+
+
+class AccessForbidden(ToolFailed):
+    """A server answered with 403."""
 
 
 @dataclass(frozen=True, slots=True)

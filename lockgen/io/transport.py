@@ -22,7 +22,7 @@ from urllib3.util.retry import Retry
 from lockgen import __version__
 from lockgen.core.urls import origin, redacted
 from lockgen.errors import ToolFailed
-from lockgen.io.http_model import LARGEST, Opened, Response
+from lockgen.io.http_model import LARGEST, AccessForbidden, Opened, Response
 
 CONNECT_SECONDS, READ_SECONDS = 10.0, 30.0
 TOTAL_SECONDS = 60.0
@@ -297,5 +297,6 @@ def _refused(url: str, answer: requests.Response) -> ToolFailed:
     where = redacted(url)
     if answer.status_code in (401, 403):
         hint = "put the credentials for this host into ~/.netrc, or into the index's URL in the environment"
-        return ToolFailed(f"{where} refuses access: HTTP {answer.status_code}", hint=hint)
+        kind = AccessForbidden if answer.status_code == 403 else ToolFailed
+        return kind(f"{where} refuses access: HTTP {answer.status_code}", hint=hint)
     return ToolFailed(f"{where} answers HTTP {answer.status_code}", hint="run it again later; nothing was written")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 
-from packaging.version import Version
-
 from lockgen.core.accelerator import FAMILY
 from lockgen.core.compat_axes import TORCH, Member, Pairs, TorchRelease
+from lockgen.core.parsing import parse_version
 from lockgen.core.text_table import table
 
 _UNKNOWN = "?"
@@ -16,7 +15,7 @@ _UNKNOWN = "?"
 def render_pairs(pairs: Pairs) -> str:
     """The table as JSON, format 1, the oldest torch first."""
     # By version: as text, 2.10 would come before 2.9.
-    releases = {torch: _release(pairs[torch]) for torch in sorted(pairs, key=Version)}
+    releases = {torch: _release(pairs[torch]) for torch in sorted(pairs, key=parse_version)}
     return json.dumps({"format": 1, "releases": releases}, indent=1) + "\n"
 
 
@@ -32,7 +31,7 @@ def _member(member: Member) -> dict[str, object]:
 
 def text(pairs: Pairs) -> str:
     """The table for a terminal; "?" marks what no metadata says."""
-    rows = [_row(torch, pairs[torch]) for torch in sorted(pairs, key=Version)]
+    rows = [_row(torch, pairs[torch]) for torch in sorted(pairs, key=parse_version)]
     return table([*FAMILY, "built for", "Python"], rows)
 
 

@@ -16,7 +16,6 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from lockgen.core.parsing import parse_requirement, parse_version
@@ -183,8 +182,9 @@ def _failure(done: Finished, index: RoutingIndex, request: Request) -> LockgenEr
     """The error for a run of pip-compile that failed."""
     text = done.stderr.strip()
     # First of all: pip takes an unreadable page for an empty one, and reports a missing solution.
-    if index.failures:
-        errors = index.failures.values()
+    failures = index.failures or (index.forbidden if index.refuses_all else {})
+    if failures:
+        errors = failures.values()
         return ToolFailed.of(fault for error in errors for fault in error.faults)
     if "No space left" in text:
         return ToolFailed("the disk is full", reason=done.last_lines(), hint="free some space. No files were changed.")
@@ -207,7 +207,7 @@ def _conflict(text: str, index: RoutingIndex, request: Request) -> str:
     if not lines:
         return ""
     # pip leaves out the pins that take part.
-    for pin in map(Requirement, request.constraints):
+    for pin in map(parse_requirement, request.constraints):
         if canonicalize_name(pin.name) in names:
             missing = "" if index.offers(pin) else ", but no file of it runs on the target"
             lines.append(f"the family pins {pin}{missing}")

@@ -20,6 +20,7 @@ from lockgen.index.server import Served, metadata_text
 from lockgen.index.simple_api import read_page
 from lockgen.index.wheel_ranking import best_files, identity, usable_files
 from lockgen.io.http import Http
+from lockgen.io.http_model import AccessForbidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,9 @@ class RoutedPage:
 class RoutingIndex:
     """A server.PageSource for pip. Keeps every page, because the files of the solution are read from the pages.
 
-    ``failures`` are the pages of the default index that could not be read, ``unreadable`` the wheels whose metadata
-    could not be read by range requests. ``only_sources`` are projects that have files, but none that the target can
-    use without a build.
+    ``failures`` are the pages of the default index that could not be read, ``forbidden`` those with 403, ``unreadable``
+    the wheels whose metadata could not be read by range requests. ``only_sources`` are projects that have files, but
+    none that the target can use without a build.
     """
 
     def __init__(self, http: Http, request: Request, default: str) -> None:
@@ -57,6 +58,7 @@ class RoutingIndex:
         self.reads_metadata = True
         self.unreadable: dict[str, LockgenError] = {}
         self.failures: dict[str, LockgenError] = {}
+        self.forbidden: dict[str, LockgenError] = {}
         self.only_sources: set[str] = set()
 
     def prefetch(self) -> None:
@@ -122,6 +124,12 @@ class RoutingIndex:
                 self._pages[project] = self._read(project)
             return self._pages[project]
 
+    @property
+    def refuses_all(self) -> bool:
+        """Whether the default index answered with 403 for every page."""
+        pages = [routed.page for routed in self._pages.values() if routed.index is None]
+        return bool(self.forbidden) and not any(page.files for page in pages)
+
     def offers(self, requirement: Requirement) -> bool:
         """Whether a usable file satisfies ``requirement``."""
         page = self.routed(str(canonicalize_name(requirement.name))).page
@@ -148,6 +156,10 @@ class RoutingIndex:
     def _read_default(self, project: str) -> RoutedPage:
         try:
             page = read_page(self._http, self._default, project)
+        except AccessForbidden as error:
+            # Some servers answer with it where others answer with 404.
+            self.forbidden[project] = error
+            return RoutedPage(ProjectPage(project, ()), None)
         except LockgenError as error:
             self.failures[project] = error
             raise

@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from lockgen.core.index import IndexFile
+from lockgen.core.parsing import parse_requirement
 from lockgen.core.resolution import Request, Resolved, Solution
 from lockgen.errors import Fault, ToolFailed
 from lockgen.index.explicit_files import listed_files
@@ -99,7 +100,7 @@ class _Solve:
     def _explained(self, fault: Fault) -> Fault:
         """``fault`` with the pins that the explicit indexes do not have: uv only reports missing versions."""
         lacking: list[str] = []
-        for pin in map(Requirement, self.request.constraints):
+        for pin in map(parse_requirement, self.request.constraints):
             name = canonicalize_name(pin.name)
             index = self.request.routes.get(name)
             if index is None or self._offers(index, name, pin):

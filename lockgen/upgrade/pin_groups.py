@@ -205,7 +205,7 @@ class AvailableVersions:
         """The version of the leading package: its own if ``named``, else the latest torch that is paired with those."""
         if group.name in named:
             return named[group.name]
-        newest_first = sorted(self.pairs, key=Version, reverse=True)
+        newest_first = sorted(self.pairs, key=parse_version, reverse=True)
         for torch in newest_first:
             if all(self._is_paired(torch, name, version) for name, version in named.items()):
                 return parse_version(torch)

@@ -1,0 +1,78 @@
+"""Indexes that are not PyPI: static servers that answer with 403, and pages that list a file twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+from support.hand_server import JSON, Answer, Asked, Hand, hand
+
+from lockgen.core.index import ProjectPage
+from lockgen.errors import ToolFailed
+from lockgen.index.page_reader import parse_page
+from lockgen.index.simple_api import read_pages
+from lockgen.io.http import Http
+
+pytestmark = pytest.mark.usefixtures("own_caches")
+
+WHEEL = "torch-2.5.1-py3-none-any.whl"
+ONE, TWO = (hashlib.sha256(text).hexdigest() for text in (b"1", b"2"))
+
+
+def page(*entries: dict[str, object]) -> bytes:
+    files = [{"filename": WHEEL, "url": f"/{WHEEL}", **entry} for entry in entries]
+    return json.dumps({"meta": {"api-version": "1.0"}, "files": files}).encode()
+
+
+def static(*present: str) -> Hand:
+    """A server as that of download.pytorch.org: 403 for a page that is not there."""
+
+    def respond(asked: Asked) -> Answer:
+        name = asked.path.strip("/").split("/")[-1]
+        return Answer(200, page({}), {"Content-Type": JSON}) if name in present else Answer(403)
+
+    return Hand(respond)
+
+
+def pages_of(server: Hand, *names: str) -> list[ProjectPage]:
+    return read_pages(Http(), f"{server.url}/simple", names)
+
+
+def test_a_page_with_403_is_missing_where_another_is_there() -> None:
+    with hand(static("torch").respond) as server:
+        torch, other = pages_of(server, "torch", "triton")
+    assert [file.name for file in torch.files] == [WHEEL]
+    assert (other.project, other.files) == ("triton", ())
+
+
+def test_an_index_that_answers_403_for_every_page_refuses_access() -> None:
+    with hand(static().respond) as server, pytest.raises(ToolFailed, match="refuses access: HTTP 403"):
+        pages_of(server, "torch", "triton")
+
+
+def test_one_page_with_401_refuses_access() -> None:
+    def respond(asked: Asked) -> Answer:
+        return Answer(401) if "triton" in asked.path else Answer(200, page({}), {"Content-Type": JSON})
+
+    with hand(respond) as server, pytest.raises(ToolFailed, match="refuses access: HTTP 401"):
+        pages_of(server, "torch", "triton")
+
+
+def hashes_of(*digests: str | None) -> list[str | None]:
+    entries: list[dict[str, object]] = [{"hashes": {"sha256": digest} if digest else {}} for digest in digests]
+    found = parse_page(page(*entries), JSON, "https://index.example/torch/", "torch")
+    return [file.sha256 for file in found.files]
+
+
+@pytest.mark.parametrize(
+    ("listed", "kept"),
+    [((ONE, ONE), ONE), ((ONE, TWO), None), ((None, ONE), ONE), ((ONE, None), ONE), ((None, None), None)],
+)
+def test_a_file_that_is_listed_twice(listed: tuple[str | None, ...], kept: str | None) -> None:
+    """With two hashes, nobody knows which bytes a client gets."""
+    assert hashes_of(*listed) == [kept]
+
+
+def test_a_third_entry_does_not_bring_a_hash_back() -> None:
+    assert hashes_of(ONE, TWO, ONE) == [None]
