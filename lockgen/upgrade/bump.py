@@ -154,7 +154,8 @@ class _Bump:
             )
         groups, unpinned = self.reader.groups(named)
         # Before the search, which can take minutes and fail.
-        self._note_others(groups)
+        for note in _unchanged_others(groups):
+            self.app.progress.note(note)
         search = self._search()
         allowed: dict[str, list[Version]] = {}
         for request in requests:
@@ -235,14 +236,6 @@ class _Bump:
             text=inputs.text,
         )
 
-    def _note_others(self, groups: Iterable[PinGroup]) -> None:
-        for group in groups:
-            for site in group.others:
-                variant = " and ".join(site.variants)
-                self.app.progress.note(
-                    f"{variant} keeps its own pin {site.name} {site.version}; --variant {variant} changes it"
-                )
-
     # -- the search ------------------------------------------------------------
 
     def _search(self) -> BumpSearch:
@@ -294,9 +287,13 @@ class _Bump:
     def _moves(self, plan: _Plan, picks: Iterable[Pick]) -> tuple[PinMove, ...]:
         """The changes of variants, then of pins in the order of the file, then the new pins."""
         find = TomlPositions(self.inputs.text).find
-        pins = sorted(_pin_moves(plan, picks), key=lambda move: find(move.path) or (0, 0))
-        added = [PinMove(name, None, version, ("pins", name)) for name, version in sorted(plan.added.items())]
-        return (*self.variant_move.moves, *pins, *added)
+        pins = _pin_moves(plan, picks)
+        pins.sort(key=lambda move: find(move.path) or (0, 0))
+        moves = [*self.variant_move.moves, *pins]
+        for name, version in sorted(plan.added.items()):
+            path = ("pins", name)
+            moves.append(PinMove(name, None, version, path))
+        return tuple(moves)
 
     def _rewritten(self, moves: Sequence[PinMove]) -> Inputs:
         text = rewritten(self.variant_move.text, moves)
@@ -382,6 +379,14 @@ def all_pairs(folder: Folder, manifest: Manifest, indexes: Mapping[str, Explicit
     return merged_pairs(pairs, known_pairs(folder, declared))
 
 
+def _unchanged_others(groups: Iterable[PinGroup]) -> Iterable[str]:
+    """A note for each pin of a variant that keeps its version."""
+    for group in groups:
+        for site in group.others:
+            variant = " and ".join(site.variants)
+            yield f"{variant} keeps its own pin {site.name} {site.version}; --variant {variant} changes it"
+
+
 def _exact_versions(group: PinGroup, named: NamedVersions) -> dict[str, Version]:
     found: dict[str, Version] = {}
     for name in group.names:
@@ -428,8 +433,12 @@ def _stays(picks: Iterable[Pick]) -> tuple[Stay, ...]:
 
 
 def _stay(pick: Pick) -> Stay:
-    newest = str(pick.newest.version) if pick.newest is not None else None
-    current = pick.choice.version if pick.choice is not None else pick.group.current
+    current = pick.group.current
+    if pick.choice is not None:
+        current = pick.choice.version
+    newest = None
+    if pick.newest is not None:
+        newest = str(pick.newest.version)
     return Stay(pick.group.name, str(current), newest, pick.reason)
 
 

@@ -64,8 +64,10 @@ class _PinState:
     ranges: Mapping[KeyPath, str]
 
     def constraints(self) -> dict[KeyPath, str]:
-        found = {path: f"{name}=={version}" for path, (name, version) in self.chosen.items()}
-        return found | dict(self.ranges)
+        found = dict(self.ranges)
+        for path, (name, version) in self.chosen.items():
+            found[path] = f"{name}=={version}"
+        return found
 
 
 @dataclass

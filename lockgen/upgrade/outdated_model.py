@@ -51,7 +51,9 @@ class OutdatedPin:
     @property
     def outdated(self) -> bool:
         """Whether the pin may change to a newer version, and one fits."""
-        return self.fits is not None and self.fits.version != self.current.version and not self.held
+        if self.fits is None or self.held:
+            return False
+        return self.fits.version != self.current.version
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,9 @@ class OutdatedBase:
     @property
     def moved(self) -> bool:
         """Whether the tag names another image than the pinned one."""
-        return self.pinned is not None and self.digest is not None and self.pinned != self.digest
+        if self.pinned is None or self.digest is None:
+            return False
+        return self.pinned != self.digest
 
     @property
     def outdated(self) -> bool:
@@ -92,9 +96,11 @@ class Survey:
     @property
     def outdated(self) -> bool:
         """Whether any row is outdated."""
-        return any(row.outdated for row in self.rows) or any(base.outdated for base in self.bases)
+        rows: tuple[OutdatedPin | OutdatedBase, ...] = (*self.rows, *self.bases)
+        return any(row.outdated for row in rows)
 
     @property
     def unknown(self) -> bool:
         """Whether any value is unknown."""
-        return any(row.unknown for row in self.rows) or any(base.unknown for base in self.bases)
+        rows: tuple[OutdatedPin | OutdatedBase, ...] = (*self.rows, *self.bases)
+        return any(row.unknown for row in rows)

@@ -124,7 +124,12 @@ def _tables(sites: Iterable[PinSite], lead: str) -> list[list[PinSite]]:
     tables: dict[KeyPath, list[PinSite]] = {}
     for site in sites:
         tables.setdefault(site.pin.path[:-1], []).append(site)
-    return sorted(tables.values(), key=lambda table: all(site.name != lead for site in table))
+    leading: list[list[PinSite]] = []
+    others: list[list[PinSite]] = []
+    for table in tables.values():
+        has_lead = any(site.name == lead for site in table)
+        (leading if has_lead else others).append(table)
+    return leading + others
 
 
 @dataclass(frozen=True)
@@ -282,7 +287,9 @@ class AvailableVersions:
 
     def _needs_pair_table(self, site: PinSite) -> bool:
         """Whether only the pair table knows the accelerator: torch from the default index has no local version."""
-        return site.name == TORCH and self.amd64 and not self._is_routed(site) and not site.version.local
+        if site.name != TORCH or not self.amd64:
+            return False
+        return not site.version.local and not self._is_routed(site)
 
     def _pin_text(self, site: PinSite, wanted: Version, *, available_only: bool) -> str | None:
         """``wanted`` as the pin at ``site`` writes it: with its local part, or that of the new accelerator.
