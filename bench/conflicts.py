@@ -1,7 +1,7 @@
 """`explain` and `repair` of the seed's pins (tests/reference/seed-pins), complete, with warm caches.
 
-`python bench/conflicts.py` measures them alone. Beside them stand the resolver calls that they need, recorded and run
-bare, one after the other.
+`python bench/conflicts.py` measures them alone. It compares them with the resolver calls that they need, recorded and
+run bare, one after the other.
 """
 
 from __future__ import annotations
@@ -59,7 +59,11 @@ def bare(folder: Path, calls: Path, kept: Path, both: float) -> Row:
     seconds = recorder.again()
     ratio = both / (seconds / cores())
     text = f"{len(recorder.calls)} calls of bare uv, one after the other: {seconds:.1f} s on {cores()} cores"
-    return "explain and repair beside their resolver calls", f"{ratio:.2f} x bare uv calls divided by cores", text
+    return (
+        "explain and repair compared with their resolver calls",
+        f"{ratio:.2f} x bare uv calls divided by cores",
+        text,
+    )
 
 
 def main() -> None:

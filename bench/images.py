@@ -59,7 +59,7 @@ def say(text: str) -> None:
 
 
 def build(image: Built, tag: str, folder: Path, *, cold: bool) -> Work:
-    """`docker build` of one image of the past, in a context of its own."""
+    """`docker build` of one earlier image, in a separate context."""
     context = folder / image.name
     for path, text in {**image.files, "Dockerfile": image.dockerfile}.items():
         (context / path).parent.mkdir(parents=True, exist_ok=True)

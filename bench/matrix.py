@@ -1,4 +1,4 @@
-"""The compatibility matrix of the reference beside the bare uv calls that it needs.
+"""The compatibility matrix of the reference, compared with the bare uv calls that it needs.
 
 `python bench/matrix.py` measures it alone. The calls are recorded as lockgen makes them, then run again without it,
 one after the other: a machine with nothing else to do would need their sum divided by its cores.

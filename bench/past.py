@@ -140,7 +140,7 @@ def _past(image: Mapping[str, Any], files: dict[str, str], pins: Mapping[str, st
 
 
 def _by_hand(image: Mapping[str, Any], facts: Mapping[str, Any], pins: Mapping[str, str]) -> Iterator[str]:
-    """The common file in both root bases; a requirement with an index of its own is a step of its own."""
+    """The common file in both root bases; a requirement with its own index is a separate step."""
     if image["name"] in {"base", "base-cuda"}:
         yield _cached(facts["common"]["pip"], pins)
         yield _create()

@@ -1,4 +1,4 @@
-"""Measures lockgen beside the bare tools on the reference family: `nox -s bench` writes bench/RESULTS.md."""
+"""Compares lockgen with the bare tools on the reference family: `nox -s bench` writes bench/RESULTS.md."""
 
 from __future__ import annotations
 

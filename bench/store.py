@@ -73,8 +73,8 @@ def _sizes(names: Sequence[str], root: Path) -> list[int]:
 
 
 def _texts(reference: str, sizes: Sequence[int]) -> list[str]:
-    """What made each layer. The history has more rows than there are layers: those of no bytes are told apart by
-    size.
+    """The instruction that made each layer. The history has more rows than the image has layers: the size shows
+    which of them made none.
     """
     rows = map(
         json.loads, docker("history", "--human=false", "--no-trunc", "--format", "{{json .}}", reference).splitlines()

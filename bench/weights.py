@@ -24,8 +24,8 @@ no column below has not been measured.
 * *lockgen's*: `families/versions.toml`, torch 2.3.1, which on the default index is a CUDA 12.1 build.
 
 Bytes are those of the files in each layer, by the engine's own count; those of the layer packed with gzip (ISA-L, level 2);
-and where the disk had a place for it those of the blobs after a `docker push` to a registry. A layer counts once, whoever
-has it; those of the public base images are left out. Times are wall clock on a machine that did other work meanwhile (its
+and where the disk had a place for it those of the blobs after a `docker push` to a registry. A layer counts once, however many
+images have it; those of the public base images are left out. Times are wall clock on a machine that did other work meanwhile (its
 mean load stands in the table): for orders of magnitude. A cold build begins with an empty build cache, download caches
 included; a rebuild with what that build left.
 """

@@ -29,8 +29,8 @@ def compat(
 ) -> None:
     """Adds session ``name`` for the whole matrix, and one for each of its cells, which runs only when it is named.
 
-    ``command`` is how lockgen is called: by default that which nox itself has beside it. With ``install`` (arguments of
-    ``session.install``) each session gets an environment of its own with that in it, and its lockgen runs instead.
+    ``command`` is how lockgen is called: by default the one that is installed with nox. With ``install`` (arguments of
+    ``session.install``) each session gets its own environment with that in it, and its lockgen runs instead.
 
     The whole is one session and not a session a cell: so cells are resolved side by side, and shown in one table.
 

@@ -1,4 +1,4 @@
-"""Fixtures for all tests: an index and a project of their own, and caches that nobody else uses."""
+"""Fixtures for all tests: a separate index, project and caches for each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ settings.load_profile("gate")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--accept", action="store_true", help="write the golden folders anew; read the diff")
+    parser.addoption("--accept", action="store_true", help="rewrite the golden folders; review the diff")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

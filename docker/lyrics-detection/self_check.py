@@ -70,7 +70,7 @@ def run():
             for module in modules(name):
                 importlib.import_module(module)
         except PackageNotFoundError:
-            pass  # told above
+            pass  # reported above
         except Exception as error:  # whatever an import does wrong
             wrong.append(f"{name}: cannot be imported: {type(error).__name__}: {error}")
     for line in wrong:

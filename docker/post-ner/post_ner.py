@@ -12,7 +12,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.self_check:
         return self_check.run()
-    parser.error("there is no program here yet: write it in docker/post-ner/post_ner.py")
+    parser.error("this stage has no program yet: write it in docker/post-ner/post_ner.py")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ _REASON_LINES = 30
 
 
 def is_glitch(faults: Iterable[Fault]) -> bool:
-    """Whether a failed build is worth a second try, because BuildKit refused one of its own connections."""
+    """Whether a failed build is worth a second try, because BuildKit refused an internal connection."""
     return any(_GLITCH in (fault.reason or "") for fault in faults)
 
 

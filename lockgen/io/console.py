@@ -1,4 +1,4 @@
-"""What a person sees: errors, progress on a terminal, plain lines and silence elsewhere. stdout is for data."""
+"""Output for people, on stderr: errors, progress on a terminal, plain lines elsewhere. stdout is for data."""
 
 from __future__ import annotations
 
@@ -41,19 +41,20 @@ class Console:
             self._status.stop()
 
     def step(self, text: str) -> None:
-        """What is being done now; shown on a terminal only. Nothing more (an empty text): data may be printed."""
+        """Show the current step, on a terminal only. An empty text ends the progress, before data is printed."""
         if self._status is None:
             return
         if not text:
             self._status.stop()
             return
+        # Imported here: rich takes time to import, and only a terminal needs it.
         from rich.text import Text
 
         self._status.update(Text(clean(text)))
         self._status.start()
 
     def note(self, text: str) -> None:
-        """A line that stays."""
+        """Print a line that stays."""
         if self._quiet:
             return
         if self._status is not None:
@@ -64,22 +65,26 @@ class Console:
 
 def clean(text: str) -> str:
     """``text`` without control characters, so that a name from an index cannot steer a terminal."""
-    return "".join(char if char.isprintable() or char in "\n\t" else "�" for char in hide_credentials(text))
+    shown = hide_credentials(text)
+    return "".join(char if char.isprintable() or char in "\n\t" else "�" for char in shown)
 
 
 def show_error(error: LockgenError) -> None:
-    """Every fault of ``error`` on stderr: what, where, why, what to do."""
+    """Print every fault of ``error`` on stderr: message, place, reason, hint."""
     for fault in error.faults:
         print(clean(render_fault(fault)), file=sys.stderr)  # noqa: T201
 
 
 def render_fault(fault: Fault) -> str:
-    """A fault as text: ``error: what``, then where, why, and a hint after an empty line."""
+    """A fault as text: ``error: message``, then its place, its reason, and a hint after an empty line."""
     lines = [f"error: {fault.message}"]
     if fault.place is not None:
         lines.append(f"  --> {fault.place}")
     if fault.reason:
-        lines += ["", *(f"  {line}".rstrip() for line in fault.reason.splitlines())]
-    if fault.hint:
-        lines += ["", f"hint: {fault.hint}"] if fault.reason else [f"  hint: {fault.hint}"]
+        lines.append("")
+        lines += [f"  {line}".rstrip() for line in fault.reason.splitlines()]
+    if fault.hint and fault.reason:
+        lines += ["", f"hint: {fault.hint}"]
+    elif fault.hint:
+        lines.append(f"  hint: {fault.hint}")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Files for others into a folder that need not be the project's, each whole or not at all."""
+"""Write files into any folder the user names, each whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from lockgen.errors import BadInput, Fault, Place, ToolFailed
 
 
 def write_files(folder: Path, files: Mapping[str, bytes], is_lockgens: Callable[[bytes], bool]) -> list[Path]:
-    """Writes ``files`` (name to bytes) into ``folder``, made where it is missing; others in it stay.
+    """Write ``files`` (name to bytes) into ``folder``, which is made if missing; other files in it stay.
 
     Raises:
-        BadInput: files of these names are there that are not lockgen's, by ``is_lockgens``; nothing was written.
-        ToolFailed: the disk does not let us.
+        BadInput: files of these names exist that are not lockgen's, by ``is_lockgens``; nothing was written.
+        ToolFailed: the folder cannot be written.
     """
     written = []
     try:
@@ -24,6 +24,7 @@ def write_files(folder: Path, files: Mapping[str, bytes], is_lockgens: Callable[
         for name, data in sorted(files.items()):
             with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".tmp", delete=False) as draft:
                 draft.write(data)
+            # Temporary files are private, these are for other tools.
             os.chmod(draft.name, 0o644)
             os.replace(draft.name, folder / name)
             written.append(folder / name)
@@ -35,12 +36,13 @@ def write_files(folder: Path, files: Mapping[str, bytes], is_lockgens: Callable[
 
 def _refuse_foreign(folder: Path, files: Mapping[str, bytes], is_lockgens: Callable[[bytes], bool]) -> None:
     """The user chose the folder, but lockgen the names in it (guarantee 11)."""
-    there = {folder / name: data for name, data in sorted(files.items()) if (folder / name).is_file()}
     hint = "move it away, or name another folder"
-    faults = [
-        Fault("this file is not lockgen's, and would be replaced", place=Place(str(path)), hint=hint)
-        for path, data in there.items()
-        if (found := path.read_bytes()) != data and not is_lockgens(found)
-    ]
+    faults = []
+    for name, data in sorted(files.items()):
+        path = folder / name
+        found = path.read_bytes() if path.is_file() else data
+        if found != data and not is_lockgens(found):
+            place = Place(str(path))
+            faults.append(Fault("this file is not lockgen's, and would be replaced", place=place, hint=hint))
     if faults:
         raise BadInput.of(faults)

@@ -1,4 +1,4 @@
-"""What git holds: one file at one commit."""
+"""Read from git: a file at a commit, and the paths that changed since a commit."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def show(root: Path, ref: str, path: str) -> bytes | None:
 
 
 def check_ref(ref: str) -> None:
-    """Refuses what git would take for an option, or for more than a commit's name.
+    """Refuse a ref that git would read as an option, or as more than the name of a commit.
 
     Raises:
-        BadInput: it does.
+        BadInput: ``ref`` is one.
     """
     if not ref or ref.startswith("-") or ":" in ref or not ref.isprintable():
         raise BadInput(
@@ -72,11 +72,12 @@ def _git(root: Path, *arguments: str) -> Finished:
 def call(
     root: Path, arguments: Sequence[str], *, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float
 ) -> Finished:
-    """Runs git in ``root``; ``env`` replaces the environment.
+    """Run git in ``root``; ``env`` replaces the environment.
 
     Raises:
         ToolFailed: git is missing or did not answer in time.
     """
+    # No optional locks: `git status` would otherwise write .git/index, next to a git of the user's.
     command = ["git", "--literal-pathspecs", "--no-optional-locks", *arguments]
     return run(command, cwd=root, env=env, stdin=stdin, timeout=timeout)
 
@@ -88,18 +89,25 @@ def changed_since(root: Path, ref: str) -> list[str]:
         BadInput: ``root`` is in no repository, or git knows no such commit.
     """
     check_ref(ref)
-    found = _git(root, "diff", "--name-only", "--no-renames", "--relative", "-z", f"{ref}^{{commit}}", "--")
-    if found.code:
-        _unlisted(root, ref, found)
-        raise BadInput(f"git cannot compare with {ref!r}", reason=found.last_lines())
+    # ^{commit}: a tag or a tree of that name would compare something else.
+    commit = f"{ref}^{{commit}}"
+    changed = _git(root, "diff", "--name-only", "--no-renames", "--relative", "-z", commit, "--")
+    if changed.code:
+        _unlisted(root, ref, changed)
+        raise BadInput(f"git cannot compare with {ref!r}", reason=changed.last_lines())
+    # `git diff` does not list files that git does not track yet.
     new = _git(root, "ls-files", "--others", "--exclude-standard", "-z")
-    return sorted({*found.stdout.split("\0"), *new.stdout.split("\0")} - {""})
+    paths = {*changed.stdout.split("\0"), *new.stdout.split("\0")}
+    # The last path ends with a NUL too.
+    paths.discard("")
+    return sorted(paths)
 
 
 def last_commit(root: Path, paths: list[str]) -> str | None:
     """The commit that last touched one of ``paths``, with "-dirty" where the working tree differs; None without one."""
-    commit = _git(root, "log", "-1", "--format=%H", "--", *paths)
-    if commit.code or not commit.stdout.strip():
+    log = _git(root, "log", "-1", "--format=%H", "--", *paths)
+    commit = log.stdout.strip()
+    if log.code or not commit:
         return None
-    dirty = _git(root, "status", "--porcelain", "--", *paths)
-    return commit.stdout.strip() + ("-dirty" if dirty.stdout.strip() else "")
+    changes = _git(root, "status", "--porcelain", "--", *paths).stdout.strip()
+    return f"{commit}-dirty" if changes else commit

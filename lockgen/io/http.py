@@ -1,4 +1,4 @@
-"""The one door for HTTP. The implementation (`transport.py`) takes long to import, and many runs send no request."""
+"""The only way to HTTP. Loads `transport.py` with the first request: it is slow to import, and many runs send none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Http:
     """A client for many threads. User info in a URL is sent as basic authentication, to that URL's host only."""
 
     def __init__(self) -> None:
-        # Not the transport's own: of two threads that make one at the same time only one is kept.
+        # Kept here, because two threads may create a transport at the same time, and one of them is dropped.
         self._credentials: dict[tuple[str, str], tuple[str, str]] = {}
 
     @cached_property
@@ -35,7 +35,7 @@ class Http:
         return self._transport.get(url, accept=accept, span=span, largest=largest)
 
     def post(self, url: str, document: object, *, largest: int = LARGEST) -> Response:
-        """The answer to ``document``, as JSON. Only for questions: where no answer comes it is asked again.
+        """The answer to a POST of ``document``, as JSON. Only for queries: without an answer it is sent again.
 
         Raises:
             ToolFailed: as `get`.
@@ -49,7 +49,7 @@ class Http:
         method: str = "GET",
         form: Mapping[str, str] | None = None,
     ) -> AbstractContextManager[Opened]:
-        """A body to read as it comes, whatever its size; redirects are followed, and lose what only one host may see.
+        """A body of any size to read as a stream. Redirects are followed, without the credentials of the first host.
 
         A ``form`` is sent to this URL only: a redirect is returned, not followed.
 

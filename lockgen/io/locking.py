@@ -1,4 +1,4 @@
-"""Locks between processes (flock). A holder that is killed frees its locks."""
+"""Locks between processes (flock). The kernel releases the locks of a process that is killed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 
 def flock(handle: int, *, shared: bool, busy: Callable[[], None]) -> None:
-    """Locks an open file or folder; calls ``busy`` once before it waits (``busy`` may raise instead)."""
+    """Lock an open file or folder; call ``busy`` once before waiting (``busy`` may raise instead)."""
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
+        # Without waiting first, only to learn whether a note is needed.
         fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         busy()
@@ -18,7 +19,7 @@ def flock(handle: int, *, shared: bool, busy: Callable[[], None]) -> None:
 
 
 def lock_folder(folder: str, *, shared: bool, busy: Callable[[], None]) -> int:
-    """An open handle of ``folder``, locked. No file is made, so readers can lock a read-only folder."""
+    """An open handle of ``folder``, locked. It creates no file, so readers can lock a read-only folder."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         flock(handle, shared=shared, busy=busy)
@@ -29,15 +30,17 @@ def lock_folder(folder: str, *, shared: bool, busy: Callable[[], None]) -> int:
 
 
 def lock_file(path: str, busy: Callable[[str | None], None]) -> int:
-    """An open handle of the file ``path``, locked for this process alone, whose id is written into it.
+    """An open handle of the file ``path``, locked exclusively; the id of this process is written into it.
 
-    ``busy`` is given the holder's id, None if it is not known.
+    ``busy`` receives the holder's id, None if it is unknown.
     """
     while True:
+        # O_NOFOLLOW: the id must not be written into a file that a link leads to.
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         try:
             flock(handle, shared=False, busy=lambda: busy(_holder(path)))
-            if not is_removed(handle):  # else another process removed the file meanwhile: the lock protects nothing
+            # If another process removed the file meanwhile, a third may lock a new one: this lock protects nothing.
+            if not is_removed(handle):
                 _sign(handle)
                 return handle
         except BaseException:
@@ -64,5 +67,6 @@ def _sign(handle: int) -> None:
     try:
         os.ftruncate(handle, 0)
         os.pwrite(handle, b"%d\n" % os.getpid(), 0)
-    except OSError:  # a full disk: the lock holds, only its holder's name is not known to others
+    except OSError:
+        # A full disk. The lock still works; others only do not see the holder's id.
         return

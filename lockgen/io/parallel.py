@@ -1,4 +1,4 @@
-"""Work on several threads: resolvers are processes of their own, and a machine has more than one core."""
+"""Work on several threads: each resolver call is a separate process, so threads are enough to use all cores."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ Result = TypeVar("Result")
 
 
 def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """How many cores this process may use."""
+    # A container may allow fewer than the machine has; macOS has no such call.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class Threads:
@@ -25,12 +28,14 @@ class Threads:
     def each(self, work: Callable[[Item], Result], items: Sequence[Item], *, long: bool = False) -> list[Result]:
         """The results in the order of ``items``.
 
-        The first error ends it; Ctrl-C does not wait for what has not begun.
+        The first error ends the work. After it, and after Ctrl-C, items that have not begun are dropped.
         """
         if self.workers == 1 or len(items) < 2:
             return [work(item) for item in items]
-        pool = ThreadPoolExecutor(min(self.workers + long, len(items)))
+        threads = min(self.workers + long, len(items))
+        pool = ThreadPoolExecutor(threads)
         try:
-            return [future.result() for future in [pool.submit(work, item) for item in items]]
+            futures = [pool.submit(work, item) for item in items]
+            return [future.result() for future in futures]
         finally:
             pool.shutdown(cancel_futures=True)

@@ -1,18 +1,18 @@
-"""What a write would change, and whether it can be made: all that can be known before a file is touched."""
+"""Which files a write would change, and whether it can succeed: checked before any file is touched."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from lockgen.errors import BadInput, Place
 from lockgen.io.safe_paths import located, read_file, require_file, status_of
 
 
 def changes(root: str, tree: Mapping[str, bytes | None]) -> dict[str, bytes | None]:
-    """The part of ``tree`` that is not on the disk yet.
+    """The part of ``tree`` that differs from the disk.
 
     BadInput for a path that leads out of ``root``, or where a file or a folder is in the way; OSError where
     nothing can be read or written.
@@ -20,14 +20,11 @@ def changes(root: str, tree: Mapping[str, bytes | None]) -> dict[str, bytes | No
     targets = {path: located(root, path) for path in sorted(tree)}
     _refuse_clashes(targets, tree)
     links = [path for path, target in targets.items() if os.path.islink(target)]
-    changed: dict[str, bytes | None] = {}
-    for path in targets:
-        if not _is_there(root, path, path in links, tree[path]):
-            changed[path] = tree[path]
-    if changed:
+    differing = [path for path in targets if not _is_there(root, path, path in links, tree[path])]
+    if differing:
         # This write may change the file that a link leads to. So each link becomes a file, whatever it reads now.
-        for path in links:
-            changed[path] = tree[path]
+        differing += links
+    changed = {path: tree[path] for path in differing}
     for path in changed:
         _require_folder(root, os.path.dirname(targets[path]), path)
     return changed
@@ -38,7 +35,8 @@ def _is_there(root: str, path: str, link: bool, wanted: bytes | None) -> bool:
         return _content(root, path) == wanted
     try:
         return wanted is not None and read_file(root, path) == wanted
-    except (BadInput, OSError):  # it leads nowhere, or out of the root
+    except (BadInput, OSError):
+        # The link leads nowhere, or out of the root.
         return False
 
 
@@ -59,18 +57,28 @@ def _refuse_clashes(targets: Mapping[str, str], tree: Mapping[str, bytes | None]
             raise BadInput(f"{other} and {path} are the same file", place=Place(path))
     for path, target in targets.items():
         # A file that is removed needs no folder.
-        folder = target if tree[path] is not None else ""
-        while len(folder) > 1:
-            folder = os.path.dirname(folder)
+        if tree[path] is None:
+            continue
+        for folder in _folders_above(target):
             owner = names.get(folder)
             if owner is not None and tree[owner] is not None:
                 raise BadInput(f"{owner} would be a file and the folder of {path}", place=Place(path))
 
 
-def _require_folder(root: str, folder: str, path: str) -> None:
-    """Fails unless ``folder`` is a writable folder or can be made: BadInput if a file is in the way."""
-    while (status := _following(folder)) is None:
+def _folders_above(target: str) -> Iterator[str]:
+    folder = os.path.dirname(target)
+    while len(folder) > 1:
+        yield folder
         folder = os.path.dirname(folder)
+
+
+def _require_folder(root: str, folder: str, path: str) -> None:
+    """Fail unless ``folder`` is a writable folder or can be made: BadInput if a file is in the way."""
+    # The nearest folder above that exists decides whether the missing ones can be made.
+    status = _status_through_links(folder)
+    while status is None:
+        folder = os.path.dirname(folder)
+        status = _status_through_links(folder)
     if not stat.S_ISDIR(status.st_mode):
         name = os.path.relpath(folder, root)
         raise BadInput(
@@ -82,7 +90,7 @@ def _require_folder(root: str, folder: str, path: str) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder)
 
 
-def _following(path: str) -> os.stat_result | None:
+def _status_through_links(path: str) -> os.stat_result | None:
     try:
         return os.stat(path)
     except (FileNotFoundError, NotADirectoryError):

@@ -44,7 +44,7 @@ def run(
     timeout: float = 600,
     stdin: str = "",
 ) -> Finished:
-    """Runs ``argv`` to its end. ``env`` replaces the environment; ``timeout`` in seconds.
+    """Run ``argv`` to its end. ``env`` replaces the environment; ``timeout`` in seconds.
 
     The child leads a separate process group, so that a timeout or Ctrl-C also ends its children.
 
@@ -54,13 +54,13 @@ def run(
     process = _started(argv, cwd, env)
     name = os.path.basename(argv[0])
     try:
+        # communicate() reads both pipes at once: reading one after the other could block the child for ever.
         stdout, stderr = process.communicate(stdin, timeout=timeout)
     except subprocess.TimeoutExpired as error:
         _end(process)
-        raise TimedOut(
-            f"{name} did not finish within {timeout:.0f} s", hint="is the index slow? run it again"
-        ) from error
+        raise TimedOut(f"{name} did not finish within {timeout:.0f} s", hint="the index may be slow: retry") from error
     except BaseException:
+        # Ctrl-C above all: the child's own group does not receive it.
         _end(process)
         raise
     return Finished(process.returncode, stdout, hide_credentials(stderr))
@@ -69,7 +69,7 @@ def run(
 def stream(
     argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None, each: Callable[[str], None]
 ) -> Finished:
-    """Runs ``argv`` to its end, as ``run`` without a time limit, and hands every line of its stderr to ``each``.
+    """Run ``argv`` to its end, as ``run`` without a time limit, and pass every line of its stderr to ``each``.
 
     Raises:
         ToolFailed: it cannot be started.
@@ -85,6 +85,7 @@ def stream(
         stdout = process.stdout.read() if process.stdout is not None else ""
         return Finished(process.wait(), stdout, hide_credentials("".join(lines)))
     except BaseException:
+        # SIGTERM first: it lets `docker buildx` cancel the build in the engine.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -106,14 +107,15 @@ def reading(argv: Sequence[str], *, cwd: Path) -> Iterator[IO[bytes]]:
         ToolFailed: it cannot be started, or failed.
     """
     name = os.path.basename(argv[0])
-    with tempfile.TemporaryFile() as said:
+    # A file for stderr: nothing reads a pipe while the caller reads stdout, and a full one would block the child.
+    with tempfile.TemporaryFile() as stderr:
         try:
             process = subprocess.Popen(
                 list(argv),
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=said,
+                stderr=stderr,
                 start_new_session=True,
             )
         except OSError as error:
@@ -127,10 +129,12 @@ def reading(argv: Sequence[str], *, cwd: Path) -> Iterator[IO[bytes]]:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 raise
+            # The caller may stop early, and a process that cannot write would never end.
             process.stdout.read()
             if process.wait():
-                said.seek(0)
-                reason = hide_credentials(said.read().decode("utf-8", "replace")).strip()
+                stderr.seek(0)
+                output = stderr.read().decode("utf-8", "replace")
+                reason = hide_credentials(output).strip()
                 raise ToolFailed(f"{name} {' '.join(argv[1:3])} failed", reason=reason)
 
 

@@ -17,15 +17,17 @@ _LONGEST = 255
 
 def _fault(path: str) -> str | None:
     parts = path.split("/")
-    if any(not char.isprintable() for char in path):  # control characters, lone surrogates, line separators
-        return "holds a character that cannot be printed"
+    # Control characters, lone surrogates, line separators.
+    if any(not char.isprintable() for char in path):
+        return "contains a character that cannot be printed"
     if "\\" in path:
-        return "holds a backslash"
+        return "contains a backslash"
     if path.startswith("/"):
         return "is absolute"
     if any(part in ("", ".", "..") for part in parts):
         return "has an empty, '.' or '..' part"
-    if any(part.casefold() in _RESERVED for part in parts):  # some file systems fold case: .GIT is .git
+    # On file systems that ignore case, .GIT is .git.
+    if any(part.casefold() in _RESERVED for part in parts):
         return f"is inside {STATE} or .git"
     if any(len(part.encode()) > _LONGEST for part in parts):
         return f"has a part longer than {_LONGEST} bytes"
@@ -44,7 +46,7 @@ def within(root: str, real: str, path: str) -> str:
         raise BadInput(
             f"{path} leads out of the project's folder through a symlink",
             place=Place(path),
-            hint="Replace the symlink by a folder or a file of the project's own.",
+            hint="Replace the symlink by a folder or a file inside the project.",
         )
     if any(part.casefold() in _RESERVED for part in below.split("/")):
         raise BadInput(f"{path} leads into {STATE} or .git through a symlink", place=Place(path))
@@ -122,7 +124,7 @@ def read_file(root: str, path: str) -> bytes | None:
 def require_file(status: os.stat_result, path: str) -> None:
     """BadInput unless ``status`` is that of a regular file or a symlink."""
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISLNK(status.st_mode):
-        what = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
+        what = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
         raise BadInput(
             f"{path} is {what}; lockgen needs a file there",
             place=Place(path),
@@ -134,6 +136,7 @@ def failure(error: OSError, root: str, message: str, *, needed: int = 0) -> Tool
     """The error for ``error``. ``needed``: the number of bytes to write."""
     import errno
 
+    # filename2 is the target of a rename, which is the file that the user knows.
     name = error.filename2 or error.filename
     text = os.fsdecode(name) if isinstance(name, str | bytes) else root
     place = os.path.relpath(text, root) if text.startswith(root.rstrip("/") + "/") else text

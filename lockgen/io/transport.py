@@ -1,4 +1,4 @@
-"""How HTTP is spoken: time limits, bounded retries, credentials for their own host only. The door is `Http`."""
+"""The implementation of `Http`: time limits, bounded retries, credentials for their own host only."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "PIP_C
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Keeps the Authorization of the headers: without an `auth` netrc's would take its place."""
+    """Keep the Authorization header: without an `auth`, requests would replace it by that of netrc."""
     return request
 
 
@@ -55,7 +55,7 @@ class Transport:
     def get(self, url: str, *, accept: str | None = None, span: str | None = None, largest: int = LARGEST) -> Response:
         """See `Http.get`."""
         headers = {"Accept": accept or "*/*"} | ({"Range": f"bytes={span}"} if span else {})
-        # An encoded body has another length than the file that a range or a hash speaks of.
+        # A range refers to the bytes of the file, and not to those of its encoded form.
         headers["Accept-Encoding"] = "identity" if span else "gzip, deflate"
         return self._answer(url, headers, largest)
 
@@ -68,9 +68,9 @@ class Transport:
     def _answer(self, url: str, headers: Mapping[str, str], largest: int, sent: bytes | None = None) -> Response:
         plain = self._plain(url)
         until = time.monotonic() + TOTAL_SECONDS
-        return _within_limit(plain, lambda: self._patiently(plain, headers, largest, sent, until))
+        return _within_limit(plain, lambda: self._with_retries(plain, headers, largest, sent, until))
 
-    def _patiently(
+    def _with_retries(
         self, plain: str, headers: Mapping[str, str], largest: int, sent: bytes | None, until: float
     ) -> Response:
         for attempt in range(ATTEMPTS):
@@ -80,7 +80,8 @@ class Transport:
                 if attempt == ATTEMPTS - 1 or time.monotonic() > until:
                     raise _unreachable(plain, error) from None
                 time.sleep(0.2 * 2**attempt)
-            except (requests.RequestException, ValueError) as error:  # ValueError: a redirect to http://[
+            except (requests.RequestException, ValueError) as error:
+                # ValueError: a redirect to an invalid URL, such as http://[
                 raise _unreachable(plain, error) from None
         raise AssertionError("unreachable")
 
@@ -125,14 +126,14 @@ class Transport:
     def _remember(self, url: str) -> str:
         parts = urlsplit(url)
         if parts.username:
-            # The first word counts: a page that names another user must not lock out the person's own.
+            # The first credentials count: a link on a page must not replace those of the user.
             known = unquote(parts.username), unquote(parts.password or "")
             self._credentials.setdefault(origin(url), known)
         return parts._replace(netloc=parts.netloc.rsplit("@", 1)[-1]).geturl()
 
     def _once(self, url: str, headers: Mapping[str, str], largest: int, sent: bytes | None, until: float) -> Response:
         known = self._credentials.get(origin(url))
-        # None lets requests look into netrc; it drops either on a redirect to another host.
+        # With None, requests reads netrc. It drops both kinds of credentials on a redirect to another host.
         auth = HTTPBasicAuth(*known) if known else None
         method = "GET" if sent is None else "POST"
         timeouts = (CONNECT_SECONDS, READ_SECONDS)
@@ -162,13 +163,13 @@ class Transport:
 
 def _new_session() -> requests.Session:
     session = requests.Session()
-    retries = _Patience(
+    retries = _BoundedRetry(
         total=ATTEMPTS,
         connect=0,
         read=0,
         redirect=10,
         status_forcelist=_RETRIED,
-        allowed_methods={"GET", "HEAD", "POST"},  # what is posted here are questions
+        allowed_methods={"GET", "HEAD", "POST"},  # POST too: it is used for queries only
         backoff_factor=0.2,
         backoff_max=LONGEST_PAUSE,
         raise_on_status=False,
@@ -249,7 +250,7 @@ class _PacedBody:
         return chunk
 
 
-class _Patience(Retry):
+class _BoundedRetry(Retry):
     """A server may ask for a pause (Retry-After), but not for hours."""
 
     def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
@@ -258,7 +259,7 @@ class _Patience(Retry):
 
 
 def _chunks(answer: requests.Response) -> Iterator[bytes]:
-    # iter_content waits until a chunk is full: a server that drips would never meet the limit of the whole.
+    # iter_content waits until a chunk is full: with a very slow server, the total time would never be checked.
     try:
         while chunk := answer.raw.read1(_CHUNK, decode_content=True):
             yield chunk
@@ -289,7 +290,7 @@ def _unreachable(url: str, error: Exception) -> ToolFailed:
     return ToolFailed(
         f"{redacted(url)} {'did not answer in time' if slow else 'could not be read'}",
         reason=type(inner if isinstance(inner, Exception) else error).__name__,
-        hint="is the network there? run it again; nothing was written",
+        hint="check your network connection and retry; no files were changed",
     )
 
 
@@ -299,4 +300,4 @@ def _refused(url: str, answer: requests.Response) -> ToolFailed:
         hint = "put the credentials for this host into ~/.netrc, or into the index's URL in the environment"
         kind = AccessForbidden if answer.status_code == 403 else ToolFailed
         return kind(f"{where} refuses access: HTTP {answer.status_code}", hint=hint)
-    return ToolFailed(f"{where} answers HTTP {answer.status_code}", hint="run it again later; nothing was written")
+    return ToolFailed(f"{where} answers HTTP {answer.status_code}", hint="retry later; no files were changed")

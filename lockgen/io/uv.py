@@ -19,8 +19,8 @@ from lockgen.io.process import run
 OLDEST = parse_version("0.11.5")
 
 
-# What may pass from the caller's environment: where uv caches, how it trusts and reaches the network.
-# Anything else could add an index, a constraint or another rule, and two machines would lock differently.
+# The variables of the caller's environment that uv may see: where it caches, how it trusts and reaches the network. Any
+# other could add an index, a constraint or another rule, and two machines would lock differently.
 _PASSES = re.compile(
     r"UV_(CACHE_DIR|CONCURRENT_\w+|HTTP_\w+|KEYRING_PROVIDER|INSECURE_HOST|NATIVE_TLS|SYSTEM_CERTS|REQUEST_TIMEOUT)"
     r"|UV_INDEX_\w+_(USERNAME|PASSWORD)|(?!UV_|PIP_).*"
@@ -50,38 +50,43 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     # With pins uv knows at once what to request, and its 50 connections look up 50 addresses: a small DNS server
     # drops some of them, and each costs its caller's time-out of 5 s. 16 are as quick where none is dropped.
     kept.setdefault("UV_CONCURRENT_DOWNLOADS", "16")
-    # What uv says is read: in a narrow terminal it would break an address or a derivation into lines.
+    # lockgen parses uv's messages: in a narrow terminal uv would break a URL or a derivation into lines.
     return {**kept, "UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1", "UV_NO_WRAP": "1"}
 
 
 def default_index() -> str:
-    """The address of the default index as the user's own uv settings have it, credentials included.
+    """The URL of the default index in the user's own uv settings, credentials included.
 
-    Settings of a project count for nothing: one family is locked alike from whatever folder. Each process asks once.
+    Settings of a project are ignored, so that a family is locked alike in any folder. uv runs once per process.
     """
-    return _told_index(find_uv(), tuple(sorted(os.environ.items())))
+    environment = tuple(sorted(os.environ.items()))
+    return _configured_index(find_uv(), environment)
 
 
 @cache
-def _told_index(uv: str, environ: tuple[tuple[str, str], ...]) -> str:
-    # It needs some Python, and would download one rather than go without. uv says it from its settings alone.
+def _configured_index(uv: str, environ: tuple[tuple[str, str], ...]) -> str:
+    # Compiling an empty list of requirements prints the index and needs no network.
     command = [uv, "pip", "compile", "-", "--emit-index-url", "--no-header", "--python", sys.executable, "--offline"]
+    # uv needs some Python for this, and would otherwise download one.
+    environment = {**dict(environ), "UV_PYTHON_DOWNLOADS": "never"}
+    # An empty folder: a pyproject.toml or uv.toml in the working directory would change the answer.
     with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
-        environment = {**dict(environ), "UV_PYTHON_DOWNLOADS": "never"}
         done = run(command, cwd=Path(folder), env=environment, timeout=60)
-    urls = [line.split(maxsplit=1)[1] for line in done.stdout.splitlines() if line.startswith("--index-url ")]
-    if done.code != 0 or not urls:
-        raise ToolFailed("uv does not say which default index it uses", reason=done.last_lines())
-    return urls[0]
+    for line in done.stdout.splitlines():
+        option, _, url = line.partition(" ")
+        if done.code == 0 and option == "--index-url":
+            return url.strip()
+    raise ToolFailed("uv does not report its default index", reason=done.last_lines())
 
 
 def interpreter(uv: str, version: str) -> str:
-    """The Python that builds source distributions: one of ``version`` if there is one that starts, else lockgen's own.
+    """The Python that builds source distributions: one of ``version`` if one starts, else lockgen's own.
 
-    What a package requires seldom hangs on the Python that builds it. uv would look for one in each call, and a shim on
-    PATH (pyenv's) that only says "command not found" costs it a second each time: so uv is told which one to use.
+    The requirements of a package seldom depend on the Python that builds it. uv would look for one in each call, and a
+    shim on PATH (pyenv's) that only prints "command not found" costs it a second each time. So lockgen names one.
     """
-    if version == f"{sys.version_info[0]}.{sys.version_info[1]}":
+    major, minor = sys.version_info[:2]
+    if version == f"{major}.{minor}":
         return sys.executable
     return _found_python(uv, version, os.environ.get("PATH"))
 
@@ -95,10 +100,17 @@ def _found_python(uv: str, version: str, path: str | None) -> str:
 
 
 def check_version(uv: str) -> str:
+    """The name and version of uv.
+
+    Raises:
+        ToolFailed: uv does not start, or is older than ``OLDEST``.
+    """
     done = run([uv, "--version"], cwd=Path.cwd(), timeout=60)
-    told = re.match(r"uv (\d+(?:\.\d+)*)", done.stdout)
-    if done.code != 0 or told is None:
+    found = re.match(r"uv (\d+(?:\.\d+)*)", done.stdout)
+    if done.code != 0 or found is None:
         raise ToolFailed("uv does not start", reason=done.last_lines(), hint="reinstall it: pip install -U uv")
-    if parse_version(told[1]) < OLDEST:
-        raise ToolFailed(f"uv {told[1]} is too old", hint=f"lockgen needs {OLDEST} or later: pip install -U uv")
-    return f"uv {told[1]}"
+    version = found[1]
+    if parse_version(version) < OLDEST:
+        hint = f"lockgen needs {OLDEST} or later: pip install -U uv"
+        raise ToolFailed(f"uv {version} is too old", hint=hint)
+    return f"uv {version}"

@@ -173,7 +173,7 @@ def with_index(text: str, name: str, like: str, url: str, recorded: str | None, 
     """``text`` with one more index, below the index ``like`` and with the same packages.
 
     Raises:
-        BadInput: the table of that index has no header of its own to add another below.
+        BadInput: the table of that index has no header to add another below.
     """
     wanted = parse_toml(text)
     table = {"url": url, "packages": wanted["index"][like]["packages"]}

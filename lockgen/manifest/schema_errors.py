@@ -59,7 +59,7 @@ class SchemaError:
     def path(self) -> KeyPath:
         """The path in versions.toml.
 
-        pydantic adds parts of its own: "[key]" if the key itself is wrong, and "=text" or "=table" for the shape that
+        pydantic adds further parts: "[key]" if the key itself is wrong, and "=text" or "=table" for the shape that
         it chose for a value.
         """
         return tuple(part for part in self.location if part != "[key]" and not str(part).startswith("="))

@@ -120,7 +120,7 @@ def test_a_fifo_or_a_folder_is_reported_without_waiting(locked: Project, path: s
     (locked.root / path).unlink()
     os.mkfifo(locked.root / path)
     ran = locked.run("check")
-    assert (ran.code, "no regular file" in ran.err) == (2, True)
+    assert (ran.code, "not a regular file" in ran.err) == (2, True)
     (locked.root / path).unlink()
     (locked.root / path).mkdir()
     ran = locked.run("check")

@@ -162,7 +162,7 @@ def test_sigterm_ends_what_ignores_the_keyboard(
     assert child.returncode == 143, err
 
 
-def test_a_bug_is_told_as_one(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_is_reported_as_one(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> int:
         raise RuntimeError("at https://robot:s3cr3t@index.example/simple")
 
@@ -175,23 +175,23 @@ def test_a_bug_is_told_as_one(small: Project, monkeypatch: pytest.MonkeyPatch) -
 
 
 def on_a_terminal(root: Path, *arguments: str, environment: dict[str, str]) -> str:
-    """What lockgen writes where stderr is a terminal."""
+    """The output of lockgen on stderr, which is a terminal."""
     ours, theirs = pty.openpty()
     env = {k: v for k, v in os.environ.items() if k not in {"CI", "NO_COLOR"}}
     command = command_line(root, *arguments)
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, env={**env, **environment})
     os.close(theirs)
-    told = b""
+    output = b""
     while True:
         try:
-            told += os.read(ours, 4096)
+            output += os.read(ours, 4096)
         except OSError:  # Linux: the other side is closed
             break
-        if child.poll() is not None and not told:
+        if child.poll() is not None and not output:
             break
     os.close(ours)
     child.wait(timeout=30)
-    return told.decode()
+    return output.decode()
 
 
 def test_progress_is_for_a_terminal_only(small: Project) -> None:

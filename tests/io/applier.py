@@ -1,7 +1,7 @@
 """Applies trees to a folder and is killed for it; run as a program by test_kills.py and test_two_processes.py.
 
 applier.py kill FOLDER KILLS     kills children at every call and at random moments, checks, prints counts
-applier.py write FOLDER NAME N   N trees of its own, each checked while the lock is held
+applier.py write FOLDER NAME N   N different trees, each checked while the lock is held
 applier.py read FOLDER           reads whole trees until its input ends, prints how many it saw
 """
 
@@ -91,7 +91,7 @@ class Killer:
         Folder(root).replace(self.trees[0])
 
     def settle(self, killed: bool) -> None:
-        """What any next command does, in a process of its own, itself killed now and then."""
+        """Do what the next command does, in a separate process, which is sometimes killed as well."""
         left = state(self.root)
         self.counts["kills"] += killed
         self.counts["writing"] += killed and bool(left & {"stage", "journal.json", "journal.tmp"})
@@ -132,12 +132,12 @@ class Killer:
 
     def strike(self) -> None:
         """Writes one after the other, killed from outside."""
-        ready, tell = os.pipe()
+        ready, signalled = os.pipe()
 
         def work() -> None:
             folder = Folder(self.root)
             turn = 1 - self.at
-            os.write(tell, b".")
+            os.write(signalled, b".")
             while True:
                 folder.replace(self.trees[turn])
                 turn = 1 - turn
@@ -148,7 +148,7 @@ class Killer:
         os.kill(child, signal.SIGKILL)
         assert ended(child)
         os.close(ready)
-        os.close(tell)
+        os.close(signalled)
         self.settle(True)
         self.counts["random"] += 1
 

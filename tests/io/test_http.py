@@ -23,15 +23,15 @@ SECRET = "s3cr%2Ft"
 BASIC = "Basic " + base64.b64encode(b"user:s3cr/t").decode()
 
 
-def told(error: LockgenError) -> str:
-    """All that a person is shown of ``error``."""
+def shown(error: LockgenError) -> str:
+    """All text that lockgen shows of ``error``."""
     return " ".join(f"{fault.message} {fault.hint} {fault.reason}" for fault in error.faults)
 
 
 def fails(url: str, **options: object) -> str:
     with pytest.raises(ToolFailed) as caught:
         Http().get(url, **options)  # type: ignore[arg-type]
-    text = told(caught.value)
+    text = shown(caught.value)
     assert "s3cr" not in text
     assert "user" not in text
     return text
@@ -53,7 +53,7 @@ def test_userinfo_reaches_its_own_host_and_no_header_or_path_else() -> None:
     assert [(asked.path, asked.headers["authorization"]) for asked in server.asked] == [("/a", BASIC), ("/b", BASIC)]
 
 
-def test_another_client_knows_no_credentials() -> None:
+def test_credentials_are_not_shared_between_clients() -> None:
     with hand(lambda asked: Answer(200)) as server:
         Http().get(with_userinfo(server.url))
         Http().get(server.url)
@@ -64,7 +64,7 @@ def test_a_page_cannot_replace_the_credentials_of_its_host() -> None:
     with hand(lambda asked: Answer(200)) as server:
         client = Http()
         client.get(with_userinfo(server.url))
-        client.get(server.url.replace("http://", "http://somebody:else@"))
+        client.get(server.url.replace("http://", "http://other:secret@"))
     assert [asked.headers["authorization"] for asked in server.asked] == [BASIC, BASIC]
 
 
@@ -117,14 +117,14 @@ def test_refused_access_says_where_credentials_go(status: int) -> None:
     assert len(server.asked) == 1
 
 
-def test_endless_redirects_end() -> None:
+def test_endless_redirects_are_refused() -> None:
     with hand(lambda asked: Answer(302, headers={"Location": f"/{len(asked.path)}" + asked.path})) as server:
         assert "could not be read" in fails(with_userinfo(server.url) + "/?token=s3cr")
     assert len(server.asked) < 50
 
 
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "http://[::", "gopher://x/"])
-def test_a_redirect_to_what_is_no_web_address(target: str) -> None:
+def test_a_redirect_to_an_invalid_url(target: str) -> None:
     with hand(lambda asked: Answer(302, headers={"Location": target})) as server:
         fails(with_userinfo(server.url))
 
@@ -132,7 +132,7 @@ def test_a_redirect_to_what_is_no_web_address(target: str) -> None:
 @pytest.mark.parametrize(
     "url", ["http://[", "file:///etc/passwd", "ftp://x.example/", "nonsense", "http://", "http://\ud800/"]
 )
-def test_what_is_no_address(url: str) -> None:
+def test_an_invalid_url(url: str) -> None:
     fails(url)
 
 
@@ -140,7 +140,7 @@ def test_what_is_no_address(url: str) -> None:
 
 
 @pytest.mark.parametrize("status", [500, 503, 429])
-def test_a_server_that_recovers_is_asked_again(status: int) -> None:
+def test_a_request_to_a_server_that_recovers_is_repeated(status: int) -> None:
     answers = iter([Answer(status), Answer(status), Answer(200, b"at last")])
     with hand(lambda asked: next(answers)) as server:
         assert Http().get(server.url).body == b"at last"
@@ -214,7 +214,7 @@ def test_a_packed_body_is_unpacked_and_a_broken_one_refused() -> None:
         assert "could not be read" in fails(server.url)
 
 
-def test_a_range_is_asked_for_as_it_is() -> None:
+def test_a_range_is_requested_without_compression() -> None:
     with hand(lambda asked: Answer(206, b"cd", {"Content-Range": "bytes 2-3/9"})) as server:
         answer = Http().get(server.url, span="2-3")
     assert (answer.status, answer.headers["content-range"]) == (206, "bytes 2-3/9")
@@ -230,7 +230,7 @@ def endless() -> Iterator[bytes]:
     yield from itertools.repeat(b"x" * 65536)
 
 
-def test_a_body_without_end_is_refused() -> None:
+def test_an_endless_body_is_refused() -> None:
     with hand(lambda asked: endless()) as server:
         assert "answers with more than 200000 bytes" in fails(with_userinfo(server.url), largest=200_000)
     assert server.sent < 50_000_000
@@ -242,14 +242,14 @@ def test_a_packed_body_that_swells_is_refused() -> None:
         assert "answers with more than 200000 bytes" in fails(server.url, largest=200_000)
 
 
-def test_a_body_of_just_the_limit_is_taken() -> None:
+def test_a_body_of_exactly_the_limit_is_accepted() -> None:
     with hand(lambda asked: Answer(200, b"x" * 1000)) as server:
         assert len(Http().get(server.url, largest=1000).body) == 1000
         assert "more than 999 bytes" in fails(server.url, largest=999)
 
 
 @pytest.mark.parametrize("how", ["plain", "length", "chunked"])
-def test_a_server_that_drips_is_left(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_very_slow_server_is_given_up(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_module, "TOTAL_SECONDS", 0.2)
     monkeypatch.setattr(http_module, "ATTEMPTS", 1)
     gone = [False]
@@ -271,7 +271,7 @@ def test_a_server_that_drips_is_left(how: str, monkeypatch: pytest.MonkeyPatch) 
     assert server.sent < 1000, "it listened to the end"
 
 
-def test_a_server_that_says_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_server_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_module, "READ_SECONDS", 0.05)
     monkeypatch.setattr(http_module, "ATTEMPTS", 2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -303,7 +303,7 @@ def test_the_headers_of_a_download_have_a_time_limit(monkeypatch: pytest.MonkeyP
         Http().opened(server.url),
     ):
         raise AssertionError("the headers never end")
-    assert "did not answer in time" in told(caught.value)
+    assert "did not answer in time" in shown(caught.value)
 
 
 def test_the_time_limit_includes_redirects(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -345,7 +345,7 @@ def test_a_download_that_is_too_slow_ends(monkeypatch: pytest.MonkeyPatch) -> No
         Http().opened(server.url) as answer,
     ):
         answer.body.read(100000)
-    assert "did not answer in time" in told(caught.value)
+    assert "did not answer in time" in shown(caught.value)
     assert server.sent < 1000
 
 
@@ -358,14 +358,14 @@ def test_a_slow_reader_is_not_a_slow_server(monkeypatch: pytest.MonkeyPatch) -> 
         assert answer.body.read(100) == b""
 
 
-def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     text = fails(f"http://user:{SECRET}@127.0.0.1:{port}/simple/?token=s3cr")
     assert f"http://127.0.0.1:{port}/simple/ could not be read" in text
 
 
-def test_what_is_no_http_at_all() -> None:
+def test_a_server_that_does_not_speak_http() -> None:
     def noise() -> Iterator[bytes]:
         yield b"SSH-2.0-nothing\r\n"
 

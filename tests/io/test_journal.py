@@ -68,7 +68,7 @@ def completed(root: Path) -> None:
     assert {path.name for path in (root / ".lockgen").iterdir()} == {".gitignore", "lock"}
 
 
-def test_what_a_killed_writer_left_is_completed(killed: Project) -> None:
+def test_the_write_of_a_killed_writer_is_completed(killed: Project) -> None:
     completed(killed.root)
 
 
@@ -76,7 +76,7 @@ def test_a_project_that_was_moved(killed: Project, tmp_path: Path) -> None:
     completed(killed.root.rename(tmp_path / "moved"))
 
 
-def test_later_commands_do_not_touch_what_the_journal_is_bound_to(killed: Project) -> None:
+def test_later_commands_do_not_touch_the_file_that_binds_the_journal(killed: Project) -> None:
     before = os.lstat(killed.root / ".lockgen/.gitignore")
     (killed.root / ".lockgen/journal.json").rename(killed.root / "aside")
     Folder(killed.root).recover()
@@ -198,7 +198,7 @@ def test_a_journal_that_is_not_as_lockgen_writes_it(
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "null", '{"remove": ["versions.toml"]}'])
-def test_what_is_no_journal(killed: Project, text: str) -> None:
+def test_a_file_that_is_not_a_journal(killed: Project, text: str) -> None:
     (killed.root / ".lockgen/journal.json").write_text(text)
     refused(killed)
 
@@ -212,7 +212,7 @@ def test_a_journal_alone(project: Project) -> None:
         refused(project)
 
 
-def test_the_way_out(killed: Project) -> None:
+def test_the_hint_for_a_refused_journal_works(killed: Project) -> None:
     forge(killed, lambda document: document["remove"].append("versions.toml"))
     refused(killed)
     (killed.root / ".lockgen/journal.json").unlink()
@@ -252,7 +252,7 @@ def test_a_link_in_place_of_a_folder(killed: Project, tmp_path: Path, name: str)
     assert (killed.root / "versions.toml").exists()
 
 
-def test_a_link_in_place_of_what_was_moved_already(killed: Project, tmp_path: Path) -> None:
+def test_a_link_in_place_of_a_file_that_was_moved_already(killed: Project, tmp_path: Path) -> None:
     """Only lockgen's own file shows that it was moved into place."""
     (tmp_path / "elsewhere").write_bytes(b"new\n")
     (killed.root / ".lockgen/stage/0").unlink()
@@ -292,7 +292,7 @@ def test_lockgen_itself_writes_no_other_paths(project: Project, path: str) -> No
         Folder(project.root).replace({path: b"x"})
 
 
-def test_the_journal_is_what_it_is_documented_to_be(killed: Project) -> None:
+def test_the_journal_has_the_documented_format(killed: Project) -> None:
     status = os.lstat(killed.root / ".lockgen/.gitignore")
     assert json.loads((killed.root / ".lockgen/journal.json").read_text()) == {
         "format": 2,

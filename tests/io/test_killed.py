@@ -1,4 +1,4 @@
-"""Law 6: killed at any moment, the next command finds the whole old tree or the whole new one."""
+"""Guarantee 6: killed at any moment, the next command finds the whole old tree or the whole new one."""
 
 from __future__ import annotations
 

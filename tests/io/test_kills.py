@@ -1,4 +1,4 @@
-"""Law 6 on the folder itself: killed at every call that changes the disk, and from outside while it writes."""
+"""Guarantee 6 for `Folder`: killed at every call that changes the disk, and from outside while it writes."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ def test_pairs_replaces_no_file_of_the_users(project: Project, index: LocalIndex
     assert index.asked == []
 
 
-def test_pairs_writes_where_it_is_told_to(project: Project, index: LocalIndex) -> None:
+def test_pairs_writes_to_the_path_of_output(project: Project, index: LocalIndex) -> None:
     for name in ("torch", "torchaudio", "torchvision"):
         index.add(name, "2.5.1", ["torch==2.5.1"] if name != "torch" else [], tag="cp311-cp311-manylinux_2_17_x86_64")
     project.ok("pairs", "--refresh")
@@ -185,7 +185,7 @@ def test_sbom_replaces_only_its_own(project: Project, index: LocalIndex) -> None
     project.ok("sbom", "--output", str(project.root))
 
 
-def test_the_memory_of_check_forgets_only_its_own(
+def test_the_cache_of_check_removes_only_its_own_files(
     project: Project, index: LocalIndex, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A cache folder that a person chose may contain a folder of that name."""
