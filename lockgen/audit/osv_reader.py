@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 from lockgen.audit.advisory_model import Advisory, Affected, Event
 from lockgen.audit.severity import severity
-from lockgen.core.parsing import parse_json
+from lockgen.core.documents import parse_json
 
 ECOSYSTEM = "PyPI"
 

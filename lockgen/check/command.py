@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from lockgen import __version__
-from lockgen.core.parsing import parse_toml
+from lockgen.core.documents import parse_toml
 from lockgen.errors import Exit, LockgenError
 from lockgen.io.cache import cache_root
 

@@ -16,9 +16,9 @@ from lockgen.compat.html_page import page
 from lockgen.compat.matrix_run import CompatOptions, filled, is_matrix, planned, write_matrix
 from lockgen.compat.model import Cell, CellStatus, Matrix
 from lockgen.compat.shards import merged
+from lockgen.core.documents import parse_json
 from lockgen.core.layout import COMPAT_PATH
 from lockgen.core.manifest import Manifest
-from lockgen.core.parsing import parse_json
 from lockgen.errors import BadInput, Exit, Fault, LockgenError
 from lockgen.io.ownership import refuse_foreign_file
 from lockgen.manifest.fingerprints import Inputs, read_inputs

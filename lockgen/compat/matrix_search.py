@@ -21,8 +21,8 @@ from lockgen.conflicts.minimize import minimal_subset, shrink
 from lockgen.conflicts.model import Answer, Constraint, Verdict
 from lockgen.conflicts.oracle import Oracle
 from lockgen.conflicts.reasons import short_reason, unmet
+from lockgen.core.documents import parse_json
 from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile
-from lockgen.core.parsing import parse_json
 from lockgen.core.ports import Cache, Parallel, Progress
 from lockgen.core.resolution import Request, Resolver, Solution
 from lockgen.errors import LockgenError, TimedOut, ToolFailed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lockgen.compat.model import Axis, Cell, CellResult, CellStatus, ImageGroup, InstallSummary, Matrix
-from lockgen.core.parsing import parse_json
+from lockgen.core.documents import parse_json
 from lockgen.errors import BadInput, Place
 
 

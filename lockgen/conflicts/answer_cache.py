@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lockgen.conflicts.model import Answer, Verdict
+from lockgen.core.documents import parse_json
 from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile
-from lockgen.core.parsing import parse_json
 from lockgen.core.ports import Cache
 from lockgen.core.resolution import Request, Resolved
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from lockgen.conflicts.model import Proposal, Repairs
 from lockgen.conflicts.repair_render import note
+from lockgen.core.documents import parse_toml
 from lockgen.core.key_path import KeyPath
-from lockgen.core.parsing import parse_toml
 from lockgen.core.toml_positions import TomlPositions
 from lockgen.manifest.editor import Edit, edited
 

@@ -1,15 +1,12 @@
-"""Parsing text from outside: names, versions, requirements, JSON. The one place that calls packaging's parsers on it.
+"""Parsing names, versions and requirements from outside. The one place that calls packaging's parsers.
 
-On hostile text, the parsers of Python and packaging raise other errors than they document: ValueError for a number with
+On hostile text, they raise other errors than they document: ValueError for a number with
 more digits than int() accepts, RecursionError for brackets inside brackets. Here both are the documented error.
 """
 
 from __future__ import annotations
 
-import json
 import re
-import tomllib
-from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -84,35 +81,6 @@ def parse_sdist_filename(name: str) -> tuple[NormalizedName, Version]:
     if _MANY_DIGITS.search(name):
         raise InvalidSdistFilename(f"{_shortened(name)} has a number of more than 99 digits")
     return _parse_sdist_filename(name)
-
-
-def parse_json(data: bytes | str) -> Any:
-    """The JSON document in ``data``.
-
-    Raises:
-        ValueError: it is not JSON, not UTF-8, or has thousands of lists inside lists.
-    """
-    try:
-        return json.loads(data)
-    except RecursionError as error:
-        raise ValueError("too many lists or objects inside others") from error
-
-
-def parse_toml(text: str) -> dict[str, Any]:
-    """The TOML document in ``text``.
-
-    Raises:
-        tomllib.TOMLDecodeError: it is not TOML, or has hundreds of arrays inside arrays.
-    """
-    try:
-        return tomllib.loads(text)
-    except RecursionError as error:
-        raise tomllib.TOMLDecodeError("too many arrays or tables inside others") from error
-    except tomllib.TOMLDecodeError:
-        raise
-    except ValueError as error:
-        # An integer with more digits than int() accepts, or a date that does not exist.
-        raise tomllib.TOMLDecodeError(str(error)) from error
 
 
 def _depth(text: str) -> int:

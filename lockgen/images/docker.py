@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lockgen.core.parsing import parse_json
+from lockgen.core.documents import parse_json
 from lockgen.core.ports import Progress
 from lockgen.errors import ToolFailed
 from lockgen.images.build_faults import faults_of, is_glitch

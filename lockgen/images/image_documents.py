@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lockgen.core.documents import parse_json
 from lockgen.core.image_reference import is_digest
-from lockgen.core.parsing import parse_json
 from lockgen.errors import BadInput
 
 

@@ -12,8 +12,8 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+from lockgen.core.documents import parse_json
 from lockgen.core.lock import File, Package
-from lockgen.core.parsing import parse_json
 from lockgen.errors import BadInput, Fault, Place
 from lockgen.index.download import disk_errors, is_downloaded, link
 from lockgen.io.export import write_files

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from lockgen.core.archives import BadArchive, open_zip
+from lockgen.core.documents import parse_json
 from lockgen.core.index import IndexFile
-from lockgen.core.parsing import parse_json
 from lockgen.core.resolution import Request
 from lockgen.errors import LockgenError, ToolFailed
 from lockgen.index.installed_size import installed_bytes, measure_remote

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from lockgen.core.parsing import parse_json
+from lockgen.core.documents import parse_json
 from lockgen.errors import BadInput, Place
 
 FirstSeen = dict[str, dict[str, datetime]]

@@ -20,8 +20,9 @@ from packaging.utils import (
     canonicalize_name,
 )
 
+from lockgen.core.documents import parse_json
 from lockgen.core.index import IndexFile, ProjectPage
-from lockgen.core.parsing import parse_json, parse_sdist_filename, parse_wheel_filename
+from lockgen.core.parsing import parse_sdist_filename, parse_wheel_filename
 from lockgen.core.urls import redacted
 from lockgen.errors import ToolFailed
 

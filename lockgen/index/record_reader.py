@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from packaging.utils import canonicalize_name
 
+from lockgen.core.documents import parse_json
 from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile, ProjectPage
-from lockgen.core.parsing import parse_json
 from lockgen.errors import BadInput, Place, ToolFailed
 from lockgen.index.core_metadata import parse_metadata
 from lockgen.index.page_reader import belongs_to

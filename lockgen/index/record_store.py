@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lockgen.core.documents import parse_json
 from lockgen.core.manifest import Index, Manifest
-from lockgen.core.parsing import parse_json
 from lockgen.core.ports import Progress
 from lockgen.errors import BadInput
 from lockgen.index.record_reader import parse_record

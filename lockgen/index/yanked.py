@@ -7,7 +7,7 @@ import json
 import time
 from typing import NamedTuple
 
-from lockgen.core.parsing import parse_json
+from lockgen.core.documents import parse_json
 from lockgen.errors import ToolFailed
 from lockgen.index.simple_api import read_page
 from lockgen.io.cache import FileCache

@@ -27,8 +27,8 @@ import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from lockgen.core.documents import parse_json
 from lockgen.core.ownership_rules import is_removable, is_writable
-from lockgen.core.parsing import parse_json
 from lockgen.errors import BadInput, Place, ToolFailed
 from lockgen.io.safe_paths import STATE, located, status_of
 

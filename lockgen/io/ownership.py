@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from lockgen.core.documents import parse_json
 from lockgen.core.layout import MARK
 from lockgen.core.ownership_rules import has_header, is_generated, is_removable
-from lockgen.core.parsing import parse_json
 from lockgen.errors import BadInput, Fault, LockgenError, Place
 from lockgen.io.workspace import Folder
 

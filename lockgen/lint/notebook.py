@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from lockgen.core.parsing import parse_json
+from lockgen.core.documents import parse_json
 from lockgen.lint.import_parser import NotPython, parse_imports
 from lockgen.lint.model import Import
 

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from lockgen.core.accelerator import FAMILY
 from lockgen.core.archives import BadArchive
+from lockgen.core.documents import parse_json
 from lockgen.core.index import IndexFile
 from lockgen.core.lock import Package
-from lockgen.core.parsing import parse_json, parse_version
+from lockgen.core.parsing import parse_version
 from lockgen.core.ports import Progress
 from lockgen.core.resolution import Request
 from lockgen.core.target import Target

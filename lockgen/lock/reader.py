@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from lockgen.core.documents import parse_json
 from lockgen.core.lock import Dependency, File, Lock, LockedImage, Package, ToolSet
-from lockgen.core.parsing import parse_json, parse_version
+from lockgen.core.parsing import parse_version
 from lockgen.errors import BadInput, Place
 
 _BOUND = r"(?:===?|~=|!=|<=?|>=?)[A-Za-z0-9.*+!_-]+"

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from lockgen.core.documents import parse_toml
 from lockgen.core.key_path import KeyPath
-from lockgen.core.parsing import parse_toml
 from lockgen.errors import BadInput, Place
 
 Position = Callable[[KeyPath], tuple[int, int] | None]

@@ -15,10 +15,10 @@ from dataclasses import replace
 from pydantic import ValidationError
 
 from lockgen.core.close_match import close_match as close_match
+from lockgen.core.documents import parse_toml
 from lockgen.core.key_path import KeyPath
 from lockgen.core.layout import variable
 from lockgen.core.manifest import IgnoredAdvisory, Index, Manifest, Unimported, User, Variant
-from lockgen.core.parsing import parse_toml
 from lockgen.core.target import GLIBC_MINORS, Target
 from lockgen.errors import BadInput, Place
 from lockgen.manifest.accelerator_checks import check_accelerators

@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable
 
-from lockgen.core.parsing import parse_json
+from lockgen.core.documents import parse_json
 
 ReadBytes = Callable[[str], bytes | None]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lockgen.core.compat_axes import Member, Pairs, TorchRelease
-from lockgen.core.parsing import parse_json
+from lockgen.core.documents import parse_json
 from lockgen.errors import BadInput, Place
 
 

@@ -10,8 +10,8 @@ from contextlib import AbstractContextManager
 from typing import IO, Any, NamedTuple
 from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
+from lockgen.core.documents import parse_json
 from lockgen.core.image_reference import is_digest, is_tag
-from lockgen.core.parsing import parse_json
 from lockgen.errors import BadInput, ToolFailed
 from lockgen.io.http import Http
 from lockgen.io.http_model import Opened

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from lockgen.core.parsing import parse_json
+from lockgen.core.documents import parse_json
 from lockgen.update.model import Head, PullRequestContent, SealedCommit
 from lockgen.update.pull_request_text import title, unique_moves
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lockgen.core.documents import parse_toml
 from lockgen.core.key_path import KeyPath
-from lockgen.core.parsing import parse_toml
 from lockgen.core.toml_positions import TomlPositions
 from lockgen.manifest.editor import Edit, edited, with_pin
 from lockgen.manifest.fingerprints import VERSIONS

@@ -13,7 +13,7 @@ from packaging.specifiers import InvalidSpecifier
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename
 from packaging.version import InvalidVersion, Version
 
-from lockgen.core import parsing
+from lockgen.core import documents, parsing
 
 DIGITS = "1" * 5000
 MANY = 5000
@@ -67,7 +67,7 @@ def test_file_names_with_many_digits() -> None:
 @pytest.mark.parametrize("text", ["[" * 200_000, '{"a":' * 200_000, "{", "", DIGITS * 2, b"\xff", "nul"])
 def test_json_that_is_none(text: str | bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the documented error
-        parsing.parse_json(text)
+        documents.parse_json(text)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_json_that_is_none(text: str | bytes) -> None:
 )
 def test_toml_that_is_none(text: str) -> None:
     with pytest.raises(tomllib.TOMLDecodeError):
-        parsing.parse_toml(text)
+        documents.parse_toml(text)
 
 
 def at_depth(frames: int, text: str) -> Requirement:
