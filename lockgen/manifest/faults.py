@@ -22,6 +22,7 @@ class FaultCollector:
         self._file = file
         self._positions = TomlPositions(text)
         self._found: list[Fault] = []
+        self._paths: set[KeyPath] = set()
 
     def add(self, path: KeyPath, message: str, hint: str | None = None) -> None:
         """Add a fault at the position of ``path``, or of its nearest parent that is in the file."""
@@ -34,6 +35,11 @@ class FaultCollector:
         line, column = position or (None, None)
         place = Place(self._file, line, column, dotted(path) or None)
         self._found.append(Fault(message, place, hint))
+        self._paths.add(path)
+
+    def has(self, path: KeyPath) -> bool:
+        """Whether there is a fault at ``path`` already."""
+        return path in self._paths
 
     def add_duplicate(self, path: KeyPath, text: str, first: str) -> None:
         """Report that ``text`` names the same thing as ``first``, perhaps in another spelling."""

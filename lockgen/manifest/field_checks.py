@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 from lockgen.core.key_path import KeyPath
-from lockgen.manifest.faults import AddFault
+from lockgen.manifest.faults import AddFault, FaultCollector
 
 Text = TypeVar("Text", bound=str)
 
+_SHOWN = 60
 _RESERVED_FOLDERS = {".git", ".lockgen"}
 
 
@@ -32,6 +33,34 @@ def check_url(url: str, path: KeyPath, add: AddFault) -> None:
         urlsplit(url)
     except ValueError as error:
         add(path, f"{url!r} is not a valid URL: {error}", "https://HOST/PATH")
+
+
+def check_characters(document: Mapping[str, object], faults: FaultCollector) -> None:
+    """Every key and every string must be printable: others would hide in messages or break lines of generated files.
+
+    A value that has a fault already gets no second one.
+    """
+    for path, text in _strings(document, ()):
+        wrong = next((character for character in text if not character.isprintable()), None)
+        if wrong is not None and not faults.has(path):
+            faults.add(path, f"{_shortened(text)} contains U+{ord(wrong):04X}, which is not printable", "remove it")
+
+
+def _strings(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    """The keys and strings in ``value``, each with its path."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield (*path, key), key
+            yield from _strings(item, (*path, key))
+    elif isinstance(value, list):
+        for position, item in enumerate(value):
+            yield from _strings(item, (*path, position))
+
+
+def _shortened(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
 
 
 def check_reason(reason: str, path: KeyPath, add: AddFault) -> None:

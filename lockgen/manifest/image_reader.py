@@ -101,6 +101,10 @@ class ImageReader:
             message = f"a program cannot be called `{program}`"
             hint = f"that name is reserved for generated files in docker/{entry.name}/"
             self._add((*entry.path, "entrypoint"), message, hint)
+        elif "." in program and not program.endswith((".py", ".pyz")):
+            # The image runs it with Python, and lockgen writes a Python program if there is none yet.
+            message = f"`{program}` is not a Python program"
+            self._add((*entry.path, "entrypoint"), message, 'a name that ends in .py, as in "main.py"')
 
     # -- bases -------------------------------------------------------------------
 

@@ -22,9 +22,10 @@ from lockgen.core.manifest import IgnoredAdvisory, Index, Manifest, Unimported, 
 from lockgen.core.target import GLIBC_MINORS, Target
 from lockgen.errors import BadInput, Place
 from lockgen.manifest.accelerator_checks import check_accelerators
+from lockgen.manifest.base_image_checks import check_base_images
 from lockgen.manifest.compat_reader import CompatReader
 from lockgen.manifest.faults import FaultCollector
-from lockgen.manifest.field_checks import check_folder, check_reason, check_url
+from lockgen.manifest.field_checks import check_characters, check_folder, check_reason, check_url
 from lockgen.manifest.image_reader import ImageReader, read_budget
 from lockgen.manifest.package_reader import PackageReader
 from lockgen.manifest.schema import FamilyTable, VersionsFile
@@ -97,8 +98,11 @@ def _validate(document: dict[str, object], faults: FaultCollector) -> VersionsFi
         for detail in invalid.errors(include_url=False):
             error = SchemaError(detail["type"], detail["loc"], detail.get("ctx") or {}, detail["input"])
             faults.add(error.path, *explain(error))
+        check_characters(document, faults)
         faults.stop_if_any()
         raise
+    check_characters(document, faults)
+    faults.stop_if_any()
     # pydantic compares with 1 by value, so true and 1.0 pass.
     version = document.get("format", 1)
     if type(version) is not int:
@@ -144,6 +148,7 @@ class _ManifestReader:
             unimported=self._unimported(),
         )
         check_accelerators(manifest, self._add)
+        check_base_images(manifest, self._add)
         return self._with_policies(manifest)
 
     def _with_policies(self, manifest: Manifest) -> Manifest:

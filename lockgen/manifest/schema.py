@@ -24,7 +24,9 @@ _REFERENCE = (
 )
 _PYTHON = r"^3\.([89]|1[0-9])$"
 _GLIBC = r"^2\.[0-9]{1,2}$"
-_URL = r"^(https?|file)://[^\s\"'`\\$<>]+$"
+# Printable ASCII without spaces, quotes, `\\`, `$`, `<` and `>`. Not file://: an image build cannot read a folder of this
+# machine.
+_URL = r"^https?://[!#%&()*+,./0-9:;=?@A-Z\[\]^_a-z{|}~-]+$"
 _FOLDER = r"^[A-Za-z0-9_.][A-Za-z0-9_./+-]*$"
 _APT = r"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?(=[A-Za-z0-9.+:~-]+)?$"
 _ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
@@ -50,7 +52,10 @@ MEANING = {
     _REFERENCE: ("an image reference", 'NAME:TAG or NAME:TAG@sha256:DIGEST, as in "python:3.11-slim"'),
     _PYTHON: ("a Python version", 'two numbers, "3.8" or later, as in "3.11"'),
     _GLIBC: ("a glibc version", 'two numbers, as in "2.35"'),
-    _URL: ("an index URL", "it begins with https://, and has no spaces, quotes or shell characters"),
+    _URL: (
+        "an index URL",
+        "it begins with https://, and has no spaces, quotes, shell or control characters; serve a folder over HTTP",
+    ),
     _FOLDER: ("a path inside the project", "letters, digits and `._/+-`, relative to versions.toml"),
     _APT: ("a Debian package", 'NAME or NAME=VERSION, as in "libsndfile1"'),
     _ENV_NAME: ("the name of an environment variable", "letters, digits and `_`"),

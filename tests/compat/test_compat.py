@@ -271,7 +271,7 @@ BAD = {
     "variant-unknown": (
         "exclude =",
         'variants = ["gpu"]\nexclude =',
-        "no variant `gpu`",
+        "`gpu` is not a variant with images",
         "(compat.variants[0])",
         "cpu",
     ),

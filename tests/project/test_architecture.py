@@ -47,9 +47,9 @@ PURE = {
     render""",
     "conflicts": """answer_cache conflict_render conflict_search constraints hitting_sets minimize model
     nearest_versions oracle reasons repair_edits repair_problem repair_render repair_search unmet_requirements""",
-    "core": """accelerator archives close_match compat_axes documents image_reference index key_path layout lock
-    manifest ownership_rules parsing ports resolution sarif sizes target templating text_table toml_positions
-    update_policy urls""",
+    "core": """accelerator archives base_image close_match compat_axes documents image_reference index key_path
+    layout lock manifest ownership_rules parsing ports resolution sarif sizes target templating text_table
+    toml_positions update_policy urls""",
     "diff": """model plan render""",
     "images": """affected build_faults build_model builder_reader buildkit_progress debian image_documents inspection
     layer_model layer_reader layer_waste""",
@@ -60,8 +60,8 @@ PURE = {
     rules.missing rules.rule_type rules.table rules.undeclared rules.unreadable rules.unused standard_library""",
     "lock": """blame build_tools closure engine exclusions file_choices graph keys layers lock_builder reader requests
     tool_sets variant_solver writer""",
-    "manifest": """accelerator_checks compat_reader editor faults field_checks fingerprints image_reader
-    package_reader reader record_digests schema schema_command schema_errors update_policy_reader""",
+    "manifest": """accelerator_checks base_image_checks compat_reader editor faults field_checks fingerprints
+    image_reader package_reader reader record_digests schema schema_command schema_errors update_policy_reader""",
     "outputs": """generated_files image_files image_plan model requirements unsolved_fault""",
     "pairs": """plan reader render table""",
     "registry": """model tags""",

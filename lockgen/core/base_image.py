@@ -1,0 +1,92 @@
+"""What the name and the tag of a base image say about its system and its Python, without a registry."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from lockgen.core.image_reference import parse_reference
+
+
+@dataclass(frozen=True)
+class UnsupportedSystem:
+    """A kind of system that lockgen's Dockerfiles do not work on, and why. A new kind is one entry of `SYSTEMS`."""
+
+    reason: str
+    words: re.Pattern[str]
+    """Words of the name and the tag that show it."""
+
+
+_NO_APT = "the Dockerfiles install with apt, which it does not have"
+
+SYSTEMS = (
+    UnsupportedSystem(
+        "it has musl instead of glibc, and no wheel of the lock runs there",
+        # alpine3.20 and alpine in tags, alpine as a name
+        re.compile(r"alpine(\d+(\.\d+)*)?|musl|musllinux.*|void"),
+    ),
+    UnsupportedSystem(
+        f"it is a distribution with rpm packages, and {_NO_APT}",
+        re.compile(
+            r"(amazonlinux|amzn|al|fedora|centos|rockylinux|rocky|almalinux|alma|oraclelinux|ubi|rhel|el|opensuse|leap"
+            r"|tumbleweed|sles?|photon|mageia|azurelinux|mariner|manylinux.*)\d*(\.\d+)*"
+            r"|stream\d+|ubi\d*minimal"
+        ),
+    ),
+    UnsupportedSystem(
+        f"it has no package manager, and {_NO_APT}",
+        re.compile(r"distroless|scratch|busybox|static"),
+    ),
+    UnsupportedSystem(
+        _NO_APT,
+        re.compile(r"archlinux|arch|gentoo|nix|nixos|wolfi(-base)?|chainguard|slackware|clearlinux"),
+    ),
+)
+# Words of a name only: "python:3.11-slim" has no system in its tag, and "al2023" is one of lambda images.
+_SHORT = {"al", "el", "arch", "static", "void", "alma", "rocky", "leap", "sle", "sles", "nix"}
+
+_OFFICIAL = re.compile(r"(?:.*/)?(?P<name>python|pypy)")
+# python3.12, py3.10, cp312, py312: in the tags of images that others build on.
+_IN_TAG = re.compile(r"(?:^|[-_.])(?:c?python|py|cp)-?(?P<major>3)\.?(?P<minor>\d{1,2})(?!\d)")
+_LEADING = re.compile(r"(\d+)(?:\.(\d+))?")
+
+
+def unsupported_system(reference: str) -> str | None:
+    """The reason why the base image ``reference`` cannot be built on; None if its name shows none."""
+    parsed = parse_reference(reference)
+    folders = parsed.name.lower().split("/")
+    # The host of a registry says nothing.
+    words = set(folders[1:] if len(folders) > 1 and re.search(r"[.:]|^localhost$", folders[0]) else folders)
+    for text in (folders[-1], parsed.tag.lower()):
+        words.update(re.split(r"[-_]", text))
+    for system in SYSTEMS:
+        for word in sorted(words):
+            if word not in _SHORT and system.words.fullmatch(word):
+                return system.reason
+    return None
+
+
+@dataclass(frozen=True)
+class ImagePython:
+    """The Python of a base image. ``is_official``: its name is python, so the image is made for this Python.
+
+    ``version`` is MAJOR.MINOR, "" if an official image does not say which. ``implementation`` is "python" or "pypy".
+    """
+
+    version: str
+    is_official: bool
+    implementation: str = "python"
+
+
+def python_of(reference: str) -> ImagePython | None:
+    """The Python that the name and the tag of the base image ``reference`` show; None if they show none."""
+    parsed = parse_reference(reference)
+    official = _OFFICIAL.fullmatch(parsed.name)
+    if official is not None:
+        if not parsed.tagged and parsed.digest:
+            return None
+        leading = _LEADING.match(parsed.tag)
+        version = f"{leading[1]}.{leading[2]}" if leading is not None and leading[2] else ""
+        return ImagePython(version, True, official["name"])
+    shown = _IN_TAG.search(parsed.tag)
+    return ImagePython(f"{shown['major']}.{shown['minor']}", False) if shown is not None else None
