@@ -240,7 +240,8 @@ def _rows(images: list[SelectedImage], owners: Mapping[str, str], result: BuildR
         steps = by_image.get(selected.tag, [])
         work = [step for step in steps if step.works]
         seconds = sum(step.seconds for step in steps if not step.cached)
-        size = result.sizes.get(selected.variant.target)
+        target = selected.variant.target
+        size = result.sizes.get(target)
         rows.append(_Row(selected.tag, work, round(seconds, 1), size))
     return rows
 

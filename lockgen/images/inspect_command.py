@@ -67,8 +67,9 @@ def _waste_text(found: list[Waste]) -> str:
     # The most bytes first; ties only need an order that is the same every time.
     largest = sorted(found, key=lambda waste: (-waste.bytes, waste))
     rows = [[_sentence(waste), megabytes(waste.bytes)] for waste in largest]
+    places = table(["package", "wasted"], rows)
     total = sum(waste.bytes for waste in found)
-    return f"{table(['package', 'wasted'], rows)}\n{megabytes(total)} in {len(found)} places"
+    return f"{places}\n{megabytes(total)} in {len(found)} places"
 
 
 def _layer_row(number: int, layer: Layer) -> list[str]:

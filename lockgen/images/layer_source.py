@@ -189,14 +189,17 @@ def _read_layout(folder: Path, name: str) -> LayeredImage:
         return dict(json.loads((folder / _blob(digest)).read_bytes()))
 
     document = json.loads((folder / "index.json").read_bytes())
+    # An index may name further indexes, with one manifest for each platform.
     while "manifests" in document:
-        first = next(entry for entry in document["manifests"] if _is_image(entry))
-        document = read(first["digest"])
+        images = [entry for entry in document["manifests"] if _is_image(entry)]
+        document = read(images[0]["digest"])
     layers = []
     for entry in document["layers"]:
-        with (folder / _blob(entry["digest"])).open("rb") as stream:
-            layers.append(read_layer(stream, entry["digest"]))
-    return _image(name, layers, read(document["config"]["digest"]))
+        digest = entry["digest"]
+        with (folder / _blob(digest)).open("rb") as stream:
+            layers.append(read_layer(stream, digest))
+    config = read(document["config"]["digest"])
+    return _image(name, layers, config)
 
 
 def _read_remote(name: str) -> LayeredImage:

@@ -51,7 +51,9 @@ def edited(text: str, edits: Sequence[Edit], position: Position, file: str) -> s
         lines[line - 1] = _replaced(lines[line - 1], column, edit, file, line)
         notes.setdefault(line, []).insert(0, edit.note)
     for line, of_line in notes.items():
-        note = "; ".join(dict.fromkeys(filter(None, of_line)))
+        # Several edits of a line may have the same reason.
+        distinct = dict.fromkeys(of_line)
+        note = "; ".join(reason for reason in distinct if reason)
         if note:
             lines[line - 1] = _with_note(lines[line - 1], note)
     wanted = tomllib.loads(text)
@@ -149,7 +151,8 @@ def with_cut_off(text: str, when: datetime, position: Position, file: str) -> st
     old = _TIME.search(line, column - 1)
     if old is None:
         raise _no_exclude_newer(time, file, number)
-    lines[number - 1] = line[: old.start()] + time + line[old.end() :]
+    start, end = old.span()
+    lines[number - 1] = line[:start] + time + line[end:]
     wanted = tomllib.loads(text)
     wanted["family"]["exclude-newer"] = when
     return _verified("\n".join(lines), wanted, file)
@@ -232,7 +235,8 @@ def _replaced(line: str, column: int, edit: Edit, file: str, number: int) -> str
             continue
         # Keep the kind of quotes.
         new = f"'{edit.new}'" if literal.startswith("'") else json.dumps(edit.new)
-        return line[: found.start()] + new + line[found.end() :]
+        start, end = found.span()
+        return line[:start] + new + line[end:]
     raise _not_found(edit, file, number)
 
 

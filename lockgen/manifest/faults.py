@@ -33,7 +33,8 @@ class FaultCollector:
             position = self._positions.find(known)
         line, column = position or (None, None)
         place = Place(self._file, line, column, dotted(path) or None)
-        self._found.append(Fault(message, place, hint))
+        fault = Fault(message, place, hint)
+        self._found.append(fault)
 
     def add_duplicate(self, path: KeyPath, text: str, first: str) -> None:
         """Report that ``text`` names the same thing as ``first``, perhaps in another spelling."""

@@ -53,9 +53,10 @@ def differences(lock: Lock, other: Lock, name: str) -> list[str]:
         their_versions = theirs.get(package)
         if my_versions == their_versions:
             continue
-        chosen = f"{_shown(my_versions)} by {name}, {_shown(their_versions)} by {REFERENCE}"
+        my_choice = f"{_shown(my_versions)} by {name}"
+        their_choice = f"{_shown(their_versions)} by {REFERENCE}"
         requirements = f"{_requirements(lock, package)} | {_requirements(other, package)}"
-        lines.append(f"  {package} {chosen}; both meet the requirements ({requirements})")
+        lines.append(f"  {package} {my_choice}, {their_choice}; both meet the requirements ({requirements})")
     return lines
 
 
