@@ -267,5 +267,7 @@ def _first_line(step: BuildStep) -> str:
 
 
 def _cells(row: _Row) -> list[str]:
-    size = f"{row.size / 1e6:.1f} MB" if row.size is not None else "-"
-    return [row.image, str(len(row.work)), str(row.cached), str(row.installed), str(row.seconds), size]
+    size = "-" if row.size is None else f"{row.size / 1e6:.1f} MB"
+    counts = (len(row.work), row.cached, row.installed, row.seconds)
+    numbers = [str(count) for count in counts]
+    return [row.image, *numbers, size]

@@ -74,9 +74,11 @@ def _waste_text(found: list[Waste]) -> str:
 
 def _layer_row(number: int, layer: Layer) -> list[str]:
     # Legacy builders record each instruction with the shell that ran it.
-    instruction = " ".join(layer.created_by.replace("/bin/sh -c", "").split())
+    command = layer.created_by.replace("/bin/sh -c", "")
+    instruction = " ".join(command.split())[:_LONGEST]
     packages = str(len(layer.records) or "")
-    return [f"{number} {instruction[:_LONGEST]}", megabytes(layer.size), packages]
+    size = megabytes(layer.size)
+    return [f"{number} {instruction}", size, packages]
 
 
 def _sentence(waste: Waste) -> str:

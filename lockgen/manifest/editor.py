@@ -194,6 +194,7 @@ def with_index(text: str, name: str, like: str, url: str, recorded: str | None, 
         rows.append(f"{key} = {json.dumps(value)}")
     ending = _ending(lines)
     end = _end_of_table(lines, header)
+    # An assignment to an empty slice inserts.
     lines[end:end] = [row + ending for row in rows]
     wanted["index"][name] = table
     return _verified("\n".join(lines), wanted, file)

@@ -126,7 +126,8 @@ class Requirements:
 
     def _add_closure(self, layer: Layers) -> None:
         """Add the file with all packages of an image, for installations without Docker."""
-        name, variant = layer.image.name, layer.image.variant
+        name = layer.image.name
+        variant = layer.image.variant
         about = f"All packages of {name}:{variant}: docker/ installs them layer by layer, this file at once."
         text = self._renderer.file(variant, layer.closure, about)
         self.texts[f"locks/{variant}/{name}.txt"] = text
@@ -174,8 +175,11 @@ class Requirements:
         return self._tools(1)
 
     def _tools(self, number: int) -> Tools:
-        packages = self._lock.tools if number == 1 else self._lock.more_tools[number - 2].packages
-        return Tools(number, _tools_path(number), pages_of(self._lock, packages))
+        lock = self._lock
+        # Set 1 is separate in the lock, because it also installs.
+        packages = lock.tools if number == 1 else lock.more_tools[number - 2].packages
+        pages = pages_of(self._lock, packages)
+        return Tools(number, _tools_path(number), pages)
 
 
 class GeneratedFiles:

@@ -181,8 +181,12 @@ def _python_path(chain: Sequence[Image]) -> str:
 
 def pages_of(lock: Lock, packages: Iterable[Package]) -> tuple[str, ...]:
     """The pages of those ``packages`` that an explicit index lists, sorted by index and name."""
-    listed = sorted((package.index, package.name) for package in packages if package.index is not None)
-    return tuple(f"{lock.indexes[index].rstrip('/')}/{name}/" for index, name in listed)
+    listed = [(package.index, package.name) for package in packages if package.index is not None]
+    pages = []
+    for index, name in sorted(listed):
+        url = lock.indexes[index].rstrip("/")
+        pages.append(f"{url}/{name}/")
+    return tuple(pages)
 
 
 def reference(registry: str | None, family: str, image: str, variant: str) -> str:

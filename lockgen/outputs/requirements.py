@@ -68,7 +68,8 @@ class Renderer:
         notes = []
         for index, names in sorted(by_index.items()):
             url = self._lock.indexes[index]
-            notes.append(f"# From {url}: {', '.join(names)}\n")
+            listed = ", ".join(names)
+            notes.append(f"# From {url}: {listed}\n")
         built = ", ".join(package.name for package in packages if package.built)
         if built:
             notes.append(f"# Built from source: {built}\n")

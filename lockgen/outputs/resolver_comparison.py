@@ -74,7 +74,10 @@ def _shown(versions: VersionVariants | None) -> str:
 def _requirements(lock: Lock, name: str) -> str:
     """The requirements for ``name``, each with its origin, as in "speech 1.0: numpy>=1.26"."""
     # A dict drops duplicates and keeps the order: several images share the common packages.
-    found = dict.fromkeys(f"{origin}: {need}" for origin, need in _dependencies(lock) if need.name == name)
+    found: dict[str, None] = {}
+    for origin, need in _dependencies(lock):
+        if need.name == name:
+            found[f"{origin}: {need}"] = None
     return ", ".join(found) or "no requirement"
 
 

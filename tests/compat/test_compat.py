@@ -236,7 +236,13 @@ BAD = {
         "axis",
     ),
     "held-nobody": ("exclude =", 'held = ["tqdm"]\nexclude =', "`tqdm` is not pinned", "(compat.held[0])", "numpy"),
-    "variant-none": ("exclude =", 'variants = ["gpu"]\nexclude =', "no variant `gpu`", "(compat.variants[0])", "cpu"),
+    "variant-none": (
+        "exclude =",
+        'variants = ["gpu"]\nexclude =',
+        "`gpu` is not a variant with images",
+        "(compat.variants[0])",
+        "cpu",
+    ),
     "pair-unknown-key": (
         "exclude =",
         'pairs = { "2.5.1" = { torchtext = "1" } }\nexclude =',
