@@ -241,7 +241,8 @@ def _rows(images: list[SelectedImage], owners: Mapping[str, str], result: BuildR
         steps = by_image.get(selected.tag, [])
         work = [step for step in steps if step.works]
         seconds = sum(step.seconds for step in steps if not step.cached)
-        size = result.sizes.get(selected.variant.target)
+        target = selected.variant.target
+        size = result.sizes.get(target)
         rows.append(_Row(selected.tag, work, round(seconds, 1), size))
     return rows
 
@@ -267,5 +268,7 @@ def _first_line(step: BuildStep) -> str:
 
 
 def _cells(row: _Row) -> list[str]:
-    size = f"{row.size / 1e6:.1f} MB" if row.size is not None else "-"
-    return [row.image, str(len(row.work)), str(row.cached), str(row.installed), str(row.seconds), size]
+    size = "-" if row.size is None else f"{row.size / 1e6:.1f} MB"
+    counts = (len(row.work), row.cached, row.installed, row.seconds)
+    numbers = [str(count) for count in counts]
+    return [row.image, *numbers, size]

@@ -56,9 +56,13 @@ class OverrideWriter:
             revision = last_commit(self.docker.root, inputs_of(image, below))
             settings = self._settings(image, shared)
             for variant in image.variants:
-                labels = {_REVISION: revision, _BASE_DIGEST: digests[variant.variant]}
-                known = {key: value for key, value in labels.items() if value}
-                targets[variant.target] = {**settings, "labels": known}
+                labels = {}
+                if revision:
+                    labels[_REVISION] = revision
+                digest = digests[variant.variant]
+                if digest:
+                    labels[_BASE_DIGEST] = digest
+                targets[variant.target] = {**settings, "labels": labels}
                 if variant.base is None:
                     # apt needs the network, but no credentials of the package index.
                     targets[f"_{variant.target}-system"] = {}

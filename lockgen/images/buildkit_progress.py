@@ -164,11 +164,13 @@ class ProgressReader:
         """What runs now, the longest running step first; instructions come before transfers."""
         running = [vertex for vertex in self._vertices.values() if vertex.running]
         running.sort(key=_activity_order)
-        described = dict.fromkeys(self._describe(vertex.step()) for vertex in running)
+        # Two variants may run the same step: it is shown once.
+        described: dict[str, None] = {}
+        for vertex in running:
+            described[self._describe(vertex.step())] = None
         shown = "; ".join(list(described)[:_SHOWN])
-        if len(described) > _SHOWN:
-            return f"{shown} (and {len(described) - _SHOWN} more)"
-        return shown
+        hidden = len(described) - _SHOWN
+        return f"{shown} (and {hidden} more)" if hidden > 0 else shown
 
     def _describe(self, step: BuildStep) -> str:
         image = self.image(step)

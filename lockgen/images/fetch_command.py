@@ -31,7 +31,11 @@ def run(app: App, folder: Path, names: tuple[str, ...]) -> int:
     """
     family, progress = read_family(app.root), app.progress
     folders = _packages_by_folder(family, names)
-    packages = {package.chosen.sha256: package for held in folders.values() for package in held}
+    # By digest: several folders may contain the same file.
+    packages: dict[str, Package] = {}
+    for of_folder in folders.values():
+        for package in of_folder:
+            packages[package.chosen.sha256] = package
     paths = paths_in_files(package.chosen for package in packages.values())
     with locked_folder(folder, lambda: progress.note(f"another lockgen is fetching into {folder}; waiting for it")):
         wheelhouse = Wheelhouse(folder, paths)
@@ -40,10 +44,11 @@ def run(app: App, folder: Path, names: tuple[str, ...]) -> int:
         with disk_errors(folder):
             (folder / "files").mkdir(exist_ok=True)
         fetched = _Fetcher(app, folder, paths, family.lock.indexes, packages.values()).run()
-        for name, held in folders.items():
-            wheelhouse.link_packages(name, held)
+        for name, of_folder in folders.items():
+            wheelhouse.link_packages(name, of_folder)
         wheelhouse.write_index()
-    progress.note(f"{len(packages)} files in {folder}: {fetched} fetched, {len(packages) - fetched} already there")
+    count = len(packages)
+    progress.note(f"{count} files in {folder}: {fetched} fetched, {count - fetched} already there")
     click.echo(str(folder))
     return Exit.DONE
 
@@ -61,8 +66,10 @@ def _packages_by_folder(family: Family, names: tuple[str, ...]) -> dict[str, lis
         table = lock.by_variant[variant.variant]
         packages = [table[name] for name in sorted(own)]
         for built in image.built:
-            if built.number > 1:  # set 1 is in `tools`
-                packages += lock.more_tools[built.number - 2].packages
+            # Set 1 is in the folder `tools`.
+            if built.number > 1:
+                tools = lock.more_tools[built.number - 2]
+                packages += tools.packages
         folders[variant.target] = packages
     return folders
 
@@ -136,11 +143,12 @@ class _Fetcher:
     def _url(self, package: Package) -> str:
         # The lock records no URLs: an index may move its files.
         index = self._default if package.index is None else self._indexes[package.index]
+        wanted = package.chosen.name
         page = read_page(self._http, index, package.name)
         for entry in page.files:
-            if entry.name == package.chosen.name:
+            if entry.name == wanted:
                 return entry.url
-        raise ToolFailed(f"the index no longer lists {package.chosen.name}", hint="run `lockgen resolve`")
+        raise ToolFailed(f"the index no longer lists {wanted}", hint="run `lockgen resolve`")
 
     def _received(self, count: int) -> None:
         if self._stopped.is_set():

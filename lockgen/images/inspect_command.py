@@ -66,15 +66,18 @@ def _waste_text(found: list[Waste]) -> str:
     # The most bytes first; ties only need an order that is the same every time.
     largest = sorted(found, key=lambda waste: (-waste.bytes, waste))
     rows = [[_sentence(waste), megabytes(waste.bytes)] for waste in largest]
+    places = table(["package", "wasted"], rows)
     total = sum(waste.bytes for waste in found)
-    return f"{table(['package', 'wasted'], rows)}\n{megabytes(total)} in {len(found)} places"
+    return f"{places}\n{megabytes(total)} in {len(found)} places"
 
 
 def _layer_row(number: int, layer: Layer) -> list[str]:
     # Legacy builders record each instruction with the shell that ran it.
-    instruction = " ".join(layer.created_by.replace("/bin/sh -c", "").split())
+    command = layer.created_by.replace("/bin/sh -c", "")
+    instruction = " ".join(command.split())[:_LONGEST]
     packages = str(len(layer.records) or "")
-    return [f"{number} {instruction[:_LONGEST]}", megabytes(layer.size), packages]
+    size = megabytes(layer.size)
+    return [f"{number} {instruction}", size, packages]
 
 
 def _sentence(waste: Waste) -> str:

@@ -69,17 +69,23 @@ class _Stack:
 
     def _lose(self, path: str, by: int, kind: str) -> None:
         file = self.files.pop(path)
-        if file.owner is not None:  # an upper layer may well replace a file that is in no package
-            loss = self._losses.setdefault(_LossKey(file.owner, file.layer, by), _Loss(kind))
-            loss.size += file.size
+        # An upper layer may well replace a file that belongs to no package.
+        if file.owner is None:
+            return
+        key = _LossKey(file.owner, file.layer, by)
+        loss = self._losses.setdefault(key, _Loss(kind))
+        loss.size += file.size
 
     def hidden_packages(self) -> list[Waste]:
         found = []
         for key, loss in self._losses.items():
             package = key.owner
-            now = self._installed_by[key.by].get(package.name, "")
+            upper = self._installed_by[key.by]
+            now = upper.get(package.name, "")
+            # An installer deletes the old files before it writes the new ones.
             kind = "replaced" if now else loss.kind
-            found.append(Waste(package.name, package.version, key.layer, key.by, kind, loss.size, now))
+            waste = Waste(package.name, package.version, key.layer, key.by, kind, loss.size, now)
+            found.append(waste)
         return found
 
 
@@ -114,11 +120,12 @@ def _copies(files: Mapping[str, _StoredFile]) -> dict[str, list[_Copy]]:
     """Each package's copies, one for each site-packages folder."""
     copies: dict[str, dict[str, _Copy]] = {}
     for path, file in files.items():
-        site = _SITE.match(path)
-        if file.owner is None or site is None:
-            continue
         owner = file.owner
+        site = _SITE.match(path)
+        if owner is None or site is None:
+            continue
         by_site = copies.setdefault(owner.name, {})
-        copy = by_site.setdefault(site[1], _Copy(owner.version, file.layer))
+        folder = site[1]
+        copy = by_site.setdefault(folder, _Copy(owner.version, file.layer))
         copy.size += file.size
     return {name: list(by_site.values()) for name, by_site in copies.items()}

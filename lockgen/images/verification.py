@@ -75,8 +75,11 @@ class ImageVerifier:
         # The label names the base that was used, which --base may have replaced.
         base = built.labels.get("org.opencontainers.image.base.name", locked)
         below = self.docker.layers(base)
+        count = len(below)
         own = self.docker.layers(reference)
-        return len(below) if own[: len(below)] == below else 0
+        # The tag may name a newer image by now.
+        is_below = own[:count] == below
+        return count if is_below else 0
 
     def _unrequested_tools(self, selected: SelectedImage, built: LayeredImage, reference: str) -> list[str]:
         """Compilers and -dev packages, also those of the base image, unless an `apt` in versions.toml brings them."""
@@ -167,8 +170,8 @@ def _layer_faults(built: LayeredImage, base_layers: int) -> list[str]:
         # The build may remove packages of the base image: a second Python goes with all its packages.
         if waste.kind == "twice" or waste.layer <= base_layers:
             continue
-        change = f"replaced by {waste.now}" if waste.now else waste.kind
         package = f"{waste.package} {waste.version} of layer {waste.layer}"
+        change = f"replaced by {waste.now}" if waste.now else waste.kind
         faults.append(f"{package} is {change} in layer {waste.by}")
     return faults
 

@@ -71,12 +71,16 @@ class Wheelhouse:
     def link_packages(self, name: str, packages: Iterable[Package]) -> None:
         """Link ``packages`` into the folder of one target, and remove what lockgen put there earlier."""
         own = self._folder / name
-        wanted = {package.chosen.name: self._paths[package.chosen.sha256] for package in packages}
+        wanted: dict[str, str] = {}
+        for package in packages:
+            chosen = package.chosen
+            wanted[chosen.name] = self._paths[chosen.sha256]
         with disk_errors(own):
             own.mkdir(exist_ok=True)
-            for there in own.iterdir():
-                if there.name not in wanted and self._is_lockgens(there):
-                    there.unlink()
+            for found in own.iterdir():
+                # The user's files stay, even in this folder.
+                if found.name not in wanted and self._is_lockgens(found):
+                    found.unlink()
         for file, path in wanted.items():
             link(self._files / path, own / file)
 
@@ -84,7 +88,8 @@ class Wheelhouse:
         """Record the files. Call it last: the index means that the wheelhouse is complete."""
         digests = {path: digest for digest, path in self._paths.items()}
         listed = dict(sorted(digests.items()))
-        text = json.dumps({"format": 1, "files": listed}, indent=1) + "\n"
+        document = {"format": 1, "files": listed}
+        text = json.dumps(document, indent=1) + "\n"
         # `refuse_foreign` has tested the file that is there.
         write_files(self._folder, {INDEX: text.encode()}, lambda _: True)
 

@@ -48,6 +48,8 @@ def _check_pins(manifest: Manifest, variant: Variant, index: Index, add: AddFaul
 
 
 def _add_wrong_build(name: str, pin: Pin, build: str, variant: Variant, index: Index, add: AddFault) -> None:
-    source = f"variant `{variant.name}` takes it from {index.name} ({index.accelerator})"
-    hint = f"pin {name} to a +{index.accelerator} version, or give the variant an index for {build}"
-    add(pin.path, f"{name} {pin.version} is a {build} build, {source}", hint)
+    expected = index.accelerator
+    source = f"variant `{variant.name}` takes it from {index.name} ({expected})"
+    message = f"{name} {pin.version} is a {build} build, {source}"
+    hint = f"pin {name} to a +{expected} version, or give the variant an index for {build}"
+    add(pin.path, message, hint)

@@ -117,7 +117,8 @@ class CompatReader:
         path = (*_HERE, "variants")
         for position, name in enumerate(self.table.variants):
             if name not in used:
-                self.add((*path, position), f"`{name}` is not a variant with images", close_match(name, used))
+                hint = close_match(name, used)
+                self.add((*path, position), f"`{name}` is not a variant with images", hint)
         return tuple(unique(self.table.variants, path, self.add))
 
     def _exclusions(self, axes: set[str]) -> Iterator[Exclusion]:

@@ -52,7 +52,9 @@ def edited(text: str, edits: Sequence[Edit], position: Position, file: str) -> s
         lines[line - 1] = _replaced(lines[line - 1], column, edit, file, line)
         notes.setdefault(line, []).insert(0, edit.note)
     for line, of_line in notes.items():
-        note = "; ".join(dict.fromkeys(filter(None, of_line)))
+        # Several edits of a line may have the same reason.
+        distinct = dict.fromkeys(of_line)
+        note = "; ".join(reason for reason in distinct if reason)
         if note:
             lines[line - 1] = _with_note(lines[line - 1], note)
     wanted = parse_toml(text)
@@ -192,6 +194,7 @@ def with_index(text: str, name: str, like: str, url: str, recorded: str | None, 
         rows.append(f"{key} = {json.dumps(value)}")
     ending = _ending(lines)
     end = _end_of_table(lines, header)
+    # An assignment to an empty slice inserts.
     lines[end:end] = [row + ending for row in rows]
     wanted["index"][name] = table
     return _verified("\n".join(lines), wanted, file)
@@ -233,7 +236,8 @@ def _replaced(line: str, column: int, edit: Edit, file: str, number: int) -> str
             continue
         # Keep the kind of quotes.
         new = f"'{edit.new}'" if literal.startswith("'") else json.dumps(edit.new)
-        return line[: found.start()] + new + line[found.end() :]
+        start, end = found.span()
+        return line[:start] + new + line[end:]
     raise _not_found(edit, file, number)
 
 

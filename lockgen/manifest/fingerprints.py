@@ -97,7 +97,8 @@ def _sorted_pins(manifest: Manifest) -> list[Pin]:
 def _compat(compat: Compat) -> list[Any]:
     axes = [[axis.name, axis.values, axis.bound] for axis in compat.axes]
     exclusions = [dict(exclusion.bounds) for exclusion in compat.exclude]
-    return [axes, compat.variants, exclusions, sorted(compat.held)]
+    held = sorted(compat.held)
+    return [axes, compat.variants, exclusions, held]
 
 
 def _pairs(pairs: Pairs) -> dict[str, Any]:

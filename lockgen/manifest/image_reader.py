@@ -85,12 +85,14 @@ class ImageReader:
 
     def _contents(self, entry: _Entry) -> tuple[DeclaredRequirement, ...]:
         """Check folders and program of an image; return its requirements."""
-        table = entry.table
-        self._check_folders(table.copy_, (*entry.path, "copy"))
-        self._check_folders(table.folders, (*entry.path, "folders"))
+        table, path = entry.table, entry.path
+        self._check_folders(table.copy_, (*path, "copy"))
+        self._check_folders(table.folders, (*path, "folders"))
+        # Only a stage has a program.
         if isinstance(table, StageTable) and table.entrypoint is not None:
             self._check_program(entry, table.entrypoint)
-        return self._packages.requirements(table.packages, (*entry.path, "packages"))
+        here = (*path, "packages")
+        return self._packages.requirements(table.packages, here)
 
     def _check_folders(self, folders: Iterable[str], path: KeyPath) -> None:
         for position, folder in enumerate(folders):
@@ -118,8 +120,10 @@ class ImageReader:
             if base in stages:
                 self._add(path, f"`{base}` is a stage, not a base", "move it to [bases.…]")
                 continue
+            # An image cannot be its own base, so the hint must not name it.
             others = [name for name in bases if name != entry.name]
-            self._add(path, f"unknown base `{base}`", close_match(base, others))
+            hint = close_match(base, others)
+            self._add(path, f"unknown base `{base}`", hint)
 
     def _check_cycles(self) -> None:
         done: set[str] = set()

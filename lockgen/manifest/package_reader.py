@@ -56,14 +56,15 @@ class PackageReader:
             here = (*path, text)
             name = self.name(text, here)
             if isinstance(value, str):
-                version, held = self._version(text, value, here), False
+                written, is_held = value, False
             else:
-                version, held = self._version(text, value.version, here), value.held
+                written, is_held = value.version, value.held
+            version = self._version(text, written, here)
             if name is None or version is None:
                 continue
             if name in pins:
                 self._add_duplicate(here, text, spellings[name])
-            pins[name] = Pin(version, here, held)
+            pins[name] = Pin(version, here, is_held)
             spellings[name] = text
         return pins
 

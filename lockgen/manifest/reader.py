@@ -236,11 +236,12 @@ class _ManifestReader:
             check_reason(entry.reason, (*path, "reason"), self._add)
             # Identifiers of advisories are not case-sensitive.
             key = entry.id.casefold()
-            if key in found:
-                self._add_duplicate((*path, "id"), entry.id, found[key].id)
-            else:
-                reason = entry.reason.strip()
-                found[key] = IgnoredAdvisory(entry.id, reason, entry.until, path)
+            first = found.get(key)
+            if first is not None:
+                self._add_duplicate((*path, "id"), entry.id, first.id)
+                continue
+            reason = entry.reason.strip()
+            found[key] = IgnoredAdvisory(entry.id, reason, entry.until, path)
         return tuple(found.values())
 
     def _unimported(self) -> dict[str, Unimported]:

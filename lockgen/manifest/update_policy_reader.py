@@ -136,9 +136,10 @@ class UpdatePolicyReader:
         for position, entry in enumerate(self.table.ignore):
             path = (*_HERE, "ignore", position)
             bound = self._bound(entry, path)
-            if entry.variant is not None and entry.variant not in self.variants:
-                hint = close_match(entry.variant, self.variants)
-                self.add((*path, "variant"), f"unknown variant `{entry.variant}`", hint)
+            variant = entry.variant
+            if variant is not None and variant not in self.variants:
+                hint = close_match(variant, self.variants)
+                self.add((*path, "variant"), f"unknown variant `{variant}`", hint)
             rule = self._rule(entry, bound, path)
             if rule is not None:
                 yield rule

@@ -91,14 +91,15 @@ class Requirements:
 
     def _precedence(self, text: str, texts: Mapping[str, str], roots: Mapping[str, Layers]) -> tuple[bool, int, int]:
         """Texts of variants that pin nothing in it come first, then those of most variants, then of most images."""
+        lock = self._lock
         variants = [variant for variant, other in texts.items() if other == text]
         is_unpinned = False
         for variant in variants:
-            pins = self._lock.own_pins.get(variant, ())
-            if set(pins).isdisjoint(roots[variant].common):
+            pins = set(lock.own_pins.get(variant, ()))
+            if pins.isdisjoint(roots[variant].common):
                 is_unpinned = True
-        images = sum(image.variant in variants for image in self._lock.images)
-        return is_unpinned, len(variants), images
+        images = [image for image in lock.images if image.variant in variants]
+        return is_unpinned, len(variants), len(images)
 
     # -- images ------------------------------------------------------------------
 
@@ -125,7 +126,8 @@ class Requirements:
 
     def _add_closure(self, layer: Layers) -> None:
         """Add the file with all packages of an image, for installations without Docker."""
-        name, variant = layer.image.name, layer.image.variant
+        name = layer.image.name
+        variant = layer.image.variant
         about = f"All packages of {name}:{variant}: docker/ installs them layer by layer, this file at once."
         text = self._renderer.file(variant, layer.closure, about)
         self.texts[f"locks/{variant}/{name}.txt"] = text
@@ -173,8 +175,11 @@ class Requirements:
         return self._tools(1)
 
     def _tools(self, number: int) -> Tools:
-        packages = self._lock.tools if number == 1 else self._lock.more_tools[number - 2].packages
-        return Tools(number, _tools_path(number), pages_of(self._lock, packages))
+        lock = self._lock
+        # Set 1 is separate in the lock, because it also installs.
+        packages = lock.tools if number == 1 else lock.more_tools[number - 2].packages
+        pages = pages_of(self._lock, packages)
+        return Tools(number, _tools_path(number), pages)
 
 
 class GeneratedFiles:
@@ -200,13 +205,15 @@ class GeneratedFiles:
 
 def recorded_paths(lock: Lock) -> frozenset[str]:
     """The paths that ``lock`` records as lockgen's, whatever versions.toml says by now."""
-    names = {image.name for image in lock.images}
-    # The lock does not record which images have a program, and so a self_check.py. Only an image that no other is built
-    # on can be a stage.
-    stages = names - {image.base for image in lock.images}
-    paths = {BAKE, SCRIPT, VERSIONS, IGNORE, *Requirements(lock).texts}
-    paths.update(f"docker/{name}/Dockerfile" for name in names)
-    paths.update(f"docker/{name}/self_check.py" for name in stages)
+    paths = {BAKE, SCRIPT, VERSIONS, IGNORE}
+    paths.update(Requirements(lock).texts)
+    bases = {image.base for image in lock.images}
+    for image in lock.images:
+        paths.add(f"docker/{image.name}/Dockerfile")
+        # The lock does not record which images have a program, and so a self_check.py. Only an image that no other is
+        # built on can be a stage.
+        if image.name not in bases:
+            paths.add(f"docker/{image.name}/self_check.py")
     return frozenset(paths)
 
 

@@ -134,12 +134,13 @@ def _bake(plan: FamilyPlan) -> str:
 
 def _groups(plan: FamilyPlan) -> dict[str, list[str]]:
     """The groups of bake targets: all of them, each image in all variants, each variant with all images."""
-    by_variant: dict[str, list[str]] = {name: [] for name, _ in plan.base_images}
+    by_variant: dict[str, list[str]] = {}
     targets = set()
     for image in plan.images:
         for variant in image.variants:
-            targets.add(variant.target)
-            by_variant.setdefault(variant.variant, []).append(variant.target)
+            target = variant.target
+            targets.add(target)
+            by_variant.setdefault(variant.variant, []).append(target)
     groups = {"default": sorted(targets)}
     # In bake, a name stands for one target or one group.
     for image in plan.images:
@@ -149,7 +150,8 @@ def _groups(plan: FamilyPlan) -> dict[str, list[str]]:
     for variant_name, _ in plan.base_images:
         name = _group_name(f"all-{variant_name}")
         if name not in targets and name not in groups:
-            groups[name] = sorted(by_variant[variant_name])
+            members = by_variant.get(variant_name, [])
+            groups[name] = sorted(members)
     return groups
 
 

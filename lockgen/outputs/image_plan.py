@@ -98,9 +98,10 @@ class _Planner:
         paths = {variant: self.files[image.name, variant] for variant in image.variants}
         count = max(len(files) for files in paths.values())
         layers = []
-        for slot in range(count):
-            by_variant = [(variant, files[slot]) for variant, files in paths.items()]
-            layers.append(InstallLayer(tuple(by_variant)))
+        for number in range(count):
+            by_variant = [(variant, files[number]) for variant, files in paths.items()]
+            layer = InstallLayer(tuple(by_variant))
+            layers.append(layer)
         return layers
 
     def _is_routed(self) -> bool:
@@ -142,7 +143,9 @@ def _fingerprint(closure: Iterable[Package]) -> str:
     for package in closure:
         hashes = sorted(file.sha256 for file in package.files)
         lines.append(f"{package.pin} {hashes}")
-    return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    text = "\n".join(lines)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return f"sha256:{digest}"
 
 
 def _required(manifest: Manifest, chain: Sequence[Image]) -> set[str]:
@@ -178,8 +181,12 @@ def _python_path(chain: Sequence[Image]) -> str:
 
 def pages_of(lock: Lock, packages: Iterable[Package]) -> tuple[str, ...]:
     """The pages of those ``packages`` that an explicit index lists, sorted by index and name."""
-    listed = sorted((package.index, package.name) for package in packages if package.index is not None)
-    return tuple(f"{lock.indexes[index].rstrip('/')}/{name}/" for index, name in listed)
+    listed = [(package.index, package.name) for package in packages if package.index is not None]
+    pages = []
+    for index, name in sorted(listed):
+        url = lock.indexes[index].rstrip("/")
+        pages.append(f"{url}/{name}/")
+    return tuple(pages)
 
 
 def reference(registry: str | None, family: str, image: str, variant: str) -> str:

@@ -38,5 +38,7 @@ def _lock_of_generated_files(folder: Folder) -> Collection[str]:
     A lock that a merge or a full disk left in pieces no longer shows that it is lockgen's. But lockgen never writes its
     other files without it.
     """
-    others = (path for path in generated_on_disk(folder) if path != LOCK_PATH)
-    return (LOCK_PATH,) if any(may_remove(folder, path) for path in others) else ()
+    for path in generated_on_disk(folder):
+        if path != LOCK_PATH and may_remove(folder, path):
+            return (LOCK_PATH,)
+    return ()

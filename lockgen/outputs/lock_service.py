@@ -168,8 +168,9 @@ def pending_files(folder: Folder, manifest: Manifest, lock: Lock) -> PendingFile
     files = GeneratedFiles(manifest, lock)
     tree = files.tree()
     # A stage's program is generated once; from then on it is the team's.
-    programs = {path: data for path, data in files.starters().items() if not _exists(folder, path)}
-    wanted: dict[str, bytes | None] = {**tree, **programs}
+    starters = files.starters()
+    wanted: dict[str, bytes | None] = dict(tree)
+    wanted.update({path: starters[path] for path in starters if not _exists(folder, path)})
     # Before the files to remove: those are lockgen's, by their header.
     refuse_foreign(folder, wanted, lock_records(folder))
     wanted.update(dict.fromkeys(stale_files(folder, tree)))

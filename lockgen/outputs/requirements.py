@@ -22,7 +22,9 @@ class Renderer:
         """A file with ``names`` (sorted) in the versions of ``variant``. ``about`` is its description."""
         table = self._lock.by_variant[variant]
         packages = [table[name] for name in names]
-        parts = [MARK, f"# {about}\n", "# Install with --no-deps --require-hashes.\n", *self._notes(packages)]
+        parts = [MARK, f"# {about}\n"]
+        parts.append("# Install with --no-deps --require-hashes.\n")
+        parts += self._notes(packages)
         if not names:
             parts.append("# Nothing: all it needs is in the layers below.\n")
         parts += [self._line(variant, package) for package in packages]
@@ -66,7 +68,8 @@ class Renderer:
         notes = []
         for index, names in sorted(by_index.items()):
             url = self._lock.indexes[index]
-            notes.append(f"# From {url}: {', '.join(names)}\n")
+            listed = ", ".join(names)
+            notes.append(f"# From {url}: {listed}\n")
         built = ", ".join(package.name for package in packages if package.built)
         if built:
             notes.append(f"# Built from source: {built}\n")

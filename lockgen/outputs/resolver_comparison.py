@@ -57,9 +57,10 @@ def differences(lock: Lock, other: Lock, name: str) -> list[str]:
         their_versions = theirs.get(package)
         if my_versions == their_versions:
             continue
-        chosen = f"{_shown(my_versions)} by {name}, {_shown(their_versions)} by {REFERENCE}"
+        my_choice = f"{_shown(my_versions)} by {name}"
+        their_choice = f"{_shown(their_versions)} by {REFERENCE}"
         requirements = f"{_requirements(lock, package)} | {_requirements(other, package)}"
-        lines.append(f"  {package} {chosen}; both meet the requirements ({requirements})")
+        lines.append(f"  {package} {my_choice}, {their_choice}; both meet the requirements ({requirements})")
     return lines
 
 
@@ -77,7 +78,10 @@ def _shown(versions: VersionVariants | None) -> str:
 def _requirements(lock: Lock, name: str) -> str:
     """The requirements for ``name``, each with its origin, as in "speech 1.0: numpy>=1.26"."""
     # A dict drops duplicates and keeps the order: several images share the common packages.
-    found = dict.fromkeys(f"{origin}: {need}" for origin, need in _dependencies(lock) if need.name == name)
+    found: dict[str, None] = {}
+    for origin, need in _dependencies(lock):
+        if need.name == name:
+            found[f"{origin}: {need}"] = None
     return ", ".join(found) or "no requirement"
 
 

@@ -81,5 +81,9 @@ def _missing_index(manifest: Manifest, variants: Sequence[str], blamed: Sequence
 
 def _index_for(manifest: Manifest, package: str, local: str) -> Index | None:
     """The index that lists ``package``; if several do, the one of the accelerator ``local``."""
-    indexes = [index for index in manifest.indexes.values() if package in index.packages]
-    return min(indexes, key=lambda index: (index.accelerator != local, index.name), default=None)
+    listing = [index for index in manifest.indexes.values() if package in index.packages]
+    listing.sort(key=lambda index: index.name)
+    for index in listing:
+        if index.accelerator == local:
+            return index
+    return listing[0] if listing else None
