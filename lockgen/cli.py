@@ -78,6 +78,7 @@ def resolver_option(text: str) -> Decorator:
     return click.option("--resolver", type=click.Choice(RESOLVERS), default="uv", show_default=True, help=text)
 
 
+strict_option = click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 offline_option = click.option("--offline", is_flag=True, help="Use caches only; send no requests.")
 live_option = click.option("--live", is_flag=True, help="Query the indexes themselves instead of their records.")
 seconds_option = click.option(
@@ -128,6 +129,7 @@ database_option = click.option(
     help="Upgrade only this package; repeatable.",
 )
 @resolver_option("The resolver.")
+@strict_option
 @json_option("the changes")
 @click.pass_context
 def resolve(context: click.Context, /, packages: tuple[str, ...], **flags: Any) -> int:
@@ -138,15 +140,16 @@ def resolve(context: click.Context, /, packages: tuple[str, ...], **flags: Any) 
 
 
 @cli.command()
+@strict_option
 @json_option("the findings")
 @click.pass_context
-def check(context: click.Context, as_json: bool) -> int:
+def check(context: click.Context, strict: bool, as_json: bool) -> int:
     """Verify that generated files are up to date.
 
     Needs neither a network nor a resolver. On drift, prints a diff and the fix, and exits with 1."""
     from lockgen.check.command import run
 
-    return run(context.obj[0], as_json=as_json)
+    return run(context.obj[0], strict=strict, as_json=as_json)
 
 
 @cli.command()

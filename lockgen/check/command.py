@@ -25,7 +25,7 @@ _KEPT = 200
 """The most passes that the cache keeps."""
 
 
-def run(root: Path, *, as_json: bool) -> int:
+def run(root: Path, *, strict: bool = False, as_json: bool = False) -> int:
     """Print what drifted to stdout; return Exit.FOUND if anything did.
 
     Raises:
@@ -35,31 +35,38 @@ def run(root: Path, *, as_json: bool) -> int:
     key = _key(root)
     if key is not None and not as_json and (passes / key).exists():
         return Exit.DONE
-    code = _run_full_check(root, as_json=as_json)
+    code, is_clean = _run_full_check(root, strict=strict, as_json=as_json)
     # A file may change while the check reads it: record the pass only for unchanged bytes.
-    if code == Exit.DONE and key is not None and key == _key(root):
+    if is_clean and key is not None and key == _key(root):
         _record_pass(passes, key)
     return code
 
 
-def _run_full_check(root: Path, *, as_json: bool) -> int:
+def _run_full_check(root: Path, *, strict: bool, as_json: bool) -> tuple[int, bool]:
+    """The exit code, and whether there was nothing to print: only then the next check may be skipped."""
     # Imported here, because these take most of the time of a check that a recorded pass makes unnecessary.
     import click
 
     from lockgen.check import render
     from lockgen.check.full_check import check
+    from lockgen.io.console import StandardError
     from lockgen.io.workspace import Folder
+    from lockgen.warnings import service as warning_service
 
     folder = Folder(root)
     with folder.shared():
-        findings = check(folder)
+        found = check(folder)
     if as_json:
         import json
 
-        click.echo(json.dumps(render.as_json(findings), indent=2))
-    elif findings:
-        click.echo(render.text(findings))
-    return Exit.FOUND if findings else Exit.DONE
+        rows = warning_service.as_json(found.warnings, found.inputs)
+        click.echo(json.dumps(render.as_json(found.findings, rows), indent=2))
+    else:
+        if found.findings:
+            click.echo(render.text(found.findings))
+        warning_service.show_warnings(found.warnings, found.inputs, StandardError())
+    fails = bool(found.findings) or (strict and bool(found.warnings))
+    return Exit.FOUND if fails else Exit.DONE, not found.findings and not found.warnings
 
 
 def _key(root: Path) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from lockgen.check.model import CheckFinding
 from lockgen.compat.render import inputs_of, is_unedited
@@ -28,13 +29,24 @@ from lockgen.outputs.lock_records import lock_records
 from lockgen.outputs.stale_files import extra_files
 from lockgen.pairs.table import known_pairs
 from lockgen.size.plan import excesses, remedies
+from lockgen.warnings.model import FamilyWarning
+from lockgen.warnings.service import family_warnings
 
 RESOLVE = "lockgen resolve"
 COMPAT = "lockgen compat"
 
 
-def check(folder: Folder) -> list[CheckFinding]:
-    """Find everything that drifted, causes before their effects.
+@dataclass(frozen=True)
+class CheckResult:
+    """What drifted, causes before their effects, and the warnings about ``inputs``."""
+
+    findings: list[CheckFinding]
+    warnings: list[FamilyWarning]
+    inputs: Inputs
+
+
+def check(folder: Folder) -> CheckResult:
+    """Find everything that drifted or that probably is not meant.
 
     Raises:
         BadInput: versions.toml, a record or the lock is invalid.
@@ -44,12 +56,13 @@ def check(folder: Folder) -> list[CheckFinding]:
     if data is None:
         # `resolve` would refuse to replace these: report them before it runs.
         foreign = _foreign(folder, dict.fromkeys(generated_on_disk(folder)))
-        return [*foreign, CheckFinding(LOCK_PATH, "missing", f"{LOCK_PATH}: {NO_LOCK}", RESOLVE)]
+        missing = CheckFinding(LOCK_PATH, "missing", f"{LOCK_PATH}: {NO_LOCK}", RESOLVE)
+        return CheckResult([*foreign, missing], [], inputs)
     lock = parse_lock(data, LOCK_PATH)
     generated = GeneratedFiles(inputs.manifest, lock)
     tree = generated.tree()
     expected_lock = tree.pop(LOCK_PATH)
-    return [
+    findings = [
         *_changed_inputs(lock.inputs, fingerprints(inputs.manifest, folder)),
         *_edited_lock(data, expected_lock),
         *_differing_files(folder, tree),
@@ -57,6 +70,7 @@ def check(folder: Folder) -> list[CheckFinding]:
         *_exceeded_budgets(inputs, lock),
         *_outdated_matrix(inputs.manifest, folder),
     ]
+    return CheckResult(findings, family_warnings(folder, inputs, lock), inputs)
 
 
 def _changed_inputs(locked: Mapping[str, str], now: Mapping[str, str]) -> list[CheckFinding]:

@@ -30,9 +30,9 @@ def _block(finding: CheckFinding) -> str:
     return "\n".join(lines)
 
 
-def as_json(findings: Sequence[CheckFinding]) -> dict[str, object]:
-    """The findings as JSON; only those of budgets have sizes."""
-    return {"format": 1, "findings": [_row(finding) for finding in findings]}
+def as_json(findings: Sequence[CheckFinding], warnings: Sequence[dict[str, object]]) -> dict[str, object]:
+    """The findings and ``warnings``, which are JSON already; only findings of budgets have sizes."""
+    return {"format": 1, "findings": [_row(finding) for finding in findings], "warnings": list(warnings)}
 
 
 def _row(finding: CheckFinding) -> dict[str, object]:

@@ -56,7 +56,7 @@ def read_family(root: Path) -> Family:
         inputs = read_inputs(folder)
         if data is None:
             raise missing_lock()
-        drift = check(folder)
+        drift = check(folder).findings
     lock = parse_lock(data, LOCK_PATH)
     return Family(inputs.manifest, lock, GeneratedFiles(inputs.manifest, lock).plan, tuple(drift))
 

@@ -69,15 +69,26 @@ def clean(text: str) -> str:
     return "".join(char if char.isprintable() or char in "\n\t" else "�" for char in shown)
 
 
+class StandardError:
+    """Progress on stderr for a command that is quick: notes only."""
+
+    def step(self, text: str) -> None:
+        """Nothing: there is no time to read it."""
+
+    def note(self, text: str) -> None:
+        """Print ``text``."""
+        print(clean(text), file=sys.stderr)  # noqa: T201
+
+
 def show_error(error: LockgenError) -> None:
     """Print every fault of ``error`` on stderr: message, place, reason, hint."""
     for fault in error.faults:
         print(clean(render_fault(fault)), file=sys.stderr)  # noqa: T201
 
 
-def render_fault(fault: Fault) -> str:
-    """A fault as text: ``error: message``, then its place, its reason, and a hint after an empty line."""
-    lines = [f"error: {fault.message}"]
+def render_fault(fault: Fault, label: str = "error") -> str:
+    """A fault as text: ``label: message``, then its place, its reason, and a hint after an empty line."""
+    lines = [f"{label}: {fault.message}"]
     if fault.place is not None:
         lines.append(f"  --> {fault.place}")
     if fault.reason:

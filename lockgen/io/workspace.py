@@ -28,6 +28,10 @@ class Folder:
 
     # -- reading -----------------------------------------------------------------
 
+    def has_folder(self, path: str) -> bool:
+        """Whether ``path`` is a folder."""
+        return os.path.isdir(os.path.join(self.root, path))
+
     def read(self, path: str) -> bytes | None:
         """A file's bytes; None if it does not exist. A symlink is followed as long as it stays in the root.
 

@@ -8,7 +8,7 @@ and sizes (`build_tools.py`). All effects come in through ports: this module rea
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lockgen.core.index import ExplicitIndex
 from lockgen.core.lock import Lock
@@ -48,6 +48,8 @@ class Engine:
     opened: frozenset[str] = frozenset()
     artifacts: Artifacts | None = None
     bounds: tuple[str, ...] = ()
+    unknown_extras: list[str] = field(default_factory=list)
+    """A sentence for each requested extra that its package does not have. Filled by `resolve`."""
 
     def resolve(self, manifest: Manifest, inputs: Mapping[str, str], old: Lock | None) -> Lock:
         """The family's lock.
@@ -59,7 +61,7 @@ class Engine:
         solver = self._solver(manifest)
         run = _LockRun(solver, self, old)
         solutions = run.solve()
-        run.note_unknown_extras(solutions)
+        self.unknown_extras[:] = run.unknown_extras(solutions)
         readers = {variant: solver.reader(solution) for variant, solution in solutions.items()}
         lock = make_lock(manifest, inputs, solutions, readers)
         check_hashes(old, lock, None if self.upgrade else self.opened)
@@ -136,19 +138,18 @@ class _LockRun:
             self._check_agreement(lead, solutions[lead], variant, solutions[variant])
         return solutions
 
-    def note_unknown_extras(self, solutions: Mapping[str, Solution]) -> None:
-        """Note each requested extra that its package does not have. Like pip and uv, it is ignored."""
-        # A dict as an ordered set: several variants usually have the same note.
-        notes: dict[str, None] = {}
+    def unknown_extras(self, solutions: Mapping[str, Solution]) -> list[str]:
+        """A sentence for each requested extra that its package does not have. Like pip and uv, it is ignored."""
+        # A dict as an ordered set: several variants usually have the same sentence.
+        found: dict[str, None] = {}
         for variant, solution in solutions.items():
             reader = self._solver.reader(solution)
             for need in self._solver.requirements([variant]):
                 version = solution.packages[need.name].version
                 for extra in need.extras:
                     if not reader.has_extra(need.name, extra):
-                        notes[f"{need.name} {version} has no extra `{extra}`"] = None
-        for note in notes:
-            self._progress.note(note)
+                        found[f"{need.name} {version} has no extra `{extra}`"] = None
+        return list(found)
 
     # -- groups of variants -----------------------------------------------------------
 

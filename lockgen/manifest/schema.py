@@ -24,8 +24,8 @@ _REFERENCE = (
 )
 _PYTHON = r"^3\.([89]|1[0-9])$"
 _GLIBC = r"^2\.[0-9]{1,2}$"
-# Printable ASCII without spaces, quotes, `\\`, `$`, `<` and `>`. Not file://: an image build cannot read a folder of this
-# machine.
+# Printable ASCII without spaces, quotes, `\\`, `$`, `<` and `>`. Not file://: an image build cannot read a folder of
+# this machine.
 _URL = r"^https?://[!#%&()*+,./0-9:;=?@A-Z\[\]^_a-z{|}~-]+$"
 _FOLDER = r"^[A-Za-z0-9_.][A-Za-z0-9_./+-]*$"
 _APT = r"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?(=[A-Za-z0-9.+:~-]+)?$"

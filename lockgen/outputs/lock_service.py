@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -28,9 +27,8 @@ from lockgen.outputs.lock_records import lock_records
 from lockgen.outputs.resolver_comparison import REFERENCE, note_differences
 from lockgen.outputs.stale_files import stale_files
 from lockgen.outputs.unsolved_fault import explain_unsolved
-
-_SIMILAR = 0.8
-"""How similar two names must be (see difflib) for one to be suggested as the other's correct spelling."""
+from lockgen.warnings.model import FamilyWarning
+from lockgen.warnings.service import family_warnings
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,14 @@ def old_lock(folder: Folder, progress: Progress) -> Lock | None:
     return lock
 
 
-def resolve_lock(app: App, inputs: Inputs, old: Lock | None, options: ResolutionOptions) -> Lock:
+class Resolved(NamedTuple):
+    """A lock, and the warnings about it and versions.toml."""
+
+    lock: Lock
+    warnings: list[FamilyWarning]
+
+
+def resolve_lock(app: App, inputs: Inputs, old: Lock | None, options: ResolutionOptions) -> Resolved:
     """Resolve ``inputs``; keep what still fits of ``old``.
 
     Raises:
@@ -86,7 +91,7 @@ def _placed(inputs: Inputs, fault: Fault) -> Fault:
     return replace(fault, place=inputs.place(fault.path))
 
 
-def _resolve(app: App, inputs: Inputs, old: Lock | None, options: ResolutionOptions) -> Lock:
+def _resolve(app: App, inputs: Inputs, old: Lock | None, options: ResolutionOptions) -> Resolved:
     manifest = inputs.manifest
     folder, progress, http = app.folder, app.progress, app.http
     engine = Engine(
@@ -103,10 +108,9 @@ def _resolve(app: App, inputs: Inputs, old: Lock | None, options: ResolutionOpti
     # Before resolving: a file that changes meanwhile must not get a lock that claims to be of it.
     locked_inputs = fingerprints(manifest, folder)
     lock = engine.resolve(manifest, locked_inputs, old)
-    _note_unused_pins(manifest, lock, progress)
     if engine.resolver.name != REFERENCE:
         note_differences(engine, app.resolver(REFERENCE), manifest, locked_inputs, old, lock)
-    return lock
+    return Resolved(lock, family_warnings(folder, inputs, lock, engine.unknown_extras))
 
 
 def _opened(names: tuple[str, ...], manifest: Manifest, old: Lock | None) -> frozenset[str]:
@@ -131,21 +135,6 @@ def _required(manifest: Manifest) -> set[str]:
     for image in manifest.images.values():
         names.update(requirement.name for requirement in image.packages)
     return names
-
-
-def _note_unused_pins(manifest: Manifest, lock: Lock, progress: Progress) -> None:
-    """Note pins that nothing uses: one may be misspelled, and then the package it means is not pinned."""
-    locked = {package.name for package in lock.packages}
-    pinned = set(manifest.pins)
-    for variant in manifest.variants.values():
-        pinned.update(variant.pins)
-    unpinned = locked - pinned
-    for name in sorted(pinned - locked):
-        note = f"the pin of {name} has no effect: no image needs it"
-        similar = difflib.get_close_matches(name, unpinned, n=1, cutoff=_SIMILAR)
-        if similar:
-            note += f"; did you mean {similar[0]}?"
-        progress.note(note)
 
 
 class PendingFiles(NamedTuple):

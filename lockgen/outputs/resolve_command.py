@@ -8,23 +8,27 @@ import click
 
 from lockgen.app import App
 from lockgen.core.lock import Lock
-from lockgen.core.manifest import Manifest
 from lockgen.diff import render as rendering
 from lockgen.diff.model import Changes
 from lockgen.diff.plan import compare
 from lockgen.errors import BadInput, Exit
-from lockgen.manifest.fingerprints import read_inputs
+from lockgen.manifest.fingerprints import Inputs, read_inputs
 from lockgen.outputs.generated_files import Tree
-from lockgen.outputs.lock_service import ResolutionOptions, old_lock, pending_files, resolve_lock
+from lockgen.outputs.lock_service import ResolutionOptions, Resolved, old_lock, pending_files, resolve_lock
 from lockgen.outputs.stale_files import extra_files
+from lockgen.warnings.service import as_json, refuse_warnings, show_warnings
 
 
 @dataclass(frozen=True)
 class ResolveOptions(ResolutionOptions):
-    """The options of the command. ``check`` writes nothing, and exits with 1 if something would be written."""
+    """The options of the command.
+
+    ``check`` writes nothing, and exits with 1 if something would be written. With ``strict``, warnings are errors.
+    """
 
     check: bool = False
     as_json: bool = False
+    strict: bool = False
 
 
 def run(app: App, options: ResolveOptions) -> int:
@@ -40,29 +44,34 @@ def run(app: App, options: ResolveOptions) -> int:
     with folder.shared() if options.check else folder.locked():
         inputs = read_inputs(folder)
         old = old_lock(folder, app.progress)
-        lock = resolve_lock(app, inputs, old, options)
-        return _finish(app, inputs.manifest, old, lock, options)
+        resolved = resolve_lock(app, inputs, old, options)
+        if options.strict:
+            refuse_warnings(resolved.warnings, inputs)
+        code = _finish(app, inputs, old, resolved, options)
+        show_warnings(resolved.warnings, inputs, app.progress)
+        return code
 
 
-def _finish(app: App, manifest: Manifest, old: Lock | None, lock: Lock, options: ResolveOptions) -> int:
-    folder, progress = app.folder, app.progress
-    pending = pending_files(folder, manifest, lock)
+def _finish(app: App, inputs: Inputs, old: Lock | None, resolved: Resolved, options: ResolveOptions) -> int:
+    folder, progress, lock = app.folder, app.progress, resolved.lock
+    pending = pending_files(folder, inputs.manifest, lock)
     changes = compare(old, lock)
+    warnings = as_json(resolved.warnings, inputs)
     if options.check:
-        _report(changes, pending.changed, options)
+        _report(changes, pending.changed, warnings, options)
         return Exit.FOUND if pending.changed else Exit.DONE
     progress.step("writing")
     written = folder.replace(pending.wanted)
-    _report(changes, written, options)
+    _report(changes, written, warnings, options)
     progress.note(_summary(lock, pending.tree, written, extra_files(folder, pending.tree)))
     return Exit.DONE
 
 
-def _report(changes: Changes, paths: list[str], options: ResolveOptions) -> None:
+def _report(changes: Changes, paths: list[str], warnings: list[dict[str, object]], options: ResolveOptions) -> None:
     if options.as_json:
         import json
 
-        data = {"format": 1, "changes": rendering.as_json(changes), "files": paths}
+        data = {"format": 1, "changes": rendering.as_json(changes), "files": paths, "warnings": warnings}
         click.echo(json.dumps(data, indent=2))
         return
     click.echo(rendering.text(changes).rstrip("\n"))

@@ -85,7 +85,7 @@ class GroupRun:
             return Prepared(None, "\n".join(_stuck_lines(result.stuck)))
         # The matrix is part of what `check` compares, so it is written first.
         cells = self._cells(app, result.done)
-        findings = check(checkout)
+        findings = check(checkout).findings
         if findings:
             messages = "\n".join(finding.message for finding in findings)
             return Prepared(None, f"it resolves, but `lockgen check` reports:\n{messages}", failed=True)

@@ -350,7 +350,7 @@ class _Bump:
             upgrade_packages=plan.opened,
             bounds=plan.bounds,
         )
-        return resolving.resolve_lock(self.app, inputs, self.old, options)
+        return resolving.resolve_lock(self.app, inputs, self.old, options).lock
 
     def _written(self, inputs: Inputs, lock: Lock, result: Bumped) -> Bumped:
         """``result`` with the files that were written, or that a real run would write."""

@@ -13,6 +13,7 @@ from lockgen.lint.rules.table import RULES
 from lockgen.resolvers import _MODULES as RESOLVERS
 from lockgen.sbom.formats.table import FORMATS
 from lockgen.update.forges.table import FORGES
+from lockgen.warnings.table import RULES as WARNING_RULES
 
 ROOT = Path(__file__).parent.parent.parent
 TEXT = (ROOT / "ARCHITECTURE.md").read_text()
@@ -61,7 +62,14 @@ def test_every_export_format_is_a_module_in_the_table() -> None:
     assert len(suffixes) == len(set(suffixes)), "formats overwrite each other's files"
 
 
-@pytest.mark.parametrize("title", ["a forge", "a resolver", "a lint rule", "an export format"])
+def test_each_rule_for_warnings_is_in_the_table() -> None:
+    modules = {path.stem for path in (ROOT / "lockgen/warnings/rules").glob("*.py")} - {"__init__"}
+    assert {rule.__name__ for rule in WARNING_RULES} == modules
+
+
+@pytest.mark.parametrize(
+    "title", ["a forge", "a resolver", "a lint rule", "an export format", "a warning", "an accelerator"]
+)
 def test_the_files_to_touch_exist(title: str) -> None:
     named = re.findall(r"`((?:lockgen|tests)/[\w/.]+)`", section(title))
     assert len(named) >= 3

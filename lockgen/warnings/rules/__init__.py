@@ -1,0 +1,1 @@
+"""The rules for warnings, one in each module."""
