@@ -61,7 +61,7 @@ def test_every_export_format_is_a_module_in_the_table() -> None:
     assert len(suffixes) == len(set(suffixes)), "formats overwrite each other's files"
 
 
-@pytest.mark.parametrize("title", ["a forge", "a resolver", "a lint rule", "an export format"])
+@pytest.mark.parametrize("title", ["an accelerator", "a forge", "a resolver", "a lint rule", "an export format"])
 def test_the_files_to_touch_exist(title: str) -> None:
     named = re.findall(r"`((?:lockgen|tests)/[\w/.]+)`", section(title))
     assert len(named) >= 3
