@@ -279,8 +279,8 @@ class FixSearch:
         return Fix(why=tuple(why))
 
 
-_NO_REPAIR = "--repair also looks for other pins that have to move"
-_REPAIR_FAILED = "moving other pins does not help either"
+_NO_REPAIR = "--repair also searches for other pins that have to change"
+_REPAIR_FAILED = "changing other pins does not help either"
 
 
 def _pin_steps(proposal: Proposal) -> list[UpgradeStep] | None:

@@ -156,7 +156,7 @@ class OsvApi:
     def _parse(self, answer: Response, parse: Callable[[Any], Parsed]) -> Parsed:
         where = redacted(answer.url)
         if answer.status != 200:
-            hint = "check that this is the address of OSV's API; try again later, or use a dump: --database PATH"
+            hint = "check that this is the URL of OSV's API; try again later, or use a dump: --database PATH"
             raise ToolFailed(f"{where} answers HTTP {answer.status}", hint=hint)
         try:
             return parse(read_json(answer.body))

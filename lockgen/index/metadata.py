@@ -56,7 +56,7 @@ class MetadataReader:
                 missing.append(file)
         if missing and request.offline:
             names = ", ".join(sorted(file.name for file in missing))
-            raise ToolFailed(f"the cache has no metadata of {names}", hint="run it once without --offline")
+            raise ToolFailed(f"the cache has no metadata of {names}", hint="retry without --offline")
         # Looked up here and not in the threads, so that uv is asked once.
         if not self._default and any(not file.vouched for file in missing):
             self._default = default_index()

@@ -61,7 +61,7 @@ MEANING = {
     _PROGRAM: ("a file name", "letters, digits and `._-`: a program next to the image's Dockerfile"),
     _PPA: ("a PPA", 'OWNER/NAME, as in "deadsnakes/ppa"'),
     _USER: ("a user name", "lower-case letters, digits, `_` and `-`"),
-    _MODULE: ("a module with arguments", 'what `python -m` is given, as in "spacy download en_core_web_sm"'),
+    _MODULE: ("a module with arguments", 'the arguments of `python -m`, as in "spacy download en_core_web_sm"'),
     _GROUP: ("a group name", "lower-case letters and digits, joined by single `.`, `_` or `-`: it becomes a branch"),
     _PATTERN: ("a pattern of package names", 'a name, where `*` stands for any letters and `?` for one: "pyannote.*"'),
     _IMAGE_PATTERN: (
@@ -125,7 +125,7 @@ class PinEntry(StrictTable):
     """A pin with more to say than its version."""
 
     version: str = Field(description='An exact version, as in "2.5.1+cu121"')
-    held: bool = Field(False, description="Only people move it: no repair, and no cell of the matrix, proposes another")
+    held: bool = Field(False, description="No command changes this pin by itself, and none proposes another version")
 
 
 PinValue = Annotated[
@@ -254,7 +254,7 @@ class CompatTable(StrictTable):
         [], description='Cells to leave out, by specifiers on axes: { python = "3.12", torch = "2.1.*" }'
     )
     held: list[str] = Field([], description="Pins that must not change")
-    pairs: dict[str, PairEntry] = Field({}, description="Partners of a torch release; overrides what lockgen knows")
+    pairs: dict[str, PairEntry] = Field({}, description="Partners of a torch release; overrides the pair table")
 
 
 class GroupTable(StrictTable):

@@ -31,7 +31,7 @@ from lockgen.io.uv import check_version, clean_environment, default_index, find_
 from lockgen.resolvers.pylock_reader import PylockFile, PylockPackage, parse_pylock
 from lockgen.resolvers.uv_messages import PROJECT, uv_failure
 
-_BUG = "this is a bug of lockgen or of this version of uv. No files were changed."
+_BUG = "report this as a bug of lockgen or of this version of uv. No files were changed."
 
 
 class Uv:

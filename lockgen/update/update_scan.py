@@ -147,7 +147,7 @@ class UpdateScan:
                 # The pins that variants have for themselves are in groups with a suffix.
                 self._unread_groups.add(f"{group.name}{one.suffix}")
         self._unread.add(name)
-        self.progress.note(f"{why}; it stays as it is")
+        self.progress.note(f"{why}; its updates are skipped")
 
     def _mark_image_unread(self, reference: ImageReference, error: LockgenError) -> None:
         group = baseimages.group_of(self.inputs.manifest.update, reference.name)

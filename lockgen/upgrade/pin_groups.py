@@ -240,11 +240,11 @@ class AvailableVersions:
         if not self._same_accelerator(site, version):
             release = self.pairs.get(version.public)
             accelerator = release.accelerator if release is not None else None
-            return f"it is built for {accelerator}" if accelerator else "it is not known what it is built for"
+            return f"it is built for {accelerator}" if accelerator else "its accelerator is unknown"
         for member in group.sites:
             if self._partner(group, version, member.name) is None:
-                return f"no metadata says which {member.name} goes with it"
-        return "a package that goes with it is not available"
+                return f"no metadata names the matching {member.name}"
+        return "a matching package is not available"
 
     def _releases(self, site: PinSite) -> Iterable[Version]:
         for variant in site.variants:

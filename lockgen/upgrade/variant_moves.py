@@ -261,7 +261,7 @@ class VariantMoves:
         if found.tag is not None:
             return self._with_tag(reference, found.tag)
         if found.missing:
-            raise ToolFailed(f"the latest {reference.name} is not known: {found.missing[0]}", hint=hint)
+            raise ToolFailed(f"the latest {reference.name} is unknown: {found.missing[0]}", hint=hint)
         # The tag may name another image by now: then the digest is what changes.
         if reference.digest is None:
             return text

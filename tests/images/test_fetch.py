@@ -179,7 +179,7 @@ def test_received_bytes_are_kept_if_the_server_keeps_failing(project: Project, i
         server.respond = lambda asked: cut_off(asked, 100_000)
         failed = project.run("fetch", str(folder))
         assert failed.code == 4
-        assert f"the download of {SPEECH} broke off: " in failed.err
+        assert f"the download of {SPEECH} was interrupted: " in failed.err
         assert "run it again to fetch only the rest" in failed.err
         assert (folder / "files" / "numpy-2.0.0-py3-none-any.whl").is_file()
         assert not (folder / "files" / SPEECH).exists()

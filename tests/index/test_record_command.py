@@ -556,7 +556,7 @@ def test_a_wrong_size_on_the_page_is_reported(recording: Recording) -> None:
         assert recording.run() == 0
     size = len(shelf.files[AUDIO])
     assert recording.notes == [
-        f"installed size unknown: {AUDIO}: {AUDIO} has {size} bytes, and the index page says 7",
+        f"installed size unknown: {AUDIO}: {AUDIO} has {size} bytes, but the index page lists 7",
     ]
     assert recording.files[AUDIO].installed is None
 

@@ -220,14 +220,14 @@ PASSED = Stuck("numpy", "2.0", "speech 1.0 needs numpy<2", instead="1.1")
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (SMALL, "This is the latest release that fits the family and [update]. 0 images"),
-        (replace(SMALL, stuck=(PASSED,)), "to 1.1. A later version does not fit: see below. 0 images"),
-        (replace(SMALL, stuck=(PASSED,), fixed=(WEAK,)), "and [update]. A later version does not fit: see below."),
+        (SMALL, "This is the latest release that is compatible with the family and allowed by [update]. 0 images"),
+        (replace(SMALL, stuck=(PASSED,)), "to 1.1. A later version is not compatible: see below. 0 images"),
+        (replace(SMALL, stuck=(PASSED,), fixed=(WEAK,)), "and [update]. A later version is not compatible: see below."),
         (
             replace(FULL, fixed=(), stuck=(PASSED,), introduced=()),
-            "to 1.1. A later `numpy` does not fit: see below.",
+            "to 1.1. A later `numpy` is not compatible: see below.",
         ),
-        (replace(SMALL, stuck=(Stuck("speech", "2.0", "no"),)), "This is the latest release that fits"),
+        (replace(SMALL, stuck=(Stuck("speech", "2.0", "no"),)), "This is the latest release that is"),
         (
             replace(SMALL, introduced=(NEW, NEW)),
             "**Warning: the new versions have 2 known vulnerabilities, see below.**",
