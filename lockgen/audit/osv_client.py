@@ -262,7 +262,7 @@ class OsvDump:
                     yield f"{self._path}/{name}", archive.read(name)
         except _CORRUPT_ZIP as error:
             hint = "download it again, or name a folder"
-            raise BadInput(f"it is not a complete zip: {error}", place=Place(self.source), hint=hint) from error
+            raise BadInput(f"not a complete zip file: {error}", place=Place(self.source), hint=hint) from error
 
 
 def _parsed(records: Iterable[_Record], faults: list[Fault]) -> Iterator[Advisory]:

@@ -37,7 +37,9 @@ def uv_failure(stderr: str, code: int, request: Request) -> LockgenError:
         return _no_solution(text, request)
     if _BUILD_FAILED.search(text):
         return ToolFailed(
-            _sentence(text.splitlines()[0]), reason=text, hint="this failure does not mean that versions conflict"
+            _sentence(text.splitlines()[0]),
+            reason=text,
+            hint="install what it needs to build, or pin a version that has a wheel",
         )
     if _REQUEST_FAILED.search(text):
         return ToolFailed(

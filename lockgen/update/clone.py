@@ -147,7 +147,7 @@ class Clone:
             self._git.output("fetch from the remote", "fetch", *quiet, "--refmap=", self._remote, *wanted)
         for name in missing:
             if not self._has_commit(name):
-                raise ToolFailed(f"{name} moved on {self._remote} while it was read", hint="run lockgen again")
+                raise ToolFailed(f"{name} changed on {self._remote} while lockgen read it", hint="run lockgen again")
 
     def _has_commit(self, branch: str) -> bool:
         """Whether the clone has the commit of a remote branch, and its tree: a partial clone may lack that."""

@@ -163,7 +163,7 @@ def test_a_cooldown_starts_when_the_tag_was_first_seen(
     rewrite(clone, written(registry, "3.11.4-slim", "[update]\ncooldown = 7\n"))
     outcomes, data = update(clone)
     assert outcomes == {}
-    assert "7 days of cooldown end" in data["held-back"][0]["why"]
+    assert "cooldown of 7 days until" in data["held-back"][0]["why"]
     seen = json.loads(clone.show("lockgen/first-seen", "locks/first-seen.json"))["seen"]
     assert list(seen) == [f"image:{registry.host}/library/python"]
     later = due.now() + timedelta(days=8)

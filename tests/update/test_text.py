@@ -353,10 +353,10 @@ def test_the_close_reason_is_added_once() -> None:
 
 def test_held_back_releases_are_one_line_per_reason() -> None:
     newer = [Waiting("hub", f"1.{n}", "newer than [family] exclude-newer") for n in range(60, 0, -1)]
-    waiting = [*newer, Waiting("hub", "0.9", "7 days of cooldown end 2026-12-01"), Waiting("rich", "2", "ignored")]
+    waiting = [*newer, Waiting("hub", "0.9", "cooldown of 7 days until 2026-12-01"), Waiting("rich", "2", "ignored")]
     assert updates.text([], waiting, bodies=False) == (
         "held back\n"
         "  hub 1.60 and 59 older ones, to 1.1: newer than [family] exclude-newer\n"
-        "  hub 0.9: 7 days of cooldown end 2026-12-01\n"
+        "  hub 0.9: cooldown of 7 days until 2026-12-01\n"
         "  rich 2: ignored\n"
     )
