@@ -1,7 +1,7 @@
 """Find the smallest upgrade that gets a package away from all advisories and resolves.
 
-The lowest free release above the locked one is tried first, with all other pins unchanged; then the next. Where each
-part lives: `fix_candidates` finds what to try, this module asks the resolver, `fix_blockers` explains a failure.
+It tries the lowest unaffected release above the locked one first, with all other pins unchanged, then the next one.
+`fix_candidates` finds the versions to try, this module calls the resolver, and `fix_blockers` explains a failure.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Reading zip and tar files that somebody else made, within bounds on memory, members and unpacked bytes.
+"""Read zip and tar files from outside, within bounds on memory, members and unpacked bytes.
 
-`zipfile` and `tarfile` trust what an archive says about itself: a member's size, the length of a header, the number of
+`zipfile` and `tarfile` trust the headers of an archive: the size of a member, the length of a header, the number of
 members. They raise a dozen kinds of errors for a damaged one. Here all of them are BadArchive.
 """
 
@@ -26,7 +26,7 @@ _MOST_MEMBERS = 200_000
 _MOST_ENTRIES = 5_000_000
 """The most members of a tar. A layer with a whole operating system has 200,000."""
 _LARGEST_READ = 1024 * 1024
-"""The most bytes that tarfile may ask for at once: the long name or the extended header of one member."""
+"""The most bytes that tarfile may read at once: the long name or the extended header of one member."""
 _LONGEST_PATH = 4096
 """The most characters of a member's path, as on Linux."""
 _CHUNK = 64 * 1024
@@ -143,7 +143,7 @@ def tar_members(stream: Readable, most_bytes: int) -> Iterator[TarMember]:
             if len(info.name) > _LONGEST_PATH:
                 raise BadArchive(f"a path has {len(info.name)} characters")
             yield TarMember(archive, info)
-            # tarfile keeps every member for a search by name, which nobody makes here.
+            # tarfile keeps every member for a search by name, which is not needed here.
             archive.members.clear()  # type: ignore[attr-defined]
         raise BadArchive(f"it has more than {_MOST_ENTRIES} members")
 

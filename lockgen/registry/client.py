@@ -256,7 +256,7 @@ def _next_page(url: str, link: str) -> str | None:
     following = _NEXT_PAGE.search(link)
     if following is None:
         return None
-    # At the same origin: credentials are for this registry only, and behind a proxy it may not know its own address.
+    # At the same origin: credentials are for this registry only, and behind a proxy its links may have a wrong address.
     origin = urlsplit(url)
     target = urlsplit(urljoin(url, str(following[1])))
     return target._replace(scheme=origin.scheme, netloc=origin.netloc).geturl()

@@ -42,7 +42,7 @@ from lockgen.update.recorded_vulnerability import with_records
 
 @dataclass(frozen=True)
 class UpdateScanOptions:
-    """The options of the command line. ``remote`` is a name that git knows, or "." for the clone itself.
+    """The options of the command line. ``remote`` is the name of a remote of git, or "." for the clone itself.
 
     ``dry_run`` shows everything and changes nothing; ``no_forge`` pushes branches only. ``database`` is a dump of OSV
     to read instead of its ``api``; with ``no_audit`` no advisories are read.

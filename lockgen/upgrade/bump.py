@@ -369,7 +369,7 @@ class _Bump:
 
 
 def all_pairs(folder: Folder, manifest: Manifest, indexes: Mapping[str, ExplicitIndex]) -> Pairs:
-    """The pair table, completed by the family's own indexes for releases that it does not know."""
+    """The pair table, completed by the family's own indexes for releases that it does not contain."""
     # The indexes come first: what a person declared in versions.toml overrides them.
     declared = manifest.compat.pairs if manifest.compat is not None else {}
     pairs: Pairs = {}

@@ -172,7 +172,7 @@ class VariantMoves:
     def _change_accelerator(self, name: str, label: str) -> None:
         variant = self._manifest.variants[name]
         if variant.index is None:
-            # On the default index the pair table knows which releases are built for the accelerator.
+            # For the default index, the pair table lists the releases that are built for the accelerator.
             return
         old = self._manifest.indexes[variant.index]
         if old.accelerator == label:
