@@ -141,7 +141,7 @@ def tar_members(stream: Readable, most_bytes: int) -> Iterator[TarMember]:
                     raise BadArchive("the header of a member is damaged")
                 return
             if len(info.name) > _LONGEST_PATH:
-                raise BadArchive(f"a path has {len(info.name)} characters")
+                raise BadArchive(f"a path has {len(info.name)} characters, at most {_LONGEST_PATH} are allowed")
             yield TarMember(archive, info)
             # tarfile keeps every member for a search by name, which is not needed here.
             archive.members.clear()  # type: ignore[attr-defined]
@@ -246,12 +246,12 @@ class _ForwardFile:
 
     def seek(self, position: int, whence: int = 0) -> int:
         if whence != 0:
-            raise BadArchive("it is read from start to end")
+            raise BadArchive("it cannot be read from start to end")
         if position == self._position - 1 and self.latest:
             self._is_back = True
             return position
         if position < self.tell():
-            raise BadArchive("a header leads backwards")
+            raise BadArchive("a header points backwards")
         missing = position - self.tell()
         while missing > 0:
             skipped = len(self.read(min(missing, _CHUNK)))
@@ -262,7 +262,7 @@ class _ForwardFile:
 
     def read(self, size: int = -1) -> bytes:
         if size < 0 or size > _LARGEST_READ:
-            raise BadArchive(f"one part has more than {_LARGEST_READ} bytes")
+            raise BadArchive(f"a header has more than {_LARGEST_READ} bytes")
         if not size:
             return b""
         before = b""

@@ -22,7 +22,7 @@ from packaging.version import InvalidVersion, Version
 # Versions that exist have at most 14 digits in a row (a date and a time). int() refuses 4,301.
 _MANY_DIGITS = re.compile(r"[0-9]{100}")
 _DEEPEST = 50
-"""The most brackets inside brackets in a marker. packaging needs several stack frames for each."""
+"""The deepest nesting of brackets in a marker. packaging needs several stack frames for each."""
 _LONGEST = 20_000
 """The most characters of a requirement. The longest known ones have 2,000, with a list of platforms in the marker."""
 
@@ -34,7 +34,7 @@ def parse_version(text: str) -> Version:
         InvalidVersion: it is none, or has a number of 100 digits or more.
     """
     if _MANY_DIGITS.search(text):
-        raise InvalidVersion(f"{_shortened(text)} has a number of more than 99 digits")
+        raise InvalidVersion(f"{_shortened(text)} contains a number with more than 99 digits")
     return Version(text)
 
 
@@ -45,7 +45,7 @@ def parse_specifiers(text: str) -> SpecifierSet:
         InvalidSpecifier: one is invalid, or has a number of 100 digits or more.
     """
     if _MANY_DIGITS.search(text):
-        raise InvalidSpecifier(f"{_shortened(text)} has a number of more than 99 digits")
+        raise InvalidSpecifier(f"{_shortened(text)} contains a number with more than 99 digits")
     return SpecifierSet(text)
 
 
@@ -56,11 +56,11 @@ def parse_requirement(text: str) -> Requirement:
         InvalidRequirement: it is none, is too long, has too many brackets inside brackets, or a number of 100 digits.
     """
     if len(text) > _LONGEST:
-        raise InvalidRequirement(f"{_shortened(text)} has {len(text)} characters")
+        raise InvalidRequirement(f"{_shortened(text)} has {len(text)} characters, at most {_LONGEST} are allowed")
     if _MANY_DIGITS.search(text):
-        raise InvalidRequirement(f"{_shortened(text)} has a number of more than 99 digits")
+        raise InvalidRequirement(f"{_shortened(text)} contains a number with more than 99 digits")
     if text.count("(") > _DEEPEST and _depth(text) > _DEEPEST:
-        raise InvalidRequirement(f"{_shortened(text)} has more than {_DEEPEST} brackets inside brackets")
+        raise InvalidRequirement(f"{_shortened(text)} nests more than {_DEEPEST} brackets")
     return Requirement(text)
 
 
@@ -71,7 +71,7 @@ def parse_wheel_filename(name: str) -> tuple[NormalizedName, Version, BuildTag, 
         InvalidWheelFilename: it is not a wheel's, or a number has too many digits.
     """
     if _MANY_DIGITS.search(name):
-        raise InvalidWheelFilename(f"{_shortened(name)} has a number of more than 99 digits")
+        raise InvalidWheelFilename(f"{_shortened(name)} contains a number with more than 99 digits")
     return _parse_wheel_filename(name)
 
 
@@ -82,7 +82,7 @@ def parse_sdist_filename(name: str) -> tuple[NormalizedName, Version]:
         InvalidSdistFilename: it is not a source distribution's, or a number has too many digits.
     """
     if _MANY_DIGITS.search(name):
-        raise InvalidSdistFilename(f"{_shortened(name)} has a number of more than 99 digits")
+        raise InvalidSdistFilename(f"{_shortened(name)} contains a number with more than 99 digits")
     return _parse_sdist_filename(name)
 
 
@@ -95,7 +95,7 @@ def parse_json(data: bytes | str) -> Any:
     try:
         return json.loads(data)
     except RecursionError as error:
-        raise ValueError("too many lists or objects inside others") from error
+        raise ValueError("lists or objects are nested too deeply") from error
 
 
 def parse_toml(text: str) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def parse_toml(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except RecursionError as error:
-        raise tomllib.TOMLDecodeError("too many arrays or tables inside others") from error
+        raise tomllib.TOMLDecodeError("arrays or tables are nested too deeply") from error
     except tomllib.TOMLDecodeError:
         raise
     except ValueError as error:
