@@ -284,7 +284,7 @@ class VariantMoves:
 
 
 def _base_hint(variant: str) -> str:
-    return f"name it: --base {variant}=IMAGE"
+    return f"name the image: --base {variant}=IMAGE"
 
 
 def _timestamp(text: str) -> datetime:
