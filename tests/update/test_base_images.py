@@ -105,7 +105,7 @@ def test_a_tag_that_points_to_a_new_image_is_updated(clone: Clone, forge: Memory
     new = registry.digest("library/python", "3.11-slim")
     assert update(clone)[0] == {"base-images": "created"}
     assert f"3.11-slim@{old[7:19]} -> 3.11-slim@{new[7:19]}" in forge.requests[1].title
-    assert "The tag now points to another image than the pinned digest" in forge.requests[1].body
+    assert "The tag no longer points to the pinned digest" in forge.requests[1].body
     assert {old[7:], new[7:]} <= set(re.findall("[0-9a-f]{64}", forge.requests[1].body))
     assert base_of(clone, "lockgen/base-images").endswith(f"3.11-slim@{new}")
 

@@ -157,7 +157,7 @@ def test_the_advice_about_a_foreign_commit_works(clone: Clone, forge: MemoryForg
     ours = clone.heads()["lockgen/numpy"]
     clone.add_commit("lockgen/numpy")
     index.add("numpy", "1.2")
-    assert "Remove that commit to have the refreshes the branch" in groups(clone)["numpy"]["why"]
+    assert "Remove that commit, and the next run refreshes the branch" in groups(clone)["numpy"]["why"]
     clone.git("push", "-qf", "origin", f"{ours}:refs/heads/lockgen/numpy")
     assert outcomes(clone) == {"numpy": "refreshed"}
     assert forge.requests[1].title == "update numpy 1.0 -> 1.2"
