@@ -40,7 +40,7 @@ def compat(
     try:
         import nox
     except ImportError as error:
-        raise ImportError("lockgen.nox needs nox, which is not here: pip install 'lockgen[nox]'") from error
+        raise ImportError("lockgen.nox needs nox, which is not installed: pip install 'lockgen[nox]'") from error
     backend = None if install else "none"
 
     def start(session: nox.Session, *cell: str) -> None:

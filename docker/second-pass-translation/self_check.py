@@ -1,5 +1,5 @@
 # Generated from versions.toml by `lockgen resolve`: edit that file, then run it again.
-"""Is this image what its lock says? Compares versions with /app/lock.txt and imports what second-pass-translation asks for."""
+"""Check this image: compare versions with /app/lock.txt, and import what second-pass-translation requires."""
 
 import importlib
 import re
@@ -37,7 +37,7 @@ def locked():
 
 
 def installed():
-    """The same of everything in this environment."""
+    """Package to version, of everything in this environment."""
     found = {}
     for entry in distributions(path=[path for path in sys.path if path.startswith(sys.prefix)]):
         found[re.sub(r"[-_.]+", "-", entry.metadata["Name"]).lower()] = entry.version
@@ -45,7 +45,7 @@ def installed():
 
 
 def modules(name):
-    """What a distribution is imported as: the modules and packages at its top, `a.b` where `a` is only a namespace."""
+    """The names of a distribution to import: its top-level modules and packages; `a.b` if `a` is only a namespace."""
     files = [str(path) for path in distribution(name).files or ()]
     packages = sorted({path.rpartition("/")[0] for path in files if path.endswith("/__init__.py")}, key=len)
     tops = []
@@ -60,7 +60,7 @@ def modules(name):
 
 
 def run():
-    """Prints what is wrong; 0 where nothing is."""
+    """Print all problems. Returns 1 if there are any, else 0."""
     wrong = []
     want, have = locked(), installed()
     for name in sorted(want.keys() | have.keys()):
@@ -72,7 +72,7 @@ def run():
                 importlib.import_module(module)
         except PackageNotFoundError:
             pass  # reported above
-        except Exception as error:  # whatever an import does wrong
+        except Exception as error:  # an import may raise any exception
             wrong.append(f"{name}: cannot be imported: {type(error).__name__}: {error}")
     for line in wrong:
         print(line, file=sys.stderr)

@@ -70,7 +70,7 @@ def run(app: App, options: AuditOptions) -> int:
     if options.as_json and options.as_sarif:
         raise BadInput("--json and --sarif exclude each other", hint="choose one")
     if options.offline and options.database is None:
-        raise BadInput("--offline excludes OSV's API", hint="add a dump: --database PATH, a folder or a zip")
+        raise BadInput("--offline forbids requests to OSV's API", hint="add a dump: --database PATH, a folder or a zip")
     folder = app.folder
     with folder.shared():
         inputs = read_inputs(folder)

@@ -130,7 +130,7 @@ class CandidateSearch:
         return release is not None and release.accelerator == known.accelerator
 
     def _matching_family(self, version: Version, released: Mapping[str, Sequence[Version]]) -> WantedVersions | str:
-        """The family that goes with ``version`` of torch, or why it is incomplete."""
+        """The family that matches ``version`` of torch, or why it is incomplete."""
         upgrade = {_TORCH: str(version)}
         release = self.pairs.get(version.public)
         for name in released:

@@ -1,7 +1,7 @@
 """Find the smallest upgrade that gets a package away from all advisories and resolves.
 
-The lowest free release above the locked one is tried first, with all other pins unchanged; then the next. Where each
-part lives: `fix_candidates` finds what to try, this module asks the resolver, `fix_blockers` explains a failure.
+It tries the lowest unaffected release above the locked one first, with all other pins unchanged, then the next one.
+`fix_candidates` finds the versions to try, this module calls the resolver, and `fix_blockers` explains a failure.
 """
 
 from __future__ import annotations
@@ -279,8 +279,8 @@ class FixSearch:
         return Fix(why=tuple(why))
 
 
-_NO_REPAIR = "--repair also looks for other pins that have to move"
-_REPAIR_FAILED = "moving other pins does not help either"
+_NO_REPAIR = "--repair also searches for other pins that have to change"
+_REPAIR_FAILED = "changing other pins does not help either"
 
 
 def _pin_steps(proposal: Proposal) -> list[UpgradeStep] | None:

@@ -156,7 +156,7 @@ class OsvApi:
     def _parse(self, answer: Response, parse: Callable[[Any], Parsed]) -> Parsed:
         where = redacted(answer.url)
         if answer.status != 200:
-            hint = "check that this is the address of OSV's API; try again later, or use a dump: --database PATH"
+            hint = "check that this is the URL of OSV's API; try again later, or use a dump: --database PATH"
             raise ToolFailed(f"{where} answers HTTP {answer.status}", hint=hint)
         try:
             return parse(read_json(answer.body))
@@ -262,7 +262,7 @@ class OsvDump:
                     yield f"{self._path}/{name}", archive.read(name)
         except _CORRUPT_ZIP as error:
             hint = "download it again, or name a folder"
-            raise BadInput(f"it is not a complete zip: {error}", place=Place(self.source), hint=hint) from error
+            raise BadInput(f"not a complete zip file: {error}", place=Place(self.source), hint=hint) from error
 
 
 def _parsed(records: Iterable[_Record], faults: list[Fault]) -> Iterator[Advisory]:

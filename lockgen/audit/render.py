@@ -94,7 +94,7 @@ def _aliases(found: Vulnerability) -> list[str]:
 def _fixed(found: Vulnerability) -> str:
     if found.fixed:
         return f"fixed in {', '.join(found.fixed)}"
-    return "the advisory names no fixed release"
+    return "the advisory lists no fixed release"
 
 
 def rated(found: Vulnerability) -> str:
@@ -109,12 +109,12 @@ def fix_lines(package: AffectedPackage, fix: Fix | None, line: AuditLine) -> lis
     if fix is None:
         return []
     if not fix.steps:
-        result = "no fix" if fix.known else "it is not known whether a fix exists"
+        result = "no fix" if fix.known else "it is unknown whether a fix exists"
         return [f"{result}: {'; '.join(fix.why)}"]
     rows = [f"fix: {_step(step, line)}" for step in fix.steps]
     notes = list(fix.why)
     if not fix.known:
-        notes.append("a lower release may be enough: some question had no answer")
+        notes.append("a lower release may be enough: the resolver gave no answer for some releases")
     return rows + [f"     {note}" for note in notes]
 
 
@@ -153,7 +153,8 @@ def _ignored(audit: Audit) -> Iterator[str]:
 
 def _ignores_to_edit(audit: Audit, line: AuditLine) -> Iterator[str]:
     for ignore in audit.expired:
-        yield f"{_place(ignore, line)}: the ignore of {ignore.id} ended on {ignore.until}: it counts again"
+        place = _place(ignore, line)
+        yield f"{place}: the ignore of {ignore.id} ended on {ignore.until}: the vulnerability counts again"
     for ignore in audit.idle:
         yield f"{_place(ignore, line)}: the ignore of {ignore.id} matches nothing: remove it"
 

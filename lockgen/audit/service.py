@@ -72,5 +72,5 @@ def _advisories(app: App, options: AdvisoryOptions) -> Advisories:
     if options.database is not None:
         return OsvDump(options.database, app.progress)
     if not options.api.startswith(("https://", "http://")):
-        raise BadInput(f"{options.api!r} is not an address of OSV", hint=f"as in {API}")
+        raise BadInput(f"{options.api!r} is not a URL of OSV", hint=f"as in {API}")
     return OsvApi(app.http, options.api, app.cache("osv", ignored=options.no_cache), app.progress)

@@ -58,10 +58,10 @@ def _names_no_release(identifier: str, affected: Affected) -> str:
     if affected.versions:
         return ""
     if not affected.ranges:
-        return f"{identifier} names no release of {affected.name}"
+        return f"{identifier} lists no release of {affected.name}"
     # A range of commits is read as a range without events.
     if not any(affected.ranges):
-        return f"{identifier} names only commits, no release of {affected.name}"
+        return f"{identifier} lists only commits, no release of {affected.name}"
     return ""
 
 

@@ -1,6 +1,6 @@
-"""Reading zip and tar files that somebody else made, within bounds on memory, members and unpacked bytes.
+"""Read zip and tar files from outside, within bounds on memory, members and unpacked bytes.
 
-`zipfile` and `tarfile` trust what an archive says about itself: a member's size, the length of a header, the number of
+`zipfile` and `tarfile` trust the headers of an archive: the size of a member, the length of a header, the number of
 members. They raise a dozen kinds of errors for a damaged one. Here all of them are BadArchive.
 """
 
@@ -26,7 +26,7 @@ _MOST_MEMBERS = 200_000
 _MOST_ENTRIES = 5_000_000
 """The most members of a tar. A layer with a whole operating system has 200,000."""
 _LARGEST_READ = 1024 * 1024
-"""The most bytes that tarfile may ask for at once: the long name or the extended header of one member."""
+"""The most bytes that tarfile may read at once: the long name or the extended header of one member."""
 _LONGEST_PATH = 4096
 """The most characters of a member's path, as on Linux."""
 _CHUNK = 64 * 1024
@@ -141,9 +141,9 @@ def tar_members(stream: Readable, most_bytes: int) -> Iterator[TarMember]:
                     raise BadArchive("the header of a member is damaged")
                 return
             if len(info.name) > _LONGEST_PATH:
-                raise BadArchive(f"a path has {len(info.name)} characters")
+                raise BadArchive(f"a path has {len(info.name)} characters, at most {_LONGEST_PATH} are allowed")
             yield TarMember(archive, info)
-            # tarfile keeps every member for a search by name, which nobody makes here.
+            # tarfile keeps every member for a search by name, which is not needed here.
             archive.members.clear()  # type: ignore[attr-defined]
         raise BadArchive(f"it has more than {_MOST_ENTRIES} members")
 
@@ -246,12 +246,12 @@ class _ForwardFile:
 
     def seek(self, position: int, whence: int = 0) -> int:
         if whence != 0:
-            raise BadArchive("it is read from start to end")
+            raise BadArchive("it cannot be read from start to end")
         if position == self._position - 1 and self.latest:
             self._is_back = True
             return position
         if position < self.tell():
-            raise BadArchive("a header leads backwards")
+            raise BadArchive("a header points backwards")
         missing = position - self.tell()
         while missing > 0:
             skipped = len(self.read(min(missing, _CHUNK)))
@@ -262,7 +262,7 @@ class _ForwardFile:
 
     def read(self, size: int = -1) -> bytes:
         if size < 0 or size > _LARGEST_READ:
-            raise BadArchive(f"one part has more than {_LARGEST_READ} bytes")
+            raise BadArchive(f"a header has more than {_LARGEST_READ} bytes")
         if not size:
             return b""
         before = b""

@@ -23,7 +23,7 @@ def close_match(word: str, known: Iterable[str]) -> str | None:
     if similar:
         return f"did you mean `{similar[0]}`?"
     if len(options) <= _FEW:
-        return f"known here: {', '.join(options)}"
+        return f"known names: {', '.join(options)}"
     # A cut-off of zero: even a bad match shows what kind of name belongs here.
     closest = difflib.get_close_matches(word, options, n=3, cutoff=0.0)
-    return f"none of the {len(options)} names known here is similar; the closest: {', '.join(closest)}"
+    return f"none of the {len(options)} known names is similar; the closest are {', '.join(closest)}"

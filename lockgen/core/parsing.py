@@ -19,7 +19,7 @@ from packaging.version import InvalidVersion, Version
 # Versions that exist have at most 14 digits in a row (a date and a time). int() refuses 4,301.
 _MANY_DIGITS = re.compile(r"[0-9]{100}")
 _DEEPEST = 50
-"""The most brackets inside brackets in a marker. packaging needs several stack frames for each."""
+"""The deepest nesting of brackets in a marker. packaging needs several stack frames for each."""
 _LONGEST = 20_000
 """The most characters of a requirement. The longest known ones have 2,000, with a list of platforms in the marker."""
 
@@ -31,7 +31,7 @@ def parse_version(text: str) -> Version:
         InvalidVersion: it is none, or has a number of 100 digits or more.
     """
     if _MANY_DIGITS.search(text):
-        raise InvalidVersion(f"{_shortened(text)} has a number of more than 99 digits")
+        raise InvalidVersion(f"{_shortened(text)} contains a number with more than 99 digits")
     return Version(text)
 
 
@@ -42,7 +42,7 @@ def parse_specifiers(text: str) -> SpecifierSet:
         InvalidSpecifier: one is invalid, or has a number of 100 digits or more.
     """
     if _MANY_DIGITS.search(text):
-        raise InvalidSpecifier(f"{_shortened(text)} has a number of more than 99 digits")
+        raise InvalidSpecifier(f"{_shortened(text)} contains a number with more than 99 digits")
     return SpecifierSet(text)
 
 
@@ -53,11 +53,11 @@ def parse_requirement(text: str) -> Requirement:
         InvalidRequirement: it is none, is too long, has too many brackets inside brackets, or a number of 100 digits.
     """
     if len(text) > _LONGEST:
-        raise InvalidRequirement(f"{_shortened(text)} has {len(text)} characters")
+        raise InvalidRequirement(f"{_shortened(text)} has {len(text)} characters, at most {_LONGEST} are allowed")
     if _MANY_DIGITS.search(text):
-        raise InvalidRequirement(f"{_shortened(text)} has a number of more than 99 digits")
+        raise InvalidRequirement(f"{_shortened(text)} contains a number with more than 99 digits")
     if text.count("(") > _DEEPEST and _depth(text) > _DEEPEST:
-        raise InvalidRequirement(f"{_shortened(text)} has more than {_DEEPEST} brackets inside brackets")
+        raise InvalidRequirement(f"{_shortened(text)} nests more than {_DEEPEST} brackets")
     return Requirement(text)
 
 
@@ -68,7 +68,7 @@ def parse_wheel_filename(name: str) -> tuple[NormalizedName, Version, BuildTag, 
         InvalidWheelFilename: it is not a wheel's, or a number has too many digits.
     """
     if _MANY_DIGITS.search(name):
-        raise InvalidWheelFilename(f"{_shortened(name)} has a number of more than 99 digits")
+        raise InvalidWheelFilename(f"{_shortened(name)} contains a number with more than 99 digits")
     return _parse_wheel_filename(name)
 
 
@@ -79,7 +79,7 @@ def parse_sdist_filename(name: str) -> tuple[NormalizedName, Version]:
         InvalidSdistFilename: it is not a source distribution's, or a number has too many digits.
     """
     if _MANY_DIGITS.search(name):
-        raise InvalidSdistFilename(f"{_shortened(name)} has a number of more than 99 digits")
+        raise InvalidSdistFilename(f"{_shortened(name)} contains a number with more than 99 digits")
     return _parse_sdist_filename(name)
 
 

@@ -21,7 +21,7 @@ class Request:
     whichever package requires it; all other packages come from the default index. ``preferences`` maps a package to the
     version to keep if it is still compatible. ``build`` names the packages that may be built from source. ``overrides``
     maps a package to requirements that replace its own of the same name; only uv supports them, and no lock is made
-    with them. ``blocked`` are listed packages that no index of this request serves: no index is asked for them.
+    with them. ``blocked`` are listed packages that no index of this request serves: no index gets a request for them.
     ``known`` maps a package to the metadata of a version that overrides the index: see `FileChoices`.
     """
 

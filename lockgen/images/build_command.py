@@ -210,7 +210,7 @@ def _replaced_bases(plan: FamilyPlan, given: tuple[str, ...]) -> dict[str, str]:
         variants = [variant for variant, reference in plan.base_images if name in {variant, reference}]
         if not variants:
             known = [part for pair in plan.base_images for part in pair]
-            raise BadInput(f"no variant or base image is called {name!r}", hint=close_match(name, known))
+            raise BadInput(f"no variant or base image is named {name!r}", hint=close_match(name, known))
         for variant in variants:
             found[variable(variant)] = other
     return found

@@ -1,4 +1,4 @@
-"""The second bake file of a build: labels, secrets and network settings that only this build knows.
+"""The second bake file of a build: labels, secrets and network settings that apply to this build only.
 
 They stay out of docker/docker-bake.hcl, because that file must have the same bytes on every machine.
 """

@@ -72,7 +72,7 @@ class _Vertex:
 
 
 class ProgressReader:
-    """Reads stderr of a build piece by piece; knows every step so far, and the text that was not progress.
+    """Reads stderr of a build piece by piece; stores every step so far, and the text that was not progress.
 
     ``images`` maps bake targets to the images that they belong to, bases first.
     """

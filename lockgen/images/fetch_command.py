@@ -37,7 +37,7 @@ def run(app: App, folder: Path, names: tuple[str, ...]) -> int:
         for package in of_folder:
             packages[package.chosen.sha256] = package
     paths = paths_in_files(package.chosen for package in packages.values())
-    with locked_folder(folder, lambda: progress.note(f"another lockgen is fetching into {folder}; waiting for it")):
+    with locked_folder(folder, lambda: progress.note(f"another lockgen process is downloading into {folder}; waiting")):
         wheelhouse = Wheelhouse(folder, paths)
         # Before the first download, which may take minutes.
         wheelhouse.refuse_foreign(folders)

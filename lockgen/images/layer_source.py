@@ -35,7 +35,7 @@ _BLOCK = 512
 """The size of a tar header."""
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
-_SOURCES_HINT = "expected a tar file of `docker save`, or a folder with an OCI layout"
+_SOURCES_HINT = "name a `docker save` archive, or a folder with an OCI layout"
 
 
 def read_images(root: Path, references: list[str]) -> dict[str, LayeredImage]:

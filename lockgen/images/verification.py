@@ -145,7 +145,7 @@ def _distribution_faults(built: LayeredImage, closure: Mapping[str, str]) -> lis
         elif version is None:
             faults.append(f"{name} {locked} is in the lock, but not installed")
         elif _normalized(locked) != _normalized(version):
-            faults.append(f"{name} {version} is installed, the lock says {locked}")
+            faults.append(f"{name} {version} is installed, but {locked} is locked")
     return faults
 
 
@@ -201,7 +201,7 @@ def _config_faults(selected: SelectedImage, built: LayeredImage) -> list[str]:
     if user in {"", "0", "root"}:
         faults.append("it runs as root")
     if built.labels.get("dev.lockgen.lock") != selected.variant.fingerprint:
-        faults.append("it was built from another lock, by its label")
+        faults.append("its label shows that it was built from another lock")
     entrypoint = selected.image.entrypoint
     if entrypoint is not None and not any(entrypoint in part for part in built.entrypoint):
         faults.append(f"its entrypoint is not {entrypoint}")

@@ -19,7 +19,7 @@ from lockgen.io.locking import lock_folder
 
 ATTEMPTS = 4
 _CHUNK = 64 * 1024
-_RESUMABLE = "the downloaded part is kept: run it again to fetch only the rest"
+_RESUMABLE = "run the command again: it continues the download"
 
 
 def is_downloaded(target: Path, sha256: str) -> bool:
@@ -47,7 +47,7 @@ def download(http: Http, url: str, sha256: str, target: Path, got: Callable[[int
             part.complete(http, url)
         except _ConnectionLost as error:
             if attempt == ATTEMPTS:
-                raise ToolFailed(f"the download of {target.name} broke off: {error}", hint=_RESUMABLE) from error
+                raise ToolFailed(f"the download of {target.name} was interrupted: {error}", hint=_RESUMABLE) from error
             continue
         if part.sha256 == sha256:
             with disk_errors(target):

@@ -57,7 +57,7 @@ def measure_remote(http: Http, file: IndexFile) -> IndexFile:
         raise ToolFailed(f"{file.name} at {redacted(file.url)} is not a wheel", reason=str(error)) from error
     # Another size means other bytes, and the sha256 of a part cannot be checked.
     if file.size is not None and file.size != size:
-        raise ToolFailed(f"{file.name} has {size} bytes, and the index page says {file.size}")
+        raise ToolFailed(f"{file.name} has {size} bytes, but the index page lists {file.size}")
     return replace(file, size=size, installed=installed)
 
 

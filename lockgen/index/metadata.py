@@ -56,8 +56,8 @@ class MetadataReader:
                 missing.append(file)
         if missing and request.offline:
             names = ", ".join(sorted(file.name for file in missing))
-            raise ToolFailed(f"the cache has no metadata of {names}", hint="run it once without --offline")
-        # Looked up here and not in the threads, so that uv is asked once.
+            raise ToolFailed(f"the cache has no metadata of {names}", hint="retry without --offline")
+        # Looked up here and not in the threads, so that uv is called once.
         if not self._default and any(not file.vouched for file in missing):
             self._default = default_index()
         found |= read_all(missing, lambda file: self._read_once(file, request))

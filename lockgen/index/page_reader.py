@@ -65,7 +65,7 @@ def parse_page(body: bytes, content_type: str, url: str, project: str, only: str
         if file.name not in kept or kept[file.name].sha256 is None:
             kept[file.name] = file
     for name, found in hashes.items():
-        # With two hashes, nobody knows which bytes a client gets. Without one, the file is never chosen.
+        # With two hashes, a client may get either file. A file without a hash is never chosen.
         if len(found) > 1:
             kept[name] = replace(kept[name], sha256=None)
     return ProjectPage(project, tuple(kept.values()))

@@ -1,7 +1,7 @@
 """The build requirements of a source distribution, from its own backend (PEP 517).
 
 Run as `python -m lockgen.index.pep517_hooks ARCHIVE OUT`, because a build runs foreign code: builds the wheel into OUT
-and prints one JSON object. Its requirements are those of `build-system.requires` and those that only the backend knows
+and prints one JSON object. It has the requirements of `build-system.requires` and those that only the backend reports
 (such as `setup_requires`).
 """
 

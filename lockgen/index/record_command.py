@@ -83,10 +83,10 @@ def _report_differences(
         before, now = old[file].sha256, new[file].sha256
         # An index must not replace a file under its name, so this needs a person's attention.
         if before != now:
-            progress.note(f"changed: {file} has another sha256 now: {before} -> {now}")
+            progress.note(f"changed: {file} has a different sha256: {before} -> {now}")
     for file in sorted(old.keys() - new.keys()):
         if file not in expected:
-            progress.note(f"gone: {file} is no longer on the index")
+            progress.note(f"removed: {file} is no longer on the index")
 
 
 def _summary(name: str, found: Recording, added: int, written: int) -> str:
@@ -115,7 +115,7 @@ def serve(app: App, names: tuple[str, ...], port: int) -> int:
             if index.recorded is not None
         }
     if not indexes:
-        raise BadInput("no index here has a record", hint="create one: lockgen index record NAME")
+        raise BadInput("no index in versions.toml has a record", hint="create one: lockgen index record NAME")
     # Served from memory: the folder is not locked while the server runs.
     with serving(RecordedIndexes(indexes), port=port) as (base, stopped):
         for name in sorted(indexes):

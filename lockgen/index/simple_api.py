@@ -33,7 +33,7 @@ def read_page(http: Http, url: str, project: str, only: str | None = None) -> Pr
 def read_pages(http: Http, url: str, projects: Sequence[str]) -> list[ProjectPage]:
     """The pages of ``projects`` on the index at ``url``, in their order.
 
-    Static file servers, such as the one of download.pytorch.org, answer with 403 where there is no file. So a page with
+    Static file servers, such as the one of download.pytorch.org, answer with 403 if a file is missing. So a page with
     403 is empty if the index answers for another one.
 
     Raises:

@@ -1,8 +1,8 @@
-"""Explicit indexes as uv reads them: a folder of PEP 503 pages that uv asks first, and static metadata.
+"""Explicit indexes as uv reads them: a folder of PEP 503 pages that uv reads first, and static metadata.
 
 uv takes a package from the first index that has a page for it (`index-strategy = "first-index"`), build requirements
-included. So the folder has a page for every listed package, which is empty if no file can be used. uv then never asks
-the default index for such a name.
+included. So the folder has a page for every listed package, which is empty if no file can be used. uv then never
+queries the default index for such a name.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class YankedFiles:
             return cached.names
         if offline:
             raise ToolFailed(
-                f"the cache does not say which files of {project} are yanked", hint="run it once without --offline"
+                f"the cache does not say which files of {project} are yanked", hint="retry without --offline"
             )
         page = read_page(self._http, index, project)
         names = frozenset(file.name for file in page.files if file.yanked is not None)

@@ -223,7 +223,7 @@ class _LockRun:
                 continue
             if self._solver.fits_without_pins(lead, [f"{name}=={other}"]):
                 continue
-            hint = f'to let them differ: [variants.{variant}] pins = {{ {name} = "{other}" }}'
+            hint = f'to allow both: [variants.{variant}] pins = {{ {name} = "{other}" }}'
             message = f"{lead} needs {name} {mine}, {variant} needs {name} {other}"
             faults.append(Fault(message, hint=hint, path=("variants", variant)))
         if faults:

@@ -160,5 +160,6 @@ def _check_version(requirer: str, need: Dependency, versions: Mapping[str, str])
         return
     raise ToolFailed(
         f"the resolver's solution is inconsistent: {requirer} requires {need}, but the solution {actual}",
-        hint="either metadata changed during resolution, or this is a bug; no files were changed",
+        hint="retry: metadata may have changed during the resolution. If it fails again, report a bug. No files were"
+        " changed.",
     )

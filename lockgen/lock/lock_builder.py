@@ -187,7 +187,7 @@ def check_hashes(old: Lock | None, new: Lock, opened: frozenset[str] | None) -> 
 
 def _hash_fault(package: Package, file: File, locked: str) -> Fault:
     return Fault(
-        f"{file.name} has another sha256 than in the lock",
+        f"the sha256 of {file.name} differs from the lock",
         reason=f"lock:  {locked}\nindex: {file.sha256} ({package.index or 'default index'})",
         hint="the file was replaced on the index, or the lock was edited; to accept the new hash, run"
         f" `lockgen resolve -P {package.name}`",

@@ -66,7 +66,7 @@ def _shortened(text: str) -> str:
 def check_reason(reason: str, path: KeyPath, add: AddFault) -> None:
     """A reason becomes one line of a report, so it must be printable text."""
     if not reason.strip() or not reason.isprintable():
-        add(path, f"{reason!r} is not a reason", "say it in a few words, in one line")
+        add(path, f"{reason!r} is not a reason", "write a few words in one line")
 
 
 def unique(values: Sequence[Text], path: KeyPath, add: AddFault) -> list[Text]:

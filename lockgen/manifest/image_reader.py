@@ -138,7 +138,7 @@ class ImageReader:
             if here in trail:
                 cycle = [*trail[trail.index(here) :], here]
                 message = f"bases form a cycle: {' -> '.join(cycle)}"
-                self._add(("bases", here, "from"), message, "one of them needs no `from`")
+                self._add(("bases", here, "from"), message, "remove `from` from one of them")
             done.update(trail)
 
     def _add_with_bases(self, name: str) -> None:

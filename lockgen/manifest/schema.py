@@ -66,7 +66,7 @@ MEANING = {
     _PROGRAM: ("a file name", "letters, digits and `._-`: a program next to the image's Dockerfile"),
     _PPA: ("a PPA", 'OWNER/NAME, as in "deadsnakes/ppa"'),
     _USER: ("a user name", "lower-case letters, digits, `_` and `-`"),
-    _MODULE: ("a module with arguments", 'what `python -m` is given, as in "spacy download en_core_web_sm"'),
+    _MODULE: ("a module with arguments", 'the arguments of `python -m`, as in "spacy download en_core_web_sm"'),
     _GROUP: ("a group name", "lower-case letters and digits, joined by single `.`, `_` or `-`: it becomes a branch"),
     _PATTERN: ("a pattern of package names", 'a name, where `*` stands for any letters and `?` for one: "pyannote.*"'),
     _IMAGE_PATTERN: (
@@ -127,10 +127,10 @@ class StrictTable(BaseModel):
 
 
 class PinEntry(StrictTable):
-    """A pin with more to say than its version."""
+    """A pin with options."""
 
     version: str = Field(description='An exact version, as in "2.5.1+cu121"')
-    held: bool = Field(False, description="Only people move it: no repair, and no cell of the matrix, proposes another")
+    held: bool = Field(False, description="No command changes this pin by itself, and none proposes another version")
 
 
 PinValue = Annotated[
@@ -142,7 +142,7 @@ PinTable = dict[str, PinValue]
 
 
 class FamilyTable(StrictTable):
-    """The family as a whole."""
+    """Settings of the whole family."""
 
     name: ImageName = Field(description="Images are {registry}/{name}-{image}:{variant}")
     registry: Annotated[str, StringConstraints(pattern=_REGISTRY)] | None = Field(
@@ -164,11 +164,11 @@ class FamilyTable(StrictTable):
     user: Annotated[str, StringConstraints(pattern=_USER, max_length=32)] = Field(
         "appuser", description="The unprivileged user that every image runs as"
     )
-    uid: int = Field(1000, description="The number of that user", ge=1, le=60000)
+    uid: int = Field(1000, description="The user ID of that user", ge=1, le=60000)
 
 
 class IndexTable(StrictTable):
-    """An index besides the default one."""
+    """An index in addition to the default one."""
 
     url: Annotated[str, StringConstraints(pattern=_URL)] = Field(description="The URL of the index (PEP 503)")
     packages: list[str] = Field(description="Packages that come only from this index", min_length=1)
@@ -179,7 +179,7 @@ class IndexTable(StrictTable):
 
 
 class VariantTable(StrictTable):
-    """A flavour of images with its own solve."""
+    """A flavour of images with its own index, base image and pins."""
 
     from_: ImageReferenceText = Field(description="The base image of this variant")
     index: str | None = Field(None, description="The index for the packages that it lists")
@@ -221,7 +221,7 @@ class BaseTable(StrictTable):
 
 
 class StageTable(BaseTable):
-    """A stage: a leaf with an entrypoint."""
+    """A stage: an image that no other image builds on."""
 
     from_: str = Field(description="The base to build on")
     entrypoint: Annotated[str, StringConstraints(pattern=_PROGRAM)] | None = Field(
@@ -230,7 +230,7 @@ class StageTable(BaseTable):
 
 
 class PairEntry(StrictTable):
-    """What belongs to one torch release."""
+    """The packages that match one torch release."""
 
     torchaudio: str | None = Field(None, description="The matching torchaudio")
     torchvision: str | None = Field(None, description="The matching torchvision")
@@ -246,7 +246,7 @@ AxisValue = Annotated[
 
 
 class CompatTable(StrictTable):
-    """The compatibility matrix that `lockgen compat` makes. Any pinned package may be an axis, by its name."""
+    """The compatibility matrix of `lockgen compat`. Any pinned package may be an axis, by its name."""
 
     model_config = ConfigDict(extra="allow", defer_build=True)
     __pydantic_extra__: dict[str, AxisValue] = Field(init=False)
@@ -259,7 +259,7 @@ class CompatTable(StrictTable):
         [], description='Cells to leave out, by specifiers on axes: { python = "3.12", torch = "2.1.*" }'
     )
     held: list[str] = Field([], description="Pins that must not change")
-    pairs: dict[str, PairEntry] = Field({}, description="Partners of a torch release; overrides what lockgen knows")
+    pairs: dict[str, PairEntry] = Field({}, description="Partners of a torch release; overrides the pair table")
 
 
 class GroupTable(StrictTable):
@@ -311,7 +311,7 @@ class UpdateTable(StrictTable):
 
 
 class IgnoreEntry(StrictTable):
-    """An advisory that was looked at and does not count."""
+    """An advisory to ignore."""
 
     id: AdvisoryId = Field(description="An identifier of the advisory: CVE-…, GHSA-… or PYSEC-…")
     reason: Reason = Field(description="The reason why it is ignored")
@@ -337,7 +337,7 @@ class VersionsFile(StrictTable):
 
     format: Literal[1] = Field(1, description="The version of this format")
     family: FamilyTable
-    index: dict[IndexName, IndexTable] = Field({}, description="Indexes besides the default one, by name")
+    index: dict[IndexName, IndexTable] = Field({}, description="Indexes in addition to the default one, by name")
     variants: dict[VariantName, VariantTable] = Field(description="Flavours of images, by name", min_length=1)
     pins: PinTable = Field({}, description="One version per package for the whole family")
     # Not validated: that would build a table's model, and the whole's once more.

@@ -117,7 +117,7 @@ def _wrong_pattern(error: SchemaError) -> Explanation:
 def _not_a_choice(error: SchemaError) -> Explanation:
     if error.path == ("format",):
         return f"this lockgen cannot read format {error.value!r}", "use format = 1, or a newer lockgen"
-    return f"{error.value!r} is not one of {error.context['expected']}", "write one of these"
+    return f"{error.value!r} is not one of {error.context['expected']}", "use one of these values"
 
 
 def _too_long(error: SchemaError) -> Explanation:
@@ -135,7 +135,7 @@ def _too_large(error: SchemaError) -> Explanation:
 
 
 def _empty_text(error: SchemaError) -> Explanation:
-    return f"`{error.path[-1]}` is empty", "say it in a few words"
+    return f"`{error.path[-1]}` is empty", "write a few words"
 
 
 def _empty_array(error: SchemaError) -> Explanation:

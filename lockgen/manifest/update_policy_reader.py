@@ -159,7 +159,7 @@ class UpdatePolicyReader:
             return IgnoreRule(canonical(entry.package), bound, entry.reason, variant=entry.variant)
         if entry.base_image is not None and entry.package is None:
             if entry.variant is not None:
-                self.add((*path, "variant"), "`variant` does not go with `base-image`", "remove it")
+                self.add((*path, "variant"), "an entry with `base-image` cannot have `variant`", "remove it")
             return IgnoreRule(entry.base_image, bound, entry.reason, image=True)
         hint = "write one entry for each package or base image"
         self.add(path, "an entry needs either `package` or `base-image`", hint)

@@ -46,7 +46,7 @@ def ask(http: Http, reference: ImageReference, manifest: Manifest, variants: Ite
         newer = _newer(http, reference, manifest, variants)
     except LockgenError as error:
         tags_failure = error
-        missing.append(f"which tags there are: {_summary(error)}")
+        missing.append(f"cannot list the tags: {_summary(error)}")
     try:
         digest = digest_of(http, replace(reference, digest=None))
     except LockgenError as error:
@@ -60,7 +60,7 @@ def ask(http: Http, reference: ImageReference, manifest: Manifest, variants: Ite
 def _digest_message(reference: ImageReference, error: LockgenError) -> str:
     if isinstance(error, BadInput):
         return f"the registry has no tag {reference.tag} any more"
-    return f"its digest: {_summary(error)}"
+    return f"cannot read the digest: {_summary(error)}"
 
 
 def offer(http: Http, reference: ImageReference, manifest: Manifest, variants: tuple[str, ...]) -> Offer:

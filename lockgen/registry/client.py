@@ -177,11 +177,11 @@ class Registry:
     def _check(self, response: Opened) -> None:
         if response.status == 404:
             raise BadInput(
-                f"there is no image, file or folder {self._name}",
-                hint="an image of the engine or of a registry, a file of `docker save`, or an OCI layout",
+                f"no such image, file or folder: {self._name}",
+                hint="name an image of the engine or of a registry, a `docker save` archive, or an OCI layout folder",
             )
         if response.status != 200:
-            hint = "docker login" if response.status in (401, 403) else None
+            hint = self._login_hint if response.status in (401, 403) else "try again later"
             raise ToolFailed(f"{self._name}: the registry answers HTTP {response.status}", hint=hint)
 
     # -- authentication ------------------------------------------------------------------------
@@ -200,7 +200,7 @@ class Registry:
     def _access_token(self, parameters: Mapping[str, str], credentials: Credentials | None) -> str:
         realm = _safe_realm(parameters.get("realm", ""))
         if realm is None:
-            raise ToolFailed(f"{self._name}: the registry's token service is not safe: neither HTTPS nor loopback")
+            raise ToolFailed(f"{self._name}: the registry's token service uses neither HTTPS nor loopback")
         scope = {key: parameters[key] for key in ("service", "scope") if key in parameters}
         with self._open_realm(realm, scope, credentials) as response:
             if response.status != 200:
@@ -256,7 +256,7 @@ def _next_page(url: str, link: str) -> str | None:
     following = _NEXT_PAGE.search(link)
     if following is None:
         return None
-    # At the same origin: credentials are for this registry only, and behind a proxy it may not know its own address.
+    # At the same origin: credentials are for this registry only, and behind a proxy its links may have a wrong address.
     origin = urlsplit(url)
     target = urlsplit(urljoin(url, str(following[1])))
     return target._replace(scheme=origin.scheme, netloc=origin.netloc).geturl()

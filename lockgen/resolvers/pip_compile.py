@@ -1,4 +1,4 @@
-"""pip-compile as a resolver. pip mixes all indexes that it knows, so it gets one: a loopback index that routes.
+"""pip-compile as a resolver. pip mixes all of its indexes, so it gets one: a loopback index that routes.
 
 Routed packages come only from their index, all others from the default index, without the files that the request
 forbids. Hashes, sizes and files are those of the pages that pass through. No wheel is downloaded to compute its hash

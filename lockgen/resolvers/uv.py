@@ -1,6 +1,6 @@
 """uv as a resolver: one ``uv pip compile`` to a pylock.toml (PEP 751), which has the files with sizes and hashes.
 
-uv gets the listed packages as a folder of PEP 503 pages (a ``file:`` URL) that it asks before the default index, with
+uv gets the listed packages as a folder of PEP 503 pages (a ``file:`` URL) that it reads before the default index, with
 their metadata as static ``dependency-metadata``. A loopback server would not work with ``--offline``, which forbids
 loopback too.
 """
@@ -31,7 +31,7 @@ from lockgen.io.uv import check_version, clean_environment, default_index, find_
 from lockgen.resolvers.pylock_reader import PylockFile, PylockPackage, parse_pylock
 from lockgen.resolvers.uv_messages import PROJECT, uv_failure
 
-_BUG = "this is a bug of lockgen or of this version of uv. No files were changed."
+_BUG = "report this as a bug of lockgen or of this version of uv. No files were changed."
 
 
 class Uv:
@@ -174,7 +174,7 @@ def _solution(pylock: Path, request: Request) -> Solution:
 def _resolved(package: PylockPackage, request: Request) -> Resolved:
     name = package.name
     index = request.routes.get(name)
-    # Files of an explicit index are those of its record: uv knows only their names and hashes.
+    # Files of an explicit index are those of its record: uv gets only their names and hashes.
     recorded: dict[str, IndexFile] = {}
     if index is not None:
         listed = listed_files(request.indexes[index], name)

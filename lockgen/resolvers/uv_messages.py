@@ -30,17 +30,21 @@ def uv_failure(stderr: str, code: int, request: Request) -> LockgenError:
     text = re.sub(r"^error: ", "", text)
     if _OFFLINE.search(text) or (request.offline and _NOT_FETCHED.search(_on_one_line(text))):
         return ToolFailed(
-            "the cache lacks files that this resolution needs", reason=text, hint="run it once without --offline"
+            "the cache lacks files that this resolution needs", reason=text, hint="retry without --offline"
         )
     # Only at the start: further down, it may be about the requirements of a build, which is not a conflict of ours.
     if re.match(r"\W*No solution found", text):
         return _no_solution(text, request)
     if _BUILD_FAILED.search(text):
         return ToolFailed(
-            _sentence(text.splitlines()[0]), reason=text, hint="this failure does not mean that versions conflict"
+            _sentence(text.splitlines()[0]),
+            reason=text,
+            hint="install what it needs to build, or pin a version that has a wheel",
         )
     if _REQUEST_FAILED.search(text):
-        return ToolFailed("the index could not be read", reason=text, hint="run it again, or --offline from the cache")
+        return ToolFailed(
+            "the index could not be read", reason=text, hint="retry, or use --offline to resolve from the cache"
+        )
     if "No space left" in text:
         return ToolFailed("the disk is full", reason=text, hint="free some space. No files were changed.")
     return ToolFailed(f"uv stopped with exit code {code}", reason=text or None)

@@ -19,8 +19,8 @@ from lockgen.update.model import (
     UpdateGroup,
 )
 
-NOT_AUDITED = "it fixes a known vulnerability, but this run could not read the advisories: it stays as it is"
-NO_ANSWER = "a registry or an index did not answer: it stays as it is"
+NOT_AUDITED = "not changed: it fixes a known vulnerability, but this run could not read the advisories"
+NO_ANSWER = "not changed: a registry or an index did not answer"
 
 
 @dataclass(frozen=True, slots=True)

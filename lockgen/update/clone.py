@@ -74,20 +74,20 @@ class Clone:
         self._refs, default = self._list_remote(self._remote)
         self.base_name = base or default or ""
         if not self.base_name:
-            raise BadInput("the remote has no default branch", hint='name one: [update] base = "main"')
+            raise BadInput("the remote has no default branch", hint='set it: [update] base = "main"')
         if self.base_name not in self._refs:
             message = f"{self._remote} has no branch {self.base_name}"
-            raise BadInput(message, hint='name another: [update] base = "main"')
+            raise BadInput(message, hint='set another one: [update] base = "main"')
         self.base = self._refs[self.base_name]
         self._fetch([self.base_name])
 
     def _refuse_unfinished(self) -> None:
         for name, what in _UNFINISHED.items():
-            path = self._git.output("find its state", "rev-parse", "--git-path", name).rstrip("\n")
+            path = self._git.output("find the state of this clone", "rev-parse", "--git-path", name).rstrip("\n")
             if os.path.lexists(os.path.join(self._root, path)):
                 raise BadInput(
                     f"{what} is not finished in this clone",
-                    hint="finish or abort it (`git status` says how); no files were changed",
+                    hint="finish or abort it (`git status` shows how); no files were changed",
                 )
 
     def _refuse_dirty(self) -> None:
@@ -126,13 +126,15 @@ class Clone:
         return self._list_remote(_PUSH_REMOTE, setting)[0]
 
     def _push_address(self) -> str:
-        return self._git.output("read its push address", "remote", "get-url", "--push", "--", self._remote).strip()
+        return self._git.output(
+            "read the push URL of the remote", "remote", "get-url", "--push", "--", self._remote
+        ).strip()
 
     def _has_push_address(self) -> bool:
         """Whether the remote has different addresses to fetch from and to push to, such as a mirror."""
         if self._remote == LOCAL:
             return False
-        fetched = self._git.output("read its fetch address", "remote", "get-url", "--", self._remote).strip()
+        fetched = self._git.output("read the fetch URL of the remote", "remote", "get-url", "--", self._remote).strip()
         return fetched != self._push_address()
 
     def _fetch(self, branches: list[str]) -> None:
@@ -145,7 +147,7 @@ class Clone:
             self._git.output("fetch from the remote", "fetch", *quiet, "--refmap=", self._remote, *wanted)
         for name in missing:
             if not self._has_commit(name):
-                raise ToolFailed(f"{name} moved on {self._remote} while it was read", hint="run lockgen again")
+                raise ToolFailed(f"{name} changed on {self._remote} while lockgen read it", hint="run lockgen again")
 
     def _has_commit(self, branch: str) -> bool:
         """Whether the clone has the commit of a remote branch, and its tree: a partial clone may lack that."""
@@ -194,7 +196,7 @@ class Clone:
         tree = os.path.join(holder, "tree")
         try:
             words = ("worktree", "add", "--quiet", "--detach", "--force", tree, self.base)
-            self._git.output("make a worktree", *_EXACT_FILES, *words)
+            self._git.output("create a worktree", *_EXACT_FILES, *words)
             yield os.path.join(tree, self.project) if self.project != "." else tree
         finally:
             self._git.call("worktree", "remove", "--force", "--force", tree)

@@ -146,7 +146,7 @@ def _summary(done: bool, reasons: Sequence[str]) -> str:
     kind = "Done" if done else "Superseded"
     text = f"{kind}: {'; '.join(reasons[:SHOWN])}."
     if len(reasons) > SHOWN:
-        text += f" And {len(reasons) - SHOWN} more like these."
+        text += f" {len(reasons) - SHOWN} more moves are not listed."
     return text
 
 

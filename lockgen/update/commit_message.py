@@ -1,7 +1,7 @@
 """The message of a commit of `lockgen update`: the moves, their origin, and a seal.
 
-The seal is a hash of the message, the tree and the parent. Any change to the commit breaks it, so lockgen knows its
-own commits without a key, and never overwrites a commit that a person amended.
+The seal is a hash of the message, the tree and the parent. Any change to the commit breaks it, so lockgen recognizes
+its own commits without a key, and never overwrites a commit that a person amended.
 """
 
 from __future__ import annotations

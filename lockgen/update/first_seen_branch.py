@@ -41,5 +41,5 @@ def record_first_seen(
     commit = repository.commit(tree, message)
     if not repository.push(name, commit, head.commit if head is not None else None):
         # The times differ by the length of a run at most.
-        return f"{name}: another run was faster; its record is kept"
+        return f"{name}: another run pushed first; its record is kept"
     return None

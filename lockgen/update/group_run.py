@@ -203,9 +203,9 @@ class GroupRun:
             return None
         # The base branch is the same for all groups.
         if self._before is None:
-            self.progress.step("filling the current matrix")
+            self.progress.step("resolving the matrix of the base branch")
             self._before = self._statuses(self.app)
-        self.progress.step("filling the new matrix")
+        self.progress.step("resolving the new matrix")
         after = self._matrix(self._planned(app))
         try:
             compat.write_matrix(app.folder, after)
@@ -350,7 +350,7 @@ class _Attempt:
             return dict.fromkeys(among, error_text(error))
         unmoved = _unmoved(done)
         if not done.moves and not done.changes:
-            return {**dict.fromkeys(among, "it changes nothing"), **unmoved}
+            return {**dict.fromkeys(among, "the update changes nothing"), **unmoved}
         if accept(done):
             self._done = done
         return unmoved

@@ -49,7 +49,7 @@ class KnownVulnerability:
     level: str = ""
     summary: str = ""
 
-    # Overridden by RecordedVulnerability, which knows more than the fixed versions.
+    # Overridden by RecordedVulnerability, which has more data than the fixed versions.
     def is_fixed_in(self, version: Version) -> bool:
         """Whether ``version`` is at least the first version reported as fixed."""
         return bool(self.fixed) and public(version) >= min(self.fixed)
@@ -295,7 +295,7 @@ class GroupOutcome(StrEnum):
     UNCHANGED = "unchanged"
     CLOSED = "closed"
     FOREIGN = "foreign"
-    """The branch has commits that lockgen did not make, so lockgen leaves it alone."""
+    """The branch has commits that lockgen did not make, so lockgen does not change it."""
     DECLINED = "declined"
     """A person closed a pull request with the same moves."""
     LIMITED = "limited"

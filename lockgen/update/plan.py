@@ -388,7 +388,7 @@ def cooling(since: datetime, group: GroupPolicy, policy: Policy, now: datetime) 
     until = since + timedelta(days=days)
     if not days or until <= now:
         return None
-    return f"{days} days of cooldown end {until.astimezone(UTC):%Y-%m-%d}"
+    return f"cooldown of {days} days until {until.astimezone(UTC):%Y-%m-%d}"
 
 
 # -- identifiers ---------------------------------------------------------------

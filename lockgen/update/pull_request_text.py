@@ -247,7 +247,7 @@ def _reasons(content: PullRequestContent) -> Iterable[str]:
     named = _named(content.moves)
     passed = [one.name for one in content.stuck if one.instead is not None]
     if content.fixed:
-        yield f"This fixes {_count_of(content.fixed)}, and fits the family and [update]."
+        yield f"This fixes {_count_of(content.fixed)}, is compatible with the family and allowed by [update]."
     elif all(one.base for one in named):
         yield _why_bases(without_cut_off(content.moves), len(named))
     elif not passed:
@@ -255,7 +255,7 @@ def _reasons(content: PullRequestContent) -> Iterable[str]:
     if passed:
         # With a single package its name would only repeat the sentence before.
         names = " or ".join(f"`{plain(name)}`" for name in passed)
-        yield f"A later {'version' if len(named) == 1 else names} does not fit: see below."
+        yield f"A later {'version' if len(named) == 1 else names} is not compatible: see below."
     if content.introduced:
         yield f"**Warning: the new versions have {_count_of(content.introduced)}, see below.**"
 
@@ -266,13 +266,13 @@ def _count_of(vulnerabilities: Sequence[KnownVulnerability]) -> str:
 
 
 def _why_packages(count: int) -> str:
-    subject = "This is the latest release that fits" if count == 1 else "These are the latest releases that fit"
-    return f"{subject} the family and [update]."
+    subject = "This is the latest release that is" if count == 1 else "These are the latest releases that are"
+    return f"{subject} compatible with the family and allowed by [update]."
 
 
 def _why_bases(moves: Iterable[MovedPin], count: int) -> str:
     if all(_tag(move.old) == _tag(move.new) for move in moves):
-        return "The tag now points to another image than the pinned digest."
+        return "The tag no longer points to the pinned digest."
     subject = "It is the latest tag" if count == 1 else "They are the latest tags"
     return f"{subject} of the same kind that [update] allows."
 
@@ -496,7 +496,7 @@ def _skip(content: PullRequestContent) -> list[str]:
     if whole:
         names = " and ".join(dict.fromkeys(whole))
         lines += [f"Digests have no order, so this ignores every update of {names}.", ""]
-    lines.append("If you push a commit to this branch, lockgen leaves the branch alone.")
+    lines.append("If you push a commit to this branch, lockgen no longer changes this branch.")
     return lines
 
 
@@ -585,5 +585,5 @@ def outdated(text: str, why: str, base: str) -> str:
     reason = why.replace(OUTDATED, "").strip()
     if len(reason) > REASON_LENGTH:
         reason = f"{reason[:REASON_LENGTH]} …"
-    notice = f"**This was resolved on an older `{base}`. On the current one it cannot be resolved:**"
+    notice = f"**This update was resolved on an older `{base}`. It does not resolve on the current one:**"
     return "\n".join([notice, "", *explanation(reason), "", OUTDATED, "", unmarked])

@@ -11,8 +11,8 @@ from lockgen.update.model import GroupOutcome, GroupResult, PullRequest
 
 _REASONS = {
     GroupOutcome.FOREIGN: (
-        "{branch} has a commit that lockgen did not make, so lockgen leaves it alone. Remove that commit to have the"
-        " branch refreshed again"
+        "{branch} has a commit that lockgen did not make, so lockgen does not change it. Remove that commit, and the"
+        " next run refreshes the branch"
     ),
     GroupOutcome.DECLINED: "a pull request with these moves was closed; newer releases will be proposed",
     GroupOutcome.LIMITED: "the limit of open pull requests is reached ([update] max-open): {limit}",

@@ -42,7 +42,7 @@ from lockgen.update.recorded_vulnerability import with_records
 
 @dataclass(frozen=True)
 class UpdateScanOptions:
-    """The options of the command line. ``remote`` is a name that git knows, or "." for the clone itself.
+    """The options of the command line. ``remote`` is the name of a remote of git, or "." for the clone itself.
 
     ``dry_run`` shows everything and changes nothing; ``no_forge`` pushes branches only. ``database`` is a dump of OSV
     to read instead of its ``api``; with ``no_audit`` no advisories are read.
@@ -147,7 +147,7 @@ class UpdateScan:
                 # The pins that variants have for themselves are in groups with a suffix.
                 self._unread_groups.add(f"{group.name}{one.suffix}")
         self._unread.add(name)
-        self.progress.note(f"{why}; it stays as it is")
+        self.progress.note(f"{why}; its updates are skipped")
 
     def _mark_image_unread(self, reference: ImageReference, error: LockgenError) -> None:
         group = baseimages.group_of(self.inputs.manifest.update, reference.name)

@@ -150,7 +150,7 @@ class _Bump:
         # --base with the current image is a request too, although it changes nothing.
         if not named and not self.variant_move.moves and not self.options.bases:
             raise BadInput(
-                "nothing to change was named", hint="lockgen bump NAME, or NAME==VERSION; see lockgen outdated"
+                "no package to change is given", hint="lockgen bump NAME, or NAME==VERSION; see lockgen outdated"
             )
         groups, unpinned = self.reader.groups(named)
         # Before the search, which can take minutes and fail.
@@ -336,7 +336,7 @@ class _Bump:
             message,
             place=place,
             reason=reasons.text(found, explain.constraint_lines(inputs)),
-            hint="bump together what has to change together; nothing was changed",
+            hint="name all packages that must change together. No files were changed.",
         )
 
     # -- the files -------------------------------------------------------------
@@ -369,7 +369,7 @@ class _Bump:
 
 
 def all_pairs(folder: Folder, manifest: Manifest, indexes: Mapping[str, ExplicitIndex]) -> Pairs:
-    """The pair table, completed by the family's own indexes for releases that it does not know."""
+    """The pair table, completed by the family's own indexes for releases that it does not contain."""
     # The indexes come first: what a person declared in versions.toml overrides them.
     declared = manifest.compat.pairs if manifest.compat is not None else {}
     pairs: Pairs = {}

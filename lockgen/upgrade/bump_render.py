@@ -68,7 +68,7 @@ def stay(one: Stay) -> str:
     if one.newest is None:
         return f"{one.name} stays at {one.current}: no newer version is allowed"
     why = f": {one.reason}" if one.reason else ""
-    return f"{one.name} stays at {one.current}: {one.newest} does not fit{why}"
+    return f"{one.name} stays at {one.current}: {one.newest} is not compatible{why}"
 
 
 def not_newest(one: Stay) -> str:

@@ -102,7 +102,7 @@ class RequestReader:
         if shared is not None and name in shared.names:
             only = self._only(name)
             raise BadInput(
-                f"{' and '.join(only)} has no own pin of {name}",
+                f"[variants.{only[0]}] has no pin of {name}",
                 place=self.inputs.place(("variants", only[0])),
                 hint="without --variant the shared pin changes; or add a pin to the variant",
             )
@@ -164,7 +164,7 @@ class RequestReader:
             words.append(f"{name}=={version}")
         words += [f"{name}==VERSION" for name in lacking]
         return BadInput(
-            f"no metadata says which {' and '.join(lacking)} goes with {', '.join(named)}",
+            f"no metadata names the matching {' and '.join(lacking)} for {', '.join(named)}",
             place=self.inputs.place(group.sites[0].pin.path),
             hint=f"name all of them: lockgen bump {' '.join(words)}; or add it to [compat.pairs.{lead or '…'}]"
             " (`lockgen pairs --refresh` reads the indexes)",

@@ -155,7 +155,7 @@ class BumpSearch:
         hint = "check that the index can be reached, or name the version: NAME==VERSION"
         if self.offline:
             hint = "run it without --offline"
-        raise ToolFailed(f"the releases of {name} are not known", hint=hint)
+        raise ToolFailed(f"the releases of {name} are unknown", hint=hint)
 
     def _pick(self, group: PinGroup, options: Sequence[Choice], state: _PinState) -> Pick:
         """The latest of ``options`` that fits. A few releases with an unknown answer are skipped."""
@@ -171,7 +171,7 @@ class BumpSearch:
             if verdict.answer is Answer.UNKNOWN:
                 # Each costs a timeout or a failed build, so only a few are skipped.
                 unknown += 1
-                reason = reason or f"it is not known whether it fits: {_first_line(verdict.reason)}"
+                reason = reason or f"it is unknown whether it is compatible: {_first_line(verdict.reason)}"
                 high -= 1
                 if unknown == _MAX_UNKNOWN or high < 0:
                     raise self._unanswered(variant, group, verdict)
@@ -180,7 +180,7 @@ class BumpSearch:
             high = self._below(variant, group, options[:high], state)
         if unknown:
             # "Nothing newer fits" would be a guess.
-            raise ToolFailed(f"it is not known which {group.name} fits", reason=reason)
+            raise ToolFailed(f"the latest compatible {group.name} is unknown", reason=reason)
         return Pick(group, None, options[-1] if options else None, reason)
 
     def _refusal(self, group: PinGroup, choice: Choice, state: _PinState) -> tuple[str, Verdict] | None:
@@ -241,7 +241,7 @@ class BumpSearch:
 
     def _unanswered(self, variant: str, group: PinGroup, verdict: Verdict) -> ToolFailed:
         return ToolFailed(
-            f"it is not known which {group.name} fits the images of {variant}",
+            f"the latest compatible {group.name} is unknown for the images of {variant}",
             reason=verdict.reason or None,
             hint="run it without --offline" if self.offline else "name the version: NAME==VERSION",
         )

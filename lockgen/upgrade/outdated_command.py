@@ -127,14 +127,14 @@ def _notes(manifest: Manifest, options: OutdatedOptions, verdicts: Sequence[Verd
         notes.append("--offline: new releases, base images and their age are unknown")
     # The first message needs action by the user; an unknown answer may be different tomorrow.
     answers = {verdict.answer for verdict in verdicts}
-    unknown_fits = "so it is not known which versions would fit"
+    unknown_fits = "so it is unknown which versions are compatible"
     if Answer.NO in answers:
         notes.append(f"the current pins have no solution, {unknown_fits}: see `lockgen explain`")
     elif Answer.UNKNOWN in answers:
         notes.append(f"the current pins could not be resolved, {unknown_fits}")
     recorded = sorted(index.name for index in manifest.indexes.values() if index.recorded is not None)
     if recorded and not options.live:
-        notes.append(f"{', '.join(recorded)}: according to the record; --live reads the index itself")
+        notes.append(f"{', '.join(recorded)}: read from the record; --live reads the index itself")
     return notes
 
 
@@ -143,7 +143,7 @@ def _bases(
 ) -> list[OutdatedBase]:
     """A row for each base image."""
     variants = baseimages.by_reference(manifest)
-    progress.step(f"looking for {len(variants)} base images")
+    progress.step(f"checking {len(variants)} base images")
 
     def base(text: str) -> OutdatedBase:
         reference = parse_reference(text)

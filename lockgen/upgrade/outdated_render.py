@@ -162,7 +162,7 @@ def _remarks(survey: Survey) -> list[str]:
     by_reason: dict[str, list[str]] = {}
     for row in survey.rows:
         if row.allowed:
-            lines.append(f"{row.label} {row.allowed} does not fit: {row.reason}")
+            lines.append(f"{row.label} {row.allowed} is not compatible: {row.reason}")
         if row.bar and row.newest is not None:
             by_reason.setdefault(row.bar, []).append(f"{row.label} {row.newest.version}")
     # In the order of the file, but after all versions that are not allowed.

@@ -136,7 +136,7 @@ def _tables(sites: Iterable[PinSite], lead: str) -> list[list[PinSite]]:
 class AvailableVersions:
     """The releases by index, torch's pairs, and the accelerators that variants change to.
 
-    ``routed`` are the packages and variants that use an explicit index. ``amd64``: the pair table knows the
+    ``routed`` are the packages and variants that use an explicit index. ``amd64``: the pair table has the
     accelerators of the default index's Linux builds for x86-64 only. ``below`` are exclusive upper bounds, by name of
     a group; ``allowed`` are the public versions a group may change to.
     """
@@ -240,11 +240,11 @@ class AvailableVersions:
         if not self._same_accelerator(site, version):
             release = self.pairs.get(version.public)
             accelerator = release.accelerator if release is not None else None
-            return f"it is built for {accelerator}" if accelerator else "it is not known what it is built for"
+            return f"it is built for {accelerator}" if accelerator else "its accelerator is unknown"
         for member in group.sites:
             if self._partner(group, version, member.name) is None:
-                return f"no metadata says which {member.name} goes with it"
-        return "a package that goes with it is not available"
+                return f"no metadata names the matching {member.name}"
+        return "a matching package is not available"
 
     def _releases(self, site: PinSite) -> Iterable[Version]:
         for variant in site.variants:
@@ -286,7 +286,7 @@ class AvailableVersions:
         return release.accelerator if release is not None else None
 
     def _needs_pair_table(self, site: PinSite) -> bool:
-        """Whether only the pair table knows the accelerator: torch from the default index has no local version."""
+        """Whether only the pair table has the accelerator: torch from the default index has no local version."""
         if site.name != TORCH or not self.amd64:
             return False
         return not site.version.local and not self._is_routed(site)

@@ -172,7 +172,7 @@ class VariantMoves:
     def _change_accelerator(self, name: str, label: str) -> None:
         variant = self._manifest.variants[name]
         if variant.index is None:
-            # On the default index the pair table knows which releases are built for the accelerator.
+            # For the default index, the pair table lists the releases that are built for the accelerator.
             return
         old = self._manifest.indexes[variant.index]
         if old.accelerator == label:
@@ -261,7 +261,7 @@ class VariantMoves:
         if found.tag is not None:
             return self._with_tag(reference, found.tag)
         if found.missing:
-            raise ToolFailed(f"the latest {reference.name} is not known: {found.missing[0]}", hint=hint)
+            raise ToolFailed(f"the latest {reference.name} is unknown: {found.missing[0]}", hint=hint)
         # The tag may name another image by now: then the digest is what changes.
         if reference.digest is None:
             return text
@@ -284,7 +284,7 @@ class VariantMoves:
 
 
 def _base_hint(variant: str) -> str:
-    return f"name it: --base {variant}=IMAGE"
+    return f"name the image: --base {variant}=IMAGE"
 
 
 def _timestamp(text: str) -> datetime:

@@ -79,7 +79,7 @@ def test_listed_versions_match_in_any_spelling() -> None:
 
 
 def test_an_unclear_record_affects_and_a_withdrawn_one_does_not() -> None:
-    assert touches(advisory(), "x", Version("1")) == (True, "CVE-1 names no release of x")
+    assert touches(advisory(), "x", Version("1")) == (True, "CVE-1 lists no release of x")
     odd = advisory("CVE-1", ("introduced", "0"), ("fixed", "newest"))
     assert touches(odd, "x", Version("1"))[0]
     assert "cannot be read" in touches(odd, "x", Version("1"))[1]
@@ -197,7 +197,7 @@ def test_a_range_of_commits_names_no_release() -> None:
     commits = {"type": "GIT", "events": [{"introduced": "0"}, {"fixed": "abc"}]}
     package = {"ecosystem": "PyPI", "name": "x"}
     one = parse_advisory({**RECORD, "affected": [{"package": package, "ranges": [commits]}]})
-    assert touches(one, "x", Version("1")) == (True, "GHSA-1 names only commits, no release of x")
+    assert touches(one, "x", Version("1")) == (True, "GHSA-1 lists only commits, no release of x")
     one = parse_advisory({**RECORD, "affected": [{"package": package, "ranges": [commits], "versions": ["2"]}]})
     assert touches(one, "x", Version("1")) == (False, "")
     assert touches(one, "x", Version("2")) == (True, "")

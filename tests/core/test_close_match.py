@@ -11,7 +11,7 @@ MANY = [f"package-{number}" for number in range(160)]
     ("word", "known", "hint"),
     [
         ("nunpy", ["numpy", "scipy"], "did you mean `numpy`?"),
-        ("zzz", ["numpy", "scipy"], "known here: numpy, scipy"),
+        ("zzz", ["numpy", "scipy"], "known names: numpy, scipy"),
         ("zzz", [], None),
     ],
 )
@@ -22,6 +22,6 @@ def test_few_names_are_all_listed(word: str, known: list[str], hint: str | None)
 def test_of_many_names_only_the_closest_are_listed() -> None:
     hint = close_match("yaml", [*MANY, "yaml-of-rust", "py-cpuinfo"])
     assert hint is not None
-    assert "none of the 162 names known here is similar" in hint
+    assert "none of the 162 known names is similar" in hint
     assert "yaml-of-rust" in hint
     assert len(hint) < 200

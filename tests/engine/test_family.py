@@ -111,7 +111,7 @@ def test_another_torch_installed_by_hand_is_detected_three_times(tiny: Tiny) -> 
     tiny.build("--accept-drift", "asr")
     verdict = tiny.run("verify", "asr")
     assert verdict.code == 1
-    assert "torch 2.6.0+cu121 is installed, the lock says 2.5.1+cu121" in verdict.out
+    assert "torch 2.6.0+cu121 is installed, but 2.5.1+cu121 is locked" in verdict.out
     inspected = tiny.run("inspect", "--json", tiny.reference("asr", "cuda"))
     assert inspected.code == 1
     waste = inspected.json["wasted"]

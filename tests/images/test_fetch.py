@@ -179,8 +179,8 @@ def test_received_bytes_are_kept_if_the_server_keeps_failing(project: Project, i
         server.respond = lambda asked: cut_off(asked, 100_000)
         failed = project.run("fetch", str(folder))
         assert failed.code == 4
-        assert f"the download of {SPEECH} broke off: " in failed.err
-        assert "run it again to fetch only the rest" in failed.err
+        assert f"the download of {SPEECH} was interrupted: " in failed.err
+        assert "run the command again: it continues the download" in failed.err
         assert (folder / "files" / "numpy-2.0.0-py3-none-any.whl").is_file()
         assert not (folder / "files" / SPEECH).exists()
         came = part_of(folder).read_bytes()
@@ -304,6 +304,6 @@ def test_two_runs_wait_for_each_other(project: Project, index: LocalIndex) -> No
         outputs = [child.communicate(timeout=60)[1] for child in children]
         assert [child.returncode for child in children] == [0, 0]
         assert len(server.asked) == 1
-    assert sum("another lockgen is fetching" in err for err in outputs) == 1
+    assert sum("another lockgen process is downloading" in err for err in outputs) == 1
     assert sum("0 fetched" in err for err in outputs) == 1
     assert (folder / "files" / SPEECH).read_bytes() == LARGE

@@ -336,7 +336,7 @@ def test_offline_names_every_file_that_is_not_cached() -> None:
     other = replace(file, name=NAME.replace("2.5.1", "2.4.0"), sha256="0" * 64)
     with pytest.raises(ToolFailed, match=r"the cache has no metadata of torch-2\.4\.0\+cu121") as caught:
         MetadataReader(Http()).read([file, other], request(offline=True))
-    assert caught.value.faults[0].hint == "run it once without --offline"
+    assert caught.value.faults[0].hint == "retry without --offline"
 
 
 def test_an_unwritable_cache_is_not_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,7 +70,7 @@ def hashes_of(*digests: str | None) -> list[str | None]:
     [((ONE, ONE), ONE), ((ONE, TWO), None), ((None, ONE), ONE), ((ONE, None), ONE), ((None, None), None)],
 )
 def test_a_file_that_is_listed_twice(listed: tuple[str | None, ...], kept: str | None) -> None:
-    """With two hashes, nobody knows which bytes a client gets."""
+    """With two hashes, a client may get either file."""
     assert hashes_of(*listed) == [kept]
 
 

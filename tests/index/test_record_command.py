@@ -319,7 +319,7 @@ def test_a_changed_hash_is_reported(shelf: Shelf, recording: Recording) -> None:
         shelf.files[AUDIO] = simple_wheel(AUDIO, ["torch==2.5.1", "soundfile"])
         new = sha256(shelf.files[AUDIO])
         assert recording.run() == 0
-    assert recording.notes == [f"changed: {AUDIO} has another sha256 now: {old} -> {new}"]
+    assert recording.notes == [f"changed: {AUDIO} has a different sha256: {old} -> {new}"]
     assert recording.files[AUDIO].sha256 == new
     assert recording.index.metadata[AUDIO].requires == ("torch==2.5.1", "soundfile")
 
@@ -330,7 +330,7 @@ def test_a_file_that_is_gone_is_removed_with_its_metadata(shelf: Shelf, recordin
         recording.run()
         del shelf.files[AUDIO]
         assert recording.run() == 0
-    assert recording.notes == [f"gone: {AUDIO} is no longer on the index"]
+    assert recording.notes == [f"removed: {AUDIO} is no longer on the index"]
     assert sorted(recording.tree) == ["index.json", "metadata/torch-2.5.1+cu121.txt"]
 
 
@@ -368,7 +368,7 @@ def test_recording_one_package_leaves_the_others_unchanged(shelf: Shelf, recordi
         server.asked.clear()
         assert recording.run("Torch") == 0
         assert server.paths == ["/simple/torch/"]
-    assert recording.notes == [f"gone: {TORCH[1]} is no longer on the index"]
+    assert recording.notes == [f"removed: {TORCH[1]} is no longer on the index"]
     assert set(recording.files) == {TORCH[0], AUDIO}
     kept = "metadata/torchaudio-2.5.1+cu121.txt"
     assert recording.tree[kept] == before[kept]
@@ -556,7 +556,7 @@ def test_a_wrong_size_on_the_page_is_reported(recording: Recording) -> None:
         assert recording.run() == 0
     size = len(shelf.files[AUDIO])
     assert recording.notes == [
-        f"installed size unknown: {AUDIO}: {AUDIO} has {size} bytes, and the index page says 7",
+        f"installed size unknown: {AUDIO}: {AUDIO} has {size} bytes, but the index page lists 7",
     ]
     assert recording.files[AUDIO].installed is None
 

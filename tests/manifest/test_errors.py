@@ -99,7 +99,7 @@ CASES = {
         "a shorter one",
     ),
     "byte-order-mark": ("[family]", "\ufeff[family]", "byte order mark", ":1:1", "UTF-8 without one"),
-    "too-deep": ("[common]", f"x = {'[' * 5000}{']' * 5000}\n[common]", "nested too deep", "", "no value"),
+    "too-deep": ("[common]", f"x = {'[' * 5000}{']' * 5000}\n[common]", "nested too deep", "", "less nesting"),
     "too-long-a-number": ("[common]", f"x = {'9' * 5000}\n[common]", "exceeds the limit", "", "no value"),
     "unknown-key": ('python = "3.11"', 'pyton = "3.11"', "unknown key `pyton`", ":3:1 (family.pyton)", "`python`?"),
     "unknown-table": ("[common]", "[comon]", "unknown key `comon`", ":21:2 (comon)", "`common`?"),

@@ -117,7 +117,11 @@ packages = []
         ('[update]\nignore = [{ reason = "of what?" }]', 2, "an entry needs either `package` or `base-image`"),
         ('[update]\nignore = [{ package = "numpy", base-image = "python" }]', 2, "an entry needs either `package` or"),
         ('[update]\nignore = [{ package = "numpy", variant = "gpu" }]', 2, "unknown variant `gpu`"),
-        ('[update]\nignore = [{ base-image = "python", variant = "cpu" }]', 2, "does not go with `base-image`"),
+        (
+            '[update]\nignore = [{ base-image = "python", variant = "cpu" }]',
+            2,
+            "cannot have `variant`",
+        ),
         ('[update]\nlabels = ["a", "a"]', 2, "`a` is named twice"),
     ],
 )

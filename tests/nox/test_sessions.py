@@ -114,7 +114,7 @@ def test_without_nox_it_says_what_to_install() -> None:
     code = "import sys; sys.modules['nox'] = None; import lockgen.nox; lockgen.nox.compat()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 1
-    assert "ImportError: lockgen.nox needs nox, which is not here: pip install 'lockgen[nox]'" in done.stderr
+    assert "ImportError: lockgen.nox needs nox, which is not installed: pip install 'lockgen[nox]'" in done.stderr
 
 
 def test_this_repository_has_the_session() -> None:

@@ -229,7 +229,7 @@ def test_an_identity_token_does_not_follow_redirects(
 
 
 def test_missing_images_and_repositories(registry: LocalRegistry) -> None:
-    with pytest.raises(BadInput, match="there is no image"):
+    with pytest.raises(BadInput, match="no such image"):
         client(registry, "9").digest()
     with pytest.raises(BadInput):
         Registry(Http(), f"{registry.host}/missing/python").tags()

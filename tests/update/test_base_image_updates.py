@@ -61,7 +61,7 @@ def test_an_older_tag_is_chosen_while_the_latest_cools_down() -> None:
     found, waiting = due_update(offer("python:3.11.4-slim", "3.11.8-slim", "3.11.9-slim"), rules(policy, seen))
     assert found is not None
     assert found.new == "3.11.8-slim"
-    assert [(one.version, one.why) for one in waiting] == [("3.11.9-slim", "7 days of cooldown end 2025-06-06")]
+    assert [(one.version, one.why) for one in waiting] == [("3.11.9-slim", "cooldown of 7 days until 2025-06-06")]
 
 
 def test_a_waiting_digest_is_shortened() -> None:

@@ -105,7 +105,7 @@ def test_a_tag_that_points_to_a_new_image_is_updated(clone: Clone, forge: Memory
     new = registry.digest("library/python", "3.11-slim")
     assert update(clone)[0] == {"base-images": "created"}
     assert f"3.11-slim@{old[7:19]} -> 3.11-slim@{new[7:19]}" in forge.requests[1].title
-    assert "The tag now points to another image than the pinned digest" in forge.requests[1].body
+    assert "The tag no longer points to the pinned digest" in forge.requests[1].body
     assert {old[7:], new[7:]} <= set(re.findall("[0-9a-f]{64}", forge.requests[1].body))
     assert base_of(clone, "lockgen/base-images").endswith(f"3.11-slim@{new}")
 
@@ -163,7 +163,7 @@ def test_a_cooldown_starts_when_the_tag_was_first_seen(
     rewrite(clone, written(registry, "3.11.4-slim", "[update]\ncooldown = 7\n"))
     outcomes, data = update(clone)
     assert outcomes == {}
-    assert "7 days of cooldown end" in data["held-back"][0]["why"]
+    assert "cooldown of 7 days until" in data["held-back"][0]["why"]
     seen = json.loads(clone.show("lockgen/first-seen", "locks/first-seen.json"))["seen"]
     assert list(seen) == [f"image:{registry.host}/library/python"]
     later = due.now() + timedelta(days=8)

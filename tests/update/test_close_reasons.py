@@ -143,7 +143,7 @@ def test_a_long_reason_is_shortened() -> None:
     names = [f"p{number}" for number in range(8)]
     said = message(*(f"{name}: 1.0 -> 1.1" for name in names))
     assert word(said, CloseContext(pins(**dict.fromkeys(names, "1.1")))).endswith(
-        "main has p4 1.1. And 3 more like these."
+        "main has p4 1.1. 3 more moves are not listed."
     )
     assert word(said, None, group("x", *names)) == (
         "Superseded: p0, p1, p2, p3, p4 and 3 more now move with the group x."

@@ -133,7 +133,7 @@ def test_a_registry_failure_keeps_a_pull_request_with_another_registrys_image(
         found = groups(clone)["base-images"]
         assert (found["outcome"], found["why"]) == (
             "unchanged",
-            "a registry or an index did not answer: it stays as it is",
+            "not changed: a registry or an index did not answer",
         )
         assert (made.requests[1], clone.heads()) == before
 
@@ -157,7 +157,7 @@ def test_the_advice_about_a_foreign_commit_works(clone: Clone, forge: MemoryForg
     ours = clone.heads()["lockgen/numpy"]
     clone.add_commit("lockgen/numpy")
     index.add("numpy", "1.2")
-    assert "Remove that commit to have the branch refreshed again" in groups(clone)["numpy"]["why"]
+    assert "Remove that commit, and the next run refreshes the branch" in groups(clone)["numpy"]["why"]
     clone.git("push", "-qf", "origin", f"{ours}:refs/heads/lockgen/numpy")
     assert outcomes(clone) == {"numpy": "refreshed"}
     assert forge.requests[1].title == "update numpy 1.0 -> 1.2"
@@ -386,7 +386,9 @@ def test_an_open_pull_request_says_that_it_no_longer_resolves_until_it_does(
     assert forge.requests[1] == first
     assert outcomes(clone) == {"numpy": "unresolved"}
     body = forge.requests[1].body
-    assert body.startswith("**This was resolved on an older `main`. On the current one it cannot be resolved:**\n\n```")
+    assert body.startswith(
+        "**This update was resolved on an older `main`. It does not resolve on the current one:**\n\n```"
+    )
     assert "needs numpy==1.0" in body.partition("<!--")[0]
     assert body.partition("-->\n\n")[2].partition("<!--")[0] == first.body.partition("<!--")[0]
     assert (forge.requests[1].mark, forge.requests[1].moves) == ("0" * 40, first.moves)

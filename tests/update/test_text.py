@@ -220,14 +220,14 @@ PASSED = Stuck("numpy", "2.0", "speech 1.0 needs numpy<2", instead="1.1")
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (SMALL, "This is the latest release that fits the family and [update]. 0 images"),
-        (replace(SMALL, stuck=(PASSED,)), "to 1.1. A later version does not fit: see below. 0 images"),
-        (replace(SMALL, stuck=(PASSED,), fixed=(WEAK,)), "and [update]. A later version does not fit: see below."),
+        (SMALL, "This is the latest release that is compatible with the family and allowed by [update]. 0 images"),
+        (replace(SMALL, stuck=(PASSED,)), "to 1.1. A later version is not compatible: see below. 0 images"),
+        (replace(SMALL, stuck=(PASSED,), fixed=(WEAK,)), "and [update]. A later version is not compatible: see below."),
         (
             replace(FULL, fixed=(), stuck=(PASSED,), introduced=()),
-            "to 1.1. A later `numpy` does not fit: see below.",
+            "to 1.1. A later `numpy` is not compatible: see below.",
         ),
-        (replace(SMALL, stuck=(Stuck("speech", "2.0", "no"),)), "This is the latest release that fits"),
+        (replace(SMALL, stuck=(Stuck("speech", "2.0", "no"),)), "This is the latest release that is"),
         (
             replace(SMALL, introduced=(NEW, NEW)),
             "**Warning: the new versions have 2 known vulnerabilities, see below.**",
@@ -353,10 +353,10 @@ def test_the_close_reason_is_added_once() -> None:
 
 def test_held_back_releases_are_one_line_per_reason() -> None:
     newer = [Waiting("hub", f"1.{n}", "newer than [family] exclude-newer") for n in range(60, 0, -1)]
-    waiting = [*newer, Waiting("hub", "0.9", "7 days of cooldown end 2026-12-01"), Waiting("rich", "2", "ignored")]
+    waiting = [*newer, Waiting("hub", "0.9", "cooldown of 7 days until 2026-12-01"), Waiting("rich", "2", "ignored")]
     assert updates.text([], waiting, bodies=False) == (
         "held back\n"
         "  hub 1.60 and 59 older ones, to 1.1: newer than [family] exclude-newer\n"
-        "  hub 0.9: 7 days of cooldown end 2026-12-01\n"
+        "  hub 0.9: cooldown of 7 days until 2026-12-01\n"
         "  rich 2: ignored\n"
     )

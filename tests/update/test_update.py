@@ -287,7 +287,7 @@ def test_held_back_releases_are_reported(clone: Clone, forge: MemoryForge, index
     assert held == {
         ("numpy", "1.1"): "ignored: not now",
         ("tokens", "2.0"): "a major step, but the group allows patch, minor",
-        ("speech", "1.1"): "7 days of cooldown end 2999-01-08",
+        ("speech", "1.1"): "cooldown of 7 days until 2999-01-08",
     }
     assert json.loads(ran.out)["groups"] == []
 

@@ -160,7 +160,7 @@ def test_digest_is_found_although_tags_cannot_be_listed(voices: Project, registr
     registry.unlisted = True
     row = json.loads(voices.ok("outdated", "--json").out)["base-images"][0]
     assert (row["newer-tag"], row["digest"]["now"]) == (None, registry.digest("library/python", "3.11.4-slim"))
-    assert row["unknown"].startswith("which tags there are: ")
+    assert row["unknown"].startswith("cannot list the tags: ")
     assert "HTTP 403" in row["unknown"]
 
 
@@ -209,7 +209,7 @@ def test_torch_has_a_row_for_each_table_on_its_own_index(small: Project, registr
     ]
     assert versions(found["torch", "cpu"]) == ("2.4.1+cpu", "2.6.0+cpu", "2.6.0+cpu")
     assert found["torch", "cuda"]["current"]["age"] is None  # a record has no upload times
-    assert "cpu, cu121: according to the record; --live reads the index itself" in small.ok("outdated").out
+    assert "cpu, cu121: read from the record; --live reads the index itself" in small.ok("outdated").out
 
 
 def test_exit_codes(voices: Project, registry: LocalRegistry) -> None:
@@ -250,7 +250,7 @@ def test_family_without_a_solution(voices: Project, registry: LocalRegistry) -> 
     voices.write(FAMILY.replace("HOST", registry.host).replace('numpy = "1.5"', 'numpy = "2.0"'))
     ran = voices.ok("outdated")
     assert (
-        "the current pins have no solution, so it is not known which versions would fit: see `lockgen explain`"
+        "the current pins have no solution, so it is unknown which versions are compatible: see `lockgen explain`"
         in ran.out
     )
     assert versions(rows(voices)["numpy", None]) == ("2.0", None, "6.0")
@@ -301,7 +301,7 @@ odd                                 1            unknown      unknown
 base image          variants  digest  newer tag
 python:3.11.4-slim  cpu       now 11  3.11.9-slim
 
-numpy 2.0 does not fit: scipy 1.0 needs numpy<2
+numpy 2.0 is not compatible: scipy 1.0 needs numpy<2
 newer than exclude-newer: numpy 6.0
 unknown (HTTP 500 | no): odd
 

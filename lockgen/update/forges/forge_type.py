@@ -1,4 +1,4 @@
-"""What lockgen needs to know about a kind of forge: see lockgen.update.forges.table."""
+"""The properties of a kind of forge: see lockgen.update.forges.table."""
 
 from __future__ import annotations
 

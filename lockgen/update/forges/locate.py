@@ -91,7 +91,7 @@ def _kind_of(host: str) -> ForgeKind | None:
     for kind, forge in FORGES.items():
         if host.startswith(forge.host_prefix):
             return kind
-        # The remote is a folder: a job of the forge's CI still knows its own repository.
+        # The remote is a folder: the environment of a CI job names the repository.
         if not host and os.environ.get(forge.ci_variable) == "true":
             return kind
     return None

@@ -5,27 +5,27 @@ variable "REGISTRY" {
   default = ""
 }
 
-# A registry reference to keep the build cache under, as in "registry.example/cache"; none by default.
+# The registry reference of the build cache, as in "registry.example/cache"; default: no cache.
 variable "CACHE" {
   default = ""
 }
 
-# A folder that `lockgen fetch` filled: nothing is installed from a network then.
+# A folder that `lockgen fetch` filled. With it, builds use no package index.
 variable "WHEELHOUSE" {
   default = ""
 }
 
-# The image that the bases of cpu stand on: a mirror of it, or a stand-in.
+# The base image of variant cpu. Override it to use a mirror.
 variable "BASE_CPU" {
   default = "python:3.11-slim"
 }
 
-# The image that the bases of cuda stand on: a mirror of it, or a stand-in.
+# The base image of variant cuda. Override it to use a mirror.
 variable "BASE_CUDA" {
   default = "nvidia/cuda:12.1.0-runtime-ubuntu22.04"
 }
 
-# The image that the bases of legacy stand on: a mirror of it, or a stand-in.
+# The base image of variant legacy. Override it to use a mirror.
 variable "BASE_LEGACY" {
   default = "python:3.11-slim"
 }
