@@ -13,6 +13,7 @@ from lockgen.core.layout import LOCK_PATH
 from lockgen.core.lock import Lock
 from lockgen.core.manifest import Manifest
 from lockgen.core.ports import Progress
+from lockgen.core.resolution import BUILD_BACKENDS
 from lockgen.errors import BadInput, Fault, LockgenError, NoResolution
 from lockgen.index.artifacts import ArtifactReader
 from lockgen.index.sources import explicit_indexes
@@ -140,7 +141,8 @@ def _note_unused_pins(manifest: Manifest, lock: Lock, progress: Progress) -> Non
     for variant in manifest.variants.values():
         pinned.update(variant.pins)
     unpinned = locked - pinned
-    for name in sorted(pinned - locked):
+    used = locked | BUILD_BACKENDS if manifest.build else locked
+    for name in sorted(pinned - used):
         note = f"the pin of {name} has no effect: no image needs it"
         similar = difflib.get_close_matches(name, unpinned, n=1, cutoff=_SIMILAR)
         if similar:
