@@ -12,6 +12,9 @@ from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile
 if TYPE_CHECKING:  # one command needs it: importing it costs the others time
     from lockgen.core.target import Target
 
+BUILD_BACKENDS = frozenset({"setuptools", "wheel"})
+"""Packages whose pins apply to builds too. Many old builds need an old setuptools and do not say so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

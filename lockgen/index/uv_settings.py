@@ -14,7 +14,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from lockgen.core.parsing import parse_requirement
-from lockgen.core.resolution import Request
+from lockgen.core.resolution import BUILD_BACKENDS, Request
 from lockgen.index.uv_pages import Pages, array, metadata_table, quoted
 
 PREVIEW = "index-exclude-newer"
@@ -43,14 +43,18 @@ def _scoped_overrides(request: Request) -> list[str]:
 
 
 def build_settings(request: Request, default_index: str, pages: Pages) -> str:
-    """uv.toml for building a source distribution. Only the pins of listed packages apply to a build."""
+    """uv.toml for building a source distribution. See `build_constraints` for the pins that apply to a build."""
     constraints = f"constraint-dependencies = {array(build_constraints(request))}\n"
     return constraints + _shared_settings(request, default_index, pages)
 
 
 def build_constraints(request: Request) -> list[str]:
-    """The constraints on listed packages: an extension compiled against another torch does not load in the image."""
-    return [line for line in request.constraints if canonicalize_name(parse_requirement(line).name) in request.routes]
+    """The constraints on listed packages and on build backends.
+
+    An extension compiled against another torch does not load in the image.
+    """
+    named = BUILD_BACKENDS.union(request.routes)
+    return [line for line in request.constraints if canonicalize_name(parse_requirement(line).name) in named]
 
 
 def build_environment(
@@ -69,12 +73,13 @@ def build_environment(
 
 
 def routing_digest(request: Request) -> str:
-    """A digest of everything besides the source distribution that a build depends on; "" without routing."""
-    if not request.routes and not request.blocked:
+    """A digest of everything besides the source distribution that a build depends on; "" if it is nothing."""
+    constraints = build_constraints(request)
+    if not request.routes and not request.blocked and not constraints:
         return ""
     urls = sorted((name, request.indexes[index].url) for name, index in request.routes.items())
     # Part of cache keys: another order or another separator would make every cached build useless.
-    text = json.dumps([urls, sorted(request.blocked), build_constraints(request)])
+    text = json.dumps([urls, sorted(request.blocked), constraints])
     digest = hashlib.sha256(text.encode()).hexdigest()
     return f"-{digest}"
 

@@ -14,7 +14,7 @@ from lockgen.core.index import ExplicitIndex
 from lockgen.core.lock import Lock, Package
 from lockgen.core.manifest import Manifest
 from lockgen.core.ports import Progress
-from lockgen.core.resolution import Request, Resolved, Resolver, Solution
+from lockgen.core.resolution import BUILD_BACKENDS, Request, Resolved, Resolver, Solution
 from lockgen.errors import Fault, NoResolution
 from lockgen.index.ports import MetadataSource
 from lockgen.lock.file_choices import mark_yanked
@@ -74,7 +74,9 @@ class ToolRequests:
         variants = self.variants_of(builds)
         pins, routes = pins_and_routes(manifest, variants)
         # An extension compiled against another torch than the image's does not load there.
-        constraints = [f"{name}=={pins[name]}" for name in sorted(manifest.listed) if name in pins]
+        # A build backend has the version that the sources were built with when they were resolved.
+        fixed = sorted(manifest.listed | BUILD_BACKENDS)
+        constraints = [f"{name}=={pins[name]}" for name in fixed if name in pins]
         preferred = {**self._listed_versions(variants), **(preferences or {})}
         cut_off = manifest.exclude_newer
         return Request(

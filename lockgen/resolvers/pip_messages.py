@@ -21,7 +21,10 @@ _NO_MATCH = re.compile(
 _PROGRESS = re.compile(
     r"^\s*(Using |Looking in|Collecting |Obtaining|Downloading |Discarding|WARNING: |INFO: |Requirement already"
     r"|Installing|To fix this|1\. loosen|2\. remove|.*pip is looking at|.*is still looking|Preparing metadata"
-    r"|Building wheel|Getting)"
+    r"|Building wheel|Getting|\[notice\]"
+    # Advice about options that lockgen does not pass on, and about a report that is not part of the text.
+    r"|(?:note|hint): (?:This error|This is an issue|See above)|.*(?:╰─>|See above for output)"
+    r"|.*(?:--use-pep517|--no-build-isolation|--pre\b|--prefer-binary|--use-deprecated|--extra-index-url))"
 )
 # pip names the conflicting requirements only in its exception, as
 # RequirementInformation(requirement=SpecifierRequirement('numpy>=2'), parent=LinkCandidate('https://…')).

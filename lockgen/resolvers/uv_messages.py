@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 
 from lockgen.core.resolution import Request
 from lockgen.errors import LockgenError, NoResolution, ToolFailed
+from lockgen.resolvers.uv_hints import without_hints
 
 PROJECT = "lockgen-family"
 """The name of the project that uv resolves. Messages to the user call it the family."""
@@ -26,28 +27,29 @@ _REQUEST_FAILED = re.compile(r"Request failed|Failed to fetch|error sending requ
 
 def uv_failure(stderr: str, code: int, request: Request) -> LockgenError:
     """The error for a run of uv that ended with the exit code ``code``, not 0."""
-    text = stderr.strip().replace(PROJECT, "the family")
-    text = re.sub(r"^error: ", "", text)
-    if _OFFLINE.search(text) or (request.offline and _NOT_FETCHED.search(_on_one_line(text))):
+    message = stderr.strip().replace(PROJECT, "the family")
+    message = re.sub(r"^error: ", "", message)
+    # What uv says decides which error it is, hints included; only the user must not see them.
+    text, hints = without_hints(message)
+    if _OFFLINE.search(message) or (request.offline and _NOT_FETCHED.search(_on_one_line(text))):
         return ToolFailed(
             "the cache lacks files that this resolution needs", reason=text, hint="retry without --offline"
         )
     # Only at the start: further down, it may be about the requirements of a build, which is not a conflict of ours.
     if re.match(r"\W*No solution found", text):
-        return _no_solution(text, request)
+        return _no_solution(message, request)
     if _BUILD_FAILED.search(text):
         return ToolFailed(
             _sentence(text.splitlines()[0]),
             reason=text,
-            hint="install what it needs to build, or pin a version that has a wheel",
+            hint="\n".join(hints) or "install what it needs to build, or pin a version that has a wheel",
         )
     if _REQUEST_FAILED.search(text):
-        return ToolFailed(
-            "the index could not be read", reason=text, hint="retry, or use --offline to resolve from the cache"
-        )
+        hint = "\n".join(hints) or "retry, or use --offline to resolve from the cache"
+        return ToolFailed("the index could not be read", reason=text, hint=hint)
     if "No space left" in text:
         return ToolFailed("the disk is full", reason=text, hint="free some space. No files were changed.")
-    return ToolFailed(f"uv stopped with exit code {code}", reason=text or None)
+    return ToolFailed(f"uv stopped with exit code {code}", reason=text or None, hint="\n".join(hints) or None)
 
 
 def _on_one_line(text: str) -> str:
@@ -59,14 +61,15 @@ def _sentence(line: str) -> str:
     return f"{line[:1].lower()}{line[1:]}"
 
 
-def _no_solution(text: str, request: Request) -> NoResolution:
+def _no_solution(message: str, request: Request) -> NoResolution:
+    text, hints = without_hints(message)
     # The first line is only "No solution found".
     reason = text.split("\n", 1)[-1]
-    # uv's hint names options of uv. The hint below names those of lockgen.
-    reason = re.sub(r"\n*hint: Wheels are required.*", "", reason)
     reason = re.sub(r"^\s*cause: ", "", reason)
     lines = [line.strip() for line in reason.strip().splitlines()]
-    return NoResolution("no solution", reason="\n".join(lines), hint=_build_hint(text, request))
+    build_hint = _build_hint(message, request)
+    found = [build_hint, *hints] if build_hint is not None else hints
+    return NoResolution("no solution", reason="\n".join(lines), hint="\n".join(found) or None)
 
 
 def _build_hint(text: str, request: Request) -> str | None:

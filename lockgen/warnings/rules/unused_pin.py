@@ -19,7 +19,9 @@ def unused_pin(context: WarningContext) -> Iterator[FamilyWarning]:
     for variant in manifest.variants.values():
         for name, pin in variant.pins.items():
             pins.setdefault(name, pin)
-    for name in sorted(pins.keys() - locked):
+    # Those of build backends constrain builds.
+    used = locked | BUILD_BACKENDS if manifest.build else locked
+    for name in sorted(pins.keys() - used):
         similar = difflib.get_close_matches(name, locked - pins.keys(), n=1, cutoff=_SIMILAR)
         hint = f"did you mean {similar[0]}?" if similar else "remove it, or require the package"
         message = f"the pin of {name} has no effect: no image needs it"
