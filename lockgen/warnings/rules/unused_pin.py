@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
+from lockgen.core.resolution import BUILD_BACKENDS
 from lockgen.warnings.model import FamilyWarning, WarningContext
 
 _SIMILAR = 0.8
