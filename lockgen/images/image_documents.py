@@ -55,15 +55,11 @@ def parse_saved_images(data: bytes) -> list[SavedImage]:
     """
     what = "manifest.json"
     images = []
-    for entry in _list(_json(data, what), what):
-        table = _table(entry, what)
-        images.append(
-            SavedImage(
-                config=_text(table.get("Config"), f"Config in {what}"),
-                layers=_texts(table.get("Layers"), f"Layers in {what}"),
-                tags=_texts(table.get("RepoTags") or [], f"RepoTags in {what}"),
-            )
-        )
+    for table in _tables(_json(data, what), what):
+        config = _text(table.get("Config"), f"Config in {what}")
+        layers = _texts(table.get("Layers"), f"Layers in {what}")
+        tags = _texts(table.get("RepoTags") or [], f"RepoTags in {what}")
+        images.append(SavedImage(config, layers, tags))
     return images
 
 
@@ -73,13 +69,15 @@ def parse_manifest(data: bytes | object, what: str) -> ImageIndex | ImageManifes
     Raises:
         BadInput: it is neither.
     """
-    table = _table(_json(data, what) if isinstance(data, bytes) else data, what)
+    table = _document(data, what)
     if "manifests" in table:
-        entries = [_table(entry, what) for entry in _list(table["manifests"], f"manifests in {what}")]
-        return ImageIndex(tuple(_digest(entry, what) for entry in entries if _is_image(entry)))
-    config = _digest(_table(table.get("config"), f"config in {what}"), what)
-    layers = _list(table.get("layers"), f"layers in {what}")
-    return ImageManifest(config, tuple(_digest(_table(entry, what), what) for entry in layers))
+        entries = _tables(table["manifests"], f"manifests in {what}")
+        digests = [_digest(entry, what) for entry in entries if _is_image(entry)]
+        return ImageIndex(tuple(digests))
+    config = _table(table.get("config"), f"config in {what}")
+    layers = _tables(table.get("layers"), f"layers in {what}")
+    digests = [_digest(entry, what) for entry in layers]
+    return ImageManifest(_digest(config, what), tuple(digests))
 
 
 def parse_config(data: bytes | object, what: str) -> ImageConfig:
@@ -88,17 +86,38 @@ def parse_config(data: bytes | object, what: str) -> ImageConfig:
     Raises:
         BadInput: it is not a config.
     """
-    table = _table(_json(data, what) if isinstance(data, bytes) else data, what)
+    table = _document(data, what)
     settings = _table(table.get("config") or {}, f"config in {what}")
-    history = [_table(entry, what) for entry in _list(table.get("history") or [], f"history in {what}")]
-    instructions = [entry.get("created_by") or "" for entry in history if not entry.get("empty_layer")]
-    labels = _table(settings.get("Labels") or {}, f"Labels in {what}")
+    user = settings.get("User") or ""
+    entrypoint = settings.get("Entrypoint") or []
     return ImageConfig(
-        history=_texts(instructions, f"history in {what}"),
-        user=_text(settings.get("User") or "", f"User in {what}"),
-        entrypoint=_texts(settings.get("Entrypoint") or [], f"Entrypoint in {what}"),
-        labels={name: _text(value, f"Labels in {what}") for name, value in labels.items()},
+        history=_instructions(table, what),
+        user=_text(user, f"User in {what}"),
+        entrypoint=_texts(entrypoint, f"Entrypoint in {what}"),
+        labels=_labels(settings, what),
     )
+
+
+def _instructions(config: Mapping[str, object], what: str) -> tuple[str, ...]:
+    """The instructions that created a layer each."""
+    where = f"history in {what}"
+    found = []
+    for entry in _tables(config.get("history") or [], where):
+        # An instruction such as ENV creates no layer.
+        if not entry.get("empty_layer"):
+            found.append(_text(entry.get("created_by") or "", where))
+    return tuple(found)
+
+
+def _labels(settings: Mapping[str, object], what: str) -> dict[str, str]:
+    where = f"Labels in {what}"
+    labels = _table(settings.get("Labels") or {}, where)
+    return {name: _text(value, where) for name, value in labels.items()}
+
+
+def _document(data: bytes | object, what: str) -> Mapping[str, object]:
+    parsed = _json(data, what) if isinstance(data, bytes) else data
+    return _table(parsed, what)
 
 
 def _is_image(entry: Mapping[str, object]) -> bool:
@@ -131,6 +150,10 @@ def _list(value: object, what: str) -> list[object]:
     if not isinstance(value, list):
         raise _invalid(f"{what} is not a list")
     return value
+
+
+def _tables(value: object, what: str) -> list[Mapping[str, object]]:
+    return [_table(item, what) for item in _list(value, what)]
 
 
 def _text(value: object, what: str) -> str:

@@ -35,12 +35,15 @@ def cuda_in_cpu(context: WarningContext) -> Iterator[FamilyWarning]:
 
 
 def _is_for_cpu(context: WarningContext, variant: Variant) -> bool:
-    """Whether nothing of the variant names a GPU: neither its index, nor its base image, nor a build that is pinned."""
+    """Whether nothing of the variant names a GPU: neither its base image, nor its index, nor a build that is pinned."""
+    if accelerator.of_image(variant.from_image) is not None:
+        return False
+    manifest = context.manifest
     if variant.index is not None:
-        named = context.manifest.indexes[variant.index].accelerator
-        return named in {None, "cpu"} and accelerator.of_image(variant.from_image) is None
-    builds = {accelerator.of_version(pin.version) for pin in context.manifest.pins_of(variant.name).values()}
-    return builds <= {None, "cpu"} and accelerator.of_image(variant.from_image) is None
+        return manifest.indexes[variant.index].accelerator in {None, "cpu"}
+    pins = manifest.pins_of(variant.name).values()
+    builds = {accelerator.of_version(pin.version) for pin in pins}
+    return builds <= {None, "cpu"}
 
 
 def _size(packages: list[Package]) -> str:
