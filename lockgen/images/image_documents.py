@@ -101,12 +101,10 @@ def parse_config(data: bytes | object, what: str) -> ImageConfig:
 def _instructions(config: Mapping[str, object], what: str) -> tuple[str, ...]:
     """The instructions that created a layer each."""
     where = f"history in {what}"
-    found = []
-    for entry in _tables(config.get("history") or [], where):
-        # An instruction such as ENV creates no layer.
-        if not entry.get("empty_layer"):
-            found.append(_text(entry.get("created_by") or "", where))
-    return tuple(found)
+    entries = _tables(config.get("history") or [], where)
+    # An instruction such as ENV creates no layer.
+    created = [entry.get("created_by") or "" for entry in entries if not entry.get("empty_layer")]
+    return _texts(created, where)
 
 
 def _labels(settings: Mapping[str, object], what: str) -> dict[str, str]:
