@@ -1,8 +1,8 @@
-"""Parsing JSON and TOML from outside. The one place that calls the parsers of the standard library.
+"""Parse JSON and TOML from outside. Only this module calls the parsers of the standard library for it.
 
 On hostile text, they raise other errors than they document: ValueError for a number with more digits than int()
-accepts, RecursionError for lists inside lists. Here both are the documented error. packaging is not imported, as it
-takes long.
+accepts, RecursionError for lists inside lists. Here both are the documented error. This module does not import
+packaging, which takes long.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def parse_json(data: bytes | str) -> Any:
     try:
         return json.loads(data)
     except RecursionError as error:
-        raise ValueError("too many lists or objects inside others") from error
+        raise ValueError("lists or objects are nested too deeply") from error
 
 
 def parse_toml(text: str) -> dict[str, Any]:
@@ -34,4 +34,4 @@ def parse_toml(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except RecursionError as error:
-        raise ValueError("nested too deep") from error
+        raise ValueError("arrays or tables are nested too deeply") from error

@@ -79,7 +79,8 @@ def _load(text: str, file: str) -> dict[str, object]:
     except ValueError as error:
         # Arrays nested thousands deep, integers of thousands of digits: limits of Python, not of TOML.
         reason = str(error).partition(";")[0].lower()
-        raise BadInput(f"the file cannot be read: {reason}", place=Place(file), hint="use less nesting") from error
+        hint = "use less nesting, and shorter numbers"
+        raise BadInput(f"the file cannot be read: {reason}", place=Place(file), hint=hint) from error
 
 
 def _place_of(error: tomllib.TOMLDecodeError, text: str, file: str) -> Place:
