@@ -147,11 +147,15 @@ class PinChange:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Changes that make the family resolve, verified with every variant. ``versions`` has a solution per variant."""
+    """Changes that make the family resolve, verified with every variant. ``versions`` has a solution per variant.
+
+    ``accelerator`` is the new accelerator of torch ("cu124"), "" if the proposal keeps it.
+    """
 
     moves: tuple[PinChange, ...]
     images: tuple[str, ...]
     versions: Mapping[str, Mapping[str, str]]
+    accelerator: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +173,10 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Repairs:
-    """Proposals, the smallest first. ``complete`` means that no proposal has fewer changes than the first."""
+    """Proposals, the smallest first. ``complete`` means that no proposal has fewer changes than the first.
+
+    The last one may change an accelerator. It is there only if it has fewer changes than all others.
+    """
 
     proposals: tuple[Proposal, ...]
     overrides: tuple[Override, ...]

@@ -39,7 +39,8 @@ class RepairProblem:
     """The constraints of all solves of a family.
 
     A solve is one resolution: of one variant, or of several variants together. ``solves`` maps its name to its
-    variants. ``units`` may move; ``fixed`` constraints may not.
+    variants. ``units`` may move; ``fixed`` constraints may not. With ``keeps_accelerator``, torch moves only to
+    releases for its accelerator.
     """
 
     def __init__(
@@ -48,12 +49,15 @@ class RepairProblem:
         releases: Releases,
         pairs: Pairs,
         solves: Mapping[str, list[str]],
+        *,
+        keeps_accelerator: bool = True,
     ) -> None:
         self.explainer = explainer
         self.oracle = explainer.session
         self.manifest = explainer.manifest
         self.releases = releases
         self.pairs = pairs
+        self.keeps_accelerator = keeps_accelerator
         self.variants_of = solves
         self.solves: dict[str, Constraints] = {}
         every: list[Constraint] = []
@@ -174,9 +178,13 @@ class RepairProblem:
     def _accelerator(self, request: Request, torch: Constraint | None) -> str | None:
         """The accelerator that torch has to keep; None if the index decides it or it is unknown."""
         # An explicit index has builds for one accelerator only.
-        if torch is None or TORCH in request.routes:
+        if torch is None or TORCH in request.routes or not self.keeps_accelerator:
             return None
-        known = self.pairs.get(parse_version(str(torch.version)).public)
+        return self.default_accelerator(torch.version)
+
+    def default_accelerator(self, torch: str | None) -> str | None:
+        """The accelerator of the default index's release ``torch``; None if it is unknown."""
+        known = self.pairs.get(parse_version(torch).public) if torch is not None else None
         return known.accelerator if known is not None else None
 
 

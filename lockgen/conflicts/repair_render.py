@@ -24,6 +24,8 @@ def text(repairs: Repairs, line: ConflictLine) -> str:
         changes = "1 change" if count == 1 else f"{count} changes"
         images = ", ".join(proposal.images)
         rows.append(f"{number}. {changes}, for {images}")
+        if proposal.accelerator:
+            rows.append(f"   ANOTHER ACCELERATOR: torch is then a build for {proposal.accelerator}")
         rows += [f"   {row}" for row in _table(proposal, repairs.conflicts, line)]
         rows.append("")
     for override in repairs.overrides:
@@ -127,7 +129,12 @@ def _proposal_data(proposal: Proposal, conflicts: Iterable[Conflict], line: Conf
     versions: dict[str, dict[str, str]] = {}
     for solve, packages in proposal.versions.items():
         versions[solve] = dict(sorted(packages.items()))
-    return {"images": list(proposal.images), "changes": changes, "versions": versions}
+    return {
+        "images": list(proposal.images),
+        "changes": changes,
+        "versions": versions,
+        "accelerator": proposal.accelerator or None,
+    }
 
 
 def _override_data(override: Override) -> dict[str, Any]:

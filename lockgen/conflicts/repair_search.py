@@ -18,9 +18,9 @@ from lockgen.conflicts.conflict_search import ConflictSearch
 from lockgen.conflicts.constraints import named_in
 from lockgen.conflicts.hitting_sets import Items, hitting_sets, minimal
 from lockgen.conflicts.minimize import minimal_subset
-from lockgen.conflicts.model import Answer, Conflict, Override, Proposal, Repairs, UnmetRequirement, Verdict
+from lockgen.conflicts.model import Answer, Conflict, Constraint, Override, Proposal, Repairs, UnmetRequirement, Verdict
 from lockgen.conflicts.nearest_versions import Freed, NearestVersions, Verdicts
-from lockgen.conflicts.repair_problem import RepairProblem
+from lockgen.conflicts.repair_problem import TORCH, RepairProblem
 from lockgen.core.compat_axes import Pairs
 from lockgen.core.parsing import parse_specifiers
 from lockgen.index.ports import Releases
@@ -49,13 +49,30 @@ class RepairSearch:
     def run(self) -> Repairs:
         """The smallest proposals, then the next larger ones, `count` at most.
 
+        Then one more that changes torch's accelerator, if it has fewer changes than all others.
+
         Ctrl-C ends the search; the result then has what was found so far and is not complete.
         """
+        found = _RepairRun(self._problem(keeps_accelerator=True), self.count).run()
+        # One change is the least, so no other accelerator can be better.
+        least = min((len(proposal.moves) for proposal in found.proposals), default=_MOST_UNITS)
+        if not found.complete or not found.conflicts or least == 1:
+            return found
+        problem = self._problem(keeps_accelerator=False)
+        if not _may_change_accelerator(problem, found.conflicts):
+            return found
+        # Of several smallest ones, only some change the accelerator.
+        other = _RepairRun(problem, self.count).run()
+        smaller = [proposal for proposal in other.proposals if len(proposal.moves) < least]
+        marked = [proposal for proposal in _marked(smaller, problem) if proposal.accelerator]
+        asked = found.asked + other.asked
+        return replace(found, proposals=(*found.proposals, *marked[:1]), asked=asked)
+
+    def _problem(self, *, keeps_accelerator: bool) -> RepairProblem:
         solves = {variant: [variant] for variant in self.variants}
         if self.joint:
             solves[", ".join(self.joint)] = list(self.joint)
-        problem = RepairProblem(self.explainer, self.releases, self.pairs, solves)
-        return _RepairRun(problem, self.count).run()
+        return RepairProblem(self.explainer, self.releases, self.pairs, solves, keeps_accelerator=keeps_accelerator)
 
 
 class _Examined(NamedTuple):
@@ -184,6 +201,33 @@ class _RepairRun:
         if fails(near):
             return minimal_subset(near, fails)
         return minimal_subset(kept, fails_whole)
+
+
+def _may_change_accelerator(problem: RepairProblem, conflicts: Iterable[Conflict]) -> bool:
+    """Whether a pin of the default index's torch that may move takes part in a conflict."""
+    for conflict in conflicts:
+        for item in problem.units_with(conflict.constraints):
+            if any(problem.default_accelerator(pin.version) for pin in _torch_pins(problem.units[item].constraints)):
+                return True
+    return False
+
+
+def _torch_pins(constraints: Iterable[Constraint]) -> list[Constraint]:
+    """The pins of torch among ``constraints``. With a local version, the pin names its accelerator itself."""
+    return [one for one in constraints if one.name == TORCH and one.version and "+" not in one.version]
+
+
+def _marked(proposals: Iterable[Proposal], problem: RepairProblem) -> Iterable[Proposal]:
+    """``proposals`` with the accelerator that each changes to."""
+    for proposal in proposals:
+        accelerator = ""
+        for move in proposal.moves:
+            if not _torch_pins([move.constraint]):
+                continue
+            new = problem.default_accelerator(move.to)
+            if new is not None and new != problem.default_accelerator(move.constraint.version):
+                accelerator = new
+        yield replace(proposal, accelerator=accelerator)
 
 
 def _unknown_reasons(verdicts: Verdicts) -> list[str]:

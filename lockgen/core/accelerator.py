@@ -11,6 +11,9 @@ from packaging.version import Version
 FAMILY = ("torch", "torchaudio", "torchvision")
 """Packages that are built for one another: their versions change together."""
 
+INDEX_OF_BUILDS = "https://download.pytorch.org/whl/{}"
+"""Where the builds of that family for one accelerator are published."""
+
 
 @dataclass(frozen=True)
 class AcceleratorKind:
@@ -77,6 +80,11 @@ def of_index(url: str) -> str | None:
         return None
     last = path.rstrip("/").rsplit("/", 1)[-1]
     return last if is_label(last) else None
+
+
+def url_of(label: str) -> str | None:
+    """The index that publishes builds of torch's family with the local version ``label``; None if there is none."""
+    return INDEX_OF_BUILDS.format(label) if is_label(label) else None
 
 
 def of_version(version: Version) -> str | None:

@@ -38,7 +38,7 @@ def blame(manifest: Manifest, variants: Iterable[str], reason: str) -> list[Blam
     pins = _pins(manifest, wanted)
     required_by = _required_by(manifest, wanted)
     # Most words of a reason are not packages, and some packages are only needed indirectly.
-    named = [name for name in _names_in(reason) if name in pins or name in required_by]
+    named = [name for name in names_in(reason) if name in pins or name in required_by]
     return [Blame(name, pins.get(name), tuple(required_by.get(name, ()))) for name in named]
 
 
@@ -67,7 +67,7 @@ def _requirements(manifest: Manifest, variants: set[str]) -> Iterable[tuple[str,
                 yield image.name, declared
 
 
-def _names_in(reason: str) -> Iterable[str]:
+def names_in(reason: str) -> Iterable[str]:
     """Every word of ``reason`` that has the form of a package name, once each."""
     # A full stop or dash behind a name belongs to the sentence, not to the name.
     words = (word.rstrip("._-") for word in _NAME.findall(reason))

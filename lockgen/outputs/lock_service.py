@@ -19,12 +19,14 @@ from lockgen.io.ownership import refuse_foreign
 from lockgen.io.workspace import Folder
 from lockgen.lock.engine import Engine
 from lockgen.lock.reader import is_intact, parse_lock
+from lockgen.lock.requests import order_of_variants
 from lockgen.lock.variant_solver import Unsolved
 from lockgen.manifest.fingerprints import Inputs, fingerprints
 from lockgen.manifest.reader import close_match
 from lockgen.outputs.generated_files import GeneratedFiles, Tree
 from lockgen.outputs.lock_records import lock_records
 from lockgen.outputs.resolver_comparison import REFERENCE, note_differences
+from lockgen.outputs.shortage_search import shortages
 from lockgen.outputs.stale_files import stale_files
 from lockgen.outputs.unsolved_fault import explain_unsolved
 from lockgen.warnings.model import FamilyWarning
@@ -35,7 +37,8 @@ from lockgen.warnings.service import family_warnings
 class ResolutionOptions:
     """How to resolve. ``upgrade`` keeps no locked version, ``upgrade_packages`` none of these packages.
 
-    ``bounds`` (PEP 508) apply besides versions.toml: see Engine.
+    ``bounds`` (PEP 508) apply besides versions.toml: see Engine. With ``looks_up``, the index is asked for what a
+    family without a solution lacks.
     """
 
     resolver: str = "uv"
@@ -44,6 +47,7 @@ class ResolutionOptions:
     upgrade: bool = False
     upgrade_packages: tuple[str, ...] = ()
     bounds: tuple[str, ...] = ()
+    looks_up: bool = True
 
 
 def old_lock(folder: Folder, progress: Progress) -> Lock | None:
@@ -79,9 +83,20 @@ def resolve_lock(app: App, inputs: Inputs, old: Lock | None, options: Resolution
     try:
         return _resolve(app, inputs, old, options)
     except Unsolved as error:
-        raise NoResolution.of([explain_unsolved(inputs, error.variants, fault) for fault in error.faults]) from error
+        raise NoResolution.of(_unsolved(app, inputs, old, options, error)) from error
     except LockgenError as error:
         raise type(error).of([_placed(inputs, fault) for fault in error.faults]) from error
+
+
+def _unsolved(app: App, inputs: Inputs, old: Lock | None, options: ResolutionOptions, error: Unsolved) -> list[Fault]:
+    """What the index lacks, if that is the cause; else the reason of the resolver."""
+    if options.looks_up and not options.offline:
+        app.progress.step("no solution found; looking for the reason")
+        reason = "\n".join(fault.reason or "" for fault in error.faults)
+        lacking = shortages(app.http, inputs.manifest, old, order_of_variants(inputs.manifest), reason)
+        if lacking:
+            return [_placed(inputs, fault) for fault in lacking]
+    return [explain_unsolved(inputs, error.variants, fault) for fault in error.faults]
 
 
 def _placed(inputs: Inputs, fault: Fault) -> Fault:

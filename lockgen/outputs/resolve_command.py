@@ -14,7 +14,14 @@ from lockgen.diff.plan import compare
 from lockgen.errors import BadInput, Exit
 from lockgen.manifest.fingerprints import Inputs, read_inputs
 from lockgen.outputs.generated_files import Tree
-from lockgen.outputs.lock_service import ResolutionOptions, Resolved, old_lock, pending_files, resolve_lock
+from lockgen.outputs.lock_service import (
+    PendingFiles,
+    ResolutionOptions,
+    Resolved,
+    old_lock,
+    pending_files,
+    resolve_lock,
+)
 from lockgen.outputs.stale_files import extra_files
 from lockgen.warnings.service import as_json, refuse_warnings, show_warnings
 
@@ -58,26 +65,41 @@ def _finish(app: App, inputs: Inputs, old: Lock | None, resolved: Resolved, opti
     changes = compare(old, lock)
     warnings = as_json(resolved.warnings, inputs)
     if options.check:
-        _report(changes, pending.changed, warnings, options)
+        _report(changes, pending, pending.changed, warnings, options)
         return Exit.FOUND if pending.changed else Exit.DONE
     progress.step("writing")
     written = folder.replace(pending.wanted)
-    _report(changes, written, warnings, options)
+    _report(changes, pending, written, warnings, options)
     progress.note(_summary(lock, pending.tree, written, extra_files(folder, pending.tree)))
     return Exit.DONE
 
 
-def _report(changes: Changes, paths: list[str], warnings: list[dict[str, object]], options: ResolveOptions) -> None:
+def _report(
+    changes: Changes,
+    pending: PendingFiles,
+    paths: list[str],
+    warnings: list[dict[str, object]],
+    options: ResolveOptions,
+) -> None:
+    """Print the changes. ``paths`` are those of ``pending`` that were, or would be, written or removed."""
+    removed = [path for path in paths if pending.wanted[path] is None]
     if options.as_json:
         import json
 
-        data = {"format": 1, "changes": rendering.as_json(changes), "files": paths, "warnings": warnings}
+        # "files" has all changed paths, the removed ones too: readers of format 1 expect them there.
+        data = {
+            "format": 1,
+            "changes": rendering.as_json(changes),
+            "files": paths,
+            "removed": removed,
+            "warnings": warnings,
+        }
         click.echo(json.dumps(data, indent=2))
         return
     click.echo(rendering.text(changes).rstrip("\n"))
-    verb = "would be written" if options.check else "written"
     for path in paths:
-        click.echo(f"{path} {verb}")
+        verb = "removed" if path in removed else "written"
+        click.echo(f"{path} would be {verb}" if options.check else f"{path} {verb}")
 
 
 def _summary(lock: Lock, tree: Tree, written: list[str], extra: list[str]) -> str:

@@ -12,14 +12,19 @@ from lockgen.manifest.fingerprints import Inputs
 
 _SHOWN = 6
 """The most requirements that are named for one package."""
-_HINT = "move one of these pins, or give the conflicting image a variant with its own pins"
+_PROOF = 20
+"""The most lines that are shown of a resolver's reason. A proof about many releases can have hundreds."""
+_HINT = (
+    "move one of these pins, or give the conflicting image a variant with its own pins. lockgen explain shows which"
+    " lines conflict and why, lockgen repair the smallest change"
+)
 
 
 def explain_unsolved(inputs: Inputs, variants: Sequence[str], fault: Fault) -> Fault:
     """The resolver's reason, then each package in it with its pin and the requirements that name it."""
     reason = fault.reason or ""
     blamed = blame(inputs.manifest, variants, reason)
-    lines = [reason]
+    lines = _shortened(reason.splitlines())
     if blamed:
         width = max(len(entry.name) for entry in blamed)
         lines.append("")
@@ -32,6 +37,13 @@ def explain_unsolved(inputs: Inputs, variants: Sequence[str], fault: Fault) -> F
         reason="\n".join(lines),
         hint=_missing_index(inputs.manifest, variants, blamed) or fault.hint or _HINT,
     )
+
+
+def _shortened(proof: list[str]) -> list[str]:
+    hidden = len(proof) - _PROOF
+    if hidden <= 0:
+        return proof
+    return [*proof[:_PROOF], f"... and {hidden} more lines; lockgen explain shows the whole"]
 
 
 def _path(blamed: Sequence[Blame]) -> KeyPath | None:

@@ -74,7 +74,10 @@ def _no_solution(message: str, request: Request) -> NoResolution:
 
 def _build_hint(text: str, request: Request) -> str | None:
     found = {canonicalize_name(quoted or bare) for quoted, bare in _WHEEL_NEEDED.findall(text)}
-    names = sorted(found - request.build)
+    # If other versions of a package take part by what they depend on, the conflict counts: a build would only add one
+    # more version to it.
+    line = _on_one_line(text)
+    names = [name for name in sorted(found - request.build) if not _takes_part(name, line)]
     if not names:
         return None
     listed = ", ".join(f'"{name}"' for name in names)
@@ -82,3 +85,8 @@ def _build_hint(text: str, request: Request) -> str | None:
         f"no wheel of {', '.join(names)} runs on the target: choose another version, or build it from source with"
         f" [family] build = [{listed}]"
     )
+
+
+def _takes_part(name: str, text: str) -> bool:
+    """Whether ``text`` says what versions of the package depend on."""
+    return re.search(rf"(?<![\w.-]){re.escape(name)}(?:\[[^\]]*\])?(?:[=<>!~]\S*)? depends? on ", text) is not None

@@ -39,7 +39,7 @@ from lockgen.upgrade.bump_model import Bumped, PinGroup, PinMove, Stay, UpgradeR
 from lockgen.upgrade.bump_requests import NamedVersions, RequestReader, versions_by_name
 from lockgen.upgrade.bump_search import BumpSearch, ChosenPins, Pick
 from lockgen.upgrade.pin_edits import rewritten
-from lockgen.upgrade.pin_groups import AvailableVersions
+from lockgen.upgrade.pin_groups import AvailableVersions, pin_group_of
 from lockgen.upgrade.variant_moves import VariantMoves
 
 _RETRIES = 8
@@ -206,7 +206,7 @@ class _Bump:
                 raise self._explained(failure or self._unmovable(plan, picks))
             moves = self._moves(plan, picks)
             if not moves and not plan.opened:
-                return Bumped((), Changes(), _stays(picks), text=self.inputs.text)
+                return Bumped((), Changes(), self._stays(picks, available), text=self.inputs.text)
             inputs = self._rewritten(moves)
             try:
                 lock = self._lock(inputs, plan)
@@ -220,21 +220,45 @@ class _Bump:
                 group, choice = chosen[0]
                 available = available.with_only_below(group, choice.version)
             else:
-                return self._written(inputs, lock, self._result(plan, picks, moves, inputs, lock))
+                return self._written(inputs, lock, self._result(plan, picks, moves, inputs, lock, available))
 
     def _result(
-        self, plan: _Plan, picks: Sequence[Pick], moves: tuple[PinMove, ...], inputs: Inputs, lock: Lock
+        self,
+        plan: _Plan,
+        picks: Sequence[Pick],
+        moves: tuple[PinMove, ...],
+        inputs: Inputs,
+        lock: Lock,
+        available: AvailableVersions,
     ) -> Bumped:
         changes = compare(self.old, lock)
         return Bumped(
             moves=moves,
             changes=changes,
-            stays=_stays(picks),
+            stays=self._stays(picks, available),
             short=tuple(_stay(pick) for pick in picks if pick.choice is not None and pick.reason),
             opened=plan.opened,
             weights=_weights(self.old, lock, changes),
             text=inputs.text,
         )
+
+    def _stays(self, picks: Iterable[Pick], available: AvailableVersions) -> tuple[Stay, ...]:
+        """The pins that do not change, with the variants that could change alone."""
+        stays: list[Stay] = []
+        for pick in picks:
+            if pick.choice is None:
+                alone = self._movable_alone(pick.group, available)
+                stays.append(replace(_stay(pick), alone=alone))
+        return tuple(stays)
+
+    def _movable_alone(self, group: PinGroup, available: AvailableVersions) -> tuple[str, ...]:
+        """The variants whose own pins have a newer release, although ``group`` as a whole does not move."""
+        found: list[str] = []
+        for variant in group.variants:
+            own = pin_group_of(self.manifest, group.name, (variant,))
+            if own is not None and own.sites != group.sites and available.choices(own):
+                found.append(variant)
+        return tuple(found)
 
     # -- the search ------------------------------------------------------------
 
@@ -349,6 +373,8 @@ class _Bump:
             live=self.options.live,
             upgrade_packages=plan.opened,
             bounds=plan.bounds,
+            # Several attempts may fail, and the last one is explained.
+            looks_up=False,
         )
         return resolving.resolve_lock(self.app, inputs, self.old, options).lock
 

@@ -111,13 +111,15 @@ class Stay:
     """A pin that does not change to the latest version although that was requested.
 
     ``newest`` is the version that does not fit, None if none is newer. ``current`` is the version that the pin
-    keeps, or gets instead; ``reason`` says in one line why the latest does not fit.
+    keeps, or gets instead; ``reason`` says in one line why the latest does not fit. ``alone`` are the variants that
+    have a newer version if only their own pin changes.
     """
 
     name: str
     current: str
     newest: str | None = None
     reason: str = ""
+    alone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

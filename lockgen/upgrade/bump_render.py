@@ -65,10 +65,15 @@ def _key(key: str) -> str:
 
 def stay(one: Stay) -> str:
     """Why a pin does not change, in one line."""
+    alone = "".join(_alone(one.name, variant) for variant in one.alone)
     if one.newest is None:
-        return f"{one.name} stays at {one.current}: no newer version is allowed"
+        return f"{one.name} stays at {one.current}: no newer version is allowed{alone}"
     why = f": {one.reason}" if one.reason else ""
-    return f"{one.name} stays at {one.current}: {one.newest} is not compatible{why}"
+    return f"{one.name} stays at {one.current}: {one.newest} is not compatible{why}{alone}"
+
+
+def _alone(name: str, variant: str) -> str:
+    return f"; for {variant} alone there is one: lockgen bump {name} --variant {variant}"
 
 
 def not_newest(one: Stay) -> str:

@@ -279,3 +279,43 @@ def test_a_pin_of_several_variants_is_changed_once(voices: Project) -> None:
     voices.ok("repair", "--apply", "2")
     assert 'numpy = "2.0"' in (voices.root / "versions.toml").read_text()
     voices.ok("resolve")
+
+
+ACCELERATED = """\
+[family]
+name = "accelerated"
+python = "3.11"
+[variants.cpu]
+from = "python:3.11-slim"
+[pins]
+torch = "2.1.0"
+asr = "2.0"
+vad = "2.0"
+[bases.base]
+[stages.voice]
+from = "base"
+packages = ["torch", "asr", "vad"]
+"""
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_a_smaller_repair_with_another_accelerator_is_listed_last_and_marked(
+    index: LocalIndex, project: Project, everything: bool
+) -> None:
+    """torch 2.1.0 and 2.2.0 of the default index are built for cu121, 2.6.0 for cu124."""
+    for version in ("2.1.0", "2.2.0", "2.6.0"):
+        index.add("torch", version)
+    for name in ("asr", "vad"):
+        index.add(name, "2.0", ["torch>=2.6"])
+        if everything:
+            index.add(name, "1.0", ["torch<2.6"])
+    project.write(ACCELERATED)
+    data = json.loads(project.ok("repair", "--json").out)
+    kept, marked = data["proposals"][:-1], data["proposals"][-1]
+    assert [(change["text"], change["to"]) for change in marked["changes"]] == [("torch==2.1.0", "2.6.0")]
+    assert marked["accelerator"] == "cu124"
+    assert [len(proposal["changes"]) for proposal in kept] == ([2] if everything else [])
+    assert all(proposal["accelerator"] is None for proposal in kept)
+    assert "ANOTHER ACCELERATOR: torch is then a build for cu124" in project.ok("repair").out
+    project.ok("repair", "--apply", str(len(kept) + 1))
+    project.ok("resolve")

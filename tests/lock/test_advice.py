@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from support.index import LocalIndex
 from support.project import Project, Ran
@@ -48,3 +50,174 @@ def test_a_pin_of_setuptools_applies_to_builds(project: Project, index: LocalInd
     ran = project.ok("resolve", "--resolver", resolver)
     assert "has no effect" not in ran.err
     assert "setuptools==80.9.0" in (project.root / "docker/requirements-build.txt").read_text()
+
+
+@pytest.mark.parametrize("resolver", RESOLVERS)
+def test_a_misspelt_package(project: Project, index: LocalIndex, resolver: str) -> None:
+    for name in ("requests", "python-dotenv", "scikit-learn", "numpy"):
+        index.add(name, "1.0")
+    text = family('"reqests", "dotenv", "sklearn", "nunpy", "qqqqqq"', 'numpy = "1.0"', more='[stages.b]\nfrom="base"')
+    ran = fails(project, text, "--resolver", resolver)
+    for wrong, right in (
+        ("reqests", "requests"),
+        ("dotenv", "python-dotenv"),
+        ("sklearn", "scikit-learn"),
+        ("nunpy", "numpy"),
+    ):
+        message = f"no such package: {wrong} is not on the default index"
+        assert message in ran.err
+        assert f"did you mean `{right}`?" in ran.err.partition(message)[2].partition("error: ")[0]
+    last = ran.err.partition("qqqqqq is not on the default index")[2]
+    assert "did you mean" not in last
+    assert "versions.toml:" in last
+    assert "conclude" not in ran.err
+
+
+def test_a_spelling_that_the_index_does_not_have_is_not_suggested(project: Project, index: LocalIndex) -> None:
+    index.add("numpy", "1.0")
+    ran = fails(project, family('"numpy", "reqests"'))
+    assert "did you mean" not in ran.err
+
+
+@pytest.mark.parametrize("resolver", RESOLVERS)
+@pytest.mark.parametrize(("packages", "pins"), [('"numpy"', 'numpy = "1.99.0"'), ('"numpy==1.99.0"', "")])
+def test_a_version_that_does_not_exist(
+    project: Project, index: LocalIndex, resolver: str, packages: str, pins: str
+) -> None:
+    for version in ("1.26.0", "1.98.0", "2.0.0", "2.1.0", "3.0.0rc1"):
+        index.add("numpy", version)
+    ran = fails(project, family(packages, pins), "--resolver", resolver)
+    assert "there is no numpy 1.99.0; the newest is 2.1.0, the nearest 1.98.0 and 2.0.0" in ran.err
+
+
+def test_a_bound_that_no_version_fulfils(project: Project, index: LocalIndex) -> None:
+    index.add("numpy", "1.26.0")
+    assert "no version of numpy is >=7; the newest is 1.26.0" in fails(project, family('"numpy>=7"')).err
+
+
+@pytest.mark.parametrize("resolver", RESOLVERS)
+@pytest.mark.parametrize("label", ["cu121", "cpu", "rocm6.2"])
+def test_a_build_without_its_index(project: Project, index: LocalIndex, resolver: str, label: str) -> None:
+    index.add("torch", "2.5.1")
+    ran = fails(project, family('"torch"', f'torch = "2.5.1+{label}"'), "--resolver", resolver)
+    assert f"torch 2.5.1+{label} is not on the default index" in ran.err
+    assert f"+{label} is on https://download.pytorch.org/whl/{label}: add [index.{label}]" in ran.err
+
+
+def test_a_local_version_of_nobody(project: Project, index: LocalIndex) -> None:
+    index.add("pkg", "1.0")
+    assert "add [index.NAME]" in fails(project, family('"pkg==1.0+team"')).err
+
+
+@pytest.mark.parametrize("resolver", RESOLVERS)
+def test_a_pin_without_a_wheel_that_only_others_need(project: Project, index: LocalIndex, resolver: str) -> None:
+    index.add("numpy", "1.21.6", tag="cp310-cp310-manylinux_2_17_x86_64")
+    index.add("numpy", "1.26.4")
+    for number in range(30):
+        index.add("whisper", f"1.{number}", ["numpy<2"] if number % 2 else ["numpy<1.99"])
+    ran = fails(project, family('"whisper"', 'numpy = "1.21.6"'), "--resolver", resolver)
+    assert "numpy 1.21.6 has no wheel for Python 3.11; the newest version with one is 1.26.4" in ran.err
+    assert "(pins.numpy)" in ran.err
+    assert len(ran.err.splitlines()) < 8
+
+
+def test_a_wheel_for_another_platform_or_python(project: Project, index: LocalIndex) -> None:
+    index.add("glib", "1.0", tag="cp311-cp311-manylinux_2_39_x86_64")
+    index.add("mac", "1.0", tag="cp311-cp311-macosx_11_0_arm64")
+    index.add("young", "2.0", python=">=3.12")
+    index.add("young", "1.0")
+    ran = fails(project, family('"glib", "mac", "young>=2"'))
+    for name in ("glib", "mac"):
+        assert f"{name} 1.0 has no wheel for linux" in ran.err
+    assert "young 2.0 requires Python >=3.12, and the family has 3.11" in ran.err
+    assert "the newest that fits is 1.0" in ran.err
+
+
+@pytest.mark.parametrize("resolver", RESOLVERS)
+def test_all_packages_without_wheels_at_once(project: Project, index: LocalIndex, resolver: str) -> None:
+    names = [f"nat{letter}" for letter in "abcdefg"]
+    for name in names:
+        index.add(name, "1.0", source=True)
+    packages = ", ".join(f'"{name}"' for name in names)
+    ran = fails(project, family(packages, extra='build = ["docopt"]'), "--resolver", resolver)
+    assert ran.err.count("error: ") == 7
+    assert ran.err.count("hint: ") == 1
+    listed = ", ".join(f'"{name}"' for name in ["docopt", *names])
+    assert f"[family] build = [{listed}]" in ran.err
+
+
+def test_faults_of_several_kinds_at_once(project: Project, index: LocalIndex) -> None:
+    index.add("numpy", "1.0")
+    index.add("torch", "2.5.1")
+    ran = fails(project, family('"nunpy", "numpy>=4", "torch==2.5.1+cu121"'))
+    assert ran.err.count("error: ") == 3
+
+
+@pytest.mark.parametrize("resolver", RESOLVERS)
+@pytest.mark.parametrize("middle", [False, True])
+def test_a_plain_conflict_next_to_a_source_distribution(
+    project: Project, index: LocalIndex, resolver: str, middle: bool
+) -> None:
+    index.add("cryptography", "50.0")
+    index.add("cryptography", "49.0")
+    for version in ("3.9", "3.10", "3.11"):
+        index.add("mlflow", version, ["cryptography<50"])
+    index.add("mlflow", "3.8", source=True)
+    index.add("mlflow", "3.12", ["cryptography<50"], source=True)
+    index.add("user", "1.0", ["mlflow>=3.9"])
+    asked = '"user"' if middle else '"mlflow>=3.9"'
+    ran = fails(project, family(f'{asked}, "cryptography>=50"'), "--resolver", resolver)
+    assert "build = " not in ran.err
+    assert "no wheel" not in ran.err
+    assert "cryptography<50" in ran.err
+    assert "lockgen explain" in ran.err
+    assert "lockgen repair" in ran.err
+
+
+@pytest.mark.parametrize("resolver", RESOLVERS)
+def test_an_index_without_upload_times(project: Project, index: LocalIndex, resolver: str) -> None:
+    for name in ("requests", "numpy"):
+        index.add(name, "1.0")
+        for entry in index.pages[name].values():
+            del entry["upload-time"]
+    text = family('"requests", "numpy"', extra="exclude-newer = 2025-06-01T00:00:00Z")
+    ran = fails(project, text, "--resolver", resolver)
+    for name in ("requests", "numpy"):
+        assert f"exclude-newer leaves out {name}: the index does not say when its files were uploaded" in ran.err
+    assert ran.err.count("hint: ") == 1
+    assert "remove exclude-newer from [family]; or list these packages on an index of their own" in ran.err
+    assert '[index.NAME] packages = ["numpy", "requests"]' in ran.err
+
+
+def test_a_pin_newer_than_the_cut_off(project: Project, index: LocalIndex) -> None:
+    index.add("numpy", "1.0")
+    index.add("numpy", "2.0", uploaded="2025-07-01T12:00:00Z")
+    ran = fails(project, family('"numpy"', 'numpy = "2.0"', extra="exclude-newer = 2025-06-01T00:00:00Z"))
+    assert "numpy 2.0 is newer than exclude-newer: it was uploaded on 2025-07-01" in ran.err
+    assert "take 1.0, or move [family] exclude-newer" in ran.err
+
+
+def test_a_long_proof_is_cut(project: Project, index: LocalIndex) -> None:
+    for number in range(60):
+        index.add("left", f"1.{number}", [f"shared=={number}.1"])
+        index.add("right", f"1.{number}", [f"shared=={number}.2"])
+        index.add("shared", f"{number}.1")
+        index.add("shared", f"{number}.2")
+    ran = fails(project, family('"left", "right"'))
+    assert len(ran.err.splitlines()) < 40
+    assert "more lines; lockgen explain shows the whole" in ran.err
+
+
+def test_files_of_a_removed_stage_are_reported_as_removed(project: Project, index: LocalIndex) -> None:
+    index.add("numpy", "1.0")
+    kept = family('"numpy"')
+    project.write(kept + '[stages.gone]\nfrom = "base"\n')
+    project.ok("resolve")
+    project.write(kept)
+    assert "docker/gone/Dockerfile would be removed" in project.run("resolve", "--check").out
+    data = json.loads(project.run("resolve", "--check", "--json").out)
+    assert "docker/gone/Dockerfile" in data["removed"]
+    assert set(data["removed"]) < set(data["files"])
+    ran = project.ok("resolve")
+    assert "docker/gone/Dockerfile removed" in ran.out
+    assert "locks/lock.json written" in ran.out

@@ -49,13 +49,13 @@ PURE = {
     "conflicts": """answer_cache conflict_render conflict_search constraints hitting_sets minimize model
     nearest_versions oracle reasons repair_edits repair_problem repair_render repair_search unmet_requirements""",
     "core": """accelerator archives base_image close_match compat_axes documents image_reference index key_path
-    layout lock manifest ownership_rules parsing ports resolution sarif sizes target templating text_table
-    toml_positions update_policy urls""",
+    layout lock manifest ownership_rules parsing popular_packages ports resolution sarif sizes target templating
+    text_table toml_positions update_policy urls""",
     "diff": """model plan render""",
     "images": """affected build_faults build_model builder_reader buildkit_progress debian image_documents inspection
     layer_model layer_reader layer_waste""",
     "index": """core_metadata explicit_files first_seen_reader first_seen_writer model page_reader page_writer ports
-    project_urls record_reader record_writer wheel_ranking""",
+    project_urls record_reader record_writer shortage wheel_ranking""",
     "lint": """context import_names import_parser local_modules model notebook plan
     provided_modules python_imports render rules.messages
     rules.missing rules.rule_type rules.table rules.undeclared rules.unreadable rules.unused standard_library""",
@@ -63,7 +63,7 @@ PURE = {
     tool_sets variant_solver writer""",
     "manifest": """accelerator_checks base_image_checks compat_reader editor faults field_checks fingerprints
     image_reader package_reader reader record_digests schema schema_command schema_errors update_policy_reader""",
-    "outputs": """generated_files image_files image_plan model requirements unsolved_fault""",
+    "outputs": """generated_files image_files image_plan model requirements shortage_faults unsolved_fault""",
     "pairs": """plan reader render table""",
     "registry": """model tags""",
     "resolvers": """pip_messages pylock_reader uv_hints uv_messages""",

@@ -255,7 +255,10 @@ def test_torch_family_changes_together_and_keeps_its_accelerator(small: Project,
     }
     assert text(small) == TORCH.replace("2.4.1", "2.5.1")
     small.ok("check")
-    assert "torch stays at 2.5.1: no newer version is allowed" in small.ok("bump", "torch").out
+    stays = "torch stays at 2.5.1: no newer version is allowed; for cpu alone there is one"
+    assert f"{stays}: lockgen bump torch --variant cpu" in small.ok("bump", "torch").out
+    assert "--variant cuda" not in small.ok("bump", "torch").out
+    assert bump(small, "torch", "--variant", "cpu")["moves"][0]["to"] == "2.6.0+cpu"
 
 
 def test_release_that_an_index_lacks(small: Project, index: LocalIndex) -> None:

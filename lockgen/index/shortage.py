@@ -1,0 +1,151 @@
+"""Why a page has no file of a package that a target can use: one judgement for a name, a version or a bound."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+
+from packaging.specifiers import SpecifierSet
+from packaging.utils import InvalidSdistFilename, InvalidWheelFilename
+from packaging.version import InvalidVersion, Version
+
+from lockgen.core.index import IndexFile, ProjectPage
+from lockgen.core.parsing import parse_version, parse_wheel_filename
+from lockgen.core.target import Target
+from lockgen.index.wheel_ranking import identity, is_sdist, usable_files
+
+_NEIGHBOURS = 2
+"""How many versions next to a missing one are named."""
+
+
+class Lack(Enum):
+    """What a page lacks."""
+
+    PROJECT = auto()
+    VERSION = auto()
+    YANKED = auto()
+    WHEEL = auto()
+    PYTHON = auto()
+    TIMES = auto()
+    OLD_ENOUGH = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """Why no file fits.
+
+    ``found`` is the best version that fits in name only: the newest one in the bounds. ``newest`` is the newest version
+    that the target can use, ``nearest`` are versions next to a missing one. ``has_source`` says that ``found`` could be
+    built. ``detail`` is the Requires-Python or the upload time of ``found``, or what has no wheel.
+    """
+
+    lack: Lack
+    found: Version | None = None
+    newest: Version | None = None
+    nearest: tuple[Version, ...] = ()
+    has_source: bool = False
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a file has to fulfil."""
+
+    target: Target
+    build: frozenset[str]
+    cut_off: datetime | None
+
+
+def shortage(page: ProjectPage, bounds: SpecifierSet, limits: Limits) -> Shortage | None:
+    """Why ``page`` has no usable file within ``bounds``; None if it has one."""
+    versions = _by_version(page.files)
+    if not versions:
+        return Shortage(Lack.PROJECT)
+    newest = _newest_usable(page, versions, limits)
+    fitting = [version for version in sorted(versions) if bounds.contains(version, prereleases=True)]
+    if not fitting:
+        return Shortage(Lack.VERSION, newest=newest, nearest=_nearest(bounds, sorted(versions)))
+    files = [file for version in fitting for file in versions[version]]
+    has_source = any(is_sdist(file.name) for file in versions[fitting[-1]])
+    for lack, passing in _steps(page.project, files, bounds, limits):
+        if not passing:
+            return Shortage(lack, fitting[-1], newest, has_source=has_source, detail=_detail(lack, files, limits))
+        files = passing
+    return None
+
+
+def _by_version(files: Iterable[IndexFile]) -> dict[Version, list[IndexFile]]:
+    versions: dict[Version, list[IndexFile]] = {}
+    for file in files:
+        # Old pages list files whose names no current specification allows.
+        with contextlib.suppress(InvalidSdistFilename, InvalidWheelFilename, InvalidVersion):
+            versions.setdefault(identity(file.name)[1], []).append(file)
+    return versions
+
+
+def _steps(
+    project: str, files: Sequence[IndexFile], bounds: SpecifierSet, limits: Limits
+) -> Iterable[tuple[Lack, list[IndexFile]]]:
+    """What is lacking if no file passes a step, and the files that pass it, in order."""
+    # Resolvers take a yanked file if its exact version is named.
+    exact = any(part.operator in {"==", "==="} and "*" not in part.version for part in bounds)
+    kept = [file for file in files if exact or file.yanked is None]
+    yield Lack.YANKED, kept
+    kept = list(usable_files(project, kept, limits.target, limits.build))
+    yield Lack.WHEEL, kept
+    kept = [file for file in kept if limits.target.admits(file.requires_python)]
+    yield Lack.PYTHON, kept
+    if limits.cut_off is None:
+        return
+    dated = [file for file in kept if file.upload_time is not None]
+    yield Lack.TIMES, dated
+    yield Lack.OLD_ENOUGH, [file for file in dated if file.upload_time and file.upload_time < limits.cut_off]
+
+
+def _newest_usable(page: ProjectPage, versions: dict[Version, list[IndexFile]], limits: Limits) -> Version | None:
+    """The newest version that the target can use; a pre-release only if there is nothing else."""
+    usable: list[Version] = []
+    for version, files in versions.items():
+        steps = _steps(page.project, files, SpecifierSet(), limits)
+        if all(passing for _, passing in steps):
+            usable.append(version)
+    final = [version for version in usable if not version.is_prerelease]
+    return max(final or usable, default=None)
+
+
+def _nearest(bounds: SpecifierSet, versions: Sequence[Version]) -> tuple[Version, ...]:
+    """The versions on both sides of the exact one in ``bounds``; none if it names no exact version."""
+    exact = [part.version for part in bounds if part.operator == "=="]
+    if len(exact) != 1 or "*" in exact[0]:
+        return ()
+    wanted = parse_version(exact[0])
+    below = [version for version in versions if version < wanted]
+    above = [version for version in versions if version > wanted]
+    return tuple([*below[-1:], *above[:1]][:_NEIGHBOURS])
+
+
+def _detail(lack: Lack, files: Sequence[IndexFile], limits: Limits) -> str:
+    """The Requires-Python or the upload time of the last of ``files``; for wheels, what they are not for."""
+    last = files[-1]
+    if lack is Lack.WHEEL:
+        target = limits.target
+        for_python = any(_is_for_python(file, target) for file in files)
+        return f"{target.platform} with glibc {target.glibc}" if for_python else f"Python {target.python}"
+    if lack is Lack.PYTHON:
+        return last.requires_python or ""
+    if lack is Lack.OLD_ENOUGH and last.upload_time is not None:
+        return f"{last.upload_time:%Y-%m-%d}"
+    return ""
+
+
+def _is_for_python(file: IndexFile, target: Target) -> bool:
+    """Whether a wheel is for the target's Python, on whatever platform."""
+    pythons = {(tag.interpreter, tag.abi) for tag in target.ranks}
+    try:
+        tags = parse_wheel_filename(file.name)[3]
+    except ValueError:
+        return False
+    return any((tag.interpreter, tag.abi) in pythons for tag in tags)

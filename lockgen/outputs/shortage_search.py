@@ -1,0 +1,104 @@
+"""Look on the default index for what a family without a solution demands, and report all that is missing at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from lockgen.core.accelerator import FAMILY
+from lockgen.core.index import ProjectPage
+from lockgen.core.lock import Lock
+from lockgen.core.manifest import Manifest
+from lockgen.core.popular_packages import ALIASES, POPULAR
+from lockgen.errors import Fault, LockgenError
+from lockgen.index.parallel_reads import try_each
+from lockgen.index.shortage import Lack, Limits, Shortage, shortage
+from lockgen.index.simple_api import read_page
+from lockgen.io.http import Http
+from lockgen.io.uv import default_index
+from lockgen.lock.blame import names_in
+from lockgen.outputs.shortage_faults import Demand, ShortageFaults, demands
+
+_SIMILAR = 0.75
+"""How similar a name must be (see difflib) to be looked up as the correct spelling."""
+_LOOKED_UP = 4
+"""The most spellings of one name that are looked up on the index."""
+
+
+class ShortageSearch:
+    """Reads the pages of the default index, each once. A page that cannot be read is not judged."""
+
+    def __init__(self, http: Http, manifest: Manifest, old: Lock | None) -> None:
+        self._http = http
+        self._manifest = manifest
+        self._old = old
+
+    def faults(self, variants: Sequence[str], reason: str) -> list[Fault]:
+        """A fault for each demand of ``variants`` that the index cannot meet."""
+        manifest = self._manifest
+        demanded = demands(manifest, variants, names_in(reason))
+        limits = Limits(manifest.target, manifest.build, manifest.exclude_newer)
+        pages = self._pages({demand.name for demand in demanded})
+        found: list[tuple[Demand, Shortage]] = []
+        missing: list[str] = []
+        for demand in demanded:
+            if demand.name not in pages:
+                continue
+            lacking = shortage(pages[demand.name], demand.bounds, limits)
+            if lacking is not None:
+                found.append((demand, lacking))
+            if lacking is not None and lacking.lack is Lack.PROJECT:
+                missing.append(demand.name)
+        known = _existing(pages)
+        return ShortageFaults(manifest, self._spellings(missing, known)).of(found)
+
+    def _pages(self, names: Iterable[str]) -> dict[str, ProjectPage]:
+        url = default_index()
+        found, _ = try_each(sorted(names), lambda name: read_page(self._http, url, name))
+        return found
+
+    def _spellings(self, missing: Sequence[str], known: Collection[str]) -> dict[str, list[str]]:
+        """For each missing package, the similar names that the index has."""
+        if not missing:
+            return {}
+        names = self._names(known)
+        likely = {name: _similar(name, names) for name in missing}
+        unsure: set[str] = set()
+        for similar in likely.values():
+            unsure.update(similar)
+        existing = _existing(self._pages(unsure.difference(known))).union(known)
+        found: dict[str, list[str]] = {}
+        for name, similar in likely.items():
+            found[name] = [other for other in similar if other in existing]
+        return found
+
+    def _names(self, known: Collection[str]) -> set[str]:
+        """The names that a person may have meant."""
+        manifest = self._manifest
+        names = {*known, *POPULAR, *FAMILY, *manifest.pins, *manifest.listed, *manifest.build}
+        if self._old is not None:
+            names.update(package.name for package in self._old.packages)
+        return names
+
+
+def _existing(pages: Mapping[str, ProjectPage]) -> set[str]:
+    return {name for name, page in pages.items() if page.files}
+
+
+def _similar(name: str, names: Collection[str]) -> list[str]:
+    """The most similar names, the best first."""
+    alias = ALIASES.get(name)
+    close = difflib.get_close_matches(name, sorted(set(names) - {name}), n=_LOOKED_UP, cutoff=_SIMILAR)
+    # Many projects have "python-" in front of the name of their module, or "py".
+    variants = [f"python-{name}", f"py{name}", name.removeprefix("python-"), name.removeprefix("py")]
+    likely = [alias] if alias is not None else []
+    likely += close or [variant for variant in variants if variant not in {name, ""}]
+    return likely[:_LOOKED_UP]
+
+
+def shortages(http: Http, manifest: Manifest, old: Lock | None, variants: Sequence[str], reason: str) -> list[Fault]:
+    """See `ShortageSearch.faults`; nothing if the index cannot be asked."""
+    try:
+        return ShortageSearch(http, manifest, old).faults(variants, reason)
+    except LockgenError:
+        return []
