@@ -147,7 +147,7 @@ def _offered(
 def _files_on_default_index(app: App, manifest: Manifest, name: str, options: CompatOptions) -> list[IndexFile]:
     if options.offline:
         message = f"with --offline the versions of {name} are unknown"
-        hint = "list the versions in [compat], or run it once without --offline"
+        hint = "list the versions in [compat], or retry without --offline"
         raise ToolFailed(message, hint=hint, path=("compat", name))
     app.progress.step(f"reading the versions of {name}")
     page = read_page(app.http, app.uv(options.seconds).default_index, name)

@@ -361,7 +361,7 @@ CASES = {
     "requirement-with-many-brackets": (
         'packages = ["scipy"]',
         'packages = ["scipy; ' + "(" * 60 + "python_version > '3'" + ")" * 60 + '"]',
-        "brackets inside brackets",
+        "more than 50",
         ":32:13 (stages.asr.packages[0])",
         "",
     ),
