@@ -3,9 +3,15 @@
 The journal's appearance is the commit point. Before it nothing of the project is touched; from then on the
 new tree counts, and the next process moves the remaining files (every step can be repeated).
 
-    .lockgen/stage/0, 1, ...   the new bytes, in the order of the journal's ``write``
-    .lockgen/journal.json      {"format": 2, "checkout": {"inode": ..., "ctime_ns": ...},
-                                "write": [[path, sha256], ...], "remove": [path, ...]}
+    .lockgen/stage/0, 1, ...   the new files, in the order of the journal's ``write``
+    .lockgen/stage/archive     the bytes of all of them, one after the other
+    .lockgen/journal.json      {"format": 3, "checkout": {"inode": ..., "ctime_ns": ...},
+                                "write": [[path, sha256, size, mode], ...], "remove": [path, ...]}
+
+A killed process loses nothing that it wrote, so a journal needs fsync only against power loss. Waiting for the disk
+once per file made writing slow. So only the archive and the journal are synced, and at the end the lock. If the power
+fails while a journal is there, the files that did not reach the disk are made again from the archive. Later there is
+no journal, and `lockgen check` finds them.
 
 A journal is a list of files to replace and to remove, so one that came with a clone, an archive or a copy would let
 its author change the user's files (guarantee 11). ``checkout`` binds it to this folder: it is the inode and the time
@@ -25,12 +31,15 @@ import os
 import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from lockgen.core.layout import LOCK_PATH
 from lockgen.core.ownership_rules import is_removable, is_writable
 from lockgen.errors import BadInput, Place, ToolFailed
 from lockgen.io.safe_paths import STATE, located, status_of
 
-_FORMAT = 2
+_FORMAT = 3
+_ARCHIVE = "archive"
 _NO_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO})
 _NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF})
 
@@ -43,17 +52,26 @@ class Checkout:
     ctime_ns: int
 
 
+class NewFile(NamedTuple):
+    """``size`` is its part of the archive. ``mode`` None: what the umask allows."""
+
+    path: str
+    sha256: str
+    size: int
+    mode: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """What is to be done. ``write``: (path, sha256 of the new bytes), the n-th staged under the name n."""
+    """What is to be done. The n-th file of ``write`` is staged under the name n."""
 
     checkout: Checkout
-    write: tuple[tuple[str, str], ...]
+    write: tuple[NewFile, ...]
     remove: tuple[str, ...]
 
     @property
     def paths(self) -> list[str]:
-        return sorted([path for path, _ in self.write] + list(self.remove))
+        return sorted([new.path for new in self.write] + list(self.remove))
 
 
 def journal_path(root: str) -> str:
@@ -70,6 +88,10 @@ def _stage_path(root: str) -> str:
 
 def _staged(root: str, number: int) -> str:
     return os.path.join(root, STATE, "stage", str(number))
+
+
+def _archive_path(root: str) -> str:
+    return os.path.join(root, STATE, "stage", _ARCHIVE)
 
 
 def _ignore_path(root: str) -> str:
@@ -122,18 +144,22 @@ def stage(root: str, contents: Mapping[str, bytes | None]) -> Journal:
     if checkout is None:  # removed since prepare()
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), _ignore_path(root))
     _make_stage(root)
-    write: list[tuple[str, str]] = []
-    remove: list[str] = []
-    for path, data in sorted(contents.items()):
-        if data is None:
-            remove.append(path)
-            continue
-        _write(_staged(root, len(write)), data, _mode_at(located(root, path)) or _new_mode(data))
-        write.append((path, hashlib.sha256(data).hexdigest()))
-    for number in range(len(write)):  # after all writes: then most of these find their bytes flushed
-        _sync(_staged(root, number))
+    write: list[NewFile] = []
+    for path, data in _lock_last(contents):
+        mode = _mode_at(located(root, path)) or _new_mode(data)
+        _write(_staged(root, len(write)), data, mode)
+        write.append(NewFile(path, hashlib.sha256(data).hexdigest(), len(data), mode))
+    _write(_archive_path(root), b"".join(data for _, data in _lock_last(contents)), 0o600)
+    _sync(_archive_path(root))
     _sync_folder(_stage_path(root))
+    remove = sorted(path for path, data in contents.items() if data is None)
     return Journal(checkout, tuple(write), tuple(remove))
+
+
+def _lock_last(contents: Mapping[str, bytes | None]) -> list[tuple[str, bytes]]:
+    """The files to write, in order. If the new lock is in place, so are all files that follow from it."""
+    files = [(path, data) for path, data in contents.items() if data is not None]
+    return sorted(files, key=lambda file: (file[0] == LOCK_PATH, file[0]))
 
 
 def put(root: str, path: str, data: bytes) -> None:
@@ -166,20 +192,31 @@ def commit(root: str, journal: Journal) -> None:
     _sync_folder(root)
 
 
+def restage(root: str, journal: Journal) -> None:
+    """Stage again what an interrupted write has neither staged nor in place: after power loss, from the archive."""
+    archive = _regular(_archive_path(root)) or b""
+    start = 0
+    for number, new in enumerate(journal.write):
+        staged = _staged(root, number)
+        # Not staged any more: already moved into place.
+        where = staged if status_of(staged) is not None else located(root, new.path)
+        if not _has_bytes(where, new.sha256):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(staged)
+            _write(staged, archive[start : start + new.size], new.mode)
+        start += new.size
+
+
 def roll_forward(root: str, journal: Journal) -> None:
     """Does what is left to do of a committed journal, then drops it. May be cut off and done again."""
-    folders: set[str] = set()
-    for number, (path, _) in enumerate(journal.write):
-        target = located(root, path)
-        _place(_staged(root, number), target, number)
-        folders.update(_up_to(root, os.path.dirname(target)))
+    for number, new in enumerate(journal.write):
+        _place(_staged(root, number), located(root, new.path), number)
     for path in journal.remove:
-        target = located(root, path)
-        _remove(root, target)
-        folders.update(_up_to(root, os.path.dirname(target)))
-    for folder in sorted(folders):
-        with contextlib.suppress(FileNotFoundError):  # a removal left it empty, and took it along
-            _sync_folder(folder)
+        _remove(root, located(root, path))
+    if any(new.path == LOCK_PATH for new in journal.write):
+        lock = located(root, LOCK_PATH)
+        _sync(lock)
+        _sync_folder(os.path.dirname(lock))
     os.unlink(journal_path(root))
     with contextlib.suppress(OSError):  # the tree is whole: a failure from here on is not one of the write
         _sync_folder(os.path.join(root, STATE))
@@ -205,7 +242,7 @@ def clear(root: str) -> None:
     left = False
     for name in os.listdir(folder):
         path = os.path.join(folder, name)
-        if name.isdecimal() and stat.S_ISREG(os.lstat(path).st_mode):
+        if (name.isdecimal() or name == _ARCHIVE) and stat.S_ISREG(os.lstat(path).st_mode):
             os.unlink(path)
         else:
             left = True
@@ -246,31 +283,40 @@ def load(root: str) -> Journal:
 
 
 def _check_paths(journal: Journal) -> None:
-    for path, _ in journal.write:
-        if not is_writable(path):
-            raise _refused(f"it would write {path}, which lockgen never does")
+    for new in journal.write:
+        if not is_writable(new.path):
+            raise _refused(f"it would write {new.path}, which lockgen never does")
     for path in journal.remove:
         if not is_removable(path):
             raise _refused(f"it would remove {path}, which lockgen never does")
 
 
 def _check_staged(root: str, journal: Journal) -> None:
-    """Every new file is staged or in place, with the bytes that the journal says."""
+    """The archive has the bytes that the journal says, and in the place of files there is nothing else."""
     if status_of(_stage_path(root)) is not None and not _is_folder(_stage_path(root)):
         raise _refused(f"{STATE}/stage is not a folder")
-    for number, (path, sha256) in enumerate(journal.write):
+    archive = _regular(_archive_path(root))
+    start = 0
+    for number, new in enumerate(journal.write):
         staged = _staged(root, number)
-        # Not staged any more: already moved into place.
-        where = staged if status_of(staged) is not None else located(root, path)
-        data = _regular(where)
-        if data is None or hashlib.sha256(data).hexdigest() != sha256:
-            raise _refused(f"the new {path} is neither staged nor in place")
+        data = (archive or b"")[start : start + new.size]
+        start += new.size
+        if archive is None or hashlib.sha256(data).hexdigest() != new.sha256:
+            raise _refused(f"the new {new.path} is not in {STATE}/stage/{_ARCHIVE}")
+        where = staged if status_of(staged) is not None else located(root, new.path)
+        if status_of(where) is not None and _regular(where) is None:
+            raise _refused(f"the new {new.path} is neither staged nor in place")
+
+
+def _has_bytes(path: str, sha256: str) -> bool:
+    data = _regular(path)
+    return data is not None and hashlib.sha256(data).hexdigest() == sha256
 
 
 def _parse(document: object) -> Journal:
     match document:
         case {
-            "format": 2,
+            "format": 3,
             "checkout": {"inode": int(inode), "ctime_ns": int(ctime_ns)},
             "write": list(write),
             "remove": list(remove),
@@ -279,10 +325,11 @@ def _parse(document: object) -> Journal:
     raise ValueError
 
 
-def _entry(value: object) -> tuple[str, str]:
+def _entry(value: object) -> NewFile:
     match value:
-        case [str(path), str(sha256)]:
-            return path, sha256
+        case [str(path), str(sha256), int(size), int() | None as mode] if size >= 0:
+            if mode is None or 0 <= mode <= 0o777:
+                return NewFile(path, sha256, size, mode)
     raise ValueError
 
 
@@ -399,7 +446,6 @@ def _carry(staged: str, beside: str, target: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(beside)
     _write(beside, data, stat.S_IMODE(os.lstat(staged).st_mode))
-    _sync(beside)
     os.replace(beside, target)
     os.unlink(staged)
 

@@ -175,7 +175,7 @@ class Folder:
     def _apply(self, changed: Mapping[str, bytes | None]) -> None:
         from lockgen.io import journal
 
-        needed = sum(len(data) for data in changed.values() if data is not None)
+        needed = 2 * sum(len(data) for data in changed.values() if data is not None)  # files and archive
         try:
             staged = journal.stage(self.root, changed)
             with self._tree_alone():
@@ -211,6 +211,7 @@ class Folder:
                 if not journal.pending(self.root):
                     return []
                 left = journal.load(self.root)
+                journal.restage(self.root, left)
                 journal.roll_forward(self.root, left)
                 journal.discard(self.root)
         except OSError as error:
