@@ -39,8 +39,11 @@ class Requirements:
 
     def _add_all(self) -> None:
         commons = self._add(COMMON, *self._common_texts())
-        for name in sorted({image.name for image in self._lock.images}):
-            self._add_image(name, commons)
+        by_name: dict[str, dict[str, Layers]] = {}
+        for (name, variant), layers in self.layers.items():
+            by_name.setdefault(name, {})[variant] = layers
+        for name in sorted(by_name):
+            self._add_image(name, by_name[name], commons)
         if self._lock.tools:
             self.texts[_tools_path(1)] = self._renderer.tools()
         for number, tools in enumerate(self._lock.more_tools, 2):
@@ -92,8 +95,7 @@ class Requirements:
 
     # -- images ------------------------------------------------------------------
 
-    def _add_image(self, name: str, commons: Mapping[str, str]) -> None:
-        layers = {layer.image.variant: layer for layer in self.layers.values() if layer.image.name == name}
+    def _add_image(self, name: str, layers: Mapping[str, Layers], commons: Mapping[str, str]) -> None:
         deltas = self._add_deltas(name, layers)
         own: dict[str, list[str]] = {}
         for variant, layer in layers.items():

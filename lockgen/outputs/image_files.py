@@ -142,13 +142,14 @@ def _groups(plan: FamilyPlan) -> dict[str, list[str]]:
             by_variant.setdefault(variant.variant, []).append(variant.target)
     groups: dict[str, list[str]] = {"default": sorted(set(targets))}
     # In bake, a name stands for one target or one group.
+    taken = {*targets, "default"}
     for image in plan.images:
         name = image.name.replace(".", "_")
-        if len(image.variants) > 1 and name not in {*targets, "default"}:
+        if len(image.variants) > 1 and name not in taken:
             groups[name] = [variant.target for variant in image.variants]
     for variant_name, _ in plan.base_images:
         name = f"all-{variant_name}".replace(".", "_")
-        if name not in targets and name not in groups:
+        if name not in taken and name not in groups:
             groups[name] = sorted(by_variant[variant_name])
     return groups
 
