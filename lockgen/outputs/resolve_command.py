@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import click
 
 from lockgen.app import App
+from lockgen.core.layout import LOCK_PATH
 from lockgen.core.lock import Lock
 from lockgen.core.manifest import Manifest
 from lockgen.diff import render as rendering
 from lockgen.diff.model import Changes
 from lockgen.diff.plan import compare
 from lockgen.errors import BadInput, Exit
-from lockgen.manifest.fingerprints import read_inputs
+from lockgen.lock.writer import render_lock
+from lockgen.manifest.fingerprints import Inputs, read_inputs
 from lockgen.outputs.generated_files import Tree
+from lockgen.outputs.known_resolutions import KnownResolutions, RecordedNotes
 from lockgen.outputs.lock_service import ResolutionOptions, old_lock, pending_files, resolve_lock
+from lockgen.outputs.resolver_comparison import REFERENCE
 from lockgen.outputs.stale_files import extra_files
 
 
@@ -24,6 +28,7 @@ class ResolveOptions(ResolutionOptions):
     """The options of the command. ``check`` writes nothing, and exits with 1 if something would be written."""
 
     check: bool = False
+    no_cache: bool = False
     as_json: bool = False
 
 
@@ -40,8 +45,26 @@ def run(app: App, options: ResolveOptions) -> int:
     with folder.shared() if options.check else folder.locked():
         inputs = read_inputs(folder)
         old = old_lock(folder, app.progress)
-        lock = resolve_lock(app, inputs, old, options)
-        return _finish(app, inputs.manifest, old, lock, options)
+        # These options ask for another result than the locked one.
+        if options.upgrade or options.upgrade_packages or options.live or options.resolver != REFERENCE:
+            return _finish(app, inputs.manifest, old, resolve_lock(app, inputs, old, options), options)
+        return _resolve_unless_known(app, inputs, old, options)
+
+
+def _resolve_unless_known(app: App, inputs: Inputs, old: Lock | None, options: ResolveOptions) -> int:
+    known = KnownResolutions(app, inputs, offline=options.offline, ignored=options.no_cache)
+    data = app.folder.read(LOCK_PATH)
+    notes = known.recall(data) if old is not None and data is not None else None
+    if old is not None and notes is not None:
+        for note in notes:
+            app.progress.note(note)
+        return _finish(app, inputs.manifest, old, old, options)
+    recorder = RecordedNotes(app.progress)
+    lock = resolve_lock(replace(app, progress=recorder), inputs, old, options)
+    code = _finish(app, inputs.manifest, old, lock, options)
+    if not options.check:
+        known.keep(render_lock(lock).encode(), recorder.notes)
+    return code
 
 
 def _finish(app: App, manifest: Manifest, old: Lock | None, lock: Lock, options: ResolveOptions) -> int:
