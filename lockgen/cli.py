@@ -130,6 +130,7 @@ database_option = click.option(
 )
 @resolver_option("The resolver.")
 @strict_option
+@no_cache_option
 @json_option("the changes")
 @click.pass_context
 def resolve(context: click.Context, /, packages: tuple[str, ...], **flags: Any) -> int:
@@ -424,6 +425,7 @@ def pairs(context: click.Context, /, **flags: Any) -> int:
 @database_option
 @osv_option
 @click.option("--offline", is_flag=True, help="Send no requests; needs --database.")
+@click.option("--files", is_flag=True, help="Check instead that indexes still have the locked files, unchanged.")
 @click.option("--no-fix", is_flag=True, help="Do not search for fixes.")
 @click.option("--repair", is_flag=True, help="If one upgrade is not enough, search for pins to change with it.")
 @click.option(
@@ -442,6 +444,7 @@ def audit(context: click.Context, /, **flags: Any) -> int:
     Lists the affected packages and images.
 
     Exits with 1 if a vulnerability is found that [audit] does not ignore.
+    With --files, exits with 1 if a locked file is gone, yanked or replaced.
     """
     from lockgen.audit.command import AuditOptions, run
 

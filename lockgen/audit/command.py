@@ -13,10 +13,13 @@ import click
 
 from lockgen import __version__
 from lockgen.app import App
+from lockgen.audit import files_render
 from lockgen.audit import render as rendering
 from lockgen.audit.advisory_model import Advisory
+from lockgen.audit.files_service import FileAudit, audit_files
 from lockgen.audit.fix_candidates import CandidateSearch, WantedVersions
 from lockgen.audit.fix_search import FixSearch, with_pins
+from lockgen.audit.locked_files import FileFinding
 from lockgen.audit.model import AffectedPackage, Audit, Fix
 from lockgen.audit.osv_client import API
 from lockgen.audit.service import AdvisoryOptions, AuditedLock, Auditor, today
@@ -44,6 +47,7 @@ from lockgen.pairs.table import known_pairs
 class AuditOptions:
     """The options of the command. ``database`` is a dump to read instead of OSV's API at the address ``api``.
 
+    ``files`` checks the locked files instead of looking for vulnerabilities.
     ``fail_on`` is the lowest level that counts for the exit code; ``seconds`` is the time limit of one question to the
     resolver.
     """
@@ -56,6 +60,7 @@ class AuditOptions:
     fail_on: str | None = None
     seconds: float = 60.0
     no_cache: bool = False
+    files: bool = False
     as_json: bool = False
     as_sarif: bool = False
 
@@ -69,6 +74,8 @@ def run(app: App, options: AuditOptions) -> int:
     """
     if options.as_json and options.as_sarif:
         raise BadInput("--json and --sarif exclude each other", hint="choose one")
+    if options.files:
+        return _run_files(app, options)
     if options.offline and options.database is None:
         raise BadInput("--offline forbids requests to OSV's API", hint="add a dump: --database PATH, a folder or a zip")
     folder = app.folder
@@ -91,6 +98,32 @@ def run(app: App, options: AuditOptions) -> int:
     _report(found, inputs, data.decode("utf-8"), lock, options)
     grave = [finding for finding in found.open if options.fail_on is None or is_grave(finding, options.fail_on)]
     return Exit.FOUND if grave else Exit.DONE
+
+
+def _run_files(app: App, options: AuditOptions) -> int:
+    if options.offline:
+        raise BadInput("--offline and --files exclude each other", hint="the files are compared with their indexes")
+    folder = app.folder
+    with folder.shared():
+        manifest = read_inputs(folder).manifest
+        data = folder.read(LOCK_PATH)
+    if data is None:
+        raise missing_lock()
+    result = audit_files(app, manifest, parse_lock(data, LOCK_PATH))
+    _report_files(result, data.decode("utf-8"), options)
+    return Exit.FOUND if result.findings else Exit.DONE
+
+
+def _report_files(result: FileAudit, locked: str, options: AuditOptions) -> None:
+    def place(finding: FileFinding) -> tuple[str, int | None]:
+        return LOCK_PATH, _line_in_lock(locked, finding.package, finding.version)
+
+    if options.as_json:
+        click.echo(json.dumps(files_render.as_json(result.findings, result.files), indent=2))
+    elif options.as_sarif:
+        click.echo(json.dumps(files_render.as_sarif(result.findings, place, __version__), indent=2))
+    else:
+        click.echo(files_render.text(result.findings, result.files))
 
 
 @dataclass(frozen=True)
@@ -191,7 +224,7 @@ def _report(found: Audit, inputs: Inputs, locked: str, lock: Lock, options: Audi
         return inputs.place(path).line
 
     def place(package: AffectedPackage) -> tuple[str, int | None]:
-        return LOCK_PATH, _line_in_lock(locked, package)
+        return LOCK_PATH, _line_in_lock(locked, package.name, package.version)
 
     if options.as_json:
         click.echo(json.dumps(rendering.as_json(found, line), indent=2))
@@ -201,9 +234,9 @@ def _report(found: Audit, inputs: Inputs, locked: str, lock: Lock, options: Audi
         click.echo(rendering.text(found, line, len(lock.images)))
 
 
-def _line_in_lock(locked: str, package: AffectedPackage) -> int | None:
+def _line_in_lock(locked: str, name: str, version: str) -> int | None:
     # The writer puts each package on its own line, with these keys first.
-    head = f'{{"name": {json.dumps(package.name)}, "version": {json.dumps(package.version)}'
+    head = f'{{"name": {json.dumps(name)}, "version": {json.dumps(version)}'
     for number, text in enumerate(locked.splitlines(), 1):
         if head in text:
             return number

@@ -24,7 +24,11 @@ from lockgen.core.resolution import Request
 
 @dataclass(frozen=True)
 class ConflictSearch:
-    """The inputs of a search. ``limit`` ends it after so many conflicts; None finds all."""
+    """The inputs of a search. ``limit`` ends it after so many conflicts; None finds all.
+
+    ``patience`` ends it after so many tests in a row that found no new conflict, if one is known. To prove that there
+    is no other one takes as many tests as the product of the sizes of the conflicts.
+    """
 
     session: Oracle
     manifest: Manifest
@@ -33,6 +37,7 @@ class ConflictSearch:
     progress: Progress
     offline: bool = False
     limit: int | None = None
+    patience: int | None = None
 
     def diagnose(self, variants: list[str]) -> Diagnosis:
         """The conflicts of ``variants``, resolved together.
@@ -57,7 +62,9 @@ class _ConflictRun:
         self.oracle = self.about.session
         self.all = self.constraints.all
         self.everything: Items = frozenset(range(len(self.all)))
-        self.search = Search(len(self.all))
+        patience = self.about.patience
+        # Twice as many, so that those tested before do not use up the list.
+        self.search = Search(len(self.all), None if patience is None else 2 * patience)
         self.finder = UnmetFinder(self.oracle, self.constraints, self.about.offline)
 
     def run(self) -> Diagnosis:
@@ -104,17 +111,26 @@ class _ConflictRun:
     def _search(self) -> None:
         # Twice the workers: a fast test must not leave a worker idle until the slowest one ends.
         size = 2 * self.about.parallel.workers
+        fruitless = 0
         while True:
             batch = self.search.untested(size)
             if not batch:
                 return
-            if self.about.limit is not None and len(self.search.cores) >= self.about.limit:
+            if self._is_enough(fruitless):
                 self.ended_early = True
                 return
+            known = self.search.cores
             results = self.about.parallel.each(self._examine, batch)
             for items, (verdict, core) in zip(batch, results, strict=True):
                 self._record(items, verdict, core)
+            fruitless = fruitless + len(batch) if self.search.cores == known else 0
             self._report()
+
+    def _is_enough(self, fruitless: int) -> bool:
+        found, limit, patience = len(self.search.cores), self.about.limit, self.about.patience
+        if limit is not None and found >= limit:
+            return True
+        return patience is not None and found > 0 and fruitless >= patience
 
     def _report(self) -> None:
         conflicts = len(self.search.cores)

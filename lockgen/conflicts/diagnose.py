@@ -26,11 +26,15 @@ from lockgen.resolvers.uv import Uv
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """How to search. ``seconds`` is the timeout of each resolver call, ``jobs`` how many run at once."""
+    """How to search. ``seconds`` is the timeout of each resolver call, ``jobs`` how many run at once.
+
+    See ConflictSearch for ``limit`` and ``patience``.
+    """
 
     offline: bool = False
     live: bool = False
     limit: int | None = None
+    patience: int | None = None
     seconds: float = 60.0
     jobs: int | None = None
     no_cache: bool = False
@@ -56,6 +60,7 @@ def conflict_search(
         progress=app.progress,
         offline=options.offline,
         limit=options.limit,
+        patience=options.patience,
     )
 
 

@@ -18,6 +18,9 @@ from lockgen.lock.requests import order_of_variants
 from lockgen.manifest.fingerprints import Inputs, read_inputs
 from lockgen.manifest.reader import close_match
 
+_PATIENCE = 64
+"""Tests without a new conflict after which the search ends: half a minute for 400 packages on two cores."""
+
 
 @dataclass(frozen=True)
 class ExplainOptions:
@@ -59,6 +62,7 @@ def _search_options(options: ExplainOptions) -> SearchOptions:
         offline=options.offline,
         live=options.live,
         limit=options.limit,
+        patience=_PATIENCE,
         seconds=options.seconds,
         jobs=options.jobs,
         no_cache=options.no_cache,

@@ -30,8 +30,11 @@ def _by_size(items: Items) -> tuple[int, list[int]]:
     return len(items), sorted(items)
 
 
-def hitting_sets(conflicts: Iterable[Items]) -> list[Items]:
-    """Every minimal set that shares an item with each of ``conflicts`` (Berge's algorithm)."""
+def hitting_sets(conflicts: Iterable[Items], most: int | None = None) -> list[Items]:
+    """Every minimal set that shares an item with each of ``conflicts`` (Berge's algorithm).
+
+    With ``most``, only so many of them: there are as many as the product of the sizes of separate conflicts.
+    """
     found: list[Items] = [frozenset()]
     for conflict in minimal(conflicts):
         extended: list[Items] = []
@@ -41,17 +44,26 @@ def hitting_sets(conflicts: Iterable[Items]) -> list[Items]:
             else:
                 extended += [candidate | {item} for item in conflict]
         # Without this reduction after each conflict the list would grow exponentially.
-        found = minimal(extended)
+        found = _spread(minimal(extended), most)
     return found
+
+
+def _spread(sets: list[Items], most: int | None) -> list[Items]:
+    """At most ``most`` of ``sets``, from everywhere in the list: neighbours differ in one item only."""
+    if most is None or len(sets) <= most:
+        return sets
+    return [sets[number * len(sets) // most] for number in range(most)]
 
 
 class Search:
     """State of a search over the items 0 to ``count`` - 1.
 
     The search calls no resolver: `untested` returns the sets to test, and the caller records each result.
+    With ``most`` hitting sets at a time, a search among many conflicts need not end, but each step is quick.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, most: int | None = None) -> None:
+        self._most = most
         self._all: Items = frozenset(range(count))
         self._conflicts: list[Items] = []
         self._corrections: set[Items] = set()
@@ -70,7 +82,9 @@ class Search:
     def untested(self, most: int) -> list[Items]:
         """At most ``most`` sets to test, the largest first; none if the search has ended."""
         known = self._corrections | self._unknown
-        dropped = [items for items in hitting_sets(self._conflicts) if items not in known]
+        dropped = [items for items in hitting_sets(self._conflicts, self._most) if items not in known]
+        if self._most is not None:
+            dropped = _spread(dropped, most)
         return [self._all - items for items in dropped[:most]]
 
     def add_satisfiable(self, items: Items) -> None:
@@ -88,6 +102,8 @@ class Search:
     @property
     def ended(self) -> bool:
         """Whether every hitting set of the known conflicts has been tested."""
+        if self._most is not None and len(hitting_sets(self._conflicts, self._most)) >= self._most:
+            return False  # there may be more of them
         return not self.untested(1)
 
     @property

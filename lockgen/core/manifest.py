@@ -29,11 +29,13 @@ class DeclaredRequirement:
     requirement: Requirement
     path: tuple[str | int, ...]
 
-    @property
+    # Computed once: a family of many images asks for them many times.
+
+    @cached_property
     def name(self) -> str:
         return canonicalize_name(self.requirement.name)
 
-    @property
+    @cached_property
     def text(self) -> str:
         return render_requirement(self.requirement)
 

@@ -105,6 +105,7 @@ class FolderLocks:
                 if not journal.pending(self._root):
                     return []
                 left = journal.load(self._root)
+                journal.restage(self._root, left)
                 journal.roll_forward(self._root, left)
                 journal.discard(self._root)
         except OSError as error:

@@ -1,19 +1,24 @@
-"""Replace many files at once: stage them, record them in a journal, then move them into place.
+"""Many files replaced as one: staged first, then recorded in a journal, then moved into place.
 
-The appearance of the journal is the commit point. Before it nothing of the project is touched. From then on the new
-tree is the valid one: if the writer is killed, the next process moves the remaining files. So every step must be
-repeatable.
+The journal's appearance is the commit point. Before it nothing of the project is touched; from then on the
+new tree counts, and the next process moves the remaining files (every step can be repeated).
 
-    .lockgen/stage/0, 1, ...   the new bytes, in the order of the journal's ``write``
-    .lockgen/journal.json      {"format": 2, "checkout": {"inode": ..., "ctime_ns": ...},
-                                "write": [[path, sha256], ...], "remove": [path, ...]}
+    .lockgen/stage/0, 1, ...   the new files, in the order of the journal's ``write``
+    .lockgen/stage/archive     the bytes of all of them, one after the other
+    .lockgen/journal.json      {"format": 3, "checkout": {"inode": ..., "ctime_ns": ...},
+                                "write": [[path, sha256, size, mode], ...], "remove": [path, ...]}
+
+A killed process loses nothing that it wrote, so a journal needs fsync only against power loss. Waiting for the disk
+once per file made writing slow. So only the archive and the journal are synced, and at the end the lock. If the power
+fails while a journal is there, the files that did not reach the disk are made again from the archive. Later there is
+no journal, and `lockgen check` finds them.
 
 A journal is a list of files to replace and to remove, so one that came with a clone, an archive or a copy would let
 its author change the user's files (guarantee 11). ``checkout`` binds it to this folder: it is the inode and the time
 of the last change of ``.lockgen/.gitignore``, which is written once. That time cannot be set to a chosen value, and
 every copy has another. And a journal names only files of the kinds that lockgen writes or removes.
 
-Callers hold the locks; see folder_locks.py.
+Callers hold the locks; see workspace.py.
 """
 
 from __future__ import annotations
@@ -26,16 +31,17 @@ import os
 import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lockgen.core.documents import parse_json
+from lockgen.core.layout import LOCK_PATH
 from lockgen.core.ownership_rules import is_removable, is_writable
 from lockgen.errors import BadInput, Place, ToolFailed
 from lockgen.io.safe_paths import STATE, located, status_of
 
-_FORMAT = 2
-# What opening a path fails with if it is missing, below a file, a link (O_NOFOLLOW) or a socket.
+_FORMAT = 3
+_ARCHIVE = "archive"
 _NO_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO})
-# What file systems answer that cannot sync a folder: some network file systems and FUSE.
 _NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF})
 
 
@@ -47,17 +53,26 @@ class Checkout:
     ctime_ns: int
 
 
+class NewFile(NamedTuple):
+    """``size`` is its part of the archive. ``mode`` None: what the umask allows."""
+
+    path: str
+    sha256: str
+    size: int
+    mode: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """The changes to make. ``write``: (path, sha256 of the new bytes); the n-th is staged under the name n."""
+    """What is to be done. The n-th file of ``write`` is staged under the name n."""
 
     checkout: Checkout
-    write: tuple[tuple[str, str], ...]
+    write: tuple[NewFile, ...]
     remove: tuple[str, ...]
 
     @property
     def paths(self) -> list[str]:
-        return sorted([path for path, _ in self.write] + list(self.remove))
+        return sorted([new.path for new in self.write] + list(self.remove))
 
 
 def journal_path(root: str) -> str:
@@ -76,6 +91,10 @@ def _staged(root: str, number: int) -> str:
     return os.path.join(root, STATE, "stage", str(number))
 
 
+def _archive_path(root: str) -> str:
+    return os.path.join(root, STATE, "stage", _ARCHIVE)
+
+
 def _ignore_path(root: str) -> str:
     return os.path.join(root, STATE, ".gitignore")
 
@@ -87,37 +106,31 @@ def _checkout(root: str) -> Checkout | None:
 
 
 def pending(root: str) -> bool:
-    """Whether a committed write is not complete."""
+    """Whether a committed write is not complete. True where that cannot be seen: nothing is thrown away then."""
     try:
         return status_of(journal_path(root)) is not None
     except OSError:
-        # Unknown, so assume it: then no caller discards the staged files.
         return True
 
 
 def prepare(root: str) -> None:
-    """Make the state folder, with a .gitignore that hides it from git.
+    """Makes the state folder, which git does not see.
 
-    The .gitignore is never touched again, because journals are bound to it. It is not made while a journal exists: that
-    journal belongs to another checkout, and will be refused.
+    Its .gitignore is never touched again, as journals are bound to it. Nor is it made while a journal is there: that
+    one is of another checkout, and will be refused.
     """
     state = os.path.join(root, STATE)
     with contextlib.suppress(FileExistsError):
         os.mkdir(state)
-    # lstat: a link could lead anywhere.
-    if not stat.S_ISDIR(os.lstat(state).st_mode):
-        raise _os_error(errno.ENOTDIR, state)
+    if not stat.S_ISDIR(os.lstat(state).st_mode):  # a link could lead anywhere
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), state)
     ignore = _ignore_path(root)
     status = status_of(ignore)
-    # Empty if a command was killed between open and write.
-    is_complete = status is not None and status.st_size > 0
-    if is_complete or pending(root):
-        return
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(ignore)
-    # No lock is held yet, so another command may have made it meanwhile.
-    with contextlib.suppress(FileExistsError):
-        _write(ignore, b"*\n", 0o644)
+    if (status is None or status.st_size == 0) and not pending(root):  # 0: killed between open and write
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(ignore)
+        with contextlib.suppress(FileExistsError):  # another command was faster, and no lock is held yet
+            _write(ignore, b"*\n", 0o644)
 
 
 def stage(root: str, contents: Mapping[str, bytes | None]) -> Journal:
@@ -126,40 +139,37 @@ def stage(root: str, contents: Mapping[str, bytes | None]) -> Journal:
     ValueError for a path that a journal may not contain: if the writer were killed, no command could complete it.
     """
     for path, data in contents.items():
-        is_allowed = is_removable(path) if data is None else is_writable(path)
-        if not is_allowed:
+        if not (is_writable(path) if data is not None else is_removable(path)):
             raise ValueError(f"lockgen does not write or remove {path}: see core/ownership_rules.py")
     checkout = _checkout(root)
-    # Removed since prepare().
-    if checkout is None:
-        raise _os_error(errno.ENOENT, _ignore_path(root))
+    if checkout is None:  # removed since prepare()
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), _ignore_path(root))
     _make_stage(root)
-    write: list[tuple[str, str]] = []
-    remove: list[str] = []
-    for path, data in sorted(contents.items()):
-        if data is None:
-            remove.append(path)
-            continue
-        staged = _staged(root, len(write))
-        _write(staged, data, _mode_for(located(root, path), data))
-        write.append((path, hashlib.sha256(data).hexdigest()))
-    # Only after all writes: by then the kernel has flushed most of the bytes.
-    for number in range(len(write)):
-        _sync(_staged(root, number))
-    # The names of the staged files must be on the disk before the journal that relies on them.
+    write: list[NewFile] = []
+    for path, data in _lock_last(contents):
+        mode = _mode_at(located(root, path)) or _new_mode(data)
+        _write(_staged(root, len(write)), data, mode)
+        write.append(NewFile(path, hashlib.sha256(data).hexdigest(), len(data), mode))
+    _write(_archive_path(root), b"".join(data for _, data in _lock_last(contents)), 0o600)
+    _sync(_archive_path(root))
     _sync_folder(_stage_path(root))
+    remove = sorted(path for path, data in contents.items() if data is None)
     return Journal(checkout, tuple(write), tuple(remove))
 
 
+def _lock_last(contents: Mapping[str, bytes | None]) -> list[tuple[str, bytes]]:
+    """The files to write, in order. If the new lock is in place, so are all files that follow from it."""
+    files = [(path, data) for path, data in contents.items() if data is not None]
+    return sorted(files, key=lambda file: (file[0] == LOCK_PATH, file[0]))
+
+
 def put(root: str, path: str, data: bytes) -> None:
-    """Replace one file. It needs no journal, because one rename moves it into place."""
+    """Replaces one file, which needs no journal: it is moved into place in one step."""
     _make_stage(root)
     target = located(root, path)
-    staged = _staged(root, 0)
-    _write(staged, data, _mode_for(target, data))
-    # Without this, a power failure after the rename could leave an empty file.
-    _sync(staged)
-    _place(staged, target, 0)
+    _write(_staged(root, 0), data, _mode_at(target) or _new_mode(data))
+    _sync(_staged(root, 0))
+    _place(_staged(root, 0), target, 0)
     _sync_folder(os.path.dirname(target))
 
 
@@ -172,73 +182,72 @@ def _make_stage(root: str) -> None:
 
 
 def commit(root: str, journal: Journal) -> None:
-    """Write the journal. After this the new tree is the valid one."""
-    checkout = journal.checkout
-    document = {
-        "format": _FORMAT,
-        "checkout": {"inode": checkout.inode, "ctime_ns": checkout.ctime_ns},
-        "write": journal.write,
-        "remove": journal.remove,
-    }
-    text = json.dumps(document, indent=1) + "\n"
+    """From here on the new tree counts."""
+    checkout = {"inode": journal.checkout.inode, "ctime_ns": journal.checkout.ctime_ns}
+    document = {"format": _FORMAT, "checkout": checkout, "write": journal.write, "remove": journal.remove}
     draft = _draft_path(root)
-    _write(draft, text.encode(), 0o644)
-    # The bytes before the name: a journal must never be found half written.
+    _write(draft, json.dumps(document, indent=1).encode() + b"\n", 0o644)
     _sync(draft)
     os.replace(draft, journal_path(root))
-    # The journal must be on the disk before the first file of the project changes. The root too: its entry for the
-    # state folder may be new.
     _sync_folder(os.path.join(root, STATE))
     _sync_folder(root)
 
 
+def restage(root: str, journal: Journal) -> None:
+    """Stage again what an interrupted write has neither staged nor in place: after power loss, from the archive."""
+    archive = _regular(_archive_path(root)) or b""
+    start = 0
+    for number, new in enumerate(journal.write):
+        staged = _staged(root, number)
+        # Not staged any more: already moved into place.
+        where = staged if status_of(staged) is not None else located(root, new.path)
+        if not _has_bytes(where, new.sha256):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(staged)
+            _write(staged, archive[start : start + new.size], new.mode)
+        start += new.size
+
+
 def roll_forward(root: str, journal: Journal) -> None:
-    """Make the remaining changes of a committed journal, then remove it. May be interrupted and repeated."""
-    folders: set[str] = set()
-    for number, (path, _) in enumerate(journal.write):
-        target = located(root, path)
-        _place(_staged(root, number), target, number)
-        folders.update(_up_to(root, os.path.dirname(target)))
+    """Does what is left to do of a committed journal, then drops it. May be cut off and done again."""
+    for number, new in enumerate(journal.write):
+        _place(_staged(root, number), located(root, new.path), number)
     for path in journal.remove:
-        target = located(root, path)
-        _remove(root, target)
-        folders.update(_up_to(root, os.path.dirname(target)))
-    # All changes must be on the disk before the journal is gone: nothing could repeat them afterwards.
-    for folder in sorted(folders):
-        # A folder is missing if a removal left it empty.
-        with contextlib.suppress(FileNotFoundError):
-            _sync_folder(folder)
+        _remove(root, located(root, path))
+    if any(new.path == LOCK_PATH for new in journal.write):
+        lock = located(root, LOCK_PATH)
+        _sync(lock)
+        _sync_folder(os.path.dirname(lock))
     os.unlink(journal_path(root))
-    # The tree is complete, so a failure from here on is not a failure of the write.
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # the tree is whole: a failure from here on is not one of the write
         _sync_folder(os.path.join(root, STATE))
 
 
 def discard(root: str) -> None:
-    """Remove staged files, unless a journal needs them. The next writer removes those that cannot be removed now."""
+    """Removes staged files, unless a journal needs them. Failures are left for the next writer."""
     with contextlib.suppress(OSError):
         if not pending(root):
             clear(root)
 
 
 def clear(root: str) -> None:
-    """Remove staged files; OSError if that fails. Must not be called while a journal is pending.
+    """Removes staged files; OSError if that fails. Must not be called while a journal is pending.
 
-    Files that lockgen cannot have staged (they came with a clone) stay, and so does their folder.
+    What lockgen cannot have staged (it came with a clone) stays, and its folder with it.
     """
     with contextlib.suppress(FileNotFoundError):
         os.unlink(_draft_path(root))
     folder = _stage_path(root)
     if not _is_folder(folder):
         return
-    is_empty = True
+    left = False
     for name in os.listdir(folder):
         path = os.path.join(folder, name)
-        if name.isdecimal() and stat.S_ISREG(os.lstat(path).st_mode):
+        if (name.isdecimal() or name == _ARCHIVE) and stat.S_ISREG(os.lstat(path).st_mode):
             os.unlink(path)
         else:
-            is_empty = False
-    if is_empty:
+            left = True
+    if not left:
         os.rmdir(folder)
 
 
@@ -252,14 +261,13 @@ def _foreign_stage() -> BadInput:
 
 
 def load(root: str) -> Journal:
-    """The pending journal, checked against the checkout, the staged files and the tree. Changes nothing.
+    """The pending journal, checked against the checkout, the staged files and the tree. Nothing is changed.
 
-    ToolFailed if this user's lockgen did not leave it here. A killed writer cannot be the cause, so the user has to
-    decide.
+    ToolFailed if it is not one that this user's lockgen left here: no kill does that, so a person has to decide.
     """
     if not _is_folder(os.path.join(root, STATE)):
         raise _refused(f"{STATE} is not a folder")
-    data = _read_regular(journal_path(root), owned=True)
+    data = _regular(journal_path(root), owned=True)
     if data is None:
         raise _refused("it is not a regular file")
     try:
@@ -267,7 +275,7 @@ def load(root: str) -> Journal:
         for path in journal.paths:
             located(root, path)
     except (ValueError, RecursionError, BadInput) as error:
-        raise _refused("this version of lockgen does not write such a journal") from error
+        raise _refused("it is not a journal as this lockgen writes it") from error
     if journal.checkout != _checkout(root):
         raise _refused("it was written in another checkout, and came here with a clone, an archive or a copy")
     _check_paths(journal)
@@ -276,33 +284,40 @@ def load(root: str) -> Journal:
 
 
 def _check_paths(journal: Journal) -> None:
-    for path, _ in journal.write:
-        if not is_writable(path):
-            raise _refused(f"it would write {path}, which lockgen never does")
+    for new in journal.write:
+        if not is_writable(new.path):
+            raise _refused(f"it would write {new.path}, which lockgen never does")
     for path in journal.remove:
         if not is_removable(path):
             raise _refused(f"it would remove {path}, which lockgen never does")
 
 
 def _check_staged(root: str, journal: Journal) -> None:
-    """Refuse a journal unless every new file is staged or in place, with the recorded digest."""
-    stage = _stage_path(root)
-    if status_of(stage) is not None and not _is_folder(stage):
+    """The archive has the bytes that the journal says, and in the place of files there is nothing else."""
+    if status_of(_stage_path(root)) is not None and not _is_folder(_stage_path(root)):
         raise _refused(f"{STATE}/stage is not a folder")
-    for number, (path, sha256) in enumerate(journal.write):
-        source = _staged(root, number)
-        # No longer staged: the writer moved it into place before it was killed.
-        if status_of(source) is None:
-            source = located(root, path)
-        data = _read_regular(source)
-        if data is None or hashlib.sha256(data).hexdigest() != sha256:
-            raise _refused(f"the new {path} is neither staged nor in place")
+    archive = _regular(_archive_path(root))
+    start = 0
+    for number, new in enumerate(journal.write):
+        staged = _staged(root, number)
+        data = (archive or b"")[start : start + new.size]
+        start += new.size
+        if archive is None or hashlib.sha256(data).hexdigest() != new.sha256:
+            raise _refused(f"the new {new.path} is not in {STATE}/stage/{_ARCHIVE}")
+        where = staged if status_of(staged) is not None else located(root, new.path)
+        if status_of(where) is not None and _regular(where) is None:
+            raise _refused(f"the new {new.path} is neither staged nor in place")
+
+
+def _has_bytes(path: str, sha256: str) -> bool:
+    data = _regular(path)
+    return data is not None and hashlib.sha256(data).hexdigest() == sha256
 
 
 def _parse(document: object) -> Journal:
     match document:
         case {
-            "format": 2,
+            "format": 3,
             "checkout": {"inode": int(inode), "ctime_ns": int(ctime_ns)},
             "write": list(write),
             "remove": list(remove),
@@ -311,10 +326,11 @@ def _parse(document: object) -> Journal:
     raise ValueError
 
 
-def _entry(value: object) -> tuple[str, str]:
+def _entry(value: object) -> NewFile:
     match value:
-        case [str(path), str(sha256)]:
-            return path, sha256
+        case [str(path), str(sha256), int(size), int() | None as mode] if size >= 0:
+            if mode is None or 0 <= mode <= 0o777:
+                return NewFile(path, sha256, size, mode)
     raise ValueError
 
 
@@ -328,21 +344,21 @@ def _refused(why: str) -> ToolFailed:
     return ToolFailed(
         f"the journal of an interrupted write cannot be trusted, and nothing was changed: {why}",
         place=Place(f"{STATE}/journal.json"),
-        hint=f"Remove {STATE}/journal.json to discard that write, check 'git status', and run "
+        hint=f"Remove {STATE}/journal.json to give that write up, look at 'git status', and run "
         "'lockgen resolve', which writes every generated file again.",
     )
 
 
 def _is_folder(path: str) -> bool:
-    """Whether ``path`` is a real folder. A link could lead anywhere, so it does not count."""
+    """A real one: a link could lead anywhere."""
     status = status_of(path)
     return status is not None and stat.S_ISDIR(status.st_mode)
 
 
-def _read_regular(path: str, *, owned: bool = False) -> bytes | None:
+def _regular(path: str, *, owned: bool = False) -> bytes | None:
     """The bytes of a regular file; None for anything else, links included.
 
-    ``owned``: ToolFailed if it belongs to another user.
+    ``owned``: ToolFailed if it is another user's.
     """
     try:
         # O_NONBLOCK: opening a FIFO would wait for its writer for ever.
@@ -352,9 +368,8 @@ def _read_regular(path: str, *, owned: bool = False) -> bytes | None:
             return None
         raise
     try:
-        # fstat, not lstat before opening: the path could be replaced in between.
         status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
+        if not stat.S_ISREG(status.st_mode):  # open(handle) below would raise for a folder
             return None
         if owned and status.st_uid != os.geteuid():
             raise _refused("it belongs to another user")
@@ -364,25 +379,22 @@ def _read_regular(path: str, *, owned: bool = False) -> bytes | None:
         os.close(handle)
 
 
-def _mode_for(target: str, data: bytes) -> int | None:
-    """The mode of the file that ``data`` replaces. A new script is executable; None for other new files."""
+def _mode_at(target: str) -> int | None:
     status = status_of(target)
-    if status is not None and stat.S_ISREG(status.st_mode):
-        # Without set-user-ID and the like: the new bytes are not what was given that right.
-        return stat.S_IMODE(status.st_mode) & 0o777
+    return stat.S_IMODE(status.st_mode) & 0o777 if status and stat.S_ISREG(status.st_mode) else None
+
+
+def _new_mode(data: bytes) -> int | None:
+    """A script can be run; any other file gets what the umask allows."""
     return 0o755 if data.startswith(b"#!") else None
 
 
 def _write(path: str, data: bytes, mode: int | None) -> None:
-    """Write a new file. ``mode`` None: 0644 as far as the umask allows."""
-    # O_EXCL and O_NOFOLLOW: never write into a file or through a link that another process put there.
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    handle = os.open(path, flags, 0o644)
+    """A new file. ``mode`` None: 0644 as far as the umask allows."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     try:
-        # fchmod, because the umask changes the mode that is given to open().
         if mode is not None:
             os.fchmod(handle, mode)
-        # write() may take only a part, as on a disk that is almost full.
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(handle, rest) :]
@@ -393,13 +405,8 @@ def _write(path: str, data: bytes, mode: int | None) -> None:
 
 
 def _at(error: OSError, path: str) -> OSError:
-    """``error`` with a file name: failures of calls on an open file have none."""
+    """``error`` with a name: failures of an open file carry none."""
     return OSError(error.errno, error.strerror, path)
-
-
-def _os_error(number: int, path: str) -> OSError:
-    """The error with which a call on ``path`` would fail; OSError chooses the subclass by its number."""
-    return OSError(number, os.strerror(number), path)
 
 
 def _sync(path: str) -> None:
@@ -416,12 +423,11 @@ def _sync_folder(path: str) -> None:
     try:
         _sync(path)
     except OSError as error:
-        if error.errno not in _NO_FOLDER_SYNC:
+        if error.errno not in _NO_FOLDER_SYNC:  # some file systems cannot sync a folder
             raise
 
 
 def _place(staged: str, target: str, number: int) -> None:
-    """Move a staged file into place, unless an interrupted attempt has already done so."""
     if status_of(staged) is None:
         return
     folder = os.path.dirname(target)
@@ -429,29 +435,24 @@ def _place(staged: str, target: str, number: int) -> None:
     try:
         os.replace(staged, target)
     except OSError as error:
-        # A rename works only within one mount.
         if error.errno != errno.EXDEV:
             raise
-        _copy_to_mount(staged, os.path.join(folder, f"{STATE}-{number}"), target)
+        _carry(staged, os.path.join(folder, f"{STATE}-{number}"), target)
 
 
-def _copy_to_mount(staged: str, draft: str, target: str) -> None:
+def _carry(staged: str, beside: str, target: str) -> None:
     """As ``os.replace``, onto another mount (a volume inside the project's folder)."""
     with open(staged, "rb") as file:
         data = file.read()
-    # An interrupted attempt may have left a part of it.
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(draft)
-    _write(draft, data, stat.S_IMODE(os.lstat(staged).st_mode))
-    _sync(draft)
-    os.replace(draft, target)
-    # Last: without the staged file, `_place` takes the target for complete.
+        os.unlink(beside)
+    _write(beside, data, stat.S_IMODE(os.lstat(staged).st_mode))
+    os.replace(beside, target)
     os.unlink(staged)
 
 
 def _remove(root: str, target: str) -> None:
-    """Remove a file and the folders that it leaves empty."""
-    # Missing if an interrupted attempt has removed it.
+    """Removes a file and the folders that it leaves empty."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         os.unlink(target)
     for folder in _up_to(root, os.path.dirname(target)):
@@ -459,11 +460,9 @@ def _remove(root: str, target: str) -> None:
             return
         try:
             os.rmdir(folder)
-        except FileNotFoundError:
-            # Removed before the write was interrupted; the folders above may still be there.
+        except FileNotFoundError:  # removed before the write was cut off
             continue
-        except OSError:
-            # Not empty, or a mount point: it is not ours to remove.
+        except OSError:  # not empty, or it has to stay: nothing of ours
             return
 
 

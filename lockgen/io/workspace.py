@@ -139,7 +139,8 @@ class Folder:
     def _apply(self, changed: Mapping[str, bytes | None]) -> None:
         from lockgen.io import journal
 
-        needed = sum(len(data) for data in changed.values() if data is not None)
+        # The files, and the archive of their bytes.
+        needed = 2 * sum(len(data) for data in changed.values() if data is not None)
         try:
             # Staged before the tree lock: readers need not wait while bytes are flushed to the disk.
             staged = journal.stage(self.root, changed)

@@ -41,9 +41,11 @@ def dependency(requirement: Requirement) -> Dependency:
 def dependencies_on(target: Target, requirements: Iterable[DeclaredRequirement]) -> tuple[Dependency, ...]:
     """Those of ``requirements`` whose markers are true on ``target``, sorted."""
     found = set()
-    for declared in requirements:
-        if target.holds(declared.requirement.marker):
-            found.add(dependency(declared.requirement))
+    # Many images have the same requirements, and to evaluate one takes long.
+    distinct = {declared.text: declared.requirement for declared in requirements}
+    for requirement in distinct.values():
+        if target.holds(requirement.marker):
+            found.add(dependency(requirement))
     return tuple(sorted(found))
 
 

@@ -41,9 +41,12 @@ class Requirements:
     def _add_images(self) -> None:
         texts, shared = self._common_texts()
         commons = self._add(COMMON, texts, shared)
-        names = {image.name for image in self._lock.images}
-        for name in sorted(names):
-            self._add_image(name, commons)
+        # One pass over the layers: a look at all of them for each image would be quadratic.
+        by_name: dict[str, dict[str, Layers]] = {}
+        for (name, variant), layers in self.layers.items():
+            by_name.setdefault(name, {})[variant] = layers
+        for name in sorted(by_name):
+            self._add_image(name, by_name[name], commons)
 
     def _add_tools(self) -> None:
         if self._lock.tools:
@@ -103,11 +106,7 @@ class Requirements:
 
     # -- images ------------------------------------------------------------------
 
-    def _add_image(self, name: str, commons: Mapping[str, str]) -> None:
-        layers: dict[str, Layers] = {}
-        for layer in self.layers.values():
-            if layer.image.name == name:
-                layers[layer.image.variant] = layer
+    def _add_image(self, name: str, layers: Mapping[str, Layers], commons: Mapping[str, str]) -> None:
         deltas = self._add_deltas(name, layers)
         own: dict[str, list[str]] = {}
         for variant, layer in layers.items():

@@ -143,13 +143,14 @@ def _groups(plan: FamilyPlan) -> dict[str, list[str]]:
             by_variant.setdefault(variant.variant, []).append(target)
     groups = {"default": sorted(targets)}
     # In bake, a name stands for one target or one group.
+    taken = {*targets, "default"}
     for image in plan.images:
         name = _group_name(image.name)
-        if len(image.variants) > 1 and name not in targets and name != "default":
+        if len(image.variants) > 1 and name not in taken:
             groups[name] = [variant.target for variant in image.variants]
     for variant_name, _ in plan.base_images:
         name = _group_name(f"all-{variant_name}")
-        if name not in targets and name not in groups:
+        if name not in taken and name not in groups:
             members = by_variant.get(variant_name, [])
             groups[name] = sorted(members)
     return groups

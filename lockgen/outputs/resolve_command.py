@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import click
 
 from lockgen.app import App
+from lockgen.core.layout import LOCK_PATH
 from lockgen.core.lock import Lock
 from lockgen.diff import render as rendering
 from lockgen.diff.model import Changes
 from lockgen.diff.plan import compare
 from lockgen.errors import BadInput, Exit
+from lockgen.lock.writer import render_lock
 from lockgen.manifest.fingerprints import Inputs, read_inputs
 from lockgen.outputs.generated_files import Tree
+from lockgen.outputs.known_resolutions import KnownResolutions, RecordedNotes
 from lockgen.outputs.lock_service import (
     PendingFiles,
     ResolutionOptions,
@@ -22,8 +25,10 @@ from lockgen.outputs.lock_service import (
     pending_files,
     resolve_lock,
 )
+from lockgen.outputs.resolver_comparison import REFERENCE
 from lockgen.outputs.stale_files import extra_files
-from lockgen.warnings.service import as_json, refuse_warnings, show_warnings
+from lockgen.warnings.rules.unknown_extra import UNKNOWN_EXTRA
+from lockgen.warnings.service import as_json, family_warnings, refuse_warnings, show_warnings
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class ResolveOptions(ResolutionOptions):
     """
 
     check: bool = False
+    no_cache: bool = False
     as_json: bool = False
     strict: bool = False
 
@@ -51,12 +57,33 @@ def run(app: App, options: ResolveOptions) -> int:
     with folder.shared() if options.check else folder.locked():
         inputs = read_inputs(folder)
         old = old_lock(folder, app.progress)
-        resolved = resolve_lock(app, inputs, old, options)
+        resolved = _resolve_unless_known(app, inputs, old, options)
         if options.strict:
             refuse_warnings(resolved.warnings, inputs)
         code = _finish(app, inputs, old, resolved, options)
         show_warnings(resolved.warnings, inputs, app.progress)
         return code
+
+
+def _resolve_unless_known(app: App, inputs: Inputs, old: Lock | None, options: ResolveOptions) -> Resolved:
+    """Resolve, unless an earlier run had the lock on disk as the result of the same inputs."""
+    # These options ask for another result than the locked one.
+    if options.upgrade or options.upgrade_packages or options.live or options.resolver != REFERENCE:
+        return resolve_lock(app, inputs, old, options)
+    known = KnownResolutions(app, inputs, offline=options.offline, ignored=options.no_cache)
+    data = app.folder.read(LOCK_PATH)
+    notes = known.recall(data) if old is not None and data is not None else None
+    if old is not None and notes is not None:
+        for note in notes:
+            app.progress.note(note)
+        return Resolved(old, family_warnings(app.folder, inputs, old))
+    recorder = RecordedNotes(app.progress)
+    resolved = resolve_lock(replace(app, progress=recorder), inputs, old, options)
+    # Some warnings are known only after resolving, so such a result is not remembered.
+    is_whole = not any(warning.rule == UNKNOWN_EXTRA for warning in resolved.warnings)
+    if is_whole and not options.check:
+        known.keep(render_lock(resolved.lock).encode(), recorder.notes)
+    return resolved
 
 
 def _finish(app: App, inputs: Inputs, old: Lock | None, resolved: Resolved, options: ResolveOptions) -> int:

@@ -184,8 +184,14 @@ def test_a_path_that_lockgen_never_writes(killed: Project, path: str) -> None:
         lambda document: document["checkout"].update(inode=str(document["checkout"]["inode"])),
         lambda document: document["checkout"].update(ctime_ns=float(document["checkout"]["ctime_ns"])),
         lambda document: document.update(format=1),
-        lambda document: document.update(format=3),
+        lambda document: document.update(format=2),
+        lambda document: document.update(format=4),
         lambda document: document.update(write=[["docker/base/requirements-base.txt"]]),
+        lambda document: document["write"][0].pop(),
+        lambda document: document["write"][0].append(0),
+        lambda document: document["write"][0].__setitem__(2, -1),
+        lambda document: document["write"][0].__setitem__(2, 3),
+        lambda document: document["write"][0].__setitem__(3, 0o4755),
         lambda document: document.update(remove=[["x"]]),
         lambda document: document.update(remove=["docker/x/Dockerfile\0"]),
     ],
@@ -212,6 +218,13 @@ def test_a_journal_alone(project: Project) -> None:
         refused(project)
 
 
+@pytest.mark.parametrize("data", [b"", b"ne", b"other\n"])
+def test_an_archive_with_other_bytes(killed: Project, data: bytes) -> None:
+    """It was synced before the journal, so no power loss leaves this."""
+    (killed.root / ".lockgen/stage/archive").write_bytes(data)
+    refused(killed, "is not in .lockgen/stage/archive")
+
+
 def test_the_hint_for_a_refused_journal_works(killed: Project) -> None:
     forge(killed, lambda document: document["remove"].append("versions.toml"))
     refused(killed)
@@ -236,7 +249,7 @@ def replaced(path: Path, kind: str, target: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["link", "fifo", "folder"])
-@pytest.mark.parametrize("name", ["journal.json", "stage/0"])
+@pytest.mark.parametrize("name", ["journal.json", "stage/0", "stage/archive"])
 def test_links_devices_and_folders(killed: Project, tmp_path: Path, name: str, kind: str) -> None:
     replaced(killed.root / ".lockgen" / name, kind, tmp_path / "elsewhere")
     refused(killed)
@@ -295,8 +308,8 @@ def test_lockgen_itself_writes_no_other_paths(project: Project, path: str) -> No
 def test_the_journal_has_the_documented_format(killed: Project) -> None:
     status = os.lstat(killed.root / ".lockgen/.gitignore")
     assert json.loads((killed.root / ".lockgen/journal.json").read_text()) == {
-        "format": 2,
+        "format": 3,
         "checkout": {"inode": status.st_ino, "ctime_ns": status.st_ctime_ns},
-        "write": [["docker/base/requirements-base.txt", hashlib.sha256(b"new\n").hexdigest()]],
+        "write": [["docker/base/requirements-base.txt", hashlib.sha256(b"new\n").hexdigest(), 4, None]],
         "remove": ["locks/cpu/old.txt"],
     }

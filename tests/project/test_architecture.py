@@ -41,8 +41,8 @@ TOP = {"__init__", "__main__", "app", "cli", "errors", "nox"}
 """The modules that are in no feature."""
 
 PURE = {
-    "audit": """advisory_model affected_packages fix_blockers fix_candidates fix_search model osv_reader ports
-    render severity vulnerabilities""",
+    "audit": """advisory_model affected_packages fix_blockers fix_candidates fix_search files_render locked_files
+    model osv_reader ports render severity vulnerabilities""",
     "check": """model render""",
     "compat": """cells html_page install_model install_render matrix_search model native_libraries reader
     render""",

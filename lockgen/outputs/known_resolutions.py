@@ -1,0 +1,128 @@
+"""Skip a resolution whose result is known: the same inputs, the same lock, and an index that stands still.
+
+With a cut-off, the default index offers the same files in every run, and recorded indexes are files of the project. So
+if nothing changed since lockgen resolved these inputs to the lock on disk, it would do so again. Whether the locked
+files are still on the index is not a question of `resolve`.
+
+What is known is in the user's cache, never in the project: an edited lock cannot bring its own entry along.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import lockgen
+from lockgen.app import App
+from lockgen.core.documents import parse_json
+from lockgen.core.manifest import Manifest
+from lockgen.core.ports import Progress
+from lockgen.io.uv import find_uv
+from lockgen.manifest.fingerprints import Inputs, fingerprints
+
+_KIND = "resolved"
+
+
+@dataclass
+class RecordedNotes:
+    """See ports.Progress: it passes everything on, and remembers the notes."""
+
+    progress: Progress
+    notes: list[str] = field(default_factory=list)
+
+    def step(self, text: str) -> None:
+        """Pass ``text`` on."""
+        self.progress.step(text)
+
+    def note(self, text: str) -> None:
+        """Pass ``text`` on and remember it."""
+        self.notes.append(text)
+        self.progress.note(text)
+
+
+class KnownResolutions:
+    """What earlier runs found for the present inputs.
+
+    ``offline``: this run may not use the network. ``ignored`` (--no-cache): forget everything.
+    """
+
+    def __init__(self, app: App, inputs: Inputs, *, offline: bool, ignored: bool) -> None:
+        self._cache = app.cache(_KIND, ignored=ignored)
+        self._offline = offline
+        self._stands_still = _stands_still(inputs.manifest)
+        self._inputs = _inputs(inputs.manifest, app) if self._stands_still else {}
+
+    def recall(self, lock: bytes) -> list[str] | None:
+        """The notes of the resolution that had ``lock`` as its result; None if there was none."""
+        # Offline, sizes may be missing. So an online run asks only for what was found online.
+        for offline in (False, True) if self._offline else (False,):
+            text = self._cache.recall(self._key(lock, offline)) if self._stands_still else None
+            if text is not None:
+                return _notes(text)
+        return None
+
+    def keep(self, lock: bytes, notes: list[str]) -> None:
+        """Remember that the inputs resolve to ``lock``."""
+        if self._stands_still:
+            self._cache.keep(self._key(lock, self._offline), json.dumps(notes))
+
+    def _key(self, lock: bytes, offline: bool) -> str:
+        document = {**self._inputs, "lock": hashlib.sha256(lock).hexdigest(), "offline": offline}
+        return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def _notes(text: str) -> list[str] | None:
+    try:
+        notes = parse_json(text)
+    except ValueError:
+        return None
+    return [str(note) for note in notes] if isinstance(notes, list) else None
+
+
+def _stands_still(manifest: Manifest) -> bool:
+    """Whether all indexes offer the same files in every run."""
+    # A margin: shortly after the cut-off, a release from before it may still appear.
+    if manifest.exclude_newer is None or manifest.exclude_newer > datetime.now(UTC) - timedelta(days=1):
+        return False
+    # Indexes of CUDA builds have no upload times, so a cut-off does not apply to them.
+    used = {variant.index for variant in manifest.variants.values() if variant.index is not None}
+    return all(manifest.indexes[name].recorded is not None for name in used)
+
+
+def _inputs(manifest: Manifest, app: App) -> dict[str, object]:
+    """Everything but the lock that decides the result."""
+    return {
+        "inputs": fingerprints(manifest, app.folder),
+        "python": sys.version,
+        "lockgen": [lockgen.__version__, *_code(Path(lockgen.__file__).parent)],
+        "uv": _file(Path(find_uv())),
+        # The user's own settings name the default index.
+        "environment": sorted(item for item in os.environ.items() if item[0].startswith(("UV_", "PIP_"))),
+        "settings": [_file(path) for path in _settings()],
+    }
+
+
+def _code(folder: Path) -> Iterator[object]:
+    """lockgen's own files: their sizes and times, as a version may change many times before its release."""
+    for path in sorted(folder.rglob("*.py")):
+        yield _file(path)
+
+
+def _settings() -> list[Path]:
+    """Where uv looks for the settings of the user and of the machine."""
+    user = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return [Path(user, "uv/uv.toml"), Path("/etc/xdg/uv/uv.toml"), Path("/etc/uv/uv.toml")]
+
+
+def _file(path: Path) -> list[object]:
+    try:
+        status = path.stat()
+    except OSError:
+        return [str(path)]
+    return [str(path), status.st_size, status.st_mtime_ns]
