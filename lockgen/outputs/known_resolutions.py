@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import lockgen
 from lockgen.app import App
@@ -46,6 +47,13 @@ class RecordedNotes:
         self.progress.note(text)
 
 
+class KnownResult(NamedTuple):
+    """What a resolution says besides its lock: notes, and sentences about extras that a package does not have."""
+
+    notes: list[str]
+    unknown_extras: list[str]
+
+
 class KnownResolutions:
     """What earlier runs found for the present inputs.
 
@@ -58,31 +66,35 @@ class KnownResolutions:
         self._stands_still = _stands_still(inputs.manifest)
         self._inputs = _inputs(inputs.manifest, app) if self._stands_still else {}
 
-    def recall(self, lock: bytes) -> list[str] | None:
-        """The notes of the resolution that had ``lock`` as its result; None if there was none."""
+    def recall(self, lock: bytes) -> KnownResult | None:
+        """What was noted when these inputs resolved to ``lock``; None if they never did."""
         # Offline, sizes may be missing. So an online run asks only for what was found online.
         for offline in (False, True) if self._offline else (False,):
             text = self._cache.recall(self._key(lock, offline)) if self._stands_still else None
             if text is not None:
-                return _notes(text)
+                return _parsed(text)
         return None
 
-    def keep(self, lock: bytes, notes: list[str]) -> None:
+    def keep(self, lock: bytes, result: KnownResult) -> None:
         """Remember that the inputs resolve to ``lock``."""
         if self._stands_still:
-            self._cache.keep(self._key(lock, self._offline), json.dumps(notes))
+            document = {"notes": result.notes, "unknown-extras": result.unknown_extras}
+            self._cache.keep(self._key(lock, self._offline), json.dumps(document))
 
     def _key(self, lock: bytes, offline: bool) -> str:
         document = {**self._inputs, "lock": hashlib.sha256(lock).hexdigest(), "offline": offline}
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
-def _notes(text: str) -> list[str] | None:
+def _parsed(text: str) -> KnownResult | None:
+    """The entry in ``text``; None if it is damaged."""
     try:
-        notes = parse_json(text)
+        match parse_json(text):
+            case {"notes": [*notes], "unknown-extras": [*extras]}:
+                return KnownResult([str(note) for note in notes], [str(extra) for extra in extras])
     except ValueError:
         return None
-    return [str(note) for note in notes] if isinstance(notes, list) else None
+    return None
 
 
 def _stands_still(manifest: Manifest) -> bool:

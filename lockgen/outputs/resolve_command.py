@@ -16,7 +16,7 @@ from lockgen.errors import BadInput, Exit
 from lockgen.lock.writer import render_lock
 from lockgen.manifest.fingerprints import Inputs, read_inputs
 from lockgen.outputs.generated_files import Tree
-from lockgen.outputs.known_resolutions import KnownResolutions, RecordedNotes
+from lockgen.outputs.known_resolutions import KnownResolutions, KnownResult, RecordedNotes
 from lockgen.outputs.lock_service import (
     PendingFiles,
     ResolutionOptions,
@@ -72,17 +72,16 @@ def _resolve_unless_known(app: App, inputs: Inputs, old: Lock | None, options: R
         return resolve_lock(app, inputs, old, options)
     known = KnownResolutions(app, inputs, offline=options.offline, ignored=options.no_cache)
     data = app.folder.read(LOCK_PATH)
-    notes = known.recall(data) if old is not None and data is not None else None
-    if old is not None and notes is not None:
-        for note in notes:
+    result = known.recall(data) if data is not None else None
+    if old is not None and result is not None:
+        for note in result.notes:
             app.progress.note(note)
-        return Resolved(old, family_warnings(app.folder, inputs, old))
+        return Resolved(old, family_warnings(app.folder, inputs, old, result.unknown_extras))
     recorder = RecordedNotes(app.progress)
     resolved = resolve_lock(replace(app, progress=recorder), inputs, old, options)
-    # Some warnings are known only after resolving, so such a result is not remembered.
-    is_whole = not any(warning.rule == UNKNOWN_EXTRA for warning in resolved.warnings)
-    if is_whole and not options.check:
-        known.keep(render_lock(resolved.lock).encode(), recorder.notes)
+    if not options.check:
+        extras = [warning.message for warning in resolved.warnings if warning.rule == UNKNOWN_EXTRA]
+        known.keep(render_lock(resolved.lock).encode(), KnownResult(recorder.notes, extras))
     return resolved
 
 
