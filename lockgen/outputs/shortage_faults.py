@@ -159,20 +159,28 @@ class ShortageFaults:
         return Fault(message, hint=self._index_hint(demand, local), path=demand.path)
 
     def _index_hint(self, demand: Demand, local: str) -> str:
-        use = f"[variants.{demand.variant}] index"
+        """Where a build is published, and what to write to get it from there."""
         listing = [index for index in self.manifest.indexes.values() if demand.name in index.packages]
         if listing:
             index = min(listing, key=lambda index: (index.accelerator != local, index.name))
-            return f'{demand.text} is on index {index.name}: {use} = "{index.name}"'
-        same = [index for index in self.manifest.indexes.values() if index.accelerator == local]
-        owner = self.owners.get(demand) or (same[0] if same else None)
+            use = f'[variants.{demand.variant}] index = "{index.name}"'
+            return f"{demand.text} is on index {index.name}: {use}"
+        owner = self.owners.get(demand) or self._index_of_builds(local)
         if owner is not None:
             return self._owner_hint(demand, owner)
         url = url_of(local)
         if url is None:
             return f"a version with +{local} comes from an index of its own: add [index.NAME]"
         table = f'[index.{local}] with url = "{url}" and packages = ["{demand.name}"]'
-        return f'+{local} is on {url}: add {table}, and set {use} = "{local}"'
+        use = f'[variants.{demand.variant}] index = "{local}"'
+        return f"+{local} is on {url}: add {table}, and set {use}"
+
+    def _index_of_builds(self, local: str) -> Index | None:
+        """The index of versions.toml with builds for the accelerator ``local``."""
+        for index in self.manifest.indexes.values():
+            if index.accelerator == local:
+                return index
+        return None
 
     def _owner_hint(self, demand: Demand, index: Index) -> str:
         """How to take a package from an index that does not list it yet."""
