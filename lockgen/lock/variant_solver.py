@@ -127,10 +127,15 @@ class VariantSolver:
         return {}
 
     def _blocked(self, variants: list[str], request: Request, error: NoResolution) -> list[Fault]:
-        """A fault for each package in the resolver's reason that has no permitted index in these variants."""
+        """A fault for each package without a permitted index, if the resolver's reason names one of them.
+
+        A resolver stops at the first one, so those that images require are added.
+        """
         reason = _reason(error)
-        named = [name for name in sorted(request.blocked) if _names(reason, name)]
-        return [no_index_fault(self.manifest, variants[0], name) for name in named]
+        named = {name for name in request.blocked if _names(reason, name)}
+        if named:
+            named |= request.blocked & {requirement.name for requirement in self.requirements(variants)}
+        return [no_index_fault(self.manifest, variants[0], name) for name in sorted(named)]
 
     def _unsolved(self, variants: list[str], error: NoResolution) -> Unsolved:
         """The resolver's faults, with the versions that were excluded before: they may be the cause."""

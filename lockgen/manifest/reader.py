@@ -140,13 +140,14 @@ class _ManifestReader:
             indexes=indexes,
             variants=variants,
             pins=self._packages.pins(versions.pins, ("pins",)),
-            images=ImageReader(versions, variants, self._faults).read(),
             build=frozenset(self._packages.names(family.build, ("family", "build"))),
             common=self._packages.requirements(versions.common.packages, ("common", "packages")),
             user=User(family.user, family.uid),
             budget=read_budget(versions.budgets),
             ignores=self._ignores(),
             unimported=self._unimported(),
+            # Last, because it may stop: all faults above are reported with its own.
+            images=ImageReader(versions, variants, self._faults).read(),
         )
         check_accelerators(manifest, self._add)
         check_base_images(manifest, self._add)

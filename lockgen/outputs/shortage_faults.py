@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -11,7 +11,7 @@ from packaging.version import Version
 from lockgen.core.accelerator import url_of
 from lockgen.core.close_match import close_match
 from lockgen.core.key_path import KeyPath
-from lockgen.core.manifest import DeclaredRequirement, Manifest
+from lockgen.core.manifest import DeclaredRequirement, Index, Manifest
 from lockgen.core.parsing import parse_specifiers, parse_version
 from lockgen.errors import Fault
 from lockgen.index.shortage import Lack, Shortage
@@ -86,10 +86,14 @@ def _exact(bounds: SpecifierSet) -> Version | None:
 
 @dataclass(frozen=True)
 class ShortageFaults:
-    """Makes faults. ``spellings`` maps a missing package to names of the index that are like it."""
+    """Makes faults. ``spellings`` maps a missing package to names of the index that are like it.
+
+    ``owners`` are the indexes of versions.toml that have what the default index lacks, by demand.
+    """
 
     manifest: Manifest
     spellings: Mapping[str, Sequence[str]]
+    owners: Mapping[Demand, Index] = field(default_factory=dict)
 
     def of(self, found: Sequence[tuple[Demand, Shortage]]) -> list[Fault]:
         """A fault for each demand; those with the same way out share one hint, at the last of them."""
@@ -100,7 +104,7 @@ class ShortageFaults:
             faults.append(self._fault(demand, lacking))
             if lacking.lack is Lack.TIMES:
                 undated.append(number)
-            if lacking.lack is Lack.WHEEL and lacking.has_source:
+            if lacking.lack is Lack.WHEEL and lacking.has_source and demand not in self.owners:
                 sources.append(number)
         if undated:
             names = [found[number][0].name for number in undated]
@@ -115,6 +119,8 @@ class ShortageFaults:
         if local is not None and lacking.lack is Lack.VERSION:
             return self._other_build(demand, local)
         message, hint = self._words(demand, lacking)
+        if demand in self.owners:
+            hint = self._owner_hint(demand, self.owners[demand])
         return Fault(message, hint=hint, path=demand.path)
 
     def _words(self, demand: Demand, lacking: Shortage) -> tuple[str, str | None]:
@@ -153,16 +159,37 @@ class ShortageFaults:
         return Fault(message, hint=self._index_hint(demand, local), path=demand.path)
 
     def _index_hint(self, demand: Demand, local: str) -> str:
-        use = f"[variants.{demand.variant}] index"
+        """Where a build is published, and what to write to get it from there."""
         listing = [index for index in self.manifest.indexes.values() if demand.name in index.packages]
         if listing:
             index = min(listing, key=lambda index: (index.accelerator != local, index.name))
-            return f'{demand.text} is on index {index.name}: {use} = "{index.name}"'
+            use = f'[variants.{demand.variant}] index = "{index.name}"'
+            return f"{demand.text} is on index {index.name}: {use}"
+        owner = self.owners.get(demand) or self._index_of_builds(local)
+        if owner is not None:
+            return self._owner_hint(demand, owner)
         url = url_of(local)
         if url is None:
             return f"a version with +{local} comes from an index of its own: add [index.NAME]"
         table = f'[index.{local}] with url = "{url}" and packages = ["{demand.name}"]'
-        return f'+{local} is on {url}: add {table}, and set {use} = "{local}"'
+        use = f'[variants.{demand.variant}] index = "{local}"'
+        return f"+{local} is on {url}: add {table}, and set {use}"
+
+    def _index_of_builds(self, local: str) -> Index | None:
+        """The index of versions.toml with builds for the accelerator ``local``."""
+        for index in self.manifest.indexes.values():
+            if index.accelerator == local:
+                return index
+        return None
+
+    def _owner_hint(self, demand: Demand, index: Index) -> str:
+        """How to take a package from an index that does not list it yet."""
+        hint = f'take it from index {index.name}: add "{demand.name}" to [index.{index.name}] packages'
+        if self.manifest.variants[demand.variant].index != index.name:
+            hint += f', and set [variants.{demand.variant}] index = "{index.name}"'
+        if index.recorded is not None:
+            hint += f". Then record it: lockgen index record {index.name}"
+        return hint
 
     def _build_hint(self, names: Sequence[str]) -> str:
         # With those that are allowed already: the line can be copied.

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from lockgen.core.accelerator import FAMILY
 from lockgen.core.index import ProjectPage
 from lockgen.core.lock import Lock
-from lockgen.core.manifest import Manifest
+from lockgen.core.manifest import Index, Manifest
 from lockgen.core.popular_packages import ALIASES, POPULAR
 from lockgen.errors import Fault, LockgenError
 from lockgen.index.parallel_reads import try_each
@@ -23,6 +23,9 @@ _SIMILAR = 0.75
 """How similar a name must be (see difflib) to be looked up as the correct spelling."""
 _LOOKED_UP = 4
 """The most spellings of one name that are looked up on the index."""
+
+_FOUND_ELSEWHERE = {Lack.PROJECT, Lack.VERSION, Lack.WHEEL}
+"""What another index may have."""
 
 
 class ShortageSearch:
@@ -50,11 +53,27 @@ class ShortageSearch:
             if lacking is not None and lacking.lack is Lack.PROJECT:
                 missing.append(demand.name)
         known = _existing(pages)
-        return ShortageFaults(manifest, self._spellings(missing, known)).of(found)
+        return ShortageFaults(manifest, self._spellings(missing, known), self._owners(found)).of(found)
 
-    def _pages(self, names: Iterable[str]) -> dict[str, ProjectPage]:
-        url = default_index()
-        found, _ = try_each(sorted(names), lambda name: read_page(self._http, url, name))
+    def _owners(self, found: Iterable[tuple[Demand, Shortage]]) -> dict[Demand, Index]:
+        """The indexes of versions.toml that have what the default index lacks, though they do not list it."""
+        manifest = self._manifest
+        # Files of a listed package need no upload time.
+        limits = Limits(manifest.target, manifest.build, None)
+        owners: dict[Demand, Index] = {}
+        for demand, lacking in found:
+            if lacking.lack not in _FOUND_ELSEWHERE or demand.name in manifest.listed:
+                continue
+            for index in manifest.indexes.values():
+                page = self._pages([demand.name], index.url).get(demand.name)
+                if page is not None and shortage(page, demand.bounds, limits) is None:
+                    owners.setdefault(demand, index)
+        return owners
+
+    def _pages(self, names: Iterable[str], url: str | None = None) -> dict[str, ProjectPage]:
+        """The pages of the index at ``url``, or of the default index; without those that cannot be read."""
+        address = url or default_index()
+        found, _ = try_each(sorted(names), lambda name: read_page(self._http, address, name))
         return found
 
     def _spellings(self, missing: Sequence[str], known: Collection[str]) -> dict[str, list[str]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.index import LocalIndex
+from support.families import SMALL
+from support.index import LocalIndex, serving
 from support.project import Project, Ran
 
 RESOLVERS = ["uv", "pip-compile"]
@@ -221,3 +222,47 @@ def test_files_of_a_removed_stage_are_reported_as_removed(project: Project, inde
     ran = project.ok("resolve")
     assert "docker/gone/Dockerfile removed" in ran.out
     assert "locks/lock.json written" in ran.out
+
+
+def test_a_package_that_another_index_has(project: Project, index: LocalIndex) -> None:
+    index.add("numpy", "1.0")
+    with serving(LocalIndex()) as other:
+        other.add("torch", "2.5.1+cu121")
+        other.add("xformers", "9.0")
+        for name in ("torch", "xformers"):
+            for entry in other.pages[name].values():
+                del entry["upload-time"]
+        listed = f'[index.team]\nurl = "{other.url}"\npackages = ["torch"]\n'
+        text = family('"numpy", "xformers"', extra="exclude-newer = 2025-06-01T00:00:00Z", more=listed)
+        ran = fails(project, text)
+        assert "no such package: xformers is not on the default index" in ran.err
+        hint = 'take it from index team: add "xformers" to [index.team] packages, and set [variants.cpu] index = "team"'
+        assert hint in ran.err
+        use = text.replace('slim"', 'slim"\nindex = "team"').replace('["torch"]', '["torch", "xformers"]')
+        project.write(use)
+        project.ok("resolve")
+
+
+def test_a_build_whose_index_does_not_list_it(project: Project, index: LocalIndex) -> None:
+    index.add("torch", "2.5.1")
+    listed = (
+        '[index.gpu]\nurl = "http://127.0.0.1:9/whl/cu121"\npackages = ["torchaudio"]\nrecorded = "locks/index/gpu"\n'
+    )
+    ran = fails(project, family('"torch"', 'torch = "2.5.1+cu121"', more=listed))
+    assert 'add "torch" to [index.gpu] packages, and set [variants.cpu] index = "gpu"' in ran.err
+    assert "lockgen index record gpu" in ran.err
+
+
+def test_faults_of_meaning_are_reported_at_once(project: Project) -> None:
+    text = family('"numpy"', extra='build = ["x", "X"]').replace('from = "base"', 'from = "nowhere"')
+    ran = fails(project, text + '[lint.unimported]\n"no such name" = "y"\n', code=2)
+    assert ran.err.count("error: ") >= 3
+
+
+def test_all_packages_without_an_index_at_once(small: Project) -> None:
+    text = SMALL.replace('index = "cpu"\n', "").replace('pins = { torch = "2.5.1+cpu" }\n', "")
+    small.write(text.replace('packages = ["torch"]\n\n[stages', 'packages = ["torch", "torchaudio"]\n\n[stages'))
+    ran = small.run("resolve")
+    assert ran.code == 3
+    for name in ("torch", "torchaudio"):
+        assert f"variant cpu needs {name}, which comes only from" in ran.err
