@@ -36,10 +36,37 @@ SBOM_FORMATS = ("json", "xml")
 def cli(context: click.Context, project: Path, quiet: bool) -> None:
     """Lock a family of PyTorch images from one versions.toml: hashed locks, requirement layers, no drift.
 
+    -C and -q may also follow the command.
+
     Exit codes: 0 success; 1 a check found something; 2 bad input; 3 no solution; 4 a tool, an index or the disk
     failed; 70 a bug in lockgen; 130 interrupted.
     """
     context.obj = (project, quiet)
+
+
+def _project_again(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+    """-C after the command: the later one wins."""
+    if value is not None:
+        root = context.find_root()
+        root.obj = context.obj = (value, root.obj[1])
+
+
+def _quiet_again(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        root = context.find_root()
+        root.obj = context.obj = (root.obj[0], True)
+
+
+def _accept_shared_options(group: click.Group) -> None:
+    """Let every command and group below ``group`` take -C and -q, too; only the main help lists them."""
+    folder = click.Path(exists=True, file_okay=False, path_type=Path)
+    for command in group.commands.values():
+        command.params += [
+            click.Option(["--project", "-C"], type=folder, expose_value=False, hidden=True, callback=_project_again),
+            click.Option(["--quiet", "-q"], is_flag=True, expose_value=False, hidden=True, callback=_quiet_again),
+        ]
+        if isinstance(command, click.Group):
+            _accept_shared_options(command)
 
 
 def _with_app(context: click.Context, work: Callable[[App], int]) -> int:
@@ -571,6 +598,9 @@ def index_serve(context: click.Context, names: tuple[str, ...], port: int) -> in
     from lockgen.index.record_command import serve
 
     return _with_app(context, lambda app: serve(app, names, port))
+
+
+_accept_shared_options(cli)
 
 
 def main() -> None:

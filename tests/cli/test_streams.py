@@ -105,8 +105,8 @@ def redirect(streams: str) -> None:
             os.dup2(opened, number)
             os.close(opened)
     # Like Python at its start: no stream for a closed descriptor.
-    sys.stdout = None if ">&-" in streams.split() else open(1, "w", closefd=False)  # type: ignore[assignment]  # noqa: SIM115
-    sys.stderr = None if "2>&-" in streams.split() else open(2, "w", buffering=1, closefd=False)  # type: ignore[assignment]  # noqa: SIM115
+    sys.stdout = None if ">&-" in streams.split() else open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = None if "2>&-" in streams.split() else open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
 
 
 @pytest.mark.parametrize("shell", [">/dev/full", ">&-"])
