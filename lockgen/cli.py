@@ -28,12 +28,11 @@ SBOM_FORMATS = ("json", "xml")
     "--project",
     "-C",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=Path(),
-    help="The folder with versions.toml (default: the current folder).",
+    help="The folder with versions.toml (default: the current folder, or the nearest one above it that has the file).",
 )
 @click.option("--quiet", "-q", is_flag=True, help="Suppress progress output.")
 @click.pass_context
-def cli(context: click.Context, project: Path, quiet: bool) -> None:
+def cli(context: click.Context, project: Path | None, quiet: bool) -> None:
     """Lock a family of PyTorch images from one versions.toml: hashed locks, requirement layers, no drift.
 
     -C and -q may also follow the command.
@@ -69,14 +68,31 @@ def _accept_shared_options(group: click.Group) -> None:
             _accept_shared_options(command)
 
 
+def _project(context: click.Context) -> Path:
+    """The folder of -C, else the nearest one with a versions.toml, from the current folder upwards.
+
+    Without any it is the current folder: some commands need no project, and the others report that there is none.
+    """
+    named: Path | None = context.obj[0]
+    if named is not None:
+        return named
+    # A broken link counts, too: it is reported where it is, instead of using another project.
+    if os.path.lexists("versions.toml"):
+        return Path()
+    for folder in Path.cwd().parents:
+        if os.path.lexists(folder / "versions.toml"):
+            return folder
+    return Path()
+
+
 def _with_app(context: click.Context, work: Callable[[App], int]) -> int:
     """The exit code of ``work``, with progress shown on stderr while it runs."""
     from lockgen.app import App
     from lockgen.io.console import Console
 
-    project, quiet = context.obj
+    quiet: bool = context.obj[1]
     with Console(quiet) as console:
-        return work(App.of(project, console))
+        return work(App.of(_project(context), console))
 
 
 # -- options that several commands share ------------------------------------------
@@ -190,7 +206,7 @@ def check(context: click.Context, as_json: bool) -> int:
     Needs neither a network nor a resolver. On drift, prints a diff and the fix, and exits with 1."""
     from lockgen.check.command import run
 
-    return run(context.obj[0], as_json=as_json)
+    return run(_project(context), as_json=as_json)
 
 
 @cli.command()
@@ -206,7 +222,7 @@ def diff(context: click.Context, old: str | None, new: str | None, style: str, a
     """
     from lockgen.diff.command import run
 
-    return run(context.obj[0], old, new, "json" if as_json else style)  # type: ignore[arg-type]
+    return run(_project(context), old, new, "json" if as_json else style)  # type: ignore[arg-type]
 
 
 @cli.command()
@@ -220,7 +236,7 @@ def why(context: click.Context, package: str, images: tuple[str, ...], as_json: 
     IMAGES limits the output to these images."""
     from lockgen.why.command import run
 
-    return run(context.obj[0], package, images, as_json=as_json)
+    return run(_project(context), package, images, as_json=as_json)
 
 
 @cli.command()
@@ -302,7 +318,7 @@ def size(context: click.Context, images: tuple[str, ...], as_json: bool) -> int:
     Download and installed bytes per layer, in three layouts."""
     from lockgen.size.command import run
 
-    return run(context.obj[0], images, as_json=as_json)
+    return run(_project(context), images, as_json=as_json)
 
 
 @cli.command()
@@ -548,7 +564,7 @@ def sbom(context: click.Context, /, images: tuple[str, ...], **flags: Any) -> in
     """
     from lockgen.sbom.command import SbomOptions, run
 
-    return run(context.obj[0], images, SbomOptions(**flags))
+    return run(_project(context), images, SbomOptions(**flags))
 
 
 @cli.command()

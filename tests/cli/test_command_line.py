@@ -252,3 +252,32 @@ def test_progress_is_cleared_before_data(small: Project) -> None:
     first = shown.decode().split("\x1b[?25h")[-1]
     assert line == "locks/lock.json written"
     assert "resolving" not in first, "the spinner has ended before the first line of data"
+
+
+def test_a_project_is_found_from_a_folder_below(
+    small: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small.ok("resolve")
+    below = small.root / "some" / "folder"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    assert guarded(["check"]) == 0
+    assert guarded(["why", "numpy"]) == 0
+    small.capsys.readouterr()
+    # Arguments are relative to the current folder.
+    assert guarded(["sbom", "base:cpu", "--output", "bills"]) == 0
+    assert (below / "bills" / "base-cpu.cdx.json").is_file()
+    assert guarded(["diff", "../../locks/lock.json"]) == 0
+    # -C is not searched above.
+    assert guarded(["-C", ".", "check"]) == 2
+    assert "versions.toml not found" in small.capsys.readouterr().err
+    # A nearer file wins, whatever it is.
+    (below / "versions.toml").symlink_to("nowhere")
+    assert guarded(["check"]) != 0
+
+
+def test_commands_without_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert guarded(["schema"]) == 0
+    assert guarded(["pairs"]) == 0
+    assert guarded(["check"]) == 2
