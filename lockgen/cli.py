@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from lockgen import __version__
-from lockgen.errors import Exit, LockgenError
+from lockgen.errors import BadInput, Exit, LockgenError
 
 if TYPE_CHECKING:
     from lockgen.app import App
@@ -28,13 +28,14 @@ SBOM_FORMATS = ("json", "xml")
     "--project",
     "-C",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=Path(),
-    help="The folder with versions.toml (default: the current folder).",
+    help="The folder with versions.toml (default: the current folder, or the nearest one above it that has the file).",
 )
 @click.option("--quiet", "-q", is_flag=True, help="Suppress progress output.")
 @click.pass_context
-def cli(context: click.Context, project: Path, quiet: bool) -> None:
+def cli(context: click.Context, project: Path | None, quiet: bool) -> None:
     """Lock a family of PyTorch images from one versions.toml: hashed locks, requirement layers, no drift.
+
+    -C and -q may also follow the command.
 
     Exit codes: 0 success; 1 a check found something; 2 bad input; 3 no solution; 4 a tool, an index or the disk
     failed; 70 a bug in lockgen; 130 interrupted.
@@ -42,14 +43,56 @@ def cli(context: click.Context, project: Path, quiet: bool) -> None:
     context.obj = (project, quiet)
 
 
+def _project_again(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+    """-C after the command: the later one wins."""
+    if value is not None:
+        root = context.find_root()
+        root.obj = context.obj = (value, root.obj[1])
+
+
+def _quiet_again(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        root = context.find_root()
+        root.obj = context.obj = (root.obj[0], True)
+
+
+def _accept_shared_options(group: click.Group) -> None:
+    """Let every command and group below ``group`` take -C and -q, too; only the main help lists them."""
+    folder = click.Path(exists=True, file_okay=False, path_type=Path)
+    for command in group.commands.values():
+        command.params += [
+            click.Option(["--project", "-C"], type=folder, expose_value=False, hidden=True, callback=_project_again),
+            click.Option(["--quiet", "-q"], is_flag=True, expose_value=False, hidden=True, callback=_quiet_again),
+        ]
+        if isinstance(command, click.Group):
+            _accept_shared_options(command)
+
+
+def _project(context: click.Context) -> Path:
+    """The folder of -C, else the nearest one with a versions.toml, from the current folder upwards.
+
+    Without any it is the current folder: some commands need no project, and the others report that there is none.
+    """
+    named: Path | None = context.obj[0]
+    if named is not None:
+        return named
+    # A broken link counts, too: it is reported where it is, instead of using another project.
+    if os.path.lexists("versions.toml"):
+        return Path()
+    for folder in Path.cwd().parents:
+        if os.path.lexists(folder / "versions.toml"):
+            return folder
+    return Path()
+
+
 def _with_app(context: click.Context, work: Callable[[App], int]) -> int:
     """The exit code of ``work``, with progress shown on stderr while it runs."""
     from lockgen.app import App
     from lockgen.io.console import Console
 
-    project, quiet = context.obj
+    quiet: bool = context.obj[1]
     with Console(quiet) as console:
-        return work(App.of(project, console))
+        return work(App.of(_project(context), console))
 
 
 # -- options that several commands share ------------------------------------------
@@ -81,15 +124,32 @@ def resolver_option(text: str) -> Decorator:
 strict_option = click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 offline_option = click.option("--offline", is_flag=True, help="Use caches only; send no requests.")
 live_option = click.option("--live", is_flag=True, help="Query the indexes themselves instead of their records.")
+
+
+class _Seconds(click.FloatRange):
+    """A time limit. Python's own waits overflow beyond some centuries."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
+        number = float(super().convert(value, parameter, context))
+        # NaN is neither smaller nor larger than a bound, so that the range does not refuse it.
+        if number != number:
+            self.fail(f"{value} is not a number.", parameter, context)
+        return number
+
+
+_MANY = 1_000_000
+"""An upper bound for counts, so that none overflows in C."""
+
 seconds_option = click.option(
     "--seconds",
-    type=click.FloatRange(1),
+    metavar="SECONDS",
+    type=_Seconds(1, _MANY),
     default=60,
     show_default=True,
     help="Timeout per resolver call, in seconds.",
 )
 jobs_option = click.option(
-    "--jobs", type=click.IntRange(1), metavar="N", help="Parallel resolver calls (default: one per core)."
+    "--jobs", type=click.IntRange(1, 1000), metavar="N", help="Parallel resolver calls (default: one per core)."
 )
 no_cache_option = click.option("--no-cache", is_flag=True, help="Ignore cached answers.")
 registry_option = click.option(
@@ -150,7 +210,7 @@ def check(context: click.Context, strict: bool, as_json: bool) -> int:
     Needs neither a network nor a resolver. On drift, prints a diff and the fix, and exits with 1."""
     from lockgen.check.command import run
 
-    return run(context.obj[0], strict=strict, as_json=as_json)
+    return run(_project(context), strict=strict, as_json=as_json)
 
 
 @cli.command()
@@ -166,7 +226,7 @@ def diff(context: click.Context, old: str | None, new: str | None, style: str, a
     """
     from lockgen.diff.command import run
 
-    return run(context.obj[0], old, new, "json" if as_json else style)  # type: ignore[arg-type]
+    return run(_project(context), old, new, "json" if as_json else style)  # type: ignore[arg-type]
 
 
 @cli.command()
@@ -180,7 +240,7 @@ def why(context: click.Context, package: str, images: tuple[str, ...], as_json: 
     IMAGES limits the output to these images."""
     from lockgen.why.command import run
 
-    return run(context.obj[0], package, images, as_json=as_json)
+    return run(_project(context), package, images, as_json=as_json)
 
 
 @cli.command()
@@ -262,12 +322,12 @@ def size(context: click.Context, images: tuple[str, ...], as_json: bool) -> int:
     Download and installed bytes per layer, in three layouts."""
     from lockgen.size.command import run
 
-    return run(context.obj[0], images, as_json=as_json)
+    return run(_project(context), images, as_json=as_json)
 
 
 @cli.command()
 @click.argument("variants", nargs=-1)
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Stop after N conflicts.")
+@click.option("--limit", type=click.IntRange(1, _MANY), metavar="N", help="Stop after N conflicts.")
 @offline_option
 @live_option
 @seconds_option
@@ -319,9 +379,9 @@ def compat(context: click.Context, /, cells: tuple[str, ...], **flags: Any) -> i
 
 @cli.command()
 @click.option(
-    "--apply", type=click.IntRange(1), is_flag=False, flag_value=1, metavar="[N]", help="Write proposal N (1)."
+    "--apply", type=click.IntRange(1, _MANY), is_flag=False, flag_value=1, metavar="[N]", help="Write proposal N (1)."
 )
-@click.option("--count", type=click.IntRange(1), default=3, show_default=True, help="Number of proposals.")
+@click.option("--count", type=click.IntRange(1, _MANY), default=3, show_default=True, help="Number of proposals.")
 @offline_option
 @live_option
 @seconds_option
@@ -510,7 +570,7 @@ def sbom(context: click.Context, /, images: tuple[str, ...], **flags: Any) -> in
     """
     from lockgen.sbom.command import SbomOptions, run
 
-    return run(context.obj[0], images, SbomOptions(**flags))
+    return run(_project(context), images, SbomOptions(**flags))
 
 
 @cli.command()
@@ -562,8 +622,14 @@ def index_serve(context: click.Context, names: tuple[str, ...], port: int) -> in
     return _with_app(context, lambda app: serve(app, names, port))
 
 
+_accept_shared_options(cli)
+
+
 def main() -> None:
     """Run the `lockgen` command and exit with its exit code."""
+    from lockgen.io.output import install_streams
+
+    install_streams()
     for number in (signal.SIGTERM, signal.SIGHUP):
         # Signals that were ignored at the start stay ignored: nohup ignores SIGHUP, and shells start background jobs
         # with SIGINT ignored, which Python respects by itself.
@@ -572,46 +638,94 @@ def main() -> None:
     sys.exit(guarded(sys.argv[1:]))
 
 
+_UNCHANGED = "no file is half written; the next command completes or discards the changes"
+
+
 def _stop(number: int, frame: object) -> NoReturn:
     """Stop like Ctrl-C: subprocesses end and temporary files are removed."""
-    click.echo("stopped: no file is half written; the next command completes or discards the changes", err=True)
+    _say(f"stopped: {_UNCHANGED}")
     sys.exit(128 + number)
 
 
 def guarded(arguments: list[str]) -> int:
     """Run one command line and return its exit code; failures are reported on stderr."""
     try:
-        if "_LOCKGEN_COMPLETE" in os.environ:  # a shell asks for completions
-            cli.main(arguments, prog_name="lockgen")
-        # Not main(): it would answer a closed pipe with exit code 1.
-        with cli.make_context("lockgen", arguments) as context:
-            return int(cli.invoke(context) or 0)
+        return _run(arguments)
     except LockgenError as error:
         from lockgen.io.console import show_error
 
         show_error(error)
+        _drop_unwritten()
         return error.exit_code
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
-        error.show()
+        _say(_usage_error(error))
         return Exit.BAD_INPUT
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted: no file is half written; the next command completes or discards the changes", err=True)
+        _say(f"interrupted: {_UNCHANGED}")
         return Exit.INTERRUPTED
     except BrokenPipeError:
         # The reader of stdout has closed it (`lockgen diff | head`): not an error.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_unwritten()
         return Exit.DONE
+    except OSError as error:
+        _say(f"error: {_system_error(error)}")
+        return Exit.TOOL
     except Exception as error:
         return _bug(error)
+
+
+def _run(arguments: list[str]) -> int:
+    for argument in arguments:
+        # Such an argument could be neither printed nor sent, nor be a path of a project.
+        if not argument.isprintable() and any("\ud800" <= char <= "\udfff" for char in argument):
+            raise BadInput(f"this argument is not valid UTF-8: {os.fsencode(argument)!r}")
+    if "_LOCKGEN_COMPLETE" in os.environ:  # a shell asks for completions
+        cli.main(arguments, prog_name="lockgen")
+    # Not main(): it would answer a closed pipe with exit code 1.
+    with cli.make_context("lockgen", arguments) as context:
+        return int(cli.invoke(context) or 0)
+
+
+def _say(text: str) -> None:
+    """Print on stderr."""
+    from lockgen.io.console import say
+
+    say(text)
+
+
+def _drop_unwritten() -> None:
+    """After a failed write to stdout: what is left in its buffer would fail again when Python exits."""
+    try:
+        sys.stdout.flush()
+    except (OSError, LockgenError):
+        from lockgen.io.output import discard_output
+
+        discard_output()
+
+
+def _usage_error(error: click.ClickException) -> str:
+    """The text that click prints: the usage of the command, and what is wrong."""
+    text = f"Error: {error.format_message()}"
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is None:
+        return text
+    lines = [context.get_usage()]
+    if context.command.get_help_option(context) is not None:
+        lines.append(f"Try '{context.command_path} {context.help_option_names[0]}' for help.")
+    return "\n".join([*lines, "", text])
+
+
+def _system_error(error: OSError) -> str:
+    """One line about a file, a folder or a device that cannot be used."""
+    reason = error.strerror or str(error)
+    return f"{os.fsdecode(error.filename)}: {reason}" if isinstance(error.filename, str | bytes) else reason
 
 
 def _bug(error: Exception) -> int:
     import traceback
 
-    from lockgen.io.process import hide_credentials
-
-    click.echo(hide_credentials("".join(traceback.format_exception(error))), err=True)
-    click.echo(f"error: this is a bug of lockgen {__version__}: please report it with the lines above", err=True)
+    _say("".join(traceback.format_exception(error)))
+    _say(f"error: this is a bug of lockgen {__version__}: please report it with the lines above")
     return Exit.BUG

@@ -55,7 +55,8 @@ def read_image(http: Http, root: Path, name: str) -> LayeredImage:
         BadInput: it is none of these.
         ToolFailed: engine or registry failed.
     """
-    path = root / name
+    # Relative to the current folder, as the user sees it; else to the project.
+    path = Path(name) if Path(name).exists() else root / name
     if (path / "index.json").is_file():
         return _read_layout(path, name)
     if path.is_file():

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 from packaging.utils import canonicalize_name
 
 from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile, ProjectPage
-from lockgen.errors import LockgenError
+from lockgen.errors import LockgenError, ToolFailed
 from lockgen.index.page_writer import HTML_TYPE, JSON_TYPE, render_html, render_json
 
 
@@ -181,8 +181,15 @@ def serving(source: PageSource, *, port: int = 0) -> Iterator[tuple[str, threadi
     """Serve ``source`` on 127.0.0.1; each index is at /NAME/simple/.
 
     Yields the address of the server, and an event to wait for: it is never set, so waiting lasts until Ctrl-C.
+
+    Raises:
+        ToolFailed: ``port`` is in use or not permitted.
     """
-    server = _Server(("127.0.0.1", port), _Handler)
+    try:
+        server = _Server(("127.0.0.1", port), _Handler)
+    except OSError as error:
+        hint = "choose another --port, or omit it to use any free port" if port else None
+        raise ToolFailed(f"cannot listen on port {port} of 127.0.0.1: {error.strerror}", hint=hint) from error
     server.source = source
     # A short interval: leaving waits for up to one interval, and each solve of pip-compile has its own server.
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 from lockgen.errors import Fault, LockgenError
+from lockgen.io.output import before_output
 from lockgen.io.process import hide_credentials
 
 if TYPE_CHECKING:
@@ -32,12 +33,15 @@ class Console:
 
             self._status = Console(stderr=True, highlight=False).status("starting")
             self._status.start()
+            # Data on the same terminal would be glued to the spinner's line.
+            before_output(self._status.stop)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._status is not None:
+            before_output(None)
             self._status.stop()
 
     def step(self, text: str) -> None:
@@ -60,7 +64,7 @@ class Console:
         if self._status is not None:
             self._status.console.print(clean(text), markup=False)
         else:
-            print(clean(text), file=sys.stderr)  # noqa: T201
+            say(text)
 
 
 def clean(text: str) -> str:
@@ -83,7 +87,18 @@ class StandardError:
 def show_error(error: LockgenError) -> None:
     """Print every fault of ``error`` on stderr: message, place, reason, hint."""
     for fault in error.faults:
-        print(clean(render_fault(fault)), file=sys.stderr)  # noqa: T201
+        say(render_fault(fault))
+
+
+def say(text: str) -> None:
+    """Print ``text`` on stderr. If that fails, only the exit code is left: the command goes on."""
+    try:
+        print(clean(text), file=sys.stderr)  # noqa: T201
+    except OSError:
+        # What is buffered would fail again at exit, and change the exit code.
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 2)
+        os.close(null)
 
 
 def render_fault(fault: Fault, label: str = "error") -> str:

@@ -45,7 +45,7 @@ def read_inputs(workspace: Workspace) -> Inputs:
     """
     data = workspace.read(VERSIONS)
     if data is None:
-        hint = "run lockgen in the folder that contains it, or name that folder with --project"
+        hint = "run lockgen in the folder that contains it or below it, or name that folder with --project"
         raise BadInput(f"{VERSIONS} not found in this folder", hint=hint)
     manifest = parse_manifest(data, VERSIONS)
     return Inputs(data.decode("utf-8"), manifest)

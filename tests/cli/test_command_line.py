@@ -18,6 +18,9 @@ from support.index import LocalIndex
 from support.project import Project
 from support.signals import children_of, ignored_by, started
 
+from lockgen.cli import cli, guarded
+from lockgen.cli import index as index_group
+
 COMMANDS = ["resolve", "check", "diff", "why", "schema", "index", "index record", "index measure", "index serve"]
 
 
@@ -210,3 +213,71 @@ def test_errors_have_no_colour_where_none_is_wanted(small: Project) -> None:
     plain = on_a_terminal(small.root, "resolve", environment={**terminal, "NO_COLOR": "1"})
     assert "unknown key `pin`" in plain
     assert "\x1b[3" not in plain
+
+
+def test_project_and_quiet_after_the_command(small: Project, tmp_path: Path) -> None:
+    root, other = str(small.root), tmp_path / "other"
+    other.mkdir()
+    for arguments in (["-C", str(other), "resolve", "-C", root, "-q"], ["resolve", "--quiet", "--project", root]):
+        assert guarded(arguments) == 0
+        assert small.capsys.readouterr().err == ""
+    assert guarded(["why", "numpy", "-C", str(other), "-C", root]) == 0
+    assert guarded(["-C", root, "why", "-C", str(other), "numpy"]) == 2
+    assert guarded(["index", "-C", str(other), "serve", "nothing", "-C", root]) == 2
+    assert "index.nothing" in small.capsys.readouterr().err
+    assert guarded(["check", "-C", "/nowhere"]) == 2
+
+
+def test_every_command_takes_project_and_quiet() -> None:
+    for command in [*cli.commands.values(), *index_group.commands.values()]:
+        names = {name for parameter in command.params for name in parameter.opts}
+        assert {"-C", "--project", "-q", "--quiet"} <= names
+
+
+def test_progress_is_cleared_before_data(small: Project) -> None:
+    """stdout and stderr are one terminal: each line of data begins at the left."""
+    ours, theirs = pty.openpty()
+    env = {k: v for k, v in os.environ.items() if k not in {"CI", "NO_COLOR"}} | {"TERM": "xterm-256color"}
+    child = subprocess.Popen(command_line(small.root, "resolve"), stdout=theirs, stderr=theirs, env=env)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(ours, 4096)
+        except OSError:  # Linux: the other side is closed
+            break
+    os.close(ours)
+    assert child.wait(timeout=30) == 0
+    line = next(line for line in shown.decode().splitlines() if line.endswith("locks/lock.json written"))
+    first = shown.decode().split("\x1b[?25h")[-1]
+    assert line == "locks/lock.json written"
+    assert "resolving" not in first, "the spinner has ended before the first line of data"
+
+
+def test_a_project_is_found_from_a_folder_below(
+    small: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small.ok("resolve")
+    below = small.root / "some" / "folder"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    assert guarded(["check"]) == 0
+    assert guarded(["why", "numpy"]) == 0
+    small.capsys.readouterr()
+    # Arguments are relative to the current folder.
+    assert guarded(["sbom", "base:cpu", "--output", "bills"]) == 0
+    assert (below / "bills" / "base-cpu.cdx.json").is_file()
+    assert guarded(["diff", "../../locks/lock.json"]) == 0
+    # -C is not searched above.
+    assert guarded(["-C", ".", "check"]) == 2
+    assert "versions.toml not found" in small.capsys.readouterr().err
+    # A nearer file wins, whatever it is.
+    (below / "versions.toml").symlink_to("nowhere")
+    assert guarded(["check"]) != 0
+
+
+def test_commands_without_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert guarded(["schema"]) == 0
+    assert guarded(["pairs"]) == 0
+    assert guarded(["check"]) == 2
