@@ -45,7 +45,7 @@ def install_streams() -> None:
 
 def _open_closed_streams() -> None:
     # The next file that is opened would get the number of a closed stream, and all that is printed would end up in it.
-    # Nobody misses messages on a closed stderr. Data that has no stdout is lost: read-only, so that writing fails.
+    # Messages on a closed stderr are not missed. Data without a stdout is lost: read-only, so that writing fails.
     for descriptor, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
             os.fstat(descriptor)

@@ -248,10 +248,12 @@ def test_progress_is_cleared_before_data(small: Project) -> None:
             break
     os.close(ours)
     assert child.wait(timeout=30) == 0
-    line = next(line for line in shown.decode().splitlines() if line.endswith("locks/lock.json written"))
-    first = shown.decode().split("\x1b[?25h")[-1]
-    assert line == "locks/lock.json written"
-    assert "resolving" not in first, "the spinner has ended before the first line of data"
+    text = shown.decode()
+    # The spinner hides the cursor, and shows it again once its line is cleared.
+    data = text.index("docker/")
+    assert "\x1b[?25l" in text[:data]
+    assert text[:data].rindex("\x1b[?25h") > text[:data].rindex("\x1b[?25l"), "the spinner has ended before the data"
+    assert "\x1b[2K" in text[:data]
 
 
 def test_a_project_is_found_from_a_folder_below(
