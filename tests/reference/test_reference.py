@@ -189,7 +189,7 @@ def test_another_torch_from_the_record_resolves(family: Path) -> None:
 
 def test_numpy_without_a_wheel_for_python_3_12_is_an_error(family: Path) -> None:
     text = (family / "versions.toml").read_text().replace('numpy = "2.3.4"', 'numpy = "1.24.3"')
-    text = text.replace('python = "3.11"', 'python = "3.12"')
+    text = text.replace('python = "3.11"', 'python = "3.12"').replace("python:3.11-slim", "python:3.12-slim")
     (family / "versions.toml").write_text(text)
     before = tree_of(family)
     ran = lockgen(family, "resolve")

@@ -257,7 +257,7 @@ def test_an_unsafe_token_service_gets_no_credentials(
     """A registry may send credentials elsewhere, but over plain HTTP only to loopback."""
     log_in(tmp_path, {"auths": {registry.host: entry}})
     registry.auth, registry.realm = "token", realm
-    with pytest.raises(ToolFailed, match="is not safe"):
+    with pytest.raises(ToolFailed, match="neither HTTPS nor loopback"):
         client(registry).tags()
     assert not [line for line in registry.asked if "/token" in line]
 
