@@ -222,7 +222,10 @@ PASSED = Stuck("numpy", "2.0", "speech 1.0 needs numpy<2", instead="1.1")
     [
         (SMALL, "This is the latest release that is compatible with the family and allowed by [update]. 0 images"),
         (replace(SMALL, stuck=(PASSED,)), "to 1.1. A later version is not compatible: see below. 0 images"),
-        (replace(SMALL, stuck=(PASSED,), fixed=(WEAK,)), "and allowed by [update]. A later version is not compatible: see below."),
+        (
+            replace(SMALL, stuck=(PASSED,), fixed=(WEAK,)),
+            "and allowed by [update]. A later version is not compatible: see below.",
+        ),
         (
             replace(FULL, fixed=(), stuck=(PASSED,), introduced=()),
             "to 1.1. A later `numpy` is not compatible: see below.",
