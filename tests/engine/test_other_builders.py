@@ -50,7 +50,7 @@ def test_a_docker_context_as_builder(tiny: Tiny, other: Engine, tmp_path: Path) 
     assert docker("images", "-q", reference) == ""
     refused = there.run("build", "--builder", "nowhere", "demux")
     assert refused.code == 4
-    assert "no builder 'nowhere'" in refused.err
+    assert "builder 'nowhere' not found" in refused.err
 
 
 def test_the_remote_driver_as_builder(tiny: Tiny, other: Engine, tmp_path: Path) -> None:
