@@ -24,7 +24,11 @@ def read(tmp_path: Path, *targets: str, **changed: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "url",
-    ["https://index.example/%{if(true)}x%{endif}", "https://index.example/a%%{b}#c;d(e)*[f]&g|h{i}", "https://index.example/a%7Bb"],
+    [
+        "https://index.example/%{if(true)}x%{endif}",
+        "https://index.example/a%%{b}#c;d(e)*[f]&g|h{i}",
+        "https://index.example/a%7Bb",
+    ],
 )
 def test_bake_reads_index_urls_unchanged(tmp_path: Path, url: str) -> None:
     found = read(tmp_path, url=url)["target"]["ml-cuda"]
