@@ -9,8 +9,6 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
-import click
-
 from lockgen import __version__
 from lockgen.app import App
 from lockgen.audit import files_render
@@ -35,6 +33,7 @@ from lockgen.core.lock import Lock
 from lockgen.errors import BadInput, Exit, LockgenError
 from lockgen.index.releases import IndexReleases
 from lockgen.index.sources import explicit_indexes
+from lockgen.io.output import print_json, print_text
 from lockgen.io.parallel import Threads
 from lockgen.lock.loading import missing_lock
 from lockgen.lock.reader import parse_lock
@@ -119,11 +118,11 @@ def _report_files(result: FileAudit, locked: str, options: AuditOptions) -> None
         return LOCK_PATH, _line_in_lock(locked, finding.package, finding.version)
 
     if options.as_json:
-        click.echo(json.dumps(files_render.as_json(result.findings, result.files), indent=2))
+        print_json(files_render.as_json(result.findings, result.files))
     elif options.as_sarif:
-        click.echo(json.dumps(files_render.as_sarif(result.findings, place, __version__), indent=2))
+        print_json(files_render.as_sarif(result.findings, place, __version__))
     else:
-        click.echo(files_render.text(result.findings, result.files))
+        print_text(files_render.text(result.findings, result.files))
 
 
 @dataclass(frozen=True)
@@ -227,11 +226,11 @@ def _report(found: Audit, inputs: Inputs, locked: str, lock: Lock, options: Audi
         return LOCK_PATH, _line_in_lock(locked, package.name, package.version)
 
     if options.as_json:
-        click.echo(json.dumps(rendering.as_json(found, line), indent=2))
+        print_json(rendering.as_json(found, line))
     elif options.as_sarif:
-        click.echo(json.dumps(rendering.as_sarif(found, line, place, __version__), indent=2))
+        print_json(rendering.as_sarif(found, line, place, __version__))
     else:
-        click.echo(rendering.text(found, line, len(lock.images)))
+        print_text(rendering.text(found, line, len(lock.images)))
 
 
 def _line_in_lock(locked: str, name: str, version: str) -> int | None:

@@ -45,11 +45,10 @@ def run(root: Path, *, strict: bool = False, as_json: bool = False) -> int:
 def _run_full_check(root: Path, *, strict: bool, as_json: bool) -> tuple[int, bool]:
     """The exit code, and whether there was nothing to print: only then the next check may be skipped."""
     # Imported here, because these take most of the time of a check that a recorded pass makes unnecessary.
-    import click
-
     from lockgen.check import render
     from lockgen.check.full_check import check
     from lockgen.io.console import StandardError
+    from lockgen.io.output import print_json, print_text
     from lockgen.io.workspace import Folder
     from lockgen.warnings import service as warning_service
 
@@ -57,13 +56,11 @@ def _run_full_check(root: Path, *, strict: bool, as_json: bool) -> tuple[int, bo
     with folder.shared():
         found = check(folder)
     if as_json:
-        import json
-
         rows = warning_service.as_json(found.warnings, found.inputs)
-        click.echo(json.dumps(render.as_json(found.findings, rows), indent=2))
+        print_json(render.as_json(found.findings, rows))
     else:
         if found.findings:
-            click.echo(render.text(found.findings))
+            print_text(render.text(found.findings))
         warning_service.show_warnings(found.warnings, found.inputs, StandardError())
     fails = bool(found.findings) or (strict and bool(found.warnings))
     return Exit.FOUND if fails else Exit.DONE, not found.findings and not found.warnings

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import click
-
 from lockgen.app import App
 from lockgen.compat import cells as planning
 from lockgen.compat import render as rendering
@@ -20,6 +18,7 @@ from lockgen.core.documents import parse_json
 from lockgen.core.layout import COMPAT_PATH
 from lockgen.core.manifest import Manifest
 from lockgen.errors import BadInput, Exit, Fault, LockgenError
+from lockgen.io.output import print_text
 from lockgen.io.ownership import refuse_foreign_file
 from lockgen.manifest.fingerprints import Inputs, read_inputs
 
@@ -47,7 +46,7 @@ def run(app: App, words: tuple[str, ...], options: CompatOptions) -> int:
     except LockgenError as error:
         faults = [_with_place(fault, inputs) for fault in error.faults]
         raise type(error).of(faults) from error
-    click.echo(_rendered(matrix, options), nl=False)
+    print_text(_rendered(matrix, options), end="")
     if not complete:
         return Exit.INTERRUPTED
     if is_whole:
@@ -86,7 +85,7 @@ def _print_names(app: App, manifest: Manifest, words: Sequence[str], options: Co
     plan = planned(app, manifest, options)
     cells = _selected(plan.matrix, words, options)
     names = [cell.name for cell in cells if not cell.excluded]
-    click.echo("\n".join(names))
+    print_text("\n".join(names))
 
 
 def _selected(matrix: Matrix, words: Sequence[str], options: CompatOptions) -> tuple[Cell, ...]:

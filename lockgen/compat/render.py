@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from lockgen.compat.model import Cell, CellResult, CellStatus, ImageGroup, InstallSummary, Matrix
 from lockgen.core.compat_axes import PYTHON, VARIANT
 from lockgen.core.layout import COMPAT_MARK
+from lockgen.core.markdown import plain, table_row
 from lockgen.core.text_table import table
 
 # The second and the third line of locks/COMPAT.md begin with these.
@@ -232,31 +233,25 @@ def _markdown_lists(matrix: Matrix, group: ImageGroup) -> Iterable[str]:
             yield from ("", f"{title}:", "")
         for explanation, cells in explained.items():
             where = "; ".join(cells)
-            yield f"* {where}: {_escaped(explanation)}"
+            yield f"* {where}: {plain(explanation)}"
 
 
 def _markdown_table(matrix: Matrix, group: ImageGroup) -> Iterable[str]:
     (axes, *pythons), rows = _table(matrix, group)
     columns = [_python_column(python) for python in pythons]
     head = [axes, *columns]
-    yield _line(head)
+    yield _row(head)
     yield "|" + "---|" * len(head)
     for row in rows:
-        yield _line(row)
+        yield _row(row)
 
 
 def _python_column(python: str) -> str:
     return f"Python {python}"
 
 
-def _line(row: list[str]) -> str:
-    fields = [_escaped(field) for field in row]
-    return f"| {' | '.join(fields)} |"
-
-
-def _escaped(text: str) -> str:
-    """``text`` for Markdown: versions and bounds have characters that are markup there."""
-    return "".join(f"\\{char}" if char in "\\`*_|<>[]#~" else char for char in text)
+def _row(fields: list[str]) -> str:
+    return table_row([plain(field) for field in fields])
 
 
 def inputs_of(data: bytes) -> str | None:
@@ -292,8 +287,8 @@ def statuses_of(data: bytes, matrix: Matrix) -> dict[tuple[str, str], CellStatus
     for group in matrix.groups:
         symbols_by_row = _parse_symbols(tables.get(group.name, []))
         for cell in _cells(matrix, group):
-            row = symbols_by_row.get(_escaped(_row_name(cell)), {})
-            column = _escaped(_python_column(cell.at[PYTHON]))
+            row = symbols_by_row.get(plain(_row_name(cell)), {})
+            column = plain(_python_column(cell.at[PYTHON]))
             # Excluded cells have a symbol, but no status.
             status = _parse_status(row.get(column, ""))
             if status is not None:

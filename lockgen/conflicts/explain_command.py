@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-import click
 
 from lockgen.app import App
 from lockgen.conflicts import conflict_render as rendering
@@ -14,6 +11,7 @@ from lockgen.conflicts.conflict_search import merged
 from lockgen.conflicts.diagnose import SearchOptions, conflict_search, constraint_lines, diagnose_family
 from lockgen.conflicts.model import Diagnosis
 from lockgen.errors import BadInput, Exit
+from lockgen.io.output import print_json, print_text
 from lockgen.lock.requests import order_of_variants
 from lockgen.manifest.fingerprints import Inputs, read_inputs
 from lockgen.manifest.reader import close_match
@@ -51,9 +49,9 @@ def run(app: App, names: tuple[str, ...], options: ExplainOptions) -> int:
         diagnoses = diagnose_family(search, inputs.manifest)
     lines = constraint_lines(inputs)
     if options.as_json:
-        click.echo(json.dumps(rendering.as_json(merged(diagnoses), lines), indent=2))
+        print_json(rendering.as_json(merged(diagnoses), lines))
     else:
-        click.echo(rendering.text(merged(diagnoses), lines))
+        print_text(rendering.text(merged(diagnoses), lines))
     return _exit_code(diagnoses)
 
 

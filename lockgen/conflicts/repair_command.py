@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
-
-import click
 
 from lockgen.app import App
 from lockgen.conflicts import repair_render as rendering
@@ -16,6 +13,7 @@ from lockgen.conflicts.repair_search import RepairSearch
 from lockgen.core.ports import Progress
 from lockgen.errors import BadInput, Exit, Fault, LockgenError, NoResolution, ToolFailed
 from lockgen.index.releases import IndexReleases
+from lockgen.io.output import print_json, print_text
 from lockgen.io.ownership import refuse_link
 from lockgen.io.workspace import Folder
 from lockgen.lock.requests import joint_variants, order_of_variants
@@ -116,9 +114,9 @@ def _nothing_to_repair(found: Repairs, options: RepairOptions) -> int:
     if found.unknown:
         raise ToolFailed("cannot determine whether it resolves", reason="\n".join(found.unknown))
     if options.as_json:
-        click.echo(json.dumps(rendering.as_json(found, lambda constraint: None), indent=2))
+        print_json(rendering.as_json(found, lambda constraint: None))
     else:
-        click.echo("it resolves as it is: nothing to repair")
+        print_text("it resolves as it is: nothing to repair")
     return Exit.DONE
 
 
@@ -158,9 +156,9 @@ def _held_hint(found: Repairs) -> str:
 def _report(inputs: Inputs, found: Repairs, options: RepairOptions) -> None:
     lines = constraint_lines(inputs)
     if options.as_json:
-        click.echo(json.dumps(rendering.as_json(found, lines), indent=2))
+        print_json(rendering.as_json(found, lines))
     else:
-        click.echo(rendering.text(found, lines))
+        print_text(rendering.text(found, lines))
 
 
 def _apply(folder: Folder, inputs: Inputs, found: Repairs, number: int, progress: Progress) -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Literal
-
-import click
 
 from lockgen.core.layout import LOCK_PATH
 from lockgen.core.lock import Lock
@@ -14,6 +11,7 @@ from lockgen.diff import render as rendering
 from lockgen.diff.plan import compare
 from lockgen.errors import BadInput, Exit, Place
 from lockgen.io import git
+from lockgen.io.output import print_json, print_text
 from lockgen.lock.loading import read_lock
 from lockgen.lock.reader import parse_lock
 
@@ -46,11 +44,11 @@ def run(
     changes = compare(before, after)
     match style:
         case "text":
-            click.echo(rendering.text(changes), nl=False)
+            print_text(rendering.text(changes), end="")
         case "markdown":
-            click.echo(rendering.markdown(changes), nl=False)
+            print_text(rendering.markdown(changes), end="")
         case "json":
-            click.echo(json.dumps(rendering.as_json(changes), indent=2))
+            print_json(rendering.as_json(changes))
     return Exit.FOUND if exit_code and changes else Exit.DONE
 
 

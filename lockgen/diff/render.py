@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from lockgen.core.markdown import plain, table_row
 from lockgen.diff.model import KINDS, Change, Changes, ImageChange, PackageChange, WholeImage
 
 FORMAT = 1
@@ -16,7 +16,6 @@ CHANGES_SHOWN = 12
 """How many packages one cell of Markdown names. The table of packages lists all of them."""
 
 _FIRST = "This is the first lock: everything is new."
-_MARKDOWN = re.compile(r"([\\`*<\[\]|])")
 
 ChangeData = dict[str, object]
 Blocks = list[list[str]]
@@ -86,7 +85,7 @@ def markdown(changes: Changes) -> str:
     if not changes:
         return "No changes.\n"
     blocks = [_FIRST] if changes.first else []
-    blocks.append(_escape(_headline(changes)))
+    blocks.append(plain(_headline(changes)))
     if changes.settings:
         settings = [(item.name, item.old or "-", item.new or "-") for item in changes.settings]
         blocks.append(_table(("setting", "from", "to"), settings))
@@ -131,21 +130,11 @@ def _summary(effect: _Effect) -> str:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     rule = ["---"] * len(head)
-    lines = [_table_row(head), _table_row(rule)]
+    lines = [table_row(head), table_row(rule)]
     for row in rows:
-        cells = [_escape(cell) for cell in row]
-        lines.append(_table_row(cells))
+        cells = [plain(cell) for cell in row]
+        lines.append(table_row(cells))
     return "\n".join(lines)
-
-
-def _table_row(cells: Sequence[str]) -> str:
-    content = " | ".join(cells)
-    return f"| {content} |"
-
-
-def _escape(cell: str) -> str:
-    # A line break would end the row of a table.
-    return " ".join(_MARKDOWN.sub(r"\\\1", cell).split())
 
 
 # -- JSON -------------------------------------------------------------------------------------

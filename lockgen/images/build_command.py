@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import click
 
 from lockgen.app import App
 from lockgen.core.layout import BAKE, HELPERS, variable
@@ -24,6 +21,7 @@ from lockgen.images.docker import Docker
 from lockgen.images.project_images import Family, SelectedImage, in_registry, read_family, refuse_drift, select_images
 from lockgen.images.wheelhouse import INDEX
 from lockgen.io.git import changed_since, show
+from lockgen.io.output import print_json, print_text
 from lockgen.manifest.reader import close_match
 from lockgen.outputs.model import FamilyPlan
 
@@ -221,14 +219,14 @@ def _report(images: list[SelectedImage], owners: Mapping[str, str], result: Buil
     if options.as_json:
         _print_json(rows, result.seconds)
     elif not rows:
-        click.echo("nothing to build")
+        print_text("nothing to build")
     elif options.dry_run:
         for row in rows:
-            click.echo(row.image)
+            print_text(row.image)
     else:
         head = ["image", "steps", "cached", "installed", "seconds", "size"]
-        click.echo(table(head, [_cells(row) for row in rows]))
-        click.echo(f"{len(rows)} images in {result.seconds:.1f} s")
+        print_text(table(head, [_cells(row) for row in rows]))
+        print_text(f"{len(rows)} images in {result.seconds:.1f} s")
 
 
 def _rows(images: list[SelectedImage], owners: Mapping[str, str], result: BuildResult) -> list[_Row]:
@@ -260,7 +258,7 @@ def _print_json(rows: list[_Row], seconds: float) -> None:
         }
         for row in rows
     ]
-    click.echo(json.dumps({"format": 1, "seconds": round(seconds, 1), "images": images}, indent=2))
+    print_json({"format": 1, "seconds": round(seconds, 1), "images": images})
 
 
 def _first_line(step: BuildStep) -> str:

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import click
-
 from lockgen.app import App
 from lockgen.core.lock import Package
 from lockgen.core.text_table import megabytes
@@ -17,6 +15,7 @@ from lockgen.images.project_images import Family, read_family, select_images
 from lockgen.images.wheelhouse import Wheelhouse, paths_in_files
 from lockgen.index.download import disk_errors, download, is_downloaded, locked_folder
 from lockgen.index.simple_api import read_page
+from lockgen.io.output import print_text
 from lockgen.io.uv import default_index
 from lockgen.lock.layers import layers_of
 
@@ -49,7 +48,7 @@ def run(app: App, folder: Path, names: tuple[str, ...]) -> int:
         wheelhouse.write_index()
     count = len(packages)
     progress.note(f"{count} files in {folder}: {fetched} fetched, {count - fetched} already there")
-    click.echo(str(folder))
+    print_text(str(folder))
     return Exit.DONE
 
 

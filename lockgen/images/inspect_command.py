@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
-import click
-
 from lockgen.app import App
 from lockgen.core.text_table import megabytes, table
 from lockgen.errors import Exit
 from lockgen.images.layer_model import Layer, LayeredImage, Waste
 from lockgen.images.layer_source import read_image
 from lockgen.images.layer_waste import wasted
+from lockgen.io.output import print_json, print_text
 
 _LONGEST = 70
 """The most characters of an instruction that the table of layers shows."""
@@ -27,9 +24,9 @@ def run(app: App, name: str, *, as_json: bool) -> int:
     image = read_image(app.http, app.root, name)
     found = wasted(image)
     if as_json:
-        click.echo(json.dumps(_data(image, found), indent=2))
+        print_json(_data(image, found))
     else:
-        click.echo(_text(image, found))
+        print_text(_text(image, found))
     return Exit.FOUND if found else Exit.DONE
 
 

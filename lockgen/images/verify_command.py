@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
-import click
-
 from lockgen.app import App
 from lockgen.errors import BadInput, Exit
 from lockgen.images.docker import Docker
 from lockgen.images.layer_source import read_images
 from lockgen.images.project_images import in_registry, read_family, select_images
 from lockgen.images.verification import ImageVerdict, ImageVerifier
+from lockgen.io.output import print_json, print_text
 
 
 def run(app: App, names: tuple[str, ...], registry: str | None, *, as_json: bool) -> int:
@@ -49,17 +46,17 @@ def _print_json(verdicts: list[ImageVerdict]) -> None:
     images = [
         {"image": verdict.image, "packages": verdict.packages, "faults": list(verdict.faults)} for verdict in verdicts
     ]
-    click.echo(json.dumps({"format": 1, "images": images}, indent=2))
+    print_json({"format": 1, "images": images})
 
 
 def _print_text(verdicts: list[ImageVerdict]) -> None:
     for verdict in verdicts:
         if not verdict.faults:
-            click.echo(f"{verdict.image}: {verdict.packages} packages as locked, in disjoint layers")
+            print_text(f"{verdict.image}: {verdict.packages} packages as locked, in disjoint layers")
             continue
         first, *others = verdict.faults
         more = f" (and {len(others)} more)" if others else ""
         # A fault may quote the output of a program; the summary is one line.
-        click.echo(f"{verdict.image}: {first.splitlines()[0]}{more}")
+        print_text(f"{verdict.image}: {first.splitlines()[0]}{more}")
         for fault in others:
-            click.echo(f"    {fault}")
+            print_text(f"    {fault}")

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import click
-
 from lockgen.app import App
 from lockgen.core.ports import Progress
 from lockgen.errors import BadInput, Exit, LockgenError, ToolFailed
@@ -15,6 +13,7 @@ from lockgen.index.installed_size import measure_local
 from lockgen.index.record_reader import parse_record
 from lockgen.index.record_store import find_index, read_recorded_files, record_folder, write_record
 from lockgen.index.record_writer import RecordedFile, render_record
+from lockgen.io.output import print_text
 from lockgen.manifest.fingerprints import read_inputs
 from lockgen.manifest.reader import close_match
 
@@ -34,7 +33,7 @@ def run(app: App, name: str, wheels: tuple[Path, ...]) -> int:
         files = recorded | _measured(recorded, wheels, name, progress)
         tree = render_record(name, url, files.values())
         written = write_record(folder, where, tree)
-    click.echo(f"index {name}: {len(wheels)} wheels measured; {len(written)} paths written")
+    print_text(f"index {name}: {len(wheels)} wheels measured; {len(written)} paths written")
     if written:
         progress.note("run lockgen resolve to copy the sizes into the lock")
     return Exit.DONE

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-import click
 from packaging.utils import canonicalize_name
 
 from lockgen.app import App
@@ -17,6 +16,7 @@ from lockgen.index.record_reader import parse_record
 from lockgen.index.record_store import find_index, read_recorded_files, record_folder, write_record
 from lockgen.index.record_writer import render_record
 from lockgen.index.recording import Recording, record_index
+from lockgen.io.output import print_text
 from lockgen.io.ownership import ANYTHING, record_records, refuse_foreign
 from lockgen.manifest.fingerprints import read_inputs
 from lockgen.manifest.reader import close_match
@@ -67,7 +67,7 @@ def _report(
     _report_reasons("installed size unknown", found.unmeasured, progress)
     added = now.keys() - replaced.keys()
     summary = _summary(name, found, len(added), len(written))
-    click.echo(summary)
+    print_text(summary)
 
 
 def _report_reasons(kind: str, reasons: Mapping[str, str], progress: Progress) -> None:
@@ -119,7 +119,7 @@ def serve(app: App, names: tuple[str, ...], port: int) -> int:
     # Served from memory: the folder is not locked while the server runs.
     with serving(RecordedIndexes(indexes), port=port) as (base, stopped):
         for name in sorted(indexes):
-            click.echo(f"{base}/{name}/simple/")
+            print_text(f"{base}/{name}/simple/")
         app.progress.note("press Ctrl-C to stop")
         stopped.wait()
     return Exit.DONE

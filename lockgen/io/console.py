@@ -7,6 +7,7 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
+from lockgen.core.printable import printable
 from lockgen.errors import Fault, LockgenError
 from lockgen.io.output import before_output
 from lockgen.io.process import hide_credentials
@@ -69,8 +70,7 @@ class Console:
 
 def clean(text: str) -> str:
     """``text`` without control characters, so that a name from an index cannot steer a terminal."""
-    shown = hide_credentials(text)
-    return "".join(char if char.isprintable() or char in "\n\t" else "�" for char in shown)
+    return printable(hide_credentials(text))
 
 
 class StandardError:

@@ -1,17 +1,31 @@
-"""stdout as commands get it: a failed write is an error, and progress never shares a line with data."""
+"""stdout, the one door: text from outside is cleaned, a failed write is an error, and progress never shares a line."""
 
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from lockgen.core.printable import printable
 from lockgen.errors import ToolFailed
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+
+
+def print_text(text: str, end: str = "\n") -> None:
+    """Print ``text`` on stdout. Characters that could steer a terminal are replaced."""
+    print(printable(text), end=end, flush=True)  # noqa: T201
+
+
+def print_json(document: object) -> None:
+    """Print ``document`` as JSON, which keeps all characters by escaping them."""
+    # json.dumps escapes all but ASCII, and of ASCII all control characters but DEL.
+    text = json.dumps(document, indent=2).replace("\x7f", "\\u007f")
+    print(text, flush=True)  # noqa: T201
 
 
 class Output(io.FileIO):

@@ -13,8 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
-
 from lockgen import __version__
 from lockgen.app import App
 from lockgen.core.key_path import KeyPath
@@ -24,6 +22,7 @@ from lockgen.core.manifest import Image, Manifest
 from lockgen.core.resolution import Request
 from lockgen.errors import BadInput, Exit
 from lockgen.index.sources import explicit_indexes
+from lockgen.io.output import print_text
 from lockgen.io.workspace import Folder
 from lockgen.lint import render as rendering
 from lockgen.lint.model import CodeFile, ImageCode, LintReport
@@ -65,7 +64,7 @@ def run(app: App, options: LintOptions) -> int:
     modules, unknown = reader.read(_packages_to_read(lock, code), offline=options.offline)
     stdlib = standard_library(sys.stdlib_module_names, inputs.manifest.target.python)
     report = lint(inputs.manifest, lock, code, ProvidedModules(modules), unknown, stdlib)
-    click.echo(_rendered(report, inputs, options))
+    print_text(_rendered(report, inputs, options))
     if report.findings:
         return Exit.FOUND
     return Exit.TOOL if report.unknown else Exit.DONE

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 
-import click
-
 from lockgen.errors import Exit
+from lockgen.io.output import print_text
 from lockgen.manifest.schema import json_schema
 
 
@@ -16,5 +15,5 @@ def text() -> str:
 
 
 def run() -> int:
-    click.echo(text(), nl=False)
+    print_text(text(), end="")
     return Exit.DONE

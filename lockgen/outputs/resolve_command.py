@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import click
-
 from lockgen.app import App
 from lockgen.core.layout import LOCK_PATH
 from lockgen.core.lock import Lock
@@ -13,6 +11,7 @@ from lockgen.diff import render as rendering
 from lockgen.diff.model import Changes
 from lockgen.diff.plan import compare
 from lockgen.errors import BadInput, Exit
+from lockgen.io.output import print_json, print_text
 from lockgen.lock.writer import render_lock
 from lockgen.manifest.fingerprints import Inputs, read_inputs
 from lockgen.outputs.generated_files import Tree
@@ -110,8 +109,6 @@ def _report(
     """Print the changes. ``paths`` are those of ``pending`` that were, or would be, written or removed."""
     removed = [path for path in paths if pending.wanted[path] is None]
     if options.as_json:
-        import json
-
         # "files" has all changed paths, the removed ones too: readers of format 1 expect them there.
         data = {
             "format": 1,
@@ -120,12 +117,12 @@ def _report(
             "removed": removed,
             "warnings": warnings,
         }
-        click.echo(json.dumps(data, indent=2))
+        print_json(data)
         return
-    click.echo(rendering.text(changes).rstrip("\n"))
+    print_text(rendering.text(changes).rstrip("\n"))
     for path in paths:
         verb = "removed" if path in removed else "written"
-        click.echo(f"{path} would be {verb}" if options.check else f"{path} {verb}")
+        print_text(f"{path} would be {verb}" if options.check else f"{path} {verb}")
 
 
 def _summary(lock: Lock, tree: Tree, written: list[str], extra: list[str]) -> str:

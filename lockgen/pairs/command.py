@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import click
-
 from lockgen.app import App
 from lockgen.core.compat_axes import Pairs
 from lockgen.core.manifest import Manifest
 from lockgen.errors import BadInput, Exit
+from lockgen.io.output import print_text
 from lockgen.io.ownership import refuse_foreign_file
 from lockgen.io.workspace import Folder
 from lockgen.manifest.fingerprints import VERSIONS, read_inputs
@@ -37,9 +36,9 @@ def run(app: App, options: PairsOptions) -> int:
     manifest = _manifest(app.folder)
     pairs = _refresh(app, manifest, options.output) if options.refresh else _known(app.folder, manifest)
     if options.as_json:
-        click.echo(render_pairs(pairs).rstrip("\n"))
+        print_text(render_pairs(pairs).rstrip("\n"))
     else:
-        click.echo(text(pairs))
+        print_text(text(pairs))
     return Exit.DONE
 
 

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import click
-
 from lockgen import __version__
 from lockgen.errors import BadInput, Exit
 from lockgen.images.project_images import Family, SelectedImage, read_family, refuse_drift, select_images
 from lockgen.io.export import write_files
+from lockgen.io.output import print_text
 from lockgen.sbom.formats.table import FORMATS
 from lockgen.sbom.plan import bill
 
@@ -45,11 +44,11 @@ def run(root: Path, names: tuple[str, ...], options: SbomOptions) -> int:
     files = _render(family, selected, options.style)
     if options.output is None:
         for text in files.values():
-            click.echo(text, nl=False)
+            print_text(text, end="")
         return Exit.DONE
     data = {name: text.encode() for name, text in files.items()}
     for path in write_files(options.output, data, FORMATS[options.style].is_ours):
-        click.echo(str(path))
+        print_text(str(path))
     return Exit.DONE
 
 

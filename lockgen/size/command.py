@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-
-import click
 
 from lockgen.core.close_match import close_match
 from lockgen.core.lock import Lock
 from lockgen.core.sizes import Bytes, ImageSize, LayoutSize
 from lockgen.errors import BadInput, Exit
+from lockgen.io.output import print_json, print_text
 from lockgen.lock.loading import read_lock
 from lockgen.size import render as rendering
 from lockgen.size.plan import layouts, limit, remedies
@@ -28,9 +26,9 @@ def run(root: Path, names: tuple[str, ...], *, as_json: bool) -> int:
     if as_json:
         least = limit(lock)
         data = rendering.as_json(sizes, least, _remedies(lock, least))
-        click.echo(json.dumps(data, indent=2))
+        print_json(data)
     else:
-        click.echo(_text(lock, sizes, names))
+        print_text(_text(lock, sizes, names))
     return Exit.DONE
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-
-import click
 
 from lockgen.app import App
 from lockgen.core.ports import Progress
 from lockgen.errors import BadInput, Exit, Fault, ToolFailed
+from lockgen.io.output import print_json, print_text
 from lockgen.manifest.fingerprints import read_inputs
 from lockgen.update import render as rendering
 from lockgen.update.clone import Clone, open_clone
@@ -83,9 +81,9 @@ def _show(report: Report, waiting: list[Waiting], options: UpdateScanOptions, pr
     progress.step("")
     if options.as_json:
         data = rendering.as_json(report.results, waiting)
-        click.echo(json.dumps(data, indent=2))
+        print_json(data)
     else:
-        click.echo(rendering.text(report.results, waiting, bodies=options.dry_run), nl=False)
+        print_text(rendering.text(report.results, waiting, bodies=options.dry_run), end="")
 
 
 # -- the clone and the forge ---------------------------------------------------

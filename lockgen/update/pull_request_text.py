@@ -1,7 +1,7 @@
 """The title and the text of a pull request of `lockgen update`. Pure, from a PullRequestContent.
 
 The text ends with a marker, a comment that names the commit it describes. By it lockgen recognizes its own pull
-requests, and sees whether a text is out of date. Everything from outside is escaped: see lockgen.update.markdown.
+requests, and sees whether a text is out of date. Everything from outside is escaped: see lockgen.core.markdown.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from datetime import UTC
 from packaging.version import Version
 
 from lockgen.core.accelerator import FAMILY
+from lockgen.core.markdown import code_block, explanation, is_address, plain, section, shortened, table_row
 from lockgen.core.parsing import parse_version
 from lockgen.core.sizes import Bytes, Weight
 from lockgen.core.text_table import megabytes
@@ -23,7 +24,6 @@ from lockgen.diff import render as rendering
 from lockgen.index.model import ReleaseNotes
 from lockgen.size.render import download, installed
 from lockgen.update.base_image_updates import short_digest
-from lockgen.update.markdown import code_block, explanation, is_address, plain, section, shortened, table_row
 from lockgen.update.model import (
     SECURITY,
     CellChange,

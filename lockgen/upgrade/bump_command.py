@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
-import click
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion
 
 from lockgen.app import App
 from lockgen.core.parsing import parse_version
 from lockgen.errors import BadInput, Exit
+from lockgen.io.output import print_json, print_text
 from lockgen.upgrade import bump_render as rendering
 from lockgen.upgrade.bump import BumpOptions, bumped
 from lockgen.upgrade.bump_model import UpgradeRequest
@@ -30,9 +29,9 @@ def run(app: App, words: Sequence[str], options: BumpOptions) -> int:
     app.progress.step("")
     if options.as_json:
         data = rendering.as_json(done, dry_run=options.dry_run)
-        click.echo(json.dumps(data, indent=2))
+        print_json(data)
     else:
-        click.echo(rendering.text(done, dry_run=options.dry_run))
+        print_text(rendering.text(done, dry_run=options.dry_run))
     return Exit.DONE
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-
-import click
 
 from lockgen.app import App
 from lockgen.conflicts import diagnose as explain
@@ -19,6 +16,7 @@ from lockgen.errors import BadInput, Exit, LockgenError
 from lockgen.index.releases import IndexReleases
 from lockgen.index.sources import explicit_indexes
 from lockgen.io.http import Http
+from lockgen.io.output import print_json, print_text
 from lockgen.manifest.fingerprints import read_inputs
 from lockgen.outputs.lock_service import old_lock
 from lockgen.registry import base_images as baseimages
@@ -57,11 +55,11 @@ def run(app: App, options: OutdatedOptions) -> int:
     app.progress.step("")
     now = datetime.now(UTC)
     if options.as_json:
-        click.echo(json.dumps(rendering.as_json(found, now), indent=2))
+        print_json(rendering.as_json(found, now))
     elif options.as_markdown:
-        click.echo(rendering.markdown(found, now), nl=False)
+        print_text(rendering.markdown(found, now), end="")
     else:
-        click.echo(rendering.text(found, now))
+        print_text(rendering.text(found, now))
     if found.outdated and "outdated" in options.fail_on:
         return Exit.FOUND
     if found.unknown and "unknown" in options.fail_on:

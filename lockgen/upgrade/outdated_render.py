@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from lockgen.core.index import Release
+from lockgen.core.markdown import plain, table_row
 from lockgen.core.text_table import table
 from lockgen.upgrade.outdated_model import FamilyMember, OutdatedBase, OutdatedPin, Survey
 
 FORMAT = 1
 _IMAGES = 3
 """How many images a row lists before it only counts the rest."""
-_MARKDOWN = re.compile(r"([\\`*<\[\]|])")
 _HEAD = ["pin", "current", "days", "fits", "newest", "days", "held", "images"]
 _BASE_HEAD = ["base image", "variants", "digest", "newer tag"]
 
@@ -47,7 +46,7 @@ def markdown(survey: Survey, now: datetime) -> str:
         blocks.append(_table(_BASE_HEAD, bases))
     lines = [*_remarks(survey), *survey.notes]
     if lines:
-        items = [f"* {_escape(line)}" for line in lines]
+        items = [f"* {plain(line)}" for line in lines]
         blocks.append("\n".join(items))
     return "\n\n".join(blocks) + "\n"
 
@@ -191,16 +190,7 @@ def _list(names: Sequence[str]) -> str:
     return f"{text} +{rest}" if rest > 0 else text
 
 
-def _escape(cell: str) -> str:
-    # A line break would end the row of the table.
-    return " ".join(_MARKDOWN.sub(r"\\\1", cell).split())
-
-
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [_line(head), _line(["---"] * len(head))]
-    lines += [_line([_escape(cell) for cell in row]) for row in rows]
+    lines = [table_row(head), table_row(["---"] * len(head))]
+    lines += [table_row([plain(cell) for cell in row]) for row in rows]
     return "\n".join(lines)
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
 from lockgen.errors import Exit
+from lockgen.io.output import print_json, print_text
 from lockgen.lock.loading import read_lock
 from lockgen.why import render as rendering
 from lockgen.why.plan import PATHS_SHOWN, why
@@ -29,7 +27,7 @@ def run(
     """
     answer = why(read_lock(workspace_root), package, images or None, limit=limit)
     if as_json:
-        click.echo(json.dumps(rendering.as_json(answer), indent=2))
+        print_json(rendering.as_json(answer))
     else:
-        click.echo(rendering.text(answer), nl=False)
+        print_text(rendering.text(answer), end="")
     return Exit.DONE

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import click
 import pytest
+from support.commands import ALL, ARGUMENTS, commands
 from support.project import Project
 
-from lockgen.cli import cli, guarded
+from lockgen.cli import guarded
 from lockgen.index.server import RecordedIndexes, serving
 from lockgen.io.output import install_streams
 
@@ -23,49 +24,6 @@ from lockgen.io.output import install_streams
 def no_docker(monkeypatch: pytest.MonkeyPatch) -> None:
     """No engine answers, so that no test waits for one."""
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-
-
-def commands(group: click.Group = cli, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Every command and group with its path, the root first."""
-    yield path, group
-    for name, command in sorted(group.commands.items()):
-        if isinstance(command, click.Group):
-            yield from commands(command, (*path, name))
-        else:
-            yield (*path, name), command
-
-
-ALL = [path for path, _ in commands()]
-
-# Arguments with which a command prints something in the family SMALL, or fails before it does: for every command, so
-# that a new one has to be added here.
-ARGUMENTS: dict[tuple[str, ...], list[str]] = {
-    (): ["--version"],
-    ("audit",): ["--database", "osv", "--offline"],
-    ("build",): ["--dry-run"],
-    ("bump",): ["numpy", "--dry-run", "--offline"],
-    ("check",): [],
-    ("compat",): ["--list"],
-    ("diff",): ["locks/lock.json"],
-    ("explain",): ["--offline"],
-    ("fetch",): ["wheels", "base"],
-    ("index",): ["--help"],
-    ("index", "measure"): ["torch-cpu", "nothing.whl"],
-    ("index", "record"): ["nothing"],
-    ("index", "serve"): ["nothing"],
-    ("inspect",): ["versions.toml"],
-    ("lint",): ["--offline"],
-    ("outdated",): ["--offline"],
-    ("pairs",): [],
-    ("repair",): ["--offline"],
-    ("resolve",): ["--offline"],
-    ("sbom",): ["base:cpu"],
-    ("schema",): [],
-    ("size",): [],
-    ("update",): ["--dry-run", "--no-audit"],
-    ("verify",): [],
-    ("why",): ["numpy"],
-}
 
 
 @dataclass(frozen=True)

@@ -49,8 +49,8 @@ PURE = {
     "conflicts": """answer_cache conflict_render conflict_search constraints hitting_sets minimize model
     nearest_versions oracle reasons repair_edits repair_problem repair_render repair_search unmet_requirements""",
     "core": """accelerator archives base_image close_match compat_axes documents image_reference index key_path
-    layout lock manifest ownership_rules parsing popular_packages ports resolution sarif sizes target templating
-    text_table toml_positions update_policy urls""",
+    layout lock manifest markdown ownership_rules parsing popular_packages ports printable resolution sarif sizes
+    target templating text_table toml_positions update_policy urls""",
     "diff": """model plan render""",
     "images": """affected build_faults build_model builder_reader buildkit_progress debian image_documents inspection
     layer_model layer_reader layer_waste""",
@@ -62,7 +62,7 @@ PURE = {
     "lock": """blame build_tools closure engine exclusions file_choices graph keys layers lock_builder reader requests
     tool_sets variant_solver writer""",
     "manifest": """accelerator_checks base_image_checks compat_reader editor faults field_checks fingerprints
-    image_reader package_reader reader record_digests schema schema_command schema_errors update_policy_reader""",
+    image_reader package_reader reader record_digests schema schema_errors update_policy_reader""",
     "outputs": """generated_files image_files image_plan model requirements shortage_faults unsolved_fault""",
     "pairs": """plan reader render table""",
     "registry": """model tags""",
@@ -70,7 +70,7 @@ PURE = {
     "sbom": """formats.cyclonedx formats.format_type formats.table model plan""",
     "size": """plan render""",
     "update": """base_image_updates branches close_reasons closing commit_message first_seen_branch forge_requests
-    forges.forge_type forges.model markdown model plan ports pull_request_text recorded_vulnerability remote_state
+    forges.forge_type forges.model model plan ports pull_request_text recorded_vulnerability remote_state
     render report run""",
     "upgrade": """bump_model bump_render bump_requests bump_search outdated_model outdated_render outdated_search
     pin_edits pin_groups""",
@@ -223,6 +223,31 @@ def test_each_effect_has_one_door(path: Path) -> None:
     relative = str(path.relative_to(PACKAGE))
     for name, doors in DOORS.items():
         assert name not in outside or relative in doors, f"{name} is imported in {doors} only"
+
+
+PRINTERS = {
+    "print": {"io/output.py", "io/console.py", "index/pep517_hooks.py"},
+    "sys.stdout": {"io/output.py", "cli.py"},
+    "sys.__stdout__": set(),
+    "sys.stderr": {"io/output.py", "io/console.py"},
+    "click.echo": set(),
+    "click.secho": set(),
+    "click.echo_via_pager": set(),
+    "os.write": {"io/journal.py"},
+}
+"""Ways to print, and the modules that may: they clean text from outside. The hooks run in a separate process."""
+
+
+@pytest.mark.parametrize("path", MODULES.values(), ids=MODULES)
+def test_one_module_prints(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    used = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Name | ast.Attribute)}
+    relative = str(path.relative_to(PACKAGE))
+    for name in used & PRINTERS.keys():
+        assert relative in PRINTERS[name], f"{name} is used in {PRINTERS[name]} only"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module in {"sys", "click"}:
+            assert not {f"{node.module}.{alias.name}" for alias in node.names} & PRINTERS.keys()
 
 
 BUILT_BY_APP = {"Http", "NullCache", "Uv"}

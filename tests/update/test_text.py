@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
+from lockgen.core import markdown
 from lockgen.core.sizes import Bytes, Weight
 from lockgen.core.update_policy import VersionStep
 from lockgen.diff.model import Change, Changes, ImageChange, PackageChange
 from lockgen.index.model import ReleaseNotes
 from lockgen.update import commit_message as commits
-from lockgen.update import markdown
 from lockgen.update import pull_request_text as rendering
 from lockgen.update import render as updates
 from lockgen.update.model import CellChange, Head, KnownVulnerability, MovedPin, PullRequestContent, Stuck, Waiting

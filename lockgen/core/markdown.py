@@ -1,4 +1,4 @@
-"""Markdown for the text of a pull request.
+"""Markdown for pull requests, for locks/COMPAT.md and on stdout.
 
 Names, versions, URLs and explanations come from indexes and packages. They are escaped, so that none of them becomes a
 mention, a link, an image or a command to the forge.
@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
+from lockgen.core.printable import one_line, printable
+
 LINES_SHOWN = 30
 """How many lines of an explanation a pull request shows."""
 
@@ -18,19 +20,19 @@ _CUT_NOTE = 100
 
 _URL_LENGTH = 500
 
-_SPECIAL = re.compile(r"([\\`*_\[\]<>#|~@&])")
+_SPECIAL = re.compile(r"([\\`*_\[\]<#|~@&]|(?<!-)>)")
+# An arrow, as in "1.0 -> 1.1", is not markup: only ">" at the start of a line is.
 _AUTOLINK = re.compile(r"(?i)(?<=[a-z]):(?=//)|(?<=\bwww)\.")
 _FENCE = re.compile(r"`{3,}")
 _URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~/%?=&+,;:@!$-]*)?")
 
-_ZERO_WIDTH_SPACE = "\u200b"
+# As an entity: the character itself is invisible, so that nothing from outside may contain it.
+_ZERO_WIDTH_SPACE = "&#8203;"
 
 
 def plain(text: str) -> str:
     """``text`` on one line without any markup: no Markdown, no mention, no border of a table."""
-    printable = (char if char.isprintable() else " " for char in text)
-    words = " ".join("".join(printable).split())
-    escaped = _SPECIAL.sub(r"\\\1", words)
+    escaped = _SPECIAL.sub(r"\\\1", one_line(text))
     # GitHub ignores a backslash before @name and #1; only a zero-width space prevents the link.
     for sign in "@#":
         escaped = escaped.replace(f"\\{sign}", f"{sign}{_ZERO_WIDTH_SPACE}")
@@ -61,7 +63,7 @@ def table_row(cells: Iterable[str]) -> str:
 
 def explanation(text: str) -> list[str]:
     """``text`` as a code block, cut to its first lines if it is long."""
-    lines = text.strip("\n").splitlines()
+    lines = printable(text).strip("\n").splitlines()
     shown = lines[:LINES_SHOWN]
     if len(lines) > LINES_SHOWN:
         shown.append(more_lines(len(lines) - LINES_SHOWN))
