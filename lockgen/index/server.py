@@ -1,4 +1,4 @@
-"""An index on loopback, for clients that need HTTP. Its pages and metadata come from a `PageSource`."""
+"""An index on loopback without files, for clients that need HTTP. Pages and metadata come from a `PageSource`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import MappingProxyType
 from typing import Protocol
 from urllib.parse import quote, unquote, urlsplit
 
@@ -23,12 +22,10 @@ from lockgen.index.page_writer import HTML_TYPE, JSON_TYPE, render_html, render_
 class Served:
     """A page to serve.
 
-    ``own``: the links lead to this server, which then provides the metadata of the files.
     ``hashed``: the page includes the hashes of the metadata. Otherwise the metadata is read only on request.
     """
 
     page: ProjectPage
-    own: bool
     hashed: bool = True
 
 
@@ -41,10 +38,6 @@ class PageSource(Protocol):
 
     def metadata(self, index: str, name: str) -> bytes | None:
         """The METADATA of the file ``name``; None if it is unknown."""
-        ...
-
-    def location(self, index: str, name: str) -> str | None:
-        """The address of the file itself; None if only its metadata is available."""
         ...
 
 
@@ -70,17 +63,13 @@ class RecordedIndexes:
         found = self._indexes.get(index)
         if found is None or project not in found.pages:
             return None
-        return Served(found.pages[project], own=True)
+        return Served(found.pages[project])
 
     def metadata(self, index: str, name: str) -> bytes | None:
         found = self._indexes.get(index)
         if found is None or name not in found.metadata:
             return None
         return metadata_text(found.metadata[name])
-
-    def location(self, index: str, name: str) -> str | None:
-        # A record has no files, and its server must work without the network.
-        return None
 
 
 class _Server(ThreadingHTTPServer):
@@ -107,8 +96,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._page(index, str(canonicalize_name(project)))
             case [index, "files", name] if name.endswith(".metadata"):
                 self._metadata(index, name.removesuffix(".metadata"))
-            case [index, "files", name]:
-                self._file(index, name)
+            case [_, "files", name]:
+                # A record has no files, a resolver needs none, and both servers must work without the network.
+                self._send(404, "text/plain", f"{name} is not here: this index has metadata only\n".encode())
             case _:
                 self._send(404, "text/plain", b"not found\n")
 
@@ -128,15 +118,15 @@ class _Handler(BaseHTTPRequestHandler):
             return
 
         def address(file: IndexFile) -> str:
-            return f"/{quote(index)}/files/{quote(file.name)}" if served.own else file.url
+            return f"/{quote(index)}/files/{quote(file.name)}"
 
-        page = self._with_metadata_of_server(index, served) if served.own else served.page
+        page = self._with_metadata(index, served)
         if "json" in self.headers.get("Accept", ""):
             self._send(200, JSON_TYPE, render_json(page, address))
         else:
             self._send(200, HTML_TYPE, render_html(page, address))
 
-    def _with_metadata_of_server(self, index: str, served: Served) -> ProjectPage:
+    def _with_metadata(self, index: str, served: Served) -> ProjectPage:
         """The page with the attributes of the METADATA that this server provides."""
         files = []
         for file in served.page.files:
@@ -158,17 +148,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(200, "application/octet-stream", text)
 
-    def _file(self, index: str, name: str) -> None:
-        location = self.server.source.location(index, name)
-        if location is None:
-            self._send(404, "text/plain", f"{name} is not here: this index has metadata only\n".encode())
-        else:
-            self._send(302, "text/plain", b"found elsewhere\n", {"Location": location})
-
-    def _send(self, status: int, kind: str, body: bytes, more: Mapping[str, str] = MappingProxyType({})) -> None:
+    def _send(self, status: int, kind: str, body: bytes) -> None:
         self.send_response(status)
-        for name, value in more.items():
-            self.send_header(name, value)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -1,15 +1,13 @@
 """pip-compile as a resolver. pip mixes all of its indexes, so it gets one: a loopback index that routes.
 
 Routed packages come only from their index, all others from the default index, without the files that the request
-forbids. Hashes, sizes and files are those of the pages that pass through. No wheel is downloaded to compute its hash
-(pip-tools#1470). If the default index does not offer METADATA next to its wheels (PEP 658), the routing index reads it
-by range requests, and caches it.
+forbids. pip gets pages and metadata, never a file: hashes, sizes and files are those of the pages that pass through.
+So no wheel is downloaded to compute its hash (pip-tools#1470), and no setting of pip about servers has an effect.
 """
 
 from __future__ import annotations
 
 import os
-import platform
 import re
 import sys
 import tempfile
@@ -20,32 +18,23 @@ from packaging.utils import canonicalize_name
 
 from lockgen.core.parsing import parse_requirement, parse_version
 from lockgen.core.resolution import Request, Resolved, Solution
-from lockgen.errors import BadInput, LockgenError, NoResolution, ToolFailed
+from lockgen.errors import BadInput, TimedOut
 from lockgen.index.server import serving
-from lockgen.index.uv_settings import build_constraints
+from lockgen.index.target_metadata import requirement_on
 from lockgen.index.wheel_ranking import identity
 from lockgen.io.http import Http
 from lockgen.io.process import Finished, run
 from lockgen.io.uv import default_index
-from lockgen.resolvers.pip_messages import (
-    causes,
-    failed_build_of,
-    is_failed_build,
-    is_no_solution,
-    readable_part,
-    unmatched_packages,
-)
+from lockgen.resolvers.pip_failures import pip_failure, preferences_in_conflict
 from lockgen.resolvers.routing_index import RoutingIndex
 
 _INDEX = "lockgen"
 _TIMEOUT = 1800.0
+_ATTEMPTS = 5
+"""Runs with preferences. Each drops some; after that, drop all."""
 
-# What pip may take from the caller's settings: how it trusts, where it caches, how long it waits. Anything else could
-# add an index or a constraint, and two machines would lock differently.
-_PASSES = re.compile(
-    r"PIP_(CERT|CLIENT_CERT|CACHE_DIR|NO_CACHE_DIR|TIMEOUT|DEFAULT_TIMEOUT|RETRIES)|(?!PIP_|UV_|PYTHONPATH).*"
-)
-_CONFIGURED = ("cert", "client-cert", "cache-dir", "timeout", "default-timeout", "retries")
+# Anything of the caller's settings could add an index or a constraint, and two machines would lock differently.
+_HIDDEN = re.compile("(PIP|UV)_.*|PYTHONPATH|PYTHONHASHSEED")
 # Nothing of the user's settings, and nothing in the output but names and versions.
 _OPTIONS = (
     *("--no-config", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-trusted-host"),
@@ -63,44 +52,28 @@ class PipCompile:
         self._http = http
 
     def solve(self, request: Request) -> Solution:
-        """See resolution.Resolver. Resolves only for the Python and the machine that it runs on, and not offline.
+        """See resolution.Resolver.
 
         Raises:
-            BadInput: the request is offline, or for another Python or machine.
+            BadInput: the request is offline.
         """
-        _check_target(request)
+        if request.offline:
+            raise BadInput("pip-compile cannot work offline", hint="use --resolver uv with --offline")
         with tempfile.TemporaryDirectory(prefix="lockgen-") as name:
             folder = Path(name)
             settings = _pip_settings(folder)
-            index = RoutingIndex(self._http, request, _default_index(settings))
+            index = RoutingIndex(self._http, request, settings.get("index-url") or default_index())
             index.prefetch()
             with serving(index) as (address, _):
-                done = _compile(folder, address, request, settings)
-                if done.code != 0 and index.unreadable:
-                    # The default index does not support range requests: pip has to download whole wheels.
-                    index.reads_metadata = False
-                    done = _compile(folder, address, request, settings)
+                done = _compile_near(folder, address, request)
             if done.code != 0:
-                raise _failure(done, index, request)
+                raise pip_failure(done, index, request)
             return _solution(folder / "out.txt", index)
 
 
 def create(http: Http, time_limit: float) -> PipCompile:
     """See `lockgen.resolvers`. pip-compile has another time limit, as one solve takes minutes."""
     return PipCompile(http)
-
-
-def _check_target(request: Request) -> None:
-    here = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    hint = "resolve with --resolver uv, which resolves for any target"
-    if request.offline:
-        raise BadInput("pip-compile cannot work offline", hint="use --resolver uv with --offline")
-    if request.target.python != here:
-        raise BadInput(
-            f"pip-compile resolves for the Python that it runs on: {here}, not {request.target.python}", hint=hint
-        )
-    if (sys.platform, platform.machine()) != ("linux", request.target.machine):
-        raise BadInput(f"pip-compile resolves for this machine, not for {request.target.platform}", hint=hint)
 
 
 def _pip_settings(folder: Path) -> dict[str, str]:
@@ -116,45 +89,63 @@ def _pip_settings(folder: Path) -> dict[str, str]:
     return found
 
 
-def _default_index(settings: Mapping[str, str]) -> str:
-    return settings.get("index-url") or default_index()
+def _compile_near(folder: Path, address: str, request: Request) -> Finished:
+    """Run pip-compile with as many of the preferences as it can keep.
+
+    pip-compile uses preferences as constraints. It drops one that is in a conflict, unless a package without a
+    preference is in the same conflict: then it fails. So drop those that it names, and run it again.
+    """
+    kept = dict(request.preferences)
+    for _ in range(_ATTEMPTS):
+        done = _compile(folder, address, request, kept)
+        dropped = preferences_in_conflict(done, kept)
+        if not dropped:
+            return done
+        for name in dropped:
+            del kept[name]
+    return _compile(folder, address, request, {})
 
 
-def _compile(folder: Path, address: str, request: Request, settings: Mapping[str, str]) -> Finished:
+def _compile(folder: Path, address: str, request: Request, kept: Mapping[str, str]) -> Finished:
     """Run pip-compile with the index at ``address``. The solution is written to "out.txt" in ``folder``."""
-    (folder / "requirements.in").write_text(_lines(request.requirements))
-    (folder / "constraints.txt").write_text(_lines(request.constraints))
+    on_target = [requirement_on(request.target, text) for text in request.requirements]
+    (folder / "requirements.in").write_text(_lines(on_target))
+    pins = [requirement_on(request.target, text) for text in request.constraints]
+    (folder / "constraints.txt").write_text(_lines(pins))
     # pip-compile keeps the versions of an earlier output if they still fit.
-    kept = [f"{name}=={version}" for name, version in request.preferences.items()]
-    (folder / "out.txt").write_text(_lines(kept))
+    (folder / "out.txt").write_text(_lines(f"{name}=={version}" for name, version in kept.items()))
     command = [sys.executable, "-m", "piptools", "compile", "requirements.in", "--output-file", "out.txt"]
     command += ["--constraint", "constraints.txt", "--index-url", f"{address}/{_INDEX}/simple/"]
+    # Each round drops at least one preference.
+    command += ["--max-rounds", str(len(kept) + 1), "--cache-dir", str(folder / "cache")]
     command += _OPTIONS
-    environment = _environment(folder, request, settings)
-    return run(command, cwd=folder, env=environment, timeout=_TIMEOUT)
+    try:
+        return run(command, cwd=folder, env=_environment(), timeout=_TIMEOUT)
+    except TimedOut as error:
+        minutes = int(_TIMEOUT / 60)
+        hint = "pin more packages, or use --resolver uv"
+        raise TimedOut(f"pip-compile did not finish within {minutes} minutes", hint=hint) from error
 
 
-def _lines(texts: Iterable[str]) -> str:
-    return "".join(f"{text}\n" for text in texts)
+def _lines(texts: Iterable[str | None]) -> str:
+    return "".join(f"{text}\n" for text in texts if text is not None)
 
 
-def _environment(folder: Path, request: Request, settings: Mapping[str, str]) -> dict[str, str]:
-    """The environment of pip-compile: later settings win over earlier ones."""
-    environment: dict[str, str] = {}
-    for option in _CONFIGURED:
-        if option in settings:
-            variable = option.upper().replace("-", "_")
-            environment[f"PIP_{variable}"] = settings[option]
-    environment |= {name: value for name, value in os.environ.items() if _PASSES.fullmatch(name)}
+def _environment() -> dict[str, str]:
+    """The environment of pip-compile."""
+    environment = {name: value for name, value in os.environ.items() if not _HIDDEN.fullmatch(name)}
     environment |= {
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_CACHE_DIR": "1",
         "PIP_NO_INPUT": "1",
+        # The loopback index reads other indexes and builds before it answers, with time limits of its own.
+        "PIP_DEFAULT_TIMEOUT": str(int(_TIMEOUT)),
+        "PIP_RETRIES": "0",
         "NO_COLOR": "1",
+        # pip-compile iterates over sets of names.
+        "PYTHONHASHSEED": "0",
     }
-    build_file = folder / "build-constraints.txt"
-    build_file.write_text(_lines(build_constraints(request)))
-    environment["PIP_BUILD_CONSTRAINT"] = str(build_file)
     # The loopback index must not be looked for through a proxy. Programs read either spelling.
     for name in ("no_proxy", "NO_PROXY"):
         environment[name] = f"{environment.get(name, '')},127.0.0.1".lstrip(",")
@@ -176,48 +167,3 @@ def _solution(path: Path, index: RoutingIndex) -> Solution:
         files = [file for file in routed.page.files if identity(file.name)[1] == version]
         packages[name] = Resolved(name, str(version), routed.index, tuple(files))
     return Solution(packages)
-
-
-def _failure(done: Finished, index: RoutingIndex, request: Request) -> LockgenError:
-    """The error for a run of pip-compile that failed."""
-    text = done.stderr.strip()
-    # First of all: pip takes an unreadable page for an empty one, and reports a missing solution.
-    failures = index.failures or (index.forbidden if index.refuses_all else {})
-    if failures:
-        errors = failures.values()
-        return ToolFailed.of(fault for error in errors for fault in error.faults)
-    if "No space left" in text:
-        return ToolFailed("the disk is full", reason=done.last_lines(), hint="free some space. No files were changed.")
-    if is_no_solution(text):
-        reason = _conflict(text, index, request) or readable_part(text)
-        return NoResolution("no solution", reason=reason, hint=_build_hint(text, index))
-    if is_failed_build(text):
-        name = failed_build_of(text) or "a source distribution"
-        return ToolFailed(f"{name} does not build", reason=readable_part(text))
-    return ToolFailed(f"pip-compile stopped with exit code {done.code}", reason=done.last_lines(30) or None)
-
-
-def _conflict(text: str, index: RoutingIndex, request: Request) -> str:
-    """The requirements that conflict, one on each line; "" if pip does not name them."""
-    lines: list[str] = []
-    names: set[str] = set()
-    for cause in causes(text):
-        lines.append(f"{cause.parent} needs {cause.requirement}")
-        names.add(canonicalize_name(parse_requirement(cause.requirement).name))
-    if not lines:
-        return ""
-    # pip leaves out the pins that take part.
-    for pin in map(parse_requirement, request.constraints):
-        if canonicalize_name(pin.name) in names:
-            missing = "" if index.offers(pin) else ", but no file of it runs on the target"
-            lines.append(f"the family pins {pin}{missing}")
-    unique = dict.fromkeys(lines)
-    return "\n".join(["these requirements conflict:", *unique])
-
-
-def _build_hint(text: str, index: RoutingIndex) -> str | None:
-    names = sorted(unmatched_packages(text) & index.only_sources)
-    if not names:
-        return None
-    listed = ", ".join(f'"{name}"' for name in names)
-    return f"no wheel of {', '.join(names)} runs on the target; to build it from source: [family] build = [{listed}]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import dropwhile
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -11,9 +12,11 @@ from packaging.utils import canonicalize_name
 
 from lockgen.index.wheel_ranking import identity
 
-_NO_SOLUTION = re.compile("ResolutionImpossible|No matching distribution|Could not find a version")
-_BUILD_FAILED = re.compile("metadata-generation-failed|subprocess-exited-with-error|Failed to build")
-_FAILED_BUILD_OF = re.compile(r"Failed to build '([\w.-]+)'")
+_NO_SOLUTION = re.compile(
+    "ResolutionImpossible|No matching distribution|Could not find a version|UnsupportedPythonVersion"
+)
+_TOO_COMPLEX = re.compile("ResolutionTooDeep|No stable configuration of concrete packages|RecursionError")
+_DISCARDED = re.compile(r"Discarding ([A-Za-z0-9][\w.-]*)==\S+ .*to proceed the resolution")
 _NO_MATCH = re.compile(
     r"(?:No matching distribution found for|Could not find a version that (?:matches|satisfies)[^\n]*?)"
     r" ([A-Za-z0-9][\w.-]*)"
@@ -33,6 +36,13 @@ _FILE_IN_LINK = re.compile(r"([^/ ]+\.(?:whl|tar\.gz|zip))(?: |$)")
 _TRACEBACK = "\nTraceback (most recent call last):"
 
 
+class Raised(NamedTuple):
+    """An exception: the name of its class, and its text."""
+
+    name: str
+    message: str
+
+
 class Cause(NamedTuple):
     """A requirement that takes part in a conflict. ``parent`` requires it: a package, or the family."""
 
@@ -45,15 +55,28 @@ def is_no_solution(text: str) -> bool:
     return _NO_SOLUTION.search(text) is not None
 
 
-def is_failed_build(text: str) -> bool:
-    """Whether a source distribution did not build."""
-    return _BUILD_FAILED.search(text) is not None
+def is_too_complex(text: str) -> bool:
+    """Whether pip or pip-compile gave up before it knew whether there is a solution."""
+    return _TOO_COMPLEX.search(text) is not None
 
 
-def failed_build_of(text: str) -> str | None:
-    """The package that did not build; None if pip does not name it."""
-    found = _FAILED_BUILD_OF.search(text)
-    return found[1] if found else None
+def discarded_pins(text: str) -> set[str]:
+    """The packages whose preferences pip-compile dropped before it failed."""
+    return {str(canonicalize_name(name)) for name in _DISCARDED.findall(text)}
+
+
+def raised_exception(text: str) -> Raised | None:
+    """The exception that ended pip-compile; None if it ended otherwise."""
+    _, found, last = text.rpartition(_TRACEBACK.lstrip())
+    if not found:
+        return None
+    lines = last.strip("\n").splitlines()
+    # The frames of a traceback are indented.
+    rest = list(dropwhile(lambda line: line.startswith(" "), lines))
+    if not rest:
+        return None
+    path, _, message = "\n".join(rest).partition(":")
+    return Raised(path.rpartition(".")[2].strip(), message.strip())
 
 
 def unmatched_packages(text: str) -> set[str]:
@@ -61,8 +84,12 @@ def unmatched_packages(text: str) -> set[str]:
     return {str(canonicalize_name(name)) for name in _NO_MATCH.findall(text)}
 
 
-def causes(text: str) -> Iterator[Cause]:
+def causes(text: str) -> list[Cause]:
     """The requirements in conflict, as far as pip names them: it leaves out pins."""
+    return list(_causes(text))
+
+
+def _causes(text: str) -> Iterator[Cause]:
     for requirement, link in _CAUSE.findall(text):
         found = _FILE_IN_LINK.search(unquote(link))
         parent = "the family"

@@ -1,15 +1,19 @@
-"""The one index that pip sees: each project's page, from the index that the request routes it to."""
+"""The one index that pip sees: each project's page, from the index that the request routes it to.
+
+pip judges files and markers by the machine that it runs on. So the index offers only what the target can use, under
+the names of wheels that run everywhere, and metadata that is reduced to the target. Nothing is downloaded from here.
+"""
 
 from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from lockgen.core.index import IndexFile, ProjectPage
+from lockgen.core.index import CoreMetadata, IndexFile, ProjectPage
 from lockgen.core.parsing import parse_requirement
 from lockgen.core.resolution import Request
 from lockgen.errors import LockgenError
@@ -18,6 +22,7 @@ from lockgen.index.metadata import MetadataReader
 from lockgen.index.parallel_reads import WORKERS
 from lockgen.index.server import Served, metadata_text
 from lockgen.index.simple_api import read_page
+from lockgen.index.target_metadata import metadata_on
 from lockgen.index.wheel_ranking import best_files, identity, usable_files
 from lockgen.io.http import Http
 from lockgen.io.http_model import AccessForbidden
@@ -31,17 +36,23 @@ class RoutedPage:
     index: str | None
 
     @property
-    def offered(self) -> ProjectPage:
-        """The page that pip sees: only the first file of each version, which is the one that is installed."""
-        return replace(self.page, files=best_files(self.page.files))
+    def offered(self) -> tuple[IndexFile, ...]:
+        """The files that pip sees: only the first of each version, which is the one that is installed."""
+        return best_files(self.page.files)
+
+
+@dataclass(frozen=True, slots=True)
+class _OfferedFile:
+    file: IndexFile
+    index: str | None
 
 
 class RoutingIndex:
     """A server.PageSource for pip. Keeps every page, because the files of the solution are read from the pages.
 
     ``failures`` are the pages of the default index that could not be read, ``forbidden`` those with 403, ``unreadable``
-    the wheels whose metadata could not be read by range requests. ``only_sources`` are projects that have files, but
-    none that the target can use without a build.
+    the files whose metadata could not be read. ``only_sources`` are projects that have files, but none that the target
+    can use without a build.
     """
 
     def __init__(self, http: Http, request: Request, default: str) -> None:
@@ -49,13 +60,11 @@ class RoutingIndex:
         self._default = default
         self._http = http
         self._reader = MetadataReader(self._http)
-        # Files of the default index, and of explicit indexes.
-        self._wheels: dict[str, IndexFile] = {}
-        self._listed: dict[str, IndexFile] = {}
+        # By the name under which pip sees them.
+        self._offered: dict[str, _OfferedFile] = {}
         self._pages: dict[str, RoutedPage] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._locks_guard = threading.Lock()
-        self.reads_metadata = True
         self.unreadable: dict[str, LockgenError] = {}
         self.failures: dict[str, LockgenError] = {}
         self.forbidden: dict[str, LockgenError] = {}
@@ -79,34 +88,35 @@ class RoutingIndex:
 
     def page(self, index: str, project: str) -> Served | None:
         """See server.PageSource."""
+        files = []
         routed = self.routed(project)
-        if not routed.page.files:
+        for file in routed.offered:
+            name = _portable_name(file.name)
+            self._offered[name] = _OfferedFile(file, routed.index)
+            files.append(IndexFile(name, "", None, yanked=file.yanked))
+        if not files:
             return None
-        page = routed.offered
-        if routed.index is not None:
-            return Served(page, own=True)
-        # Only wheels with a sha256 are served from here. A page with any other file links to the default index instead.
-        served_here = self.reads_metadata and all(file.name in self._wheels for file in page.files)
-        return Served(page, own=served_here, hashed=False)
+        return Served(ProjectPage(project, tuple(files)), hashed=False)
 
     def metadata(self, index: str, name: str) -> bytes | None:
         """See server.PageSource."""
-        for explicit in self._request.indexes.values():
-            if name in explicit.metadata:
-                return metadata_text(explicit.metadata[name])
-        wheel = self._wheels.get(name)
-        if wheel is None:
+        offered = self._offered.get(name)
+        if offered is None:
             return None
         try:
-            return metadata_text(self._reader.wheel(wheel))
+            metadata = self._metadata(offered)
         except LockgenError as error:
-            self.unreadable[name] = error
+            self.unreadable[offered.file.name] = error
             return None
+        return metadata_text(metadata_on(self._request.target, metadata))
 
-    def location(self, index: str, name: str) -> str | None:
-        """See server.PageSource. Builds download wheels: those of backends, and those of listed packages."""
-        wheel = self._wheels.get(name) or self._listed.get(name)
-        return wheel.url if wheel is not None else None
+    def _metadata(self, offered: _OfferedFile) -> CoreMetadata:
+        file = offered.file
+        if offered.index is not None:
+            return self._request.indexes[offered.index].metadata[file.name]
+        if file.name.endswith(".whl"):
+            return self._reader.wheel(file)
+        return self._reader.read([file], self._request)[file.name]
 
     def routed(self, project: str) -> RoutedPage:
         """The page of ``project`` from the index that it comes from.
@@ -145,12 +155,10 @@ class RoutingIndex:
         return self._read_default(project)
 
     def _read_explicit(self, project: str, index: str) -> RoutedPage:
-        offered = offered_files(self._request.indexes[index], project)
-        # Without the hash of the recorded text: this server writes another text, from the parsed metadata.
-        files = [replace(file, metadata_sha256="") for file in offered]
-        usable = usable_files(project, files, self._request.target, build=frozenset())
-        for file in usable:
-            self._listed[file.name] = file
+        target = self._request.target
+        listed = offered_files(self._request.indexes[index], project)
+        offered = [file for file in listed if target.admits(file.requires_python)]
+        usable = usable_files(project, offered, target, build=frozenset())
         return RoutedPage(ProjectPage(project, usable), index)
 
     def _read_default(self, project: str) -> RoutedPage:
@@ -167,9 +175,6 @@ class RoutingIndex:
         usable = usable_files(project, allowed, self._request.target, self._request.build)
         if allowed and not usable:
             self.only_sources.add(project)
-        for file in usable:
-            if file.name.endswith(".whl") and file.sha256:
-                self._wheels[file.name] = file
         return RoutedPage(ProjectPage(project, usable), None)
 
     def _allows(self, file: IndexFile) -> bool:
@@ -178,3 +183,9 @@ class RoutingIndex:
         if cut_off is not None and (file.upload_time is None or file.upload_time >= cut_off):
             return False
         return self._request.target.admits(file.requires_python)
+
+
+def _portable_name(name: str) -> str:
+    """The name of a wheel that runs everywhere, of the same package and version as the file ``name``."""
+    project, version = identity(name)
+    return f"{project.replace('-', '_')}-{version}-py3-none-any.whl"

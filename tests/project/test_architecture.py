@@ -55,7 +55,7 @@ PURE = {
     "images": """affected build_faults build_model builder_reader buildkit_progress debian image_documents inspection
     layer_model layer_reader layer_waste""",
     "index": """core_metadata explicit_files first_seen_reader first_seen_writer model page_reader page_writer ports
-    project_urls record_reader record_writer shortage wheel_ranking""",
+    project_urls record_reader record_writer shortage target_metadata wheel_ranking""",
     "lint": """context import_names import_parser local_modules model notebook plan
     provided_modules python_imports render rules.messages
     rules.missing rules.rule_type rules.table rules.undeclared rules.unreadable rules.unused standard_library""",

@@ -31,7 +31,7 @@ def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
-IN_MEMORY = {"test_choosing", "test_routes"}
+IN_MEMORY = {"test_choosing", "test_preferences", "test_routes", "test_target"}
 """The modules that the resolver in memory runs too, so that other tests may rely on it. The others are about processes
 and the network, which it does not have."""
 

@@ -6,18 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.asking import HERE, NEXT_CP, NEXT_PYTHON, ask, comparable, files, full_text, versions
+from support.asking import CP, HERE, MACHINE, ask, comparable, full_text, versions
 from support.index import LocalIndex
 
-from lockgen.core.target import MACHINES, Target
 from lockgen.errors import BadInput, ToolFailed
 from lockgen.io.http import Http
 from lockgen.resolvers import uv
 from lockgen.resolvers.pip_compile import PipCompile
 from lockgen.resolvers.uv import Uv
-
-NEXT = replace(HERE, python=NEXT_PYTHON)
-OTHER_PLATFORM = replace(HERE, platform=next(name for name in MACHINES if name != HERE.platform))
 
 
 def test_uv_answers_from_a_warm_cache(index: LocalIndex) -> None:
@@ -88,30 +84,20 @@ def test_a_missing_uv_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         Uv().solve(ask("pkg"))
 
 
-def test_uv_resolves_for_another_python_and_machine(index: LocalIndex) -> None:
-    machine = MACHINES[OTHER_PLATFORM.platform]
-    index.add("pkg", "1.0", [f'newer ; python_version >= "{NEXT_PYTHON}"', f'arm ; platform_machine == "{machine}"'])
-    index.add("newer", "1.0", tag=f"{NEXT_CP}-{NEXT_CP}-manylinux_2_17_{machine}")
-    index.add("newer", "1.0", tag=f"{NEXT_CP}-{NEXT_CP}-manylinux_2_17_{HERE.machine}")
-    index.add("arm", "1.0")
-    target = replace(NEXT, platform=OTHER_PLATFORM.platform)
-    solution = Uv().solve(ask("pkg", target=target))
-    assert versions(solution) == {"arm": "1.0", "newer": "1.0", "pkg": "1.0"}
-    assert files(solution, "newer") == [f"newer-1.0-{NEXT_CP}-{NEXT_CP}-manylinux_2_17_{machine}.whl"]
-
-
 def test_pip_compile_does_not_work_offline(index: LocalIndex) -> None:
     with pytest.raises(BadInput, match="offline"):
         PipCompile(Http()).solve(ask("pkg", offline=True))
     assert index.asked == []
 
 
-@pytest.mark.parametrize("target", [NEXT, OTHER_PLATFORM], ids=["python", "machine"])
-def test_pip_compile_resolves_for_no_other_target(index: LocalIndex, target: Target) -> None:
-    with pytest.raises(BadInput) as raised:
-        PipCompile(Http()).solve(ask("pkg", target=target))
-    assert "--resolver uv" in str(raised.value.faults[0].hint)
-    assert index.asked == []
+def test_pip_compile_reads_the_metadata_of_the_installed_file(index: LocalIndex) -> None:
+    # uv reads that of any file of a release, and lockgen compares it with the installed one.
+    for minor, needed in ((17, "old"), (28, "middle"), (40, "new")):
+        index.add("pkg", "1.0", [needed], tag=f"{CP}-{CP}-manylinux_2_{minor}_{MACHINE}")
+        index.add(needed, "1.0")
+    for glibc, needed in (("2.17", "old"), ("2.31", "middle"), ("2.40", "new")):
+        request = ask("pkg", target=replace(HERE, glibc=glibc))
+        assert versions(PipCompile(Http()).solve(request)) == {needed: "1.0", "pkg": "1.0"}
 
 
 @pytest.mark.parametrize("python", [f"!={HERE.python}.*", f"<{HERE.python}", f">=3.8,<{HERE.python}"])
@@ -128,8 +114,8 @@ def test_uv_heeds_only_the_lower_bound_of_requires_python(index: LocalIndex) -> 
     assert versions(Uv().solve(ask("pkg"))) == {"pkg": "2.0"}
 
 
-def test_pip_compile_downloads_wheels_if_metadata_cannot_be_read_otherwise(index: LocalIndex) -> None:
-    # Without separate METADATA and without range requests, pip downloads the wheels themselves.
+def test_small_wheels_are_read_whole_if_the_index_has_nothing_else(index: LocalIndex) -> None:
+    """Without separate METADATA and without range requests."""
     index.add("pkg", "1.0", ["other<2"])
     for version in ("1.0", "2.0"):
         index.add("other", version)

@@ -40,6 +40,19 @@ def test_a_pin_in_conflict_is_named(index: LocalIndex, resolver: Resolver) -> No
     assert "lockgen-family" not in reason
 
 
+def test_a_conflict_of_requirements_is_not_blamed_on_preferences(index: LocalIndex, resolver: Resolver) -> None:
+    for name, bound in (("left", "shared<2"), ("right", "shared>=2")):
+        index.add(name, "1.0", [bound])
+    for version in ("1.0", "2.0"):
+        index.add("shared", version)
+    with pytest.raises(NoResolution) as raised:
+        resolver.solve(ask("left", "right", kept={"left": "1.0", "right": "1.0", "shared": "1.0"}))
+    reason = str(raised.value.faults[0].reason)
+    assert "left" in reason
+    assert "right" in reason
+    assert "Discarding" not in full_text(raised.value)
+
+
 def test_a_package_that_no_index_knows_is_named(index: LocalIndex, resolver: Resolver) -> None:
     index.add("asker", "1.0", ["no-such-package"])
     with pytest.raises(NoResolution, match="no solution") as raised:
