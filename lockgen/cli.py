@@ -195,7 +195,8 @@ database_option = click.option(
 @click.pass_context
 def resolve(context: click.Context, /, packages: tuple[str, ...], **flags: Any) -> int:
     """Resolve versions.toml; write locks, requirement files and Dockerfiles."""
-    from lockgen.outputs.resolve_command import ResolveOptions, run
+    from lockgen.outputs.resolution_options import ResolveOptions
+    from lockgen.outputs.resolve_command import run
 
     return _with_app(context, lambda app: run(app, ResolveOptions(**flags, upgrade_packages=packages)))
 

@@ -20,8 +20,9 @@ from lockgen.core.target import Target
 from lockgen.errors import ToolFailed
 from lockgen.index.uv_pages import Pages
 from lockgen.index.uv_settings import build_environment
+from lockgen.io.find_uv import find_uv
 from lockgen.io.process import Finished, run
-from lockgen.io.uv import clean_environment, default_index, find_uv
+from lockgen.io.uv import clean_environment, default_index
 
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 

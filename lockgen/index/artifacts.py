@@ -24,9 +24,10 @@ from lockgen.index.sdist_reader import read_sdist
 from lockgen.index.uv_pages import Pages
 from lockgen.index.uv_settings import build_environment, routing_digest
 from lockgen.io.cache import cache_root
+from lockgen.io.find_uv import find_uv
 from lockgen.io.http import Http
 from lockgen.io.process import Finished, run
-from lockgen.io.uv import clean_environment, default_index, find_uv
+from lockgen.io.uv import clean_environment, default_index
 
 _FORMAT = 1
 _BUILD_FORMAT = 2

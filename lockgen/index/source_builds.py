@@ -10,8 +10,9 @@ from lockgen.core.resolution import Request
 from lockgen.errors import ToolFailed
 from lockgen.index.uv_pages import Pages
 from lockgen.index.uv_settings import build_environment
+from lockgen.io.find_uv import find_uv
 from lockgen.io.process import run
-from lockgen.io.uv import clean_environment, default_index, find_uv, interpreter
+from lockgen.io.uv import clean_environment, default_index, interpreter
 
 _LARGEST_METADATA = 5 * 1024 * 1024
 

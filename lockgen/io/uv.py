@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from lockgen.core.parsing import parse_version
 from lockgen.errors import ToolFailed
+from lockgen.io.find_uv import find_uv
 from lockgen.io.process import run
 
 # The first that knows the preview feature index-exclude-newer; it and the newest lock the reference family alike.
@@ -25,23 +25,6 @@ _PASSES = re.compile(
     r"UV_(CACHE_DIR|CONCURRENT_\w+|HTTP_\w+|KEYRING_PROVIDER|INSECURE_HOST|NATIVE_TLS|SYSTEM_CERTS|REQUEST_TIMEOUT)"
     r"|UV_INDEX_\w+_(USERNAME|PASSWORD)|(?!UV_|PIP_).*"
 )
-
-
-def find_uv() -> str:
-    """The uv that was installed with lockgen, else the one on PATH.
-
-    Raises:
-        ToolFailed: there is none.
-    """
-    try:
-        from uv import find_uv_bin
-
-        return str(find_uv_bin())
-    except (ImportError, FileNotFoundError):
-        found = shutil.which("uv")
-    if found is None:
-        raise ToolFailed("uv was not found", hint="install it next to lockgen: pip install uv")
-    return found
 
 
 def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:

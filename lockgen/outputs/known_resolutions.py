@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from lockgen.app import App
 from lockgen.core.documents import parse_json
 from lockgen.core.manifest import Manifest
 from lockgen.core.ports import Progress
-from lockgen.io.uv import find_uv
+from lockgen.io.resolver_environment import file_state, resolver_environment
 from lockgen.manifest.fingerprints import Inputs, fingerprints
 
 _KIND = "resolved"
@@ -57,13 +56,13 @@ class KnownResult(NamedTuple):
 class KnownResolutions:
     """What earlier runs found for the present inputs.
 
-    ``offline``: this run may not use the network. ``ignored`` (--no-cache): forget everything.
+    ``offline``: this run may not use the network.
     """
 
-    def __init__(self, app: App, inputs: Inputs, *, offline: bool, ignored: bool) -> None:
-        self._cache = app.cache(_KIND, ignored=ignored)
+    def __init__(self, app: App, inputs: Inputs, *, offline: bool) -> None:
+        self._cache = app.cache(_KIND)
         self._offline = offline
-        self._stands_still = _stands_still(inputs.manifest)
+        self._stands_still = stands_still(inputs.manifest)
         self._inputs = _inputs(inputs.manifest, app) if self._stands_still else {}
 
     def recall(self, lock: bytes) -> KnownResult | None:
@@ -97,7 +96,7 @@ def _parsed(text: str) -> KnownResult | None:
     return None
 
 
-def _stands_still(manifest: Manifest) -> bool:
+def stands_still(manifest: Manifest) -> bool:
     """Whether all indexes offer the same files in every run."""
     # A margin: shortly after the cut-off, a release from before it may still appear.
     if manifest.exclude_newer is None or manifest.exclude_newer > datetime.now(UTC) - timedelta(days=1):
@@ -113,28 +112,11 @@ def _inputs(manifest: Manifest, app: App) -> dict[str, object]:
         "inputs": fingerprints(manifest, app.folder),
         "python": sys.version,
         "lockgen": [lockgen.__version__, *_code(Path(lockgen.__file__).parent)],
-        "uv": _file(Path(find_uv())),
-        # The user's own settings name the default index.
-        "environment": sorted(item for item in os.environ.items() if item[0].startswith(("UV_", "PIP_"))),
-        "settings": [_file(path) for path in _settings()],
+        **resolver_environment(),
     }
 
 
 def _code(folder: Path) -> Iterator[object]:
     """lockgen's own files: their sizes and times, as a version may change many times before its release."""
     for path in sorted(folder.rglob("*.py")):
-        yield _file(path)
-
-
-def _settings() -> list[Path]:
-    """Where uv looks for the settings of the user and of the machine."""
-    user = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return [Path(user, "uv/uv.toml"), Path("/etc/xdg/uv/uv.toml"), Path("/etc/uv/uv.toml")]
-
-
-def _file(path: Path) -> list[object]:
-    try:
-        status = path.stat()
-    except OSError:
-        return [str(path)]
-    return [str(path), status.st_size, status.st_mtime_ns]
+        yield file_state(path)

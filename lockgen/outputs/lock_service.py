@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
@@ -25,29 +25,13 @@ from lockgen.manifest.fingerprints import Inputs, fingerprints
 from lockgen.manifest.reader import close_match
 from lockgen.outputs.generated_files import GeneratedFiles, Tree
 from lockgen.outputs.lock_records import lock_records
-from lockgen.outputs.resolver_comparison import REFERENCE, note_differences
+from lockgen.outputs.resolution_options import REFERENCE, ResolutionOptions
+from lockgen.outputs.resolver_comparison import note_differences
 from lockgen.outputs.shortage_search import shortages
 from lockgen.outputs.stale_files import stale_files
 from lockgen.outputs.unsolved_fault import explain_unsolved
 from lockgen.warnings.model import FamilyWarning
 from lockgen.warnings.service import family_warnings
-
-
-@dataclass(frozen=True)
-class ResolutionOptions:
-    """How to resolve. ``upgrade`` keeps no locked version, ``upgrade_packages`` none of these packages.
-
-    ``bounds`` (PEP 508) apply besides versions.toml: see Engine. With ``looks_up``, the index is asked for what a
-    family without a solution lacks.
-    """
-
-    resolver: str = "uv"
-    offline: bool = False
-    live: bool = False
-    upgrade: bool = False
-    upgrade_packages: tuple[str, ...] = ()
-    bounds: tuple[str, ...] = ()
-    looks_up: bool = True
 
 
 def old_lock(folder: Folder, progress: Progress) -> Lock | None:

@@ -10,8 +10,7 @@ from lockgen.core.manifest import Manifest
 from lockgen.core.resolution import Resolver
 from lockgen.errors import NoResolution, ToolFailed
 from lockgen.lock.engine import Engine
-
-REFERENCE = "uv"
+from lockgen.outputs.resolution_options import REFERENCE
 
 VersionVariants = dict[str, tuple[str, ...]]
 """The versions of one package, with the variants of each."""

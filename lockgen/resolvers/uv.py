@@ -25,9 +25,10 @@ from lockgen.index.explicit_files import listed_files
 from lockgen.index.uv_pages import Pages, array, quoted
 from lockgen.index.uv_settings import PREVIEW, settings
 from lockgen.index.wheel_ranking import identity, usable_files, wheel_rank
+from lockgen.io.find_uv import find_uv
 from lockgen.io.http import Http
 from lockgen.io.process import run
-from lockgen.io.uv import check_version, clean_environment, default_index, find_uv, interpreter
+from lockgen.io.uv import check_version, clean_environment, default_index, interpreter
 from lockgen.resolvers.pylock_reader import PylockFile, PylockPackage, parse_pylock
 from lockgen.resolvers.uv_messages import PROJECT, uv_failure
 

@@ -31,6 +31,7 @@ from lockgen.io.workspace import Folder
 from lockgen.manifest.fingerprints import VERSIONS, Inputs, read_inputs
 from lockgen.manifest.reader import parse_manifest
 from lockgen.outputs import lock_service as resolving
+from lockgen.outputs.resolution_options import ResolutionOptions
 from lockgen.pairs.plan import pairs_of_record
 from lockgen.pairs.table import known_pairs
 from lockgen.size.plan import layered
@@ -367,7 +368,7 @@ class _Bump:
 
     def _lock(self, inputs: Inputs, plan: _Plan) -> Lock:
         # Everything but `opened` and what the new pins force keeps its locked version.
-        options = resolving.ResolutionOptions(
+        options = ResolutionOptions(
             resolver=self.options.resolver,
             offline=self.options.offline,
             live=self.options.live,

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from lockgen.core.lock import Lock
-from lockgen.core.ports import Progress
 from lockgen.core.toml_positions import dotted
 from lockgen.errors import BadInput, Fault
 from lockgen.io.console import render_fault
 from lockgen.io.workspace import Folder
 from lockgen.manifest.fingerprints import Inputs
 from lockgen.warnings.model import FamilyWarning, WarningContext
+from lockgen.warnings.rules.cut_off import CUT_OFF
 from lockgen.warnings.table import find_warnings
 
 
@@ -30,10 +30,14 @@ def family_warnings(
     return find_warnings(context)
 
 
-def show_warnings(warnings: Sequence[FamilyWarning], inputs: Inputs, progress: Progress) -> None:
-    """Print each warning as an error is printed: message, place, hint."""
-    for warning in warnings:
-        progress.note(render_fault(_fault(warning, inputs), label="warning"))
+def texts(warnings: Sequence[FamilyWarning], inputs: Inputs) -> list[str]:
+    """Each warning as an error is printed: message, place, hint."""
+    return [render_fault(_fault(warning, inputs), label="warning") for warning in warnings]
+
+
+def are_lasting(warnings: Sequence[FamilyWarning]) -> bool:
+    """Whether the same files will always have these warnings, whatever the time is."""
+    return all(warning.rule != CUT_OFF for warning in warnings)
 
 
 def refuse_warnings(warnings: Sequence[FamilyWarning], inputs: Inputs) -> None:

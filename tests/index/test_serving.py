@@ -21,7 +21,8 @@ from lockgen.index.core_metadata import parse_metadata
 from lockgen.index.record_reader import parse_record
 from lockgen.index.record_writer import RecordedFile, headers_of, render_record
 from lockgen.index.server import RecordedIndexes, metadata_text, serving
-from lockgen.io.uv import clean_environment, find_uv
+from lockgen.io.find_uv import find_uv
+from lockgen.io.uv import clean_environment
 
 TAG = f"cp{sys.version_info[0]}{sys.version_info[1]}"
 NAME = f"torch-2.5.1+cu121-{TAG}-{TAG}-linux_x86_64.whl"

@@ -19,7 +19,7 @@ from support.project import Project
 
 from lockgen.core.index import IndexFile
 from lockgen.index.wheel_ranking import usable_files
-from lockgen.io.uv import find_uv
+from lockgen.io.find_uv import find_uv
 
 RESOLVERS = ("uv", "pip-compile")
 FAMILY = """\

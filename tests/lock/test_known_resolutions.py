@@ -26,7 +26,8 @@ def requests(index: LocalIndex, project: Project, *options: str) -> int:
 
 
 def forget(tmp_path: Path) -> None:
-    shutil.rmtree(tmp_path / "cache-LOCKGEN/resolved")
+    for kind in ("resolved", "unchanged"):
+        shutil.rmtree(tmp_path / "cache-LOCKGEN" / kind)
 
 
 def test_an_unchanged_resolve_sends_no_request(resolved: Project, index: LocalIndex) -> None:
@@ -107,6 +108,7 @@ def test_what_was_noted_is_noted_again(small: Project, index: LocalIndex) -> Non
 
 @pytest.mark.parametrize("damaged", ["", "{", json.dumps({"notes": 1})])
 def test_a_damaged_entry_counts_as_missing(resolved: Project, index: LocalIndex, tmp_path: Path, damaged: str) -> None:
+    shutil.rmtree(tmp_path / "cache-LOCKGEN/unchanged")
     for path in (tmp_path / "cache-LOCKGEN/resolved").rglob("*"):
         if path.is_file():
             path.write_text(damaged)
