@@ -292,7 +292,9 @@ class _ScenarioBuilder:
     @cached_property
     def target(self) -> Target:
         target = self.manifest.target
-        return replace(target, python=self.cell.at.get(PYTHON, target.python))
+        python = self.cell.at.get(PYTHON, target.python)
+        # Another minor version has other patch releases.
+        return target if python == target.python else replace(target, python=python, patch=None)
 
     @property
     def variant(self) -> str:

@@ -226,7 +226,7 @@ class MatrixSearch:
         # The names are part of every cached key: another name would invalidate all caches.
         return digest(
             {
-                "target": [request.target.python, request.target.platform, request.target.glibc],
+                "target": [request.target.release, request.target.platform, request.target.glibc],
                 "requirements": request.requirements,
                 "constraints": request.constraints,
                 "held": [constraint.name for constraint in constraints.all if constraint.held],

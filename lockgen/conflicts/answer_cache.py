@@ -14,7 +14,7 @@ from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile
 from lockgen.core.ports import Cache
 from lockgen.core.resolution import Request, Resolved
 
-MEANING = 2
+MEANING = 3
 """Version of the cache keys. Increase it when the same request can get another verdict: old entries become unused."""
 
 
@@ -111,7 +111,7 @@ class AnswerCache:
         key["preferences"] = dict(request.preferences)
         key["overrides"] = dict(request.overrides)
         key["build"] = sorted(request.build)
-        key["known"] = {name: _metadata(metadata) for name, metadata in request.known.items()}
+        key["known"] = [_metadata(metadata) for metadata in request.known]
         return digest(key)
 
     def _package_key(self, name: str, version: str, request: Request) -> str:
@@ -124,7 +124,7 @@ class AnswerCache:
             "meaning": MEANING,
             # The key keeps its old name: another name would drop every stored verdict.
             "surroundings": dict(self.conditions),
-            "target": [target.python, target.platform, target.glibc],
+            "target": [target.release, target.platform, target.glibc],
             "routes": dict(request.routes),
             "blocked": sorted(request.blocked),
             "indexes": {name: self._content(index) for name, index in request.indexes.items()},

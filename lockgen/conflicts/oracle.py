@@ -19,12 +19,15 @@ from typing import NamedTuple
 from lockgen.conflicts.answer_cache import AnswerCache
 from lockgen.conflicts.model import Answer, Verdict
 from lockgen.core.index import CoreMetadata
+from lockgen.core.parsing import parse_requirement
 from lockgen.core.resolution import Request, Resolved, Resolver, Solution
 from lockgen.core.target import Target
 from lockgen.errors import LockgenError, NoResolution
 from lockgen.index.ports import MetadataSource
 from lockgen.lock.exclusions import Exclusions
 from lockgen.lock.file_choices import FileChoices
+from lockgen.lock.graph import dependency
+from lockgen.lock.misread import inconsistency, possibly_misread
 
 
 class _RequestKey(NamedTuple):
@@ -39,7 +42,7 @@ class _RequestKey(NamedTuple):
     build: frozenset[str]
     exclude_newer: datetime | None
     blocked: frozenset[str]
-    known: tuple[str, ...]
+    known: tuple[CoreMetadata, ...]
     warm: bool
 
 
@@ -108,7 +111,7 @@ class Oracle:
 
     def _resolve(self, request: Request) -> Verdict:
         """Call the resolver, and again without the releases that pip would refuse, until the solution is usable."""
-        python = request.target.python
+        python = request.target.release
         exclusions = self._exclusions.setdefault(python, Exclusions(self._choices.metadata, needs_file=True))
         try:
             solution = exclusions.solve(request, partial(self._settled, request))
@@ -124,8 +127,22 @@ class Oracle:
         return Verdict(Answer.YES, versions=versions)
 
     def _settled(self, request: Request, constrained: Request) -> Solution:
-        self.asked += 1
-        return self._choices.settle(self.resolver.solve(constrained), request)
+        """A settled solution. If the resolver read metadata otherwise than it counts, it solves again."""
+        known = constrained.known
+        while True:
+            self.asked += 1
+            solution = self._choices.settle(self.resolver.solve(replace(constrained, known=known)), request)
+            misread = possibly_misread(solution, self._choices, known)
+            if not misread or self._is_consistent(solution, request):
+                return solution
+            known = (*known, *misread)
+
+    def _is_consistent(self, solution: Solution, request: Request) -> bool:
+        metadata = {name: self._choices.metadata(package) for name, package in solution.packages.items()}
+        target = request.target
+        declared = [parse_requirement(line) for line in request.requirements]
+        needs = [dependency(requirement) for requirement in declared if target.holds(requirement.marker)]
+        return inconsistency(solution, metadata, needs, target) is None
 
     def _record(self, solution: Solution, request: Request) -> None:
         for package in solution.packages.values():
@@ -153,7 +170,7 @@ def _key(request: Request, warm: bool) -> _RequestKey:
         build=request.build,
         exclude_newer=request.exclude_newer,
         blocked=request.blocked,
-        known=tuple(sorted(request.known)),
+        known=request.known,
         warm=warm,
     )
 

@@ -48,7 +48,7 @@ _SHORT = {"al", "el", "arch", "static", "void", "alma", "rocky", "leap", "sle", 
 _OFFICIAL = re.compile(r"(?:.*/)?(?P<name>python|pypy)")
 # python3.12, py3.10, cp312, py312: in the tags of images that others build on.
 _IN_TAG = re.compile(r"(?:^|[-_.])(?:c?python|py|cp)-?(?P<major>3)\.?(?P<minor>\d{1,2})(?!\d)")
-_LEADING = re.compile(r"(\d+)(?:\.(\d+))?")
+_LEADING = re.compile(r"(\d+)(?:\.(\d+)(?:\.(\d+))?)?")
 
 
 def unsupported_system(reference: str) -> str | None:
@@ -71,11 +71,18 @@ class ImagePython:
     """The Python of a base image. ``is_official``: its name is python, so the image is made for this Python.
 
     ``version`` is MAJOR.MINOR, "" if an official image does not say which. ``implementation`` is "python" or "pypy".
+    ``patch`` is the patch release, None if it is not shown.
     """
 
     version: str
     is_official: bool
     implementation: str = "python"
+    patch: int | None = None
+
+    @property
+    def release(self) -> str:
+        """The version with the patch release, if that is shown."""
+        return self.version if self.patch is None else f"{self.version}.{self.patch}"
 
 
 def python_of(reference: str) -> ImagePython | None:
@@ -87,6 +94,7 @@ def python_of(reference: str) -> ImagePython | None:
             return None
         leading = _LEADING.match(parsed.tag)
         version = f"{leading[1]}.{leading[2]}" if leading is not None and leading[2] else ""
-        return ImagePython(version, True, official["name"])
+        patch = int(leading[3]) if version and leading is not None and leading[3] else None
+        return ImagePython(version, True, official["name"], patch)
     shown = _IN_TAG.search(parsed.tag)
     return ImagePython(f"{shown['major']}.{shown['minor']}", False) if shown is not None else None

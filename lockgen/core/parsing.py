@@ -7,6 +7,7 @@ more digits than int() accepts, RecursionError for brackets inside brackets. Her
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -22,6 +23,25 @@ _DEEPEST = 50
 """The deepest nesting of brackets in a marker. packaging needs several stack frames for each."""
 _LONGEST = 20_000
 """The most characters of a requirement. The longest known ones have 2,000, with a list of platforms in the marker."""
+
+# Metadata from before PEP 440 has bounds that it does not allow. uv repairs these, in this order, and so does lockgen:
+# otherwise a lock would have other bounds than the resolver used.
+_REPAIRS = (
+    # >=7.2<8
+    (re.compile(r"(\d)([<>=~^!])"), r"\1,\2"),
+    # !=~5.0
+    (re.compile(r"!=~((?:\d\.)*\d)"), r"!=\1.*"),
+    # >=1.9.*
+    (re.compile(r"(<=|>=|<|>)(\d+(?:\.\d+)*)\.\*"), r"\1\2"),
+    # !=3.0*
+    (re.compile(r"(\d\.\d)+\*"), r"\1.*"),
+    # >=3.6,
+    (re.compile(r",\s*$"), ""),
+    # >dev
+    (re.compile(r">dev"), ">0.0.0dev"),
+    # >=9.0.0a1.0
+    (re.compile(r"(\d+(?:\.\d)*(?:a|b|rc|post|dev)\d+)\.0"), r"\1"),
+)
 
 
 def parse_version(text: str) -> Version:
@@ -59,6 +79,56 @@ def parse_requirement(text: str) -> Requirement:
     if text.count("(") > _DEEPEST and _depth(text) > _DEEPEST:
         raise InvalidRequirement(f"{_shortened(text)} nests more than {_DEEPEST} brackets")
     return Requirement(text)
+
+
+def parse_lenient_requirement(text: str) -> Requirement:
+    """The requirement in ``text``, with the same repairs of old metadata as uv (`_REPAIRS`).
+
+    Raises:
+        InvalidRequirement: it has no repair that helps.
+    """
+    try:
+        return parse_requirement(text)
+    except InvalidRequirement:
+        for repaired in _repaired(text):
+            try:
+                return parse_requirement(repaired)
+            except InvalidRequirement:
+                continue
+        raise
+
+
+def parse_lenient_specifiers(text: str) -> SpecifierSet:
+    """The specifiers in ``text``, with the same repairs of old metadata as uv (`_REPAIRS`).
+
+    Raises:
+        InvalidSpecifier: it has no repair that helps.
+    """
+    try:
+        return parse_specifiers(text)
+    except InvalidSpecifier:
+        for repaired in _repaired(text):
+            try:
+                return parse_specifiers(repaired)
+            except InvalidSpecifier:
+                continue
+        raise
+
+
+def _repaired(text: str) -> Iterator[str]:
+    """``text`` after each repair that changes it. Repairs add up, in the order of `_REPAIRS`."""
+    if len(text) > _LONGEST:
+        return
+    for pattern, replacement in _REPAIRS:
+        changed = pattern.sub(replacement, text)
+        if changed != text:
+            text = changed
+            yield text
+    # A marker needs its quotes.
+    bounds, semicolon, marker = text.partition(";")
+    unquoted = re.sub("['\"]", "", bounds)
+    if unquoted != bounds:
+        yield unquoted + semicolon + marker
 
 
 def parse_wheel_filename(name: str) -> tuple[NormalizedName, Version, BuildTag, frozenset[Tag]]:

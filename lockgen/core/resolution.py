@@ -25,7 +25,7 @@ class Request:
     version to keep if it is still compatible. ``build`` names the packages that may be built from source. ``overrides``
     maps a package to requirements that replace its own of the same name; only uv supports them, and no lock is made
     with them. ``blocked`` are listed packages that no index of this request serves: no index gets a request for them.
-    ``known`` maps a package to the metadata of a version that overrides the index: see `FileChoices`.
+    ``known`` is metadata of releases that overrides the index: see `lockgen/lock/misread.py`.
     """
 
     family: str
@@ -40,7 +40,7 @@ class Request:
     offline: bool = False
     overrides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     blocked: frozenset[str] = frozenset()
-    known: Mapping[str, CoreMetadata] = field(default_factory=dict)
+    known: tuple[CoreMetadata, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

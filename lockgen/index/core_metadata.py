@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
+
 from packaging.metadata import parse_email
+from packaging.requirements import InvalidRequirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
 
 from lockgen.core.index import CoreMetadata
-from lockgen.core.parsing import parse_version
+from lockgen.core.parsing import parse_lenient_requirement, parse_requirement, parse_version
 from lockgen.errors import ToolFailed
 from lockgen.index.wheel_ranking import identity
 
+_BOUND = r"(?:[<>]=?|[!=]=)\s*\d+(?:\.\d+)*"
+_BOUNDS = rf"{_BOUND}(?:\s*,\s*{_BOUND})*"
+# Most lines are like this, and to parse one takes fifty times as long.
+_PLAIN = re.compile(
+    r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+    rf"\s*(?:{_BOUNDS}|\({_BOUNDS}\))?"
+    r"\s*(?:;\s*extra\s*==\s*(?:'[A-Za-z0-9._-]+'|\"[A-Za-z0-9._-]+\"))?"
+)
+_EXTRA = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_EXTRA_IN_MARKER = re.compile(r"\bextra\s*==\s*(['\"])(.+?)\1|(['\"])([^'\"]+)\3\s*==\s*extra\b")
+
 
 def parse_metadata(text: bytes | str, file: str) -> CoreMetadata:
-    """The metadata of ``file``. Invalid values of other fields are ignored.
+    """The metadata of ``file``, as uv reads it. Invalid values of other fields are ignored.
+
+    Requirements from before PEP 440 are repaired. A line without a repair stays as it is: see `invalid_requirement`.
+    Extras that only markers name count as if they were declared.
 
     Raises:
         ToolFailed: the name or the version is missing.
@@ -23,13 +41,61 @@ def parse_metadata(text: bytes | str, file: str) -> CoreMetadata:
     name, version = raw.get("name"), raw.get("version")
     if not name or not version:
         raise ToolFailed(f"the metadata of {file} has no name or no version")
+    requires = tuple(_repaired(_on_one_line(line)) for line in raw.get("requires_dist", ()))
+    declared = [_on_one_line(extra) for extra in raw.get("provides_extra", ())]
     return CoreMetadata(
         name=_on_one_line(name),
         version=_on_one_line(version),
         requires_python=_on_one_line(raw.get("requires_python") or "") or None,
-        requires=tuple(_on_one_line(line) for line in raw.get("requires_dist", ())),
-        extras=tuple(_on_one_line(extra) for extra in raw.get("provides_extra", ())),
+        requires=requires,
+        extras=tuple(all_extras(declared, requires)),
     )
+
+
+def invalid_requirement(metadata: CoreMetadata) -> str | None:
+    """The first requirement of ``metadata`` that cannot be read, so that resolvers refuse the file; else None."""
+    for line in metadata.requires:
+        if not _is_valid(line):
+            return line
+    return None
+
+
+def _is_valid(line: str) -> bool:
+    if _PLAIN.fullmatch(line):
+        return True
+    try:
+        parse_requirement(line)
+    except InvalidRequirement:
+        return False
+    return True
+
+
+def _repaired(line: str) -> str:
+    if _is_valid(line):
+        return line
+    try:
+        return str(parse_lenient_requirement(line))
+    except InvalidRequirement:
+        return line
+
+
+def all_extras(declared: Iterable[str], requires: Iterable[str]) -> Iterator[str]:
+    """The extras that are declared, then those that only markers name: pip would not find them."""
+    known = set()
+    for extra in (*declared, *_extras_in_markers(requires)):
+        canonical = canonicalize_name(extra)
+        # A name that is not valid cannot be requested, and uv refuses it in its settings.
+        if canonical not in known and _EXTRA.fullmatch(extra):
+            known.add(canonical)
+            yield extra
+
+
+def _extras_in_markers(requires: Iterable[str]) -> Iterator[str]:
+    for line in requires:
+        marker = line.partition(";")[2]
+        if "extra" in marker:
+            for found in _EXTRA_IN_MARKER.finditer(marker):
+                yield found[2] or found[4]
 
 
 def _on_one_line(value: str) -> str:

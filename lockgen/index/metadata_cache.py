@@ -13,12 +13,15 @@ from lockgen.index.json_cache import read_cached, write_cached
 from lockgen.index.uv_settings import routing_digest
 from lockgen.io.cache import cache_root
 
+_FOLDER = "metadata-2"
+"""Entries of the folder "metadata" have requirements that are not repaired."""
+
 
 class MetadataCache:
     """What files require, by sha256. ``request`` matters only for source distributions, which may have been built."""
 
     def __init__(self) -> None:
-        self._folder = cache_root() / "metadata"
+        self._folder = cache_root() / _FOLDER
 
     def get(self, file: IndexFile, request: Request | None = None) -> CoreMetadata | None:
         """The metadata of ``file``; None if it is not cached, or if the entry is damaged or another package's."""
@@ -44,7 +47,7 @@ class MetadataCache:
         folder = self._folder
         if request is not None and not file.name.endswith(".whl"):
             # The metadata of a build depends on the versions of its build requirements, and so on the routing.
-            folder = folder.with_name(f"metadata-built{routing_digest(request)}")
+            folder = folder.with_name(f"{_FOLDER}-built{routing_digest(request)}")
         return folder / file.sha256[:2] / f"{file.sha256}.json"
 
 

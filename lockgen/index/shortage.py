@@ -133,7 +133,7 @@ def _detail(lack: Lack, files: Sequence[IndexFile], limits: Limits) -> str:
     if lack is Lack.WHEEL:
         target = limits.target
         for_python = any(_is_for_python(file, target) for file in files)
-        return f"{target.platform} with glibc {target.glibc}" if for_python else f"Python {target.python}"
+        return f"{target.platform} with glibc {target.glibc}" if for_python else f"Python {target.release}"
     if lack is Lack.PYTHON:
         return last.requires_python or ""
     if lack is Lack.OLD_ENOUGH and last.upload_time is not None:

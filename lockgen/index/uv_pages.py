@@ -22,8 +22,10 @@ from urllib.parse import unquote, urlsplit
 from packaging.version import Version
 
 from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile
+from lockgen.core.parsing import parse_lenient_specifiers
 from lockgen.core.resolution import Request
 from lockgen.core.target import Target
+from lockgen.core.target_requirements import decided
 from lockgen.index.explicit_files import listed_files, offered_files
 from lockgen.index.wheel_ranking import identity, usable_files
 
@@ -120,17 +122,18 @@ def array(values: Iterable[str]) -> str:
     return "[" + ", ".join(quoted(value) for value in values) + "]"
 
 
-def metadata_table(metadata: CoreMetadata) -> str:
+def metadata_table(metadata: CoreMetadata, target: Target) -> str:
     """Static metadata of one version of a package, as a table of uv.toml. uv then reads none of its files."""
     lines = [
         "[[dependency-metadata]]",
         f"name = {quoted(metadata.name)}",
         f"version = {quoted(metadata.version)}",
-        f"requires-dist = {array(metadata.requires)}",
+        f"requires-dist = {array(decided(metadata.requires, target))}",
         f"provides-extra = {array(metadata.extras)}",
     ]
-    if metadata.requires_python:
-        lines.append(f"requires-python = {quoted(metadata.requires_python)}")
+    if metadata.requires_python and not target.admits(metadata.requires_python):
+        bounds = str(parse_lenient_specifiers(metadata.requires_python))
+        lines.append(f"requires-python = {quoted(bounds)}")
     return "\n".join(lines) + "\n"
 
 
@@ -138,14 +141,14 @@ def _static_metadata(request: Request) -> str:
     tables: list[str] = []
     for name, index_name in sorted(request.routes.items()):
         index = request.indexes[index_name]
-        files = usable_files(name, listed_files(index, name), request.target, build=frozenset())
-        found = [index.metadata[file.name] for file in files if file.name in index.metadata]
+        files = usable_files(name, offered_files(index, name), request.target, build=frozenset())
+        found = [index.metadata[file.name] for file in files]
         # uv has one metadata for a version. It must be that of a file that the target's Python may install.
         found.sort(key=lambda metadata: not request.target.admits(metadata.requires_python))
         by_version: dict[str, CoreMetadata] = {}
         for metadata in found:
             by_version.setdefault(metadata.version, metadata)
-        tables += [metadata_table(metadata) for metadata in by_version.values()]
+        tables += [metadata_table(metadata, request.target) for metadata in by_version.values()]
     return "".join(tables)
 
 

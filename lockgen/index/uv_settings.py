@@ -30,7 +30,7 @@ def settings(request: Request, default_index: str, pages: Pages) -> str:
         parts.append(f"override-dependencies = [{', '.join(_scoped_overrides(request))}]\n")
     parts.append(_shared_settings(request, default_index, pages))
     # Tables must come after all top-level keys.
-    parts += [metadata_table(metadata) for _, metadata in sorted(request.known.items())]
+    parts += [metadata_table(metadata, request.target) for metadata in request.known]
     return "".join(parts)
 
 

@@ -56,4 +56,4 @@ class Exclusions:
         bound = self.metadata(package).requires_python
         if target.admits(bound):
             return None
-        return f"its Requires-Python is {bound}, and the target has Python {target.python}"
+        return f"its Requires-Python is {bound}, and the target has Python {target.release}"

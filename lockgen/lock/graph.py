@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from lockgen.core.index import CoreMetadata
 from lockgen.core.lock import Dependency
 from lockgen.core.manifest import DeclaredRequirement
-from lockgen.core.parsing import parse_requirement, parse_specifiers
+from lockgen.core.parsing import parse_lenient_requirement, parse_requirement, parse_specifiers
 from lockgen.core.target import Target
 from lockgen.errors import ToolFailed
 
@@ -51,10 +51,9 @@ def dependencies_on(target: Target, requirements: Iterable[DeclaredRequirement])
 
 def _parse(line: str) -> Requirement | None:
     try:
-        return parse_requirement(line)
+        return parse_lenient_requirement(line)
     except InvalidRequirement:
-        # Old metadata has bounds that PEP 440 never allowed ("pytz>dev"). The resolver accepted them, so only the
-        # bound is dropped here, not the dependency.
+        # The resolver accepted it, so only the bound is dropped here, not the dependency.
         found = _LEGACY.match(line)
         if found is None:
             return None

@@ -43,7 +43,7 @@ def make_lock(
     return Lock(
         family=manifest.family,
         target={
-            "python": manifest.target.python,
+            "python": manifest.target.release,
             "platform": manifest.target.platform,
             "glibc": manifest.target.glibc,
         },
@@ -105,7 +105,7 @@ def _file_fault(manifest: Manifest, package: Resolved) -> Fault | None:
     pin = f"{package.name} {package.version}"
     target = manifest.target
     if not package.files:
-        where = f"Python {target.python}, {target.platform}, glibc {target.glibc}"
+        where = f"Python {target.release}, {target.platform}, glibc {target.glibc}"
         return Fault(
             f"{pin} has no file for {where}",
             hint=f'pin another version, or allow building it from source: [family] build = ["{package.name}"]',

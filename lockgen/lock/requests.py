@@ -78,7 +78,7 @@ def request_for(
     offline: bool = False,
     own_pins: bool = True,
     extra_constraints: Iterable[str] = (),
-    known: Mapping[str, CoreMetadata] | None = None,
+    known: Iterable[CoreMetadata] = (),
 ) -> Request:
     """One solve for the images of ``variants``. ``own_pins=False`` leaves out the pins of single variants."""
     pins, routes = pins_and_routes(manifest, variants)
@@ -100,7 +100,7 @@ def request_for(
         exclude_newer=cut_off.astimezone(UTC) if cut_off is not None else None,
         offline=offline,
         blocked=blocked_names(manifest, variants, routes),
-        known=dict(known or {}),
+        known=tuple(sorted(known, key=lambda metadata: (metadata.name, metadata.version))),
     )
 
 

@@ -18,6 +18,7 @@ from lockgen.lock.exclusions import Exclusions
 from lockgen.lock.file_choices import FileChoices, mark_yanked
 from lockgen.lock.graph import DependencyReader, dependencies_on, needed_nodes
 from lockgen.lock.lock_builder import no_index_fault
+from lockgen.lock.misread import possibly_misread
 from lockgen.lock.requests import declared_requirements, request_for, versions_of
 
 
@@ -38,8 +39,8 @@ class VariantSolver:
     progress: Progress
     offline: bool = False
     bounds: tuple[str, ...] = ()
-    _known: dict[str, CoreMetadata] = field(default_factory=dict)
-    """Metadata that a resolver must use for a package, because it had read that of another file."""
+    _known: list[CoreMetadata] = field(default_factory=list)
+    """Metadata that a resolver must use, because it had read it otherwise."""
     _readers: dict[int, tuple[Solution, DependencyReader]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -50,8 +51,8 @@ class VariantSolver:
     def solve(self, variants: list[str], preferences: Mapping[str, str]) -> Solution:
         """A solution in which every package runs on the target's Python, and that fits the files to be installed.
 
-        A resolver may have read another file of a release than the one that gets installed. Then it is given the
-        metadata of the installed file, and solves again.
+        A resolver may have read metadata otherwise than it counts (`misread.py`). Then it is given that metadata, and
+        solves again.
 
         Raises:
             Unsolved: these variants have no joint solution.
@@ -71,7 +72,7 @@ class VariantSolver:
             misread = self._misread(variants, solution)
             if not misread:
                 return solution
-            self._known |= misread
+            self._known += misread
 
     def fits_without_pins(self, variant: str, constraints: list[str]) -> bool:
         """Whether ``variant``, without its own pins, has a solution with ``constraints``."""
@@ -83,6 +84,7 @@ class VariantSolver:
             offline=self.offline,
             own_pins=False,
             extra_constraints=[*constraints, *self.bounds, *self._exclusions.reasons],
+            known=self._known,
         )
         # Whether the files suit an installer does not matter here: the solution is not used.
         try:
@@ -108,8 +110,8 @@ class VariantSolver:
         solution = mark_yanked(solution, request, self.metadata)
         return self._choices.settle(solution, request)
 
-    def _misread(self, variants: list[str], solution: Solution) -> dict[str, CoreMetadata]:
-        """If the installed files need what ``solution`` lacks: the metadata that the resolver did not read.
+    def _misread(self, variants: list[str], solution: Solution) -> list[CoreMetadata]:
+        """If the installed files need what ``solution`` lacks: the metadata that the resolver read otherwise.
 
         Raises:
             ToolFailed: other files of the same release do not explain the difference.
@@ -117,14 +119,12 @@ class VariantSolver:
         try:
             needed_nodes(self.reader(solution), versions_of(solution), self.requirements(variants))
         except ToolFailed:
-            ambiguous = self._choices.ambiguous
-            names = [name for name in solution.packages if name in ambiguous]
-            fresh = {name: ambiguous[name] for name in names if self._known.get(name) != ambiguous[name]}
+            fresh = possibly_misread(solution, self._choices, self._known)
             # Without new metadata, the resolver would give the same answer forever.
             if not fresh:
                 raise
             return fresh
-        return {}
+        return []
 
     def _blocked(self, variants: list[str], request: Request, error: NoResolution) -> list[Fault]:
         """A fault for each package without a permitted index, if the resolver's reason names one of them.

@@ -124,7 +124,7 @@ def _meaning(manifest: Manifest) -> dict[str, Any]:
     return {
         "family": manifest.family,
         "registry": manifest.registry,
-        "target": [target.python, target.platform, target.glibc],
+        "target": [target.release, target.platform, target.glibc],
         "exclude-newer": cutoff,
         "build": sorted(manifest.build),
         "indexes": {index.name: _index(index) for index in manifest.indexes.values()},

@@ -135,7 +135,7 @@ class _ManifestReader:
         manifest = Manifest(
             family=family.name,
             registry=family.registry,
-            target=Target(family.python, family.platform, family.glibc),
+            target=Target.of_release(family.python, family.platform, family.glibc),
             exclude_newer=family.exclude_newer,
             indexes=indexes,
             variants=variants,

@@ -23,6 +23,8 @@ _REFERENCE = (
     r"(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?(@sha256:[0-9a-f]{64})?$"
 )
 _PYTHON = r"^3\.([89]|1[0-9])$"
+# With a patch release or without one.
+_PYTHON_RELEASE = r"^3\.([89]|1[0-9])(\.(0|[1-9][0-9]?))?$"
 _GLIBC = r"^2\.[0-9]{1,2}$"
 # Printable ASCII without spaces, quotes, `\\`, `$`, `<` and `>`. Not file://: an image build cannot read a folder of
 # this machine.
@@ -50,6 +52,10 @@ MEANING = {
     _INDEX: ("an index name", "lower-case letters, digits, `_` and `-`"),
     _REGISTRY: ("a registry", 'HOST/PATH without a scheme, as in "registry.example/team"'),
     _REFERENCE: ("an image reference", 'NAME:TAG or NAME:TAG@sha256:DIGEST, as in "python:3.11-slim"'),
+    _PYTHON_RELEASE: (
+        "a Python version",
+        '"3.8" or later, with or without the patch release, as in "3.11" or "3.11.9"',
+    ),
     _PYTHON: ("a Python version", 'two numbers, "3.8" or later, as in "3.11"'),
     _GLIBC: ("a glibc version", 'two numbers, as in "2.35"'),
     _URL: (
@@ -90,6 +96,7 @@ AptPackage = Annotated[str, StringConstraints(pattern=_APT, max_length=120)]
 EnvName = Annotated[str, StringConstraints(pattern=_ENV_NAME)]
 EnvValue = Annotated[str, StringConstraints(pattern=_ENV_VALUE)]
 PythonVersion = Annotated[str, StringConstraints(pattern=_PYTHON)]
+PythonRelease = Annotated[str, StringConstraints(pattern=_PYTHON_RELEASE)]
 Size = Annotated[str, StringConstraints(pattern=_SIZE, max_length=40)]
 AdvisoryId = Annotated[str, StringConstraints(pattern=_ADVISORY, max_length=100)]
 Reason = Annotated[str, Field(min_length=1, max_length=500)]
@@ -148,7 +155,9 @@ class FamilyTable(StrictTable):
     registry: Annotated[str, StringConstraints(pattern=_REGISTRY)] | None = Field(
         None, description="The registry to push images to"
     )
-    python: PythonVersion = Field(description='The images\' Python, as in "3.11"')
+    python: PythonRelease = Field(
+        description='The images\' Python, as in "3.11", or "3.11.9" if all base images have that patch release'
+    )
     platform: Literal["linux/amd64", "linux/arm64"] = Field("linux/amd64", description="The platform of the images")
     glibc: Annotated[str, StringConstraints(pattern=_GLIBC)] = Field(
         "2.28",

@@ -142,7 +142,7 @@ class ShortageFaults:
                 message = f"{found} has no wheel for {lacking.detail}"
                 return message + (f"; the newest version with one is {newest}" if newest else ""), None
             case Lack.PYTHON:
-                python = self.manifest.target.python
+                python = self.manifest.target.release
                 message = f"{found} requires Python {lacking.detail}, and the family has {python}"
                 return message, _newest_hint(newest)
             case Lack.TIMES:

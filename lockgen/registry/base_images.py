@@ -73,7 +73,7 @@ def offer(http: Http, reference: ImageReference, manifest: Manifest, variants: t
     if not reference.tagged:
         return Offer(reference, variants)
     newer: list[str] = []
-    if may_be_newer(reference, python=manifest.target.python):
+    if may_be_newer(reference, python=manifest.target.release):
         newer = _newer(http, reference, manifest, variants)
     digest = None
     if reference.digest is not None:
@@ -89,7 +89,7 @@ def offer(http: Http, reference: ImageReference, manifest: Manifest, variants: t
 def _newer(http: Http, reference: ImageReference, manifest: Manifest, variants: Iterable[str]) -> list[str]:
     tags = Registry(http, f"{reference.name}:{reference.tag}").tags()
     cuda = any(is_cuda(accelerator_of(manifest, name)) for name in variants)
-    return newer_tags(reference, tags, python=manifest.target.python, cuda=cuda)
+    return newer_tags(reference, tags, python=manifest.target.release, cuda=cuda)
 
 
 def _summary(error: LockgenError) -> str:

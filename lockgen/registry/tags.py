@@ -118,7 +118,7 @@ def _fixed_numbers(reference: ImageReference, kind: TagKind, python: str | None)
     if python is None:
         return 0
     is_python = kind.letters in _PYTHON_LETTERS or any(_PYTHON_NAME.fullmatch(word) for word in _words(name))
-    return 2 if is_python else 0
+    return len(python.split(".")) if is_python else 0
 
 
 def _hides_cuda(reference: ImageReference) -> bool:

@@ -11,16 +11,16 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
 from lockgen.core.parsing import parse_requirement, parse_version
 from lockgen.core.resolution import Request, Resolved, Solution
+from lockgen.core.target_requirements import evaluated
 from lockgen.errors import BadInput, TimedOut
 from lockgen.index.server import serving
-from lockgen.index.target_metadata import requirement_on
 from lockgen.index.wheel_ranking import identity
 from lockgen.io.http import Http
 from lockgen.io.process import Finished, run
@@ -108,10 +108,8 @@ def _compile_near(folder: Path, address: str, request: Request) -> Finished:
 
 def _compile(folder: Path, address: str, request: Request, kept: Mapping[str, str]) -> Finished:
     """Run pip-compile with the index at ``address``. The solution is written to "out.txt" in ``folder``."""
-    on_target = [requirement_on(request.target, text) for text in request.requirements]
-    (folder / "requirements.in").write_text(_lines(on_target))
-    pins = [requirement_on(request.target, text) for text in request.constraints]
-    (folder / "constraints.txt").write_text(_lines(pins))
+    (folder / "requirements.in").write_text(_lines(_on_target(request.requirements, request)))
+    (folder / "constraints.txt").write_text(_lines(_on_target(request.constraints, request)))
     # pip-compile keeps the versions of an earlier output if they still fit.
     (folder / "out.txt").write_text(_lines(f"{name}=={version}" for name, version in kept.items()))
     command = [sys.executable, "-m", "piptools", "compile", "requirements.in", "--output-file", "out.txt"]
@@ -127,8 +125,13 @@ def _compile(folder: Path, address: str, request: Request, kept: Mapping[str, st
         raise TimedOut(f"pip-compile did not finish within {minutes} minutes", hint=hint) from error
 
 
-def _lines(texts: Iterable[str | None]) -> str:
-    return "".join(f"{text}\n" for text in texts if text is not None)
+def _on_target(texts: Iterable[str], request: Request) -> Iterator[str]:
+    for text in texts:
+        yield from evaluated(text, request.target)
+
+
+def _lines(texts: Iterable[str]) -> str:
+    return "".join(f"{text}\n" for text in texts)
 
 
 def _environment() -> dict[str, str]:

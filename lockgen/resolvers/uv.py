@@ -20,6 +20,7 @@ from packaging.utils import canonicalize_name
 from lockgen.core.index import IndexFile
 from lockgen.core.parsing import parse_requirement
 from lockgen.core.resolution import Request, Resolved, Solution
+from lockgen.core.target_requirements import decided
 from lockgen.errors import Fault, ToolFailed
 from lockgen.index.explicit_files import listed_files
 from lockgen.index.uv_pages import Pages, array, quoted
@@ -133,7 +134,7 @@ class _Solve:
         target = self.request.target
         command = [self.uv, "pip", "compile", "pyproject.toml", "-o", "pylock.toml", "--quiet"]
         command += ["--config-file", "uv.toml", "--preview-features", f"{PREVIEW},pylock"]
-        command += ["--python-version", target.python, "--python-platform", target.uv_platform]
+        command += ["--python-version", target.latest_release, "--python-platform", target.uv_platform]
         command += ["--python", self.python, "--only-binary", ":all:"]
         for name in sorted(self.request.build):
             command += ["--no-binary", name]
@@ -147,7 +148,7 @@ class _Solve:
             f'name = "{PROJECT}"',
             'version = "0"',
             f'requires-python = "=={self.request.target.python}.*"',
-            f"dependencies = {array(sorted(self.request.requirements))}",
+            f"dependencies = {array(sorted(decided(self.request.requirements, self.request.target)))}",
         ]
         (self.folder / "pyproject.toml").write_text("\n".join(project) + "\n")
         (self.folder / "uv.toml").write_text(settings(self.request, self.index, self.pages))

@@ -28,6 +28,11 @@ def _rule(pattern: str, words: str) -> _Rule:
 
 _RULES = (
     _rule(
+        r"Metadata for `([^`]+)` \(v?([^)]+)\) could not be parsed: (.*?)[\s^]*$",
+        "the metadata of {0} {1} is invalid ({2}): choose another version of {0}, or list your own build of it on an"
+        " index: [index.NAME]",
+    ),
+    _rule(
         r"`([^`]+)` was filtered by `exclude-newer`",
         "exclude-newer leaves out every fitting file of {0}: choose an older version, or move [family] exclude-newer",
     ),

@@ -61,7 +61,9 @@ def test_a_system_that_may_work(image: str) -> None:
     ("image", "python"),
     [
         ("python:3.12-slim", ImagePython("3.12", True)),
-        ("python:3.11.9", ImagePython("3.11", True)),
+        ("python:3.11.9", ImagePython("3.11", True, patch=9)),
+        ("python:3.11.4-slim-bookworm", ImagePython("3.11", True, patch=4)),
+        ("python:3.13.0rc1-slim", ImagePython("3.13", True, patch=0)),
         ("mirror.example/library/python:3.11", ImagePython("3.11", True)),
         ("python:3-slim", ImagePython("", True)),
         ("python:slim", ImagePython("", True)),

@@ -113,7 +113,9 @@ CASES = {
         "",
     ),
     "table-for-array": ('copy = ["shared"]', "copy = {}", "expected an array, got a table", ":33:1", ""),
-    "python": ('"3.11"', '"3.11.4"', "'3.11.4' is not a Python version", ":3:1 (family.python)", '"3.11"'),
+    "python": ('"3.11"', '"3.11.100"', "'3.11.100' is not a Python version", ":3:1 (family.python)", '"3.11"'),
+    "pre-release-of-python": ('"3.11"', '"3.11.0rc1"', "is not a Python version", ":3:1 (family.python)", "3.11.9"),
+    "open-patch-release": ('"3.11"', '"3.11.*"', "is not a Python version", ":3:1 (family.python)", "3.11.9"),
     "exclude-newer-without-offset": (
         'python = "3.11"',
         'python = "3.11"\nexclude-newer = 2025-11-04T00:00:00',
@@ -439,3 +441,25 @@ def test_a_table_that_is_defined_twice(project: Project) -> None:
     assert ran.code == 2
     assert "broken TOML" in ran.err
     assert ":38:" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("python", "image", "code"),
+    [
+        ("3.11.9", "python:3.11.9-slim", 1),
+        ("3.11.9", "python:3.11-slim", 1),
+        ("3.11", "python:3.11.4-slim", 1),
+        ("3.11.9", "python:3.11.4-slim", 2),
+        ("3.11.9", "python:3.12.9-slim", 2),
+    ],
+)
+def test_the_patch_release_of_a_base_image(project: Project, python: str, image: str, code: int) -> None:
+    """Without a lock, `check` ends with 1."""
+    text = GOOD.replace('"3.11"', f'"{python}"').replace("python:3.11-slim", image)
+    project.write(text)
+    ran = project.run("check")
+    assert ran.code == code
+    if code == 2:
+        version = image.removeprefix("python:").removesuffix("-slim")
+        assert f"`{image}` has Python {version}, and [family] python is {python}" in ran.err
+        assert f"choose the tag of Python {python}, or change [family] python" in ran.err

@@ -50,7 +50,7 @@ PURE = {
     nearest_versions oracle reasons repair_edits repair_problem repair_render repair_search unmet_requirements""",
     "core": """accelerator archives base_image close_match compat_axes documents image_reference index key_path
     layout lock manifest markdown ownership_rules parsing popular_packages ports printable resolution sarif sizes
-    target templating text_table toml_positions update_policy urls""",
+    target target_requirements templating text_table toml_positions update_policy urls""",
     "diff": """model plan render""",
     "images": """affected build_faults build_model builder_reader buildkit_progress debian image_documents inspection
     layer_model layer_reader layer_waste""",
@@ -59,7 +59,7 @@ PURE = {
     "lint": """context import_names import_parser local_modules model notebook plan
     provided_modules python_imports render rules.messages
     rules.missing rules.rule_type rules.table rules.undeclared rules.unreadable rules.unused standard_library""",
-    "lock": """blame build_tools closure engine exclusions file_choices graph keys layers lock_builder reader requests
+    "lock": """blame build_tools closure engine exclusions file_choices graph keys layers lock_builder misread reader requests
     tool_sets variant_solver writer""",
     "manifest": """accelerator_checks base_image_checks compat_reader editor faults field_checks fingerprints
     image_reader package_reader reader record_digests schema schema_errors update_policy_reader""",

@@ -64,6 +64,18 @@ CASES = {
         "shows Python 3.10, and [family] python is 3.11",
         6,
     ),
+    "patch-release-only-in-the-tag": (
+        text('"python:3.11-slim"', '"python:3.11.4-slim"'),
+        "base-image",
+        "`python:3.11.4-slim` has Python 3.11.4, and the lock is for every 3.11",
+        6,
+    ),
+    "patch-release-only-in-the-family": (
+        text('python = "3.11"', 'python = "3.11.9"'),
+        "base-image",
+        "the patch release of `python:3.11-slim` is open, and [family] python is 3.11.9",
+        6,
+    ),
     "missing-folder": (
         text('packages = ["six"]', 'packages = ["six"]\ncopy = ["shared"]'),
         "copied-folder",
