@@ -59,8 +59,8 @@ PURE = {
     "lint": """context import_names import_parser local_modules model notebook plan
     provided_modules python_imports render rules.messages
     rules.missing rules.rule_type rules.table rules.undeclared rules.unreadable rules.unused standard_library""",
-    "lock": """blame build_tools closure engine exclusions file_choices graph keys layers lock_builder misread reader requests
-    tool_sets variant_solver writer""",
+    "lock": """blame build_tools closure engine exclusions file_choices graph keys layers lock_builder misread reader
+    requests tool_sets variant_solver writer""",
     "manifest": """accelerator_checks base_image_checks compat_reader editor faults field_checks fingerprints
     image_reader package_reader reader record_digests schema schema_errors update_policy_reader""",
     "outputs": """generated_files image_files image_plan model requirements shortage_faults unsolved_fault""",
