@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lockgen.app import App
@@ -16,6 +15,7 @@ from lockgen.images.wheelhouse import Wheelhouse, paths_in_files
 from lockgen.index.download import disk_errors, download, is_downloaded, locked_folder
 from lockgen.index.simple_api import read_page
 from lockgen.io.output import print_text
+from lockgen.io.stopping import thread_pool
 from lockgen.io.uv import default_index
 from lockgen.lock.layers import layers_of
 
@@ -108,19 +108,17 @@ class _Fetcher:
         """
         errors: list[LockgenError] = []
         fetched = 0
-        pool = ThreadPoolExecutor(WORKERS)
-        try:
-            for answer in [pool.submit(self._fetch, package) for package in self._packages]:
-                try:
-                    fetched += answer.result()
-                except LockgenError as error:
-                    errors.append(error)
-        except BaseException:
-            # Threads cannot be interrupted: each download stops itself at its next piece.
-            self._stopped.set()
-            raise
-        finally:
-            pool.shutdown(cancel_futures=True)
+        with thread_pool(WORKERS) as pool:
+            try:
+                for answer in [pool.submit(self._fetch, package) for package in self._packages]:
+                    try:
+                        fetched += answer.result()
+                    except LockgenError as error:
+                        errors.append(error)
+            except BaseException:
+                # Threads cannot be interrupted: each download stops itself at its next piece.
+                self._stopped.set()
+                raise
         if errors:
             # Several files may fail for one reason, such as an index that does not answer.
             raise ToolFailed.of(dict.fromkeys(fault for error in errors for fault in error.faults))

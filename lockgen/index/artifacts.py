@@ -47,7 +47,7 @@ class ArtifactReader:
     def installed(self, files: Sequence[IndexFile], request: Request) -> Mapping[str, int]:
         """See ports.Artifacts."""
         # Imported here: most runs find every size in the record or the cache.
-        from concurrent.futures import ThreadPoolExecutor
+        from lockgen.io.stopping import thread_pool
 
         found: dict[str, int] = {}
         missing: list[IndexFile] = []
@@ -60,16 +60,12 @@ class ArtifactReader:
                 missing.append(file)
         if request.offline or not missing:
             return found
-        pool = ThreadPoolExecutor(WORKERS)
-        try:
+        with thread_pool(WORKERS) as pool:
             sizes = pool.map(self._measured, missing)
             for file, size in zip(missing, sizes, strict=True):
                 if size is not None:
                     found[file.name] = size
                     self._remember(file, {"installed": size})
-        finally:
-            # On Ctrl-C, do not start the requests that are still queued.
-            pool.shutdown(cancel_futures=True)
         return found
 
     def build_needs(self, file: IndexFile, request: Request) -> BuildNeeds:

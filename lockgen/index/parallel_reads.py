@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from lockgen.core.index import IndexFile
 from lockgen.errors import LockgenError, NoResolution, ToolFailed
+from lockgen.io.stopping import thread_pool
 
 WORKERS = 16
 """Concurrent requests to one index."""
@@ -47,15 +47,11 @@ def try_each(names: Iterable[str], read: Callable[[str], Answer]) -> tuple[dict[
     """The results of ``read`` by name, and the error of each name that failed."""
     found: dict[str, Answer] = {}
     failed: dict[str, LockgenError] = {}
-    pool = ThreadPoolExecutor(WORKERS)
-    try:
+    with thread_pool(WORKERS) as pool:
         answers = {name: pool.submit(read, name) for name in names}
         for name, answer in answers.items():
             try:
                 found[name] = answer.result()
             except LockgenError as error:
                 failed[name] = error
-    finally:
-        # On Ctrl-C, do not start the requests that are still queued.
-        pool.shutdown(cancel_futures=True)
     return found, failed

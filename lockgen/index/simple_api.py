@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from lockgen.core.index import ProjectPage
 from lockgen.index.page_reader import ACCEPT, parse_page
 from lockgen.index.parallel_reads import WORKERS
 from lockgen.io.http import Http
 from lockgen.io.http_model import AccessForbidden
+from lockgen.io.stopping import thread_pool
 
 
 def read_page(http: Http, url: str, project: str, only: str | None = None) -> ProjectPage:
@@ -39,7 +39,7 @@ def read_pages(http: Http, url: str, projects: Sequence[str]) -> list[ProjectPag
     Raises:
         ToolFailed: the index cannot be read, or answers with 403 for every page.
     """
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with thread_pool(WORKERS) as pool:
         answers = list(pool.map(lambda project: _page_or_refusal(http, url, project), projects))
     pages = [answer for answer in answers if isinstance(answer, ProjectPage)]
     refusals = [answer for answer in answers if isinstance(answer, AccessForbidden)]

@@ -18,14 +18,22 @@ if TYPE_CHECKING:
 
 def print_text(text: str, end: str = "\n") -> None:
     """Print ``text`` on stdout. Characters that could steer a terminal are replaced."""
-    print(printable(text), end=end, flush=True)  # noqa: T201
+    _print(printable(text), end)
 
 
 def print_json(document: object) -> None:
     """Print ``document`` as JSON, which keeps all characters by escaping them."""
     # json.dumps escapes all but ASCII, and of ASCII all control characters but DEL.
     text = json.dumps(document, indent=2).replace("\x7f", "\\u007f")
-    print(text, flush=True)  # noqa: T201
+    _print(text, "\n")
+
+
+def _print(text: str, end: str) -> None:
+    # While a spinner is shown, rich has replaced sys.stdout by one that prints on stderr.
+    raw = _descriptor()
+    if raw is not None and raw.before_write is not None:
+        raw.before_write()
+    print(text, end=end, flush=True)  # noqa: T201
 
 
 class Output(io.FileIO):
@@ -75,9 +83,14 @@ def _open_closed_streams() -> None:
 
 def before_output(action: Callable[[], None] | None) -> None:
     """Call ``action`` before data is written to stdout, from now on."""
-    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
-    if isinstance(raw, Output):
+    raw = _descriptor()
+    if raw is not None:
         raw.before_write = action
+
+
+def _descriptor() -> Output | None:
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    return raw if isinstance(raw, Output) else None
 
 
 def discard_output() -> None:

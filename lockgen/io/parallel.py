@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
+
+from lockgen.io.stopping import thread_pool
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -33,9 +34,6 @@ class Threads:
         if self.workers == 1 or len(items) < 2:
             return [work(item) for item in items]
         threads = min(self.workers + long, len(items))
-        pool = ThreadPoolExecutor(threads)
-        try:
+        with thread_pool(threads) as pool:
             futures = [pool.submit(work, item) for item in items]
             return [future.result() for future in futures]
-        finally:
-            pool.shutdown(cancel_futures=True)

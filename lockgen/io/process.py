@@ -1,20 +1,30 @@
-"""The one door for processes: an argument list, no shell, a time limit, secrets hidden."""
+"""The one door for processes: an argument list, no shell, a time limit, secrets hidden.
+
+No process outlives lockgen: see `lockgen/io/orphans.py`.
+"""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import re
 import signal
 import subprocess
+import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from lockgen.errors import TimedOut, ToolFailed
+from lockgen.io import orphans
+from lockgen.io.stopping import stoppable
 
+_CLOSING_SECONDS = 5
+"""How long to wait for the last output of a process that was killed."""
 _USERINFO = re.compile(r"(?<=://)[^\s/@]*@")
 
 
@@ -51,18 +61,19 @@ def run(
     Raises:
         ToolFailed: it cannot be started, or was still running after ``timeout``.
     """
-    process = _started(argv, cwd, env)
     name = os.path.basename(argv[0])
-    try:
-        # communicate() reads both pipes at once: reading one after the other could block the child for ever.
-        stdout, stderr = process.communicate(stdin, timeout=timeout)
-    except subprocess.TimeoutExpired as error:
-        _end(process)
-        raise TimedOut(f"{name} did not finish within {timeout:.0f} s", hint="the index may be slow: retry") from error
-    except BaseException:
-        # Ctrl-C above all: the child's own group does not receive it.
-        _end(process)
-        raise
+    with _started(argv, cwd, env) as process:
+        try:
+            # communicate() reads both pipes at once: reading one after the other could block the child for ever.
+            stdout, stderr = process.communicate(stdin, timeout=timeout)
+        except subprocess.TimeoutExpired as error:
+            _end(process)
+            message = f"{name} did not finish within {timeout:.0f} s"
+            raise TimedOut(message, hint="the index may be slow: retry") from error
+        except BaseException:
+            # Ctrl-C above all: the child's own group does not receive it.
+            _end(process)
+            raise
     return Finished(process.returncode, stdout, hide_credentials(stderr))
 
 
@@ -74,29 +85,28 @@ def stream(
     Raises:
         ToolFailed: it cannot be started.
     """
-    process = _started(argv, cwd, env)
     lines: list[str] = []
-    try:
-        if process.stdin is not None:
-            process.stdin.close()
-        for line in process.stderr or ():
-            lines.append(line)
-            each(line)
-        stdout = process.stdout.read() if process.stdout is not None else ""
-        return Finished(process.wait(), stdout, hide_credentials("".join(lines)))
-    except BaseException:
-        # SIGTERM first: it lets `docker buildx` cancel the build in the engine.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(10)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        raise
-    finally:
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
+    with _started(argv, cwd, env) as process:
+        try:
+            if process.stdin is not None:
+                process.stdin.close()
+            for line in process.stderr or ():
+                lines.append(line)
+                each(line)
+            stdout = process.stdout.read() if process.stdout is not None else ""
+            return Finished(process.wait(), stdout, hide_credentials("".join(lines)))
+        except BaseException:
+            # SIGTERM first: it lets `docker buildx` cancel the build in the engine.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            _kill(process)
+            raise
+        finally:
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
 
 
 @contextlib.contextmanager
@@ -108,58 +118,136 @@ def reading(argv: Sequence[str], *, cwd: Path) -> Iterator[IO[bytes]]:
     """
     name = os.path.basename(argv[0])
     # A file for stderr: nothing reads a pipe while the caller reads stdout, and a full one would block the child.
-    with tempfile.TemporaryFile() as stderr:
+    with (
+        tempfile.TemporaryFile() as stderr,
+        _popen(argv, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr) as process,
+    ):
+        if process.stdout is None:
+            raise ToolFailed(f"{name} gives nothing to read")
         try:
-            process = subprocess.Popen(
-                list(argv),
-                cwd=cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise ToolFailed(f"{name} cannot be started: {error.strerror}") from error
-        with process:
-            if process.stdout is None:
-                raise ToolFailed(f"{name} gives nothing to read")
-            try:
-                yield process.stdout
-            except BaseException:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                raise
-            # The caller may stop early, and a process that cannot write would never end.
-            process.stdout.read()
-            if process.wait():
-                stderr.seek(0)
-                output = stderr.read().decode("utf-8", "replace")
-                reason = hide_credentials(output).strip()
-                raise ToolFailed(f"{name} {' '.join(argv[1:3])} failed", reason=reason)
+            yield process.stdout
+        except BaseException:
+            _kill(process)
+            process.stdout.close()
+            process.wait()
+            raise
+        # The caller may stop early, and a process that cannot write would never end.
+        process.stdout.read()
+        process.stdout.close()
+        if process.wait():
+            stderr.seek(0)
+            output = stderr.read().decode("utf-8", "replace")
+            reason = hide_credentials(output).strip()
+            raise ToolFailed(f"{name} {' '.join(argv[1:3])} failed", reason=reason)
 
 
-def _started(argv: Sequence[str], cwd: Path, env: Mapping[str, str] | None) -> subprocess.Popen[str]:
+@contextlib.contextmanager
+def _started(argv: Sequence[str], cwd: Path, env: Mapping[str, str] | None) -> Iterator[subprocess.Popen[str]]:
+    with _popen(
+        argv,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def _popen(
+    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None, **streams: Any
+) -> Iterator[subprocess.Popen[Any]]:
+    """A child in a separate session, known to the watchdog until the block ends.
+
+    Raises:
+        ToolFailed: it cannot be started.
+    """
     name = os.path.basename(argv[0])
+    watchdog = _watchdog()
+    environment = {**(os.environ if env is None else env), orphans.MARKER: watchdog.run}
     try:
-        return subprocess.Popen(
-            list(argv),
-            cwd=cwd,
-            env=dict(env) if env is not None else None,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-        )
+        process = subprocess.Popen(list(argv), cwd=cwd, env=environment, start_new_session=True, **streams)
     except FileNotFoundError as error:
         raise ToolFailed(f"{name} was not found", hint=f"install {name}, or put it on PATH") from error
     except OSError as error:
         raise ToolFailed(f"{name} cannot be started: {error.strerror}") from error
+    watchdog.report(f"+ {process.pid}")
+    try:
+        with stoppable(lambda: _kill(process)):
+            yield process
+    finally:
+        watchdog.report(f"- {process.pid}")
+
+
+class _Watchdog:
+    """The process that ends children if lockgen is killed. It ends when lockgen does."""
+
+    def __init__(self) -> None:
+        self.owner = os.getpid()
+        self.has_killed = False
+        self.run = os.urandom(16).hex()
+        # The write end is not inherited: the pipe closes when this process ends, for whatever reason.
+        reader, self._pipe = os.pipe()
+        # Reports must never wait for the watchdog.
+        os.set_blocking(self._pipe, False)
+        self._process: subprocess.Popen[bytes] | None = None
+        command = ["/bin/sh", "-c", orphans.WATCHDOG, "lockgen-watchdog", sys.executable, "-I", "-S"]
+        command += [orphans.__file__, self.run]
+        try:
+            # Its own session, so that it survives a signal for lockgen's group. It keeps no stream of the caller open.
+            self._process = subprocess.Popen(
+                command,
+                cwd="/",
+                env={},
+                stdin=reader,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError:
+            pass  # without a shell children are not watched
+        finally:
+            os.close(reader)
+
+    def report(self, line: str) -> None:
+        with contextlib.suppress(OSError):
+            os.write(self._pipe, f"{line}\n".encode())
+
+    def dismiss(self) -> None:
+        """lockgen ends by itself. If it killed no child, all have ended; else the watchdog looks for theirs."""
+        if not self.has_killed:
+            self.report(".")
+        with contextlib.suppress(OSError):
+            os.close(self._pipe)
+        if self._process is not None and not self.has_killed and self.owner == os.getpid():
+            self._process.wait()
+
+
+_watchdogs: list[_Watchdog] = []
+_watchdogs_lock = threading.Lock()
+
+
+def _watchdog() -> _Watchdog:
+    """The watchdog of this process: a fork needs another one than its parent."""
+    with _watchdogs_lock:
+        if not _watchdogs or _watchdogs[-1].owner != os.getpid():
+            _watchdogs.append(_Watchdog())
+            atexit.register(_watchdogs[-1].dismiss)
+        return _watchdogs[-1]
+
+
+def _kill(process: subprocess.Popen[Any]) -> None:
+    _watchdog().has_killed = True
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    _kill(process)
+    # A grandchild that left the process group may keep the pipes open.
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.communicate(timeout=_CLOSING_SECONDS)

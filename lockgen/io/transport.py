@@ -23,6 +23,7 @@ from lockgen import __version__
 from lockgen.core.urls import origin, redacted
 from lockgen.errors import ToolFailed
 from lockgen.io.http_model import LARGEST, AccessForbidden, Opened, Response
+from lockgen.io.stopping import stoppable
 
 CONNECT_SECONDS, READ_SECONDS = 10.0, 30.0
 TOTAL_SECONDS = 60.0
@@ -203,8 +204,10 @@ def _within_limit(url: str, work: Callable[[], T]) -> T:
 
     # A daemon, so that a thread that was left behind does not keep the process alive.
     threading.Thread(target=run, daemon=True).start()
+    stopped = ToolFailed("lockgen was stopped")
     try:
-        result, error = outcome.get(timeout=TOTAL_SECONDS)
+        with stoppable(lambda: outcome.put((None, stopped))):
+            result, error = outcome.get(timeout=TOTAL_SECONDS)
     except queue.Empty:
         raise _unreachable(url, requests.Timeout("the whole answer took too long")) from None
     if error is not None:

@@ -7,7 +7,6 @@ the names of wheels that run everywhere, and metadata that is reduced to the tar
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from packaging.requirements import Requirement
@@ -26,6 +25,7 @@ from lockgen.index.target_metadata import metadata_on
 from lockgen.index.wheel_ranking import best_files, identity, usable_files
 from lockgen.io.http import Http
 from lockgen.io.http_model import AccessForbidden
+from lockgen.io.stopping import thread_pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class RoutingIndex:
         for line in (*self._request.requirements, *self._request.constraints):
             requirement = parse_requirement(line)
             names.add(str(canonicalize_name(requirement.name)))
-        with ThreadPoolExecutor(WORKERS) as pool:
+        with thread_pool(WORKERS) as pool:
             list(pool.map(self._prefetch, sorted(names)))
 
     def _prefetch(self, project: str) -> None:

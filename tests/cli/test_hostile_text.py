@@ -102,7 +102,8 @@ def make_hostile(project: Project) -> None:
 READS_HOSTILE = {("check",), ("inspect",)}
 
 
-def test_every_command(small: Project) -> None:
+def test_every_command(small: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # `fetch` writes into the current folder
     small.ok("resolve")
     write_dump(
         small.root / "osv",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -56,7 +56,9 @@ def tools_untraced() -> Iterator[None]:
     """pip, pip-compile and the Python that uv asks are not measured: nothing of lockgen runs in them."""
     started = process._started
 
-    def quietly(argv: Sequence[str], cwd: Path, env: Mapping[str, str] | None) -> subprocess.Popen[str]:
+    def quietly(
+        argv: Sequence[str], cwd: Path, env: Mapping[str, str] | None
+    ) -> AbstractContextManager[subprocess.Popen[str]]:
         if not any(word.startswith("lockgen") for word in argv):
             env = {name: value for name, value in (os.environ if env is None else env).items() if name != CONFIG}
         return started(argv, cwd, env)
