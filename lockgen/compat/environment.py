@@ -6,7 +6,6 @@ import os
 import platform
 import re
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from lockgen.index.uv_pages import Pages
 from lockgen.index.uv_settings import build_environment
 from lockgen.io.find_uv import find_uv
 from lockgen.io.process import Finished, run
+from lockgen.io.temporary import temporary_folder
 from lockgen.io.uv import clean_environment, default_index
 
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -59,8 +59,7 @@ def install(rows: Sequence[Resolved], request: Request, imports: Sequence[str], 
     Raises:
         ToolFailed: uv was not found.
     """
-    with tempfile.TemporaryDirectory(prefix="lockgen-install-") as name:
-        folder = Path(name)
+    with temporary_folder("install-") as folder:
         # A variable, as the pages are removed with their object.
         pages = Pages()
         environment = build_environment(folder, request, default_index(), pages, clean_environment(os.environ))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from lockgen.images.project_images import Family, SelectedImage, in_registry, re
 from lockgen.images.wheelhouse import INDEX
 from lockgen.io.git import changed_since, show
 from lockgen.io.output import print_json, print_text
+from lockgen.io.temporary import temporary_folder
 from lockgen.manifest.reader import close_match
 from lockgen.outputs.model import FamilyPlan
 
@@ -90,8 +90,8 @@ def run(app: App, names: tuple[str, ...], options: BuildOptions) -> int:
         _report(images, {}, _NOTHING_BUILT, options)
         return Exit.DONE
     docker = Docker(root, options.builder).required()
-    with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
-        result = _build(docker, family, images, options, Path(folder), app.progress)
+    with temporary_folder() as folder:
+        result = _build(docker, family, images, options, folder, app.progress)
     _report(images, _images_by_target(family.plan), result, options)
     return Exit.DONE
 

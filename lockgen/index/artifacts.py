@@ -5,7 +5,6 @@ from __future__ import annotations
 import configparser
 import os
 import sys
-import tempfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from lockgen.io.cache import cache_root
 from lockgen.io.find_uv import find_uv
 from lockgen.io.http import Http
 from lockgen.io.process import Finished, run
+from lockgen.io.temporary import temporary_folder
 from lockgen.io.uv import clean_environment, default_index
 
 _FORMAT = 1
@@ -107,8 +107,7 @@ class ArtifactReader:
     ) -> Outcome:
         """Build ``file``; the result of ``examine`` for its build requirements and its wheel."""
         archive = read_sdist(self._http, file)
-        with tempfile.TemporaryDirectory(prefix="lockgen-") as name:
-            folder = Path(name)
+        with temporary_folder() as folder:
             (folder / file.name).write_bytes(archive)
             done = _run_build(folder, file.name, request)
             if done.code != 0:

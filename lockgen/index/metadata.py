@@ -8,9 +8,7 @@ the file.
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from threading import Lock
 
 from lockgen.core.index import CoreMetadata, IndexFile
@@ -26,6 +24,7 @@ from lockgen.index.source_builds import build_wheel
 from lockgen.index.wheel_ranking import identity
 from lockgen.index.yanked import YankedFiles
 from lockgen.io.http import Http
+from lockgen.io.temporary import temporary_folder
 from lockgen.io.uv import default_index
 
 
@@ -153,9 +152,9 @@ class MetadataReader:
         info = read_pkg_info(archive, file.name)
         if info is not None and is_static(info):
             return info
-        with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
-            (Path(folder) / file.name).write_bytes(archive)
-            return build_wheel(Path(folder), file.name, request)
+        with temporary_folder() as folder:
+            (folder / file.name).write_bytes(archive)
+            return build_wheel(folder, file.name, request)
 
     def _checked(self, file: IndexFile, text: bytes, request: Request | None = None) -> CoreMetadata:
         """Parse the metadata of ``file``, check that it is its own, and cache it."""

@@ -20,7 +20,8 @@ from build.env import DefaultIsolatedEnv
 
 def main(archive: str, out: str) -> None:
     """Build ``archive`` into the folder ``out``. The JSON object is the last line, after the output of the build."""
-    with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
+    # In lockgen's temporary folder, so that nothing stays if this process is killed.
+    with tempfile.TemporaryDirectory(prefix="source-", dir=Path.cwd()) as folder:
         source = _unpacked(Path(archive), Path(folder))
         with DefaultIsolatedEnv(installer="uv") as environment:
             builder = ProjectBuilder.from_isolated_env(environment, source)

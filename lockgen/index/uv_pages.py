@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import html
 import json
-import shutil
-import tempfile
 import threading
 import weakref
 from collections.abc import Iterable
@@ -28,6 +26,7 @@ from lockgen.core.target import Target
 from lockgen.core.target_requirements import decided
 from lockgen.index.explicit_files import listed_files, offered_files
 from lockgen.index.wheel_ranking import identity, usable_files
+from lockgen.io.temporary import create_folder, remove_folder
 
 
 class Routing(NamedTuple):
@@ -65,8 +64,8 @@ class Pages:
 
     @cached_property
     def _root(self) -> Path:
-        root = Path(tempfile.mkdtemp(prefix="lockgen-"))
-        weakref.finalize(self, shutil.rmtree, root, ignore_errors=True)
+        root = create_folder("pages-")
+        weakref.finalize(self, remove_folder, root)
         return root
 
     def folder(self, request: Request) -> Path | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from lockgen.core.parsing import parse_version
 from lockgen.errors import ToolFailed
 from lockgen.io.find_uv import find_uv
 from lockgen.io.process import run
+from lockgen.io.temporary import temporary_folder
 
 # The first that knows the preview feature index-exclude-newer; it and the newest lock the reference family alike.
 OLDEST = parse_version("0.11.5")
@@ -53,8 +53,8 @@ def _configured_index(uv: str, environ: tuple[tuple[str, str], ...]) -> str:
     # uv needs some Python for this, and would otherwise download one.
     environment = {**dict(environ), "UV_PYTHON_DOWNLOADS": "never"}
     # An empty folder: a pyproject.toml or uv.toml in the working directory would change the answer.
-    with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
-        done = run(command, cwd=Path(folder), env=environment, timeout=60)
+    with temporary_folder() as folder:
+        done = run(command, cwd=folder, env=environment, timeout=60)
     for line in done.stdout.splitlines():
         option, _, url = line.partition(" ")
         if done.code == 0 and option == "--index-url":
@@ -77,8 +77,8 @@ def interpreter(uv: str, version: str) -> str:
 @cache
 def _found_python(uv: str, version: str, path: str | None) -> str:
     command = [uv, "python", "find", version, "--no-project", "--no-config", "--offline", "--quiet"]
-    with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
-        done = run(command, cwd=Path(folder), env=clean_environment(os.environ), timeout=60)
+    with temporary_folder() as folder:
+        done = run(command, cwd=folder, env=clean_environment(os.environ), timeout=60)
     return done.stdout.strip() if done.code == 0 else sys.executable
 
 

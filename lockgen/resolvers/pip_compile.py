@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from lockgen.index.server import serving
 from lockgen.index.wheel_ranking import identity
 from lockgen.io.http import Http
 from lockgen.io.process import Finished, run
+from lockgen.io.temporary import temporary_folder
 from lockgen.io.uv import default_index
 from lockgen.resolvers.pip_failures import pip_failure, preferences_in_conflict
 from lockgen.resolvers.routing_index import RoutingIndex
@@ -59,8 +59,7 @@ class PipCompile:
         """
         if request.offline:
             raise BadInput("pip-compile cannot work offline", hint="use --resolver uv with --offline")
-        with tempfile.TemporaryDirectory(prefix="lockgen-") as name:
-            folder = Path(name)
+        with temporary_folder() as folder:
             settings = _pip_settings(folder)
             index = RoutingIndex(self._http, request, settings.get("index-url") or default_index())
             index.prefetch()

@@ -8,7 +8,6 @@ loopback too.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -29,6 +28,7 @@ from lockgen.index.wheel_ranking import identity, usable_files, wheel_rank
 from lockgen.io.find_uv import find_uv
 from lockgen.io.http import Http
 from lockgen.io.process import run
+from lockgen.io.temporary import temporary_folder
 from lockgen.io.uv import check_version, clean_environment, default_index, interpreter
 from lockgen.resolvers.pylock_reader import PylockFile, PylockPackage, parse_pylock
 from lockgen.resolvers.uv_messages import PROJECT, uv_failure
@@ -66,10 +66,10 @@ class Uv:
 
     def solve(self, request: Request) -> Solution:
         """See resolution.Resolver."""
-        with tempfile.TemporaryDirectory(prefix="lockgen-") as folder:
+        with temporary_folder() as folder:
             uv = self._program[0]
             python = interpreter(uv, request.target.python)
-            return _Solve(uv, Path(folder), request, self.default_index, self._time_limit, python, self._pages).run()
+            return _Solve(uv, folder, request, self.default_index, self._time_limit, python, self._pages).run()
 
 
 def create(http: Http, time_limit: float) -> Uv:

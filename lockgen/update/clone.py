@@ -10,13 +10,13 @@ import os
 import posixpath
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from lockgen.errors import BadInput, ToolFailed
 from lockgen.io import git
+from lockgen.io.temporary import create_folder
 from lockgen.update.git_session import LOCAL, RETRY_HINT, GitSession
 from lockgen.update.model import Head
 
@@ -192,7 +192,7 @@ class Clone:
     def fresh(self) -> Iterator[str]:
         """See ports.Repository: a worktree that is removed afterwards."""
         self._remove_stale_worktrees()
-        holder = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
+        holder = str(create_folder(f"{PREFIX}{os.getpid()}-"))
         tree = os.path.join(holder, "tree")
         try:
             words = ("worktree", "add", "--quiet", "--detach", "--force", tree, self.base)

@@ -81,7 +81,7 @@ def wait_for(path: Path, child: subprocess.Popen[str]) -> list[int]:
 
 def descendants_of(process: int) -> set[int]:
     """The processes that ``process`` has started, and theirs."""
-    found = set()
+    found: set[int] = set()
     pending = [process]
     while pending:
         number = pending.pop()

@@ -100,6 +100,8 @@ DOORS = {
     "urllib3": {"io/transport.py"},
     "rich": {"io/console.py"},
     "fcntl": {"io/locking.py"},
+    # The others write one file next to its place, or have no lockgen.
+    "tempfile": {"io/temporary.py", "io/export.py", "io/cache.py", "io/process.py", "index/pep517_hooks.py"},
     "platformdirs": {"io/cache.py"},
     "tomlkit": set(),
     "github": {"update/forges/github.py"},
