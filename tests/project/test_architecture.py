@@ -235,7 +235,7 @@ PRINTERS = {
     "click.echo": set(),
     "click.secho": set(),
     "click.echo_via_pager": set(),
-    "os.write": {"io/journal.py"},
+    "os.write": {"io/journal.py", "io/process.py"},
 }
 """Ways to print, and the modules that may: they clean text from outside. The hooks run in a separate process."""
 
