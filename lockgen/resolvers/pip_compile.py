@@ -65,6 +65,10 @@ class PipCompile:
             index.prefetch()
             with serving(index) as (address, _):
                 done = _compile_near(folder, address, request)
+            by_url = index.url_requirements.first(request.requirements)
+            if by_url is not None:
+                # Another version might do without it, but uv refuses it too, and nobody asked for another version.
+                raise by_url.error()
             if done.code != 0:
                 raise pip_failure(done, index, request)
             return _solution(folder / "out.txt", index)

@@ -57,7 +57,8 @@ def pip_failure(done: Finished, index: RoutingIndex, request: Request) -> Lockge
         return kind.of(fault for error in unreadable for fault in error.faults)
     if is_no_solution(text):
         reason = _conflict(text, index, request) or readable_part(text)
-        return NoResolution("no solution", reason=reason, hint=_build_hint(text, index))
+        reason = "\n".join([reason, *_left_out(index)])
+        return NoResolution("no solution", reason=reason, hint=_hint_about_files(text, index))
     if is_too_complex(text):
         return ToolFailed(
             "pip-compile gave up: there are too many combinations of versions",
@@ -96,6 +97,21 @@ def _conflict(text: str, index: RoutingIndex, request: Request) -> str:
             lines.append(f"the family pins {pin}{missing}")
     unique = dict.fromkeys(lines)
     return "\n".join(["these requirements conflict:", *unique])
+
+
+def _left_out(index: RoutingIndex) -> list[str]:
+    return [
+        f"{release} is left out: its metadata is invalid, it requires `{line}`"
+        for release, line in sorted(index.broken.items())
+    ]
+
+
+def _hint_about_files(text: str, index: RoutingIndex) -> str | None:
+    build_hint = _build_hint(text, index)
+    if build_hint is not None or not index.broken:
+        return build_hint
+    name = min(index.broken).partition(" ")[0]
+    return f"choose another version of {name}, or list your own build of it on an index: [index.NAME]"
 
 
 def _build_hint(text: str, index: RoutingIndex) -> str | None:

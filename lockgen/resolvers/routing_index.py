@@ -16,6 +16,7 @@ from lockgen.core.index import CoreMetadata, IndexFile, ProjectPage
 from lockgen.core.parsing import parse_requirement
 from lockgen.core.resolution import Request
 from lockgen.errors import LockgenError
+from lockgen.index.core_metadata import invalid_requirement
 from lockgen.index.explicit_files import offered_files
 from lockgen.index.metadata import MetadataReader
 from lockgen.index.parallel_reads import WORKERS
@@ -26,6 +27,7 @@ from lockgen.index.wheel_ranking import best_files, identity, usable_files
 from lockgen.io.http import Http
 from lockgen.io.http_model import AccessForbidden
 from lockgen.io.stopping import thread_pool
+from lockgen.resolvers.url_requirements import UrlRequirements
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class RoutingIndex:
 
     ``failures`` are the pages of the default index that could not be read, ``forbidden`` those with 403, ``unreadable``
     the files whose metadata could not be read. ``only_sources`` are projects that have files, but none that the target
-    can use without a build.
+    can use without a build. ``broken`` are the releases that pip leaves out, each with its invalid requirement.
     """
 
     def __init__(self, http: Http, request: Request, default: str) -> None:
@@ -69,6 +71,8 @@ class RoutingIndex:
         self.failures: dict[str, LockgenError] = {}
         self.forbidden: dict[str, LockgenError] = {}
         self.only_sources: set[str] = set()
+        self.broken: dict[str, str] = {}
+        self.url_requirements = UrlRequirements()
 
     def prefetch(self) -> None:
         """Read the pages that are certain to be requested, many at once: pip requests one after the other."""
@@ -88,6 +92,8 @@ class RoutingIndex:
 
     def page(self, index: str, project: str) -> Served | None:
         """See server.PageSource."""
+        if self.url_requirements.asks(project):
+            return None
         files = []
         routed = self.routed(project)
         for file in routed.offered:
@@ -108,7 +114,11 @@ class RoutingIndex:
         except LockgenError as error:
             self.unreadable[offered.file.name] = error
             return None
-        return metadata_text(metadata_on(self._request.target, metadata))
+        broken = invalid_requirement(metadata)
+        if broken is not None:
+            self.broken[f"{metadata.name} {metadata.version}"] = broken
+        on_target = metadata_on(self._request.target, metadata)
+        return metadata_text(self.url_requirements.replaced(on_target))
 
     def _metadata(self, offered: _OfferedFile) -> CoreMetadata:
         file = offered.file

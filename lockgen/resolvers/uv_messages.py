@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 
 from lockgen.core.resolution import Request
 from lockgen.errors import LockgenError, NoResolution, ToolFailed
+from lockgen.resolvers.url_requirements import from_uv
 from lockgen.resolvers.uv_hints import without_hints
 
 PROJECT = "lockgen-family"
@@ -37,6 +38,9 @@ def uv_failure(stderr: str, code: int, request: Request) -> LockgenError:
         return ToolFailed(
             "the cache lacks files that this resolution needs", reason=text, hint="retry without --offline"
         )
+    by_url = from_uv(message)
+    if by_url is not None:
+        return by_url.error()
     # Only at the start: further down, it may be about the requirements of a build, which is not a conflict of ours.
     if re.match(r"\W*No solution found", text):
         return _no_solution(message, request)

@@ -247,10 +247,11 @@ def test_a_version_with_a_broken_requirement_is_left_out(project: Project, index
     assert resolved(project, resolver, requiring(names)) == {"other": "1.0", **dict.fromkeys(names, "1.0")}
 
 
-def test_a_broken_requirement_is_the_reason(project: Project, index: LocalIndex) -> None:
+@BOTH_RESOLVERS
+def test_a_broken_requirement_is_the_reason(project: Project, index: LocalIndex, resolver: str) -> None:
     index.add("pkg", "1.0", ["helper (>=foo)"])
     project.write(FAMILY)
-    ran = project.run("resolve")
+    ran = project.run("resolve", "--resolver", resolver)
     assert ran.code == 3
     assert "pkg" in ran.err
     assert "helper (>=foo)" in ran.err
@@ -308,3 +309,59 @@ def test_an_undeclared_extra_of_a_package_that_another_one_requires(
     index.add("middle", "1.0", ['helper; extra == "Some_Thing"', 'absent; extra == "other"'])
     index.add("pkg", "1.0", ["middle[some-thing]"])
     assert resolved(project, resolver) == {"helper": "1.0", "middle": "1.0"}
+
+
+# -- URLs --------------------------------------------------------------------------------------
+
+URL = "http://name:secret@127.0.0.1:9/torch-1.0-py3-none-any.whl"
+
+
+@BOTH_RESOLVERS
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"torch @ {URL}",
+        f"torch[x]@{URL} ; python_version >= '3'",
+        f"torch @ {URL} ; python_full_version < '3.11.3'",
+        "torch @ git+https://index.example/torch.git@main",
+        "torch @ file:///srv/torch-1.0-py3-none-any.whl",
+    ],
+    ids=["plain", "with-extra-and-marker", "with-patch-release", "git", "file"],
+)
+def test_a_requirement_by_url_is_refused(project: Project, index: LocalIndex, resolver: str, line: str) -> None:
+    index.add("torch", "1.0", extras=["x"])
+    index.add("middle", "2.0", [line])
+    index.add("middle", "1.0")
+    index.add("pkg", "1.0", ["middle>=2"])
+    project.write(FAMILY)
+    ran = project.run("resolve", "--resolver", resolver)
+    assert ran.code == 3
+    assert "middle 2.0 requires torch by URL" in ran.err
+    assert "pkg 1.0 requires middle" in ran.err
+    assert '[pins] middle = "..."' in ran.err
+    assert "secret" not in ran.err
+    assert not (project.root / "locks").exists()
+
+
+@BOTH_RESOLVERS
+def test_a_requirement_by_url_that_does_not_count_is_no_obstacle(
+    project: Project, index: LocalIndex, resolver: str
+) -> None:
+    lines = [f"torch @ {URL} ; extra == 'gpu'", f"torch @ {URL} ; sys_platform == 'win32'"]
+    index.add("pkg", "1.0", lines, extras=["gpu"])
+    assert resolved(project, resolver) == {}
+    project.write(FAMILY.replace('"pkg"', '"pkg[gpu]"'))
+    ran = project.run("resolve", "--resolver", resolver)
+    assert ran.code == 3
+    assert "pkg 1.0 requires torch by URL" in ran.err
+
+
+def test_a_requirement_by_url_on_an_explicit_index(project: Project, index: LocalIndex) -> None:
+    with serving(LocalIndex()) as other:
+        other.add("pkg", "1.0", [f"torch @ {URL}"])
+        text = FAMILY.replace("[variants.cpu]", f'[index.own]\nurl = "{other.url}"\npackages = ["pkg"]\n[variants.cpu]')
+        project.write(text.replace('slim"\n', 'slim"\nindex = "own"\n', 1))
+        for resolver in RESOLVERS:
+            ran = project.run("resolve", "--resolver", resolver)
+            assert ran.code == 3, ran.err
+            assert "pkg 1.0 requires torch by URL" in ran.err

@@ -66,7 +66,7 @@ PURE = {
     "outputs": """generated_files image_files image_plan model requirements shortage_faults unsolved_fault""",
     "pairs": """plan reader render table""",
     "registry": """model tags""",
-    "resolvers": """pip_messages pylock_reader uv_hints uv_messages""",
+    "resolvers": """pip_messages pylock_reader url_requirements uv_hints uv_messages""",
     "sbom": """formats.cyclonedx formats.format_type formats.table model plan""",
     "size": """plan render""",
     "update": """base_image_updates branches close_reasons closing commit_message first_seen_branch forge_requests
