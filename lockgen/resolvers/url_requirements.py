@@ -1,7 +1,7 @@
 """Requirements by URL (``torch @ https://...``) in the metadata of packages: they are refused with the way out.
 
 What a URL serves may change, and no index has a hash for it. uv refuses such a requirement itself, pip would download
-it. So pip gets the name of a project that does not exist, and its request for the page shows that the requirement counts.
+it. So pip gets the name of a project that does not exist. If pip requests its page, the requirement counts.
 """
 
 from __future__ import annotations
