@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from packaging.utils import canonicalize_name
 
@@ -11,10 +12,13 @@ from lockgen.core.resolution import Request
 from lockgen.errors import LockgenError, NoResolution, ToolFailed
 from lockgen.io.process import Finished
 from lockgen.resolvers.pip_messages import (
+    Cause,
     causes,
     discarded_pins,
     is_no_solution,
     is_too_complex,
+    notes,
+    python_bounds,
     raised_exception,
     readable_part,
     unmatched_packages,
@@ -52,12 +56,9 @@ def pip_failure(done: Finished, index: RoutingIndex, request: Request) -> Lockge
     if "No space left" in text:
         return ToolFailed("the disk is full", reason=done.last_lines(), hint="free some space. No files were changed.")
     if index.unreadable:
-        unreadable = list(index.unreadable.values())
-        kind = NoResolution if all(isinstance(error, NoResolution) for error in unreadable) else ToolFailed
-        return kind.of(fault for error in unreadable for fault in error.faults)
+        return _unreadable(list(index.unreadable.values()))
     if is_no_solution(text):
-        reason = _conflict(text, index, request) or readable_part(text)
-        reason = "\n".join([reason, *_left_out(index)])
+        reason = "\n".join([_unsolved(text, index, request), *_left_out(index)])
         return NoResolution("no solution", reason=reason, hint=_hint_about_files(text, index))
     if is_too_complex(text):
         return ToolFailed(
@@ -67,6 +68,14 @@ def pip_failure(done: Finished, index: RoutingIndex, request: Request) -> Lockge
     return _stopped(done)
 
 
+def _unreadable(errors: list[LockgenError]) -> LockgenError:
+    """One error for all files whose metadata could not be read."""
+    kind = NoResolution if all(isinstance(error, NoResolution) for error in errors) else ToolFailed
+    faults = [fault for error in errors for fault in error.faults]
+    hint = "retry; if the index stays like this, pin another version"
+    return kind.of(replace(fault, hint=fault.hint or hint) for fault in faults)
+
+
 def _stopped(done: Finished) -> ToolFailed:
     """The error for a failure that says nothing about versions."""
     raised = raised_exception(done.stderr)
@@ -74,29 +83,36 @@ def _stopped(done: Finished) -> ToolFailed:
     hint = "use --resolver uv"
     if raised is not None:
         reason = "\n".join(part for part in (reason, f"{raised.name}: {raised.message}") if part)
-        if raised.name in _TOOLS:
-            hint = f"pip and pip-tools may not fit each other: pip install -U pip pip-tools; or {hint}"
+    if "No module named" in done.stderr or (raised is not None and raised.name in _TOOLS):
+        hint = f"pip and pip-tools may not fit each other: pip install -U pip pip-tools; or {hint}"
     if done.code < 0:
         return ToolFailed(f"pip-compile was ended by signal {-done.code}", reason=reason or None, hint=hint)
     return ToolFailed(f"pip-compile stopped with exit code {done.code}", reason=reason or None, hint=hint)
 
 
-def _conflict(text: str, index: RoutingIndex, request: Request) -> str:
-    """The requirements that conflict, one on each line; "" if pip does not name them."""
-    lines: list[str] = []
-    names: set[str] = set()
-    for cause in causes(text):
-        lines.append(f"{cause.parent} needs {cause.requirement}")
-        names.add(canonicalize_name(parse_requirement(cause.requirement).name))
+def _unsolved(text: str, index: RoutingIndex, request: Request) -> str:
+    """The requirements without a solution, one on each line, and what else pip says about versions."""
+    found = causes(text)
+    lines = [f"{cause.parent} needs {cause.requirement}" for cause in found]
+    lines += [
+        f"{cause.parent} needs {cause.requirement}, and the target has {request.target.release}"
+        for cause in python_bounds(text)
+    ]
     if not lines:
-        return ""
-    # pip leaves out the pins that take part.
+        return readable_part(text)
+    lines = list(dict.fromkeys([*lines, *_pins(found, index, request)]))
+    if len(lines) > 1:
+        return "\n".join(["these requirements conflict:", *lines])
+    return "\n".join(["no version satisfies this requirement:", *lines, *notes(text)])
+
+
+def _pins(found: list[Cause], index: RoutingIndex, request: Request) -> Iterator[str]:
+    """The pins that take part. pip leaves them out."""
+    names = {canonicalize_name(parse_requirement(cause.requirement).name) for cause in found}
     for pin in map(parse_requirement, request.constraints):
         if canonicalize_name(pin.name) in names:
             missing = "" if index.offers(pin) else ", but no file of it runs on the target"
-            lines.append(f"the family pins {pin}{missing}")
-    unique = dict.fromkeys(lines)
-    return "\n".join(["these requirements conflict:", *unique])
+            yield f"the family pins {pin}{missing}"
 
 
 def _left_out(index: RoutingIndex) -> list[str]:

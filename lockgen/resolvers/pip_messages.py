@@ -31,9 +31,14 @@ _PROGRESS = re.compile(
 )
 # pip names the conflicting requirements only in its exception, as
 # RequirementInformation(requirement=SpecifierRequirement('numpy>=2'), parent=LinkCandidate('https://…')).
-_CAUSE = re.compile(r"RequirementInformation\(requirement=\w+\('([^']+)'\), parent=(?:None|\w+\('([^']*)'?)")
+_CAUSE = re.compile(
+    r"RequirementInformation\(requirement=(?!RequiresPython)\w+\('([^']+)'\), parent=(?:None|\w+\('([^']*)'?)"
+)
+_PYTHON_BOUND = re.compile(r"RequiresPythonRequirement\('([^']+)'\), parent=\w+\('([^']*)'?")
+_YANKED = re.compile(r"Ignored the following yanked versions: (.*)")
+_OFFERED = re.compile(r"Could not find a version that satisfies .*\(from versions: (.*)\)")
 _FILE_IN_LINK = re.compile(r"([^/ ]+\.(?:whl|tar\.gz|zip))(?: |$)")
-_TRACEBACK = "\nTraceback (most recent call last):"
+_TRACEBACK = "Traceback (most recent call last):"
 
 
 class Raised(NamedTuple):
@@ -67,7 +72,7 @@ def discarded_pins(text: str) -> set[str]:
 
 def raised_exception(text: str) -> Raised | None:
     """The exception that ended pip-compile; None if it ended otherwise."""
-    _, found, last = text.rpartition(_TRACEBACK.lstrip())
+    _, found, last = text.rpartition(_TRACEBACK)
     if not found:
         return None
     lines = last.strip("\n").splitlines()
@@ -76,7 +81,10 @@ def raised_exception(text: str) -> Raised | None:
     if not rest:
         return None
     path, _, message = "\n".join(rest).partition(":")
-    return Raised(path.rpartition(".")[2].strip(), message.strip())
+    name = path.rpartition(".")[2].strip()
+    # pip prints some errors on screens only. As text, they have no more than a name: "<SomeError: some-error>".
+    reference = re.fullmatch(rf"<{re.escape(name)}: ([a-z-]+)>", message.strip())
+    return Raised(name, reference[1].replace("-", " ") if reference else message.strip())
 
 
 def unmatched_packages(text: str) -> set[str]:
@@ -91,12 +99,33 @@ def causes(text: str) -> list[Cause]:
 
 def _causes(text: str) -> Iterator[Cause]:
     for requirement, link in _CAUSE.findall(text):
-        found = _FILE_IN_LINK.search(unquote(link))
-        parent = "the family"
-        if found is not None:
-            name, version = identity(found[1])
-            parent = f"{name} {version}"
-        yield Cause(requirement, parent)
+        yield Cause(requirement, _parent(link))
+
+
+def python_bounds(text: str) -> list[Cause]:
+    """The Requires-Python of packages, as requirements, for which pip found no solution."""
+    return [Cause(f"Python {bound}", _parent(link)) for bound, link in _PYTHON_BOUND.findall(text)]
+
+
+def _parent(link: str) -> str:
+    """The package and the version of the file that pip's text ``link`` names."""
+    found = _FILE_IN_LINK.search(unquote(link))
+    if found is None:
+        return "the family"
+    name, version = identity(found[1])
+    return f"{name} {version}"
+
+
+def notes(text: str) -> list[str]:
+    """The versions that pip could not choose: yanked ones, and those that do not satisfy the requirement."""
+    return list(dict.fromkeys(_notes(text)))
+
+
+def _notes(text: str) -> Iterator[str]:
+    for versions in _YANKED.findall(text):
+        yield f"only a pin selects a yanked version: {versions}"
+    for versions in _OFFERED.findall(text):
+        yield f"versions with a file for the target: {versions}"
 
 
 def readable_part(text: str) -> str:
@@ -104,6 +133,6 @@ def readable_part(text: str) -> str:
 
     The traceback of a failed build stays: pip indents it, so it does not match.
     """
-    before = text.split(_TRACEBACK, 1)[0]
+    before = re.split(rf"^{re.escape(_TRACEBACK)}", text, maxsplit=1, flags=re.MULTILINE)[0]
     lines = [line.rstrip() for line in before.splitlines() if not _PROGRESS.match(line)]
     return re.sub(r"\n{2,}", "\n", "\n".join(lines)).strip()
