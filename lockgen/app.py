@@ -28,7 +28,7 @@ class App:
     @classmethod
     def of(cls, root: Path, progress: Progress) -> App:
         """The app for the project in the folder ``root``."""
-        return cls(root, Folder(root, progress), progress, Http())
+        return cls(root, Folder(root, progress), progress, Http(progress.note))
 
     def in_folder(self, root: Path) -> App:
         """The same for another project folder; connections and credentials are shared."""

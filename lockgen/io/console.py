@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -16,17 +17,25 @@ if TYPE_CHECKING:
     from rich.status import Status
 
 
+PATIENCE = 1.0
+"""Seconds without a message after which a person may think that a command hangs."""
+
+
 def is_interactive(stream: TextIO) -> bool:
     """Whether a person is watching: stderr is a terminal, and this is not CI."""
     return stream.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
 
 
 class Console:
-    """Progress on stderr: a spinner on a terminal; in CI only the notes, each a plain line."""
+    """Progress on stderr: a spinner on a terminal; elsewhere the notes, each a plain line.
+
+    Elsewhere, the first step that takes longer than PATIENCE is printed, too: a silent command seems to hang.
+    """
 
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
         self._status: Status | None = None
+        self._first_line = _FirstLine()
 
     def __enter__(self) -> Self:
         if not self._quiet and is_interactive(sys.stderr):
@@ -36,18 +45,22 @@ class Console:
             self._status.start()
             # Data on the same terminal would be glued to the spinner's line.
             before_output(self._status.stop)
+        elif not self._quiet:
+            self._first_line.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._first_line.end()
         if self._status is not None:
             before_output(None)
             self._status.stop()
 
     def step(self, text: str) -> None:
-        """Show the current step, on a terminal only. An empty text ends the progress, before data is printed."""
+        """Show the current step, on a terminal. An empty text ends the progress, before data is printed."""
         if self._status is None:
+            self._first_line.step(text)
             return
         if not text:
             self._status.stop()
@@ -65,7 +78,45 @@ class Console:
         if self._status is not None:
             self._status.console.print(clean(text), markup=False)
         else:
+            self._first_line.end()
             say(text)
+
+
+class _FirstLine:
+    """The first line of progress where no spinner is shown: the step that is current after PATIENCE."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+        self._text = ""
+        self._is_due = False
+
+    def start(self) -> None:
+        self._timer = threading.Timer(PATIENCE, self._expire)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def end(self) -> None:
+        """Print nothing from now on."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = None
+
+    def step(self, text: str) -> None:
+        with self._lock:
+            self._text = text
+            self._print_if_due()
+
+    def _expire(self) -> None:
+        with self._lock:
+            self._is_due = True
+            self._print_if_due()
+
+    def _print_if_due(self) -> None:
+        if self._is_due and self._text and self._timer is not None:
+            self._timer = None
+            say(self._text)
 
 
 def clean(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 class Http:
     """A client for many threads. User info in a URL is sent as basic authentication, to that URL's host only."""
 
-    def __init__(self) -> None:
+    def __init__(self, note: Callable[[str], None] = lambda text: None) -> None:
+        """``note`` gets a message if a server does not answer at once, one for each host."""
+        self._note = note
         # Kept here, because two threads may create a transport at the same time, and one of them is dropped.
         self._credentials: dict[tuple[str, str], tuple[str, str]] = {}
 
@@ -24,7 +26,7 @@ class Http:
     def _transport(self) -> Transport:
         from lockgen.io.transport import Transport
 
-        return Transport(self._credentials)
+        return Transport(self._credentials, self._note)
 
     def get(self, url: str, *, accept: str | None = None, span: str | None = None, largest: int = LARGEST) -> Response:
         """The answer to GET. ``span`` is the value of a Range header; ``largest`` bounds the body, in bytes.

@@ -30,6 +30,8 @@ TOTAL_SECONDS = 60.0
 """The time limit of one request: name lookup, redirects, all attempts, and the whole body."""
 PACE_SECONDS, PACE_BYTES = 60.0, 64 * 1024
 """A large body has no time limit, but this many bytes must arrive in this time."""
+SILENT_SECONDS = 1.0
+"""How long a request may take before the user is told what lockgen waits for."""
 ATTEMPTS = 3
 LONGEST_PAUSE = 5.0
 _CHUNK = 65536
@@ -48,7 +50,9 @@ T = TypeVar("T")
 class Transport:
     """See `Http`. ``credentials`` are those known so far, by origin."""
 
-    def __init__(self, credentials: dict[tuple[str, str], tuple[str, str]]) -> None:
+    def __init__(self, credentials: dict[tuple[str, str], tuple[str, str]], note: Callable[[str], None]) -> None:
+        self._note = note
+        self._noted: set[str] = set()
         # Sessions that no request uses: each keeps connections open.
         self._idle: queue.SimpleQueue[requests.Session] = queue.SimpleQueue()
         self._credentials = credentials
@@ -69,7 +73,7 @@ class Transport:
     def _answer(self, url: str, headers: Mapping[str, str], largest: int, sent: bytes | None = None) -> Response:
         plain = self._plain(url)
         until = time.monotonic() + TOTAL_SECONDS
-        return _within_limit(plain, lambda: self._with_retries(plain, headers, largest, sent, until))
+        return self._within_limit(plain, lambda: self._with_retries(plain, headers, largest, sent, until))
 
     def _with_retries(
         self, plain: str, headers: Mapping[str, str], largest: int, sent: bytes | None, until: float
@@ -118,11 +122,55 @@ class Transport:
             )
 
         try:
-            with self._session() as session, _within_limit(plain, lambda: request(session)) as answer:
+            with self._session() as session, self._within_limit(plain, lambda: request(session)) as answer:
                 found = {name.lower(): value for name, value in answer.headers.items()}
                 yield Opened(answer.status_code, found, cast(IO[bytes], _PacedBody(answer.raw)))
         except (requests.RequestException, HTTPError, OSError) as error:
             raise _unreachable(plain, error) from None
+
+    def _within_limit(self, url: str, work: Callable[[], T]) -> T:
+        """The result of ``work``, or what it raises.
+
+        It runs in another thread, which is left behind when the time is over: the name lookup, the handshake and
+        headers that arrive byte by byte have no time limit of their own.
+
+        Raises:
+            ToolFailed: it took longer than TOTAL_SECONDS.
+        """
+        outcome: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
+
+        def run() -> None:
+            try:
+                outcome.put((work(), None))
+            except BaseException as error:
+                outcome.put((None, error))
+
+        # A daemon, so that a thread that was left behind does not keep the process alive.
+        threading.Thread(target=run, daemon=True).start()
+        stopped = ToolFailed("lockgen was stopped")
+        try:
+            with stoppable(lambda: outcome.put((None, stopped))):
+                result, error = self._outcome(url, outcome)
+        except queue.Empty:
+            raise _unreachable(url, requests.Timeout("the whole answer took too long")) from None
+        if error is not None:
+            raise error
+        return cast(T, result)
+
+    def _outcome(self, url: str, outcome: queue.SimpleQueue[T]) -> T:
+        try:
+            return outcome.get(timeout=min(SILENT_SECONDS, TOTAL_SECONDS))
+        except queue.Empty:
+            self._announce(url)
+        return outcome.get(timeout=max(0.0, TOTAL_SECONDS - SILENT_SECONDS))
+
+    def _announce(self, url: str) -> None:
+        """Say once for each host that it is slow."""
+        host = redacted(origin(url)[1])
+        # Two threads may say the same: that is not worth a lock.
+        if host not in self._noted:
+            self._noted.add(host)
+            self._note(f"waiting for {host}")
 
     def _remember(self, url: str) -> str:
         parts = urlsplit(url)
@@ -183,36 +231,6 @@ def _new_session() -> requests.Session:
     if bundle:
         session.verify = bundle
     return session
-
-
-def _within_limit(url: str, work: Callable[[], T]) -> T:
-    """The result of ``work``, or what it raises.
-
-    It runs in another thread, which is left behind when the time is over: the name lookup, the handshake and headers
-    that arrive byte by byte have no time limit of their own.
-
-    Raises:
-        ToolFailed: it took longer than TOTAL_SECONDS.
-    """
-    outcome: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            outcome.put((work(), None))
-        except BaseException as error:
-            outcome.put((None, error))
-
-    # A daemon, so that a thread that was left behind does not keep the process alive.
-    threading.Thread(target=run, daemon=True).start()
-    stopped = ToolFailed("lockgen was stopped")
-    try:
-        with stoppable(lambda: outcome.put((None, stopped))):
-            result, error = outcome.get(timeout=TOTAL_SECONDS)
-    except queue.Empty:
-        raise _unreachable(url, requests.Timeout("the whole answer took too long")) from None
-    if error is not None:
-        raise error
-    return cast(T, result)
 
 
 class _PacedBody:
