@@ -1,4 +1,4 @@
-"""Sessions: `nox -s tests lint types`, `coverage`, `explore`, `quality`, `bench`, `bench-images`, `compat`."""
+"""Sessions: `nox -s tests lint types`, `coverage`, `explore`, `fuzz`, `quality`, `bench`, `bench-images`, `compat`."""
 
 from __future__ import annotations
 
@@ -58,6 +58,13 @@ def explore(session: nox.Session) -> None:
     install(session, "test")
     budget = {"EXPLORE": "1", "LOCKGEN_TEST_BUDGET": "10"}
     session.run("python", *PARALLEL, "-m", "property", *session.posargs, env={**BYTECODE, **budget})
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Fuzz what reads archives, pages and files, for an hour: `nox -s fuzz -- --seconds 600 [TARGET...]`."""
+    install(session, "fuzz")
+    session.run("python", "tests/fuzz/run.py", *session.posargs, env=BYTECODE)
 
 
 @nox.session

@@ -100,13 +100,17 @@ class TarMember:
         self._archive = archive
         self.info = info
 
-    def open(self) -> IO[bytes]:
-        """The content of a regular file, to read before the next member is taken."""
+    def open(self) -> Readable:
+        """The content of a regular file, to read before the next member is taken.
+
+        Raises:
+            BadArchive: it is not a file. Reading raises it, too, if the archive is damaged.
+        """
         with archive_errors():
             stream = self._archive.extractfile(self.info)
         if stream is None:
             raise BadArchive(f"{self.info.name} is not a file")
-        return stream
+        return _Checked(stream)
 
     def read(self, largest: int) -> bytes:
         """The content of a regular file.
@@ -117,10 +121,21 @@ class TarMember:
         if self.info.size > largest:
             raise BadArchive(f"{self.info.name} has more than {largest} bytes")
         data = bytearray()
-        with archive_errors(), self.open() as stream:
-            while chunk := stream.read(_CHUNK):
-                data += chunk
+        stream = self.open()
+        while chunk := stream.read(_CHUNK):
+            data += chunk
         return bytes(data)
+
+
+class _Checked:
+    """A stream whose errors are BadArchive."""
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+
+    def read(self, size: int = -1, /) -> bytes:
+        with archive_errors():
+            return self._stream.read(size)
 
 
 def tar_members(stream: Readable, most_bytes: int) -> Iterator[TarMember]:

@@ -161,6 +161,14 @@ def test_a_malformed_archive_of_docker_save(how: str, tmp_path: Path) -> None:
     assert caught.value.faults[0].reason or caught.value.faults[0].hint
 
 
+def test_an_archive_that_ends_early(tmp_path: Path) -> None:
+    """A download or a full disk may cut it anywhere, in headers and in the content of members."""
+    whole = tar_of(saved()).rstrip(b"\0")
+    for end in range(0, len(whole), 200):
+        with pytest.raises(BadInput):
+            read_tar(tmp_path, whole[:end])
+
+
 def test_links_that_lead_to_themselves(tmp_path: Path) -> None:
     files = saved(having("Layers", ["a/layer.tar"]))
     for links in ({"a/layer.tar": "layer.tar"}, {"a/layer.tar": "../b/layer.tar", "b/layer.tar": "../a/layer.tar"}):
