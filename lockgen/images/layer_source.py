@@ -152,7 +152,8 @@ def _images_of_docker(contents: _Archive) -> list[LayeredImage]:
     for saved in parse_saved_images(contents.document("manifest.json")):
         config = parse_config(contents.document(saved.config), "the config")
         layers = [contents.layer(name) for name in saved.layers]
-        images += [_image(tag, layers, config) for tag in saved.tags or ("",)]
+        image = _image("", layers, config)
+        images += [replace(image, name=tag) for tag in saved.tags or ("",)]
     return images
 
 
@@ -198,32 +199,41 @@ def _blob(digest: str) -> str:
 
 def _read_layout(folder: Path, name: str) -> LayeredImage:
     def read(digest: str) -> bytes:
-        return _read_small(folder / _blob(digest), name)
+        return _read_small(folder, _blob(digest), name)
 
-    manifests = _manifests(_read_small(folder / "index.json", name), read)
+    manifests = _manifests(_read_small(folder, "index.json", name), read)
     if not manifests:
         raise BadInput(f"{name} contains no image", hint=_SOURCES_HINT)
     manifest = manifests[0]
     budget = FileBudget()
     layers = []
     for digest in manifest.layers:
-        with _opened(folder / _blob(digest), name) as stream:
+        with _opened(folder, _blob(digest), name) as stream:
             layers.append(read_layer(stream, digest, budget))
     return _image(name, layers, parse_config(read(manifest.config), "the config"))
 
 
-def _opened(path: Path, name: str) -> IO[bytes]:
+def _opened(folder: Path, inner: str, name: str) -> IO[bytes]:
+    """The file ``inner`` of the layout in ``folder``, which may not lead to a file outside of it."""
+    path = folder / inner
     try:
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise BadInput(f"cannot read {name}", reason=f"{path.name} is a link to a file outside of the layout")
+        # A device or a FIFO may have no end. Opening a FIFO would even wait for a writer.
+        if not path.is_file():
+            raise BadInput(f"cannot read {name}", reason=f"{path.name} is missing, or not a regular file")
         return path.open("rb")
-    except OSError as error:
-        raise BadInput(f"cannot read {name}", reason=f"{path.name}: {error.strerror}") from error
+    except (OSError, RuntimeError) as error:
+        # RuntimeError: links that lead to each other.
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise BadInput(f"cannot read {name}", reason=f"{path.name}: {reason}") from error
 
 
-def _read_small(path: Path, name: str) -> bytes:
-    with _opened(path, name) as stream:
+def _read_small(folder: Path, inner: str, name: str) -> bytes:
+    with _opened(folder, inner, name) as stream:
         data = stream.read(_SMALL + 1)
     if len(data) > _SMALL:
-        raise BadInput(f"{name} is not an image", reason=f"{path.name} has more than {_SMALL} bytes")
+        raise BadInput(f"{name} is not an image", reason=f"{inner} has more than {_SMALL} bytes")
     return data
 
 

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterable
@@ -223,6 +224,67 @@ def test_indexes_that_lead_in_a_circle(packed: bool, tmp_path: Path) -> None:
     }
     with pytest.raises(BadInput):
         read_tar(tmp_path, tar_of(files)) if packed else read_folder(tmp_path, files)
+
+
+def replaced(kind: str, path: Path, outside: Path) -> None:
+    """Put something else in the place of the file at ``path``."""
+    path.unlink()
+    match kind:
+        case "fifo":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+        case "link outside":
+            path.symlink_to(outside)
+        case "device":
+            path.symlink_to("/dev/zero")
+        case "link to itself":
+            path.symlink_to(path)
+        case "unreadable name":
+            path.symlink_to("x" * 300)
+
+
+@pytest.mark.parametrize("what", ["manifest", "config", "layer"])
+@pytest.mark.parametrize("kind", ["fifo", "folder", "link outside", "device", "link to itself", "unreadable name"])
+def test_a_file_of_a_layout_that_is_not_one(kind: str, what: str, tmp_path: Path) -> None:
+    files = layout()
+    number = ["index.json", "manifest", "config", "layer"].index(what)
+    for name, data in files.items():
+        path = tmp_path / "layout" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    name = list(files)[number]
+    (tmp_path / "outside").write_bytes(files[name])
+    replaced(kind, tmp_path / "layout" / name, tmp_path / "outside")
+    with pytest.raises(BadInput) as caught:
+        read_image(Http(), tmp_path, "layout")
+    assert caught.value.faults[0].reason
+
+
+def test_a_link_inside_of_a_layout(tmp_path: Path) -> None:
+    files = layout()
+    read_folder(tmp_path, files)
+    path = tmp_path / "layout" / list(files)[3]
+    path.rename(tmp_path / "layout" / "layer")
+    path.symlink_to("../../layer")
+    assert len(read_image(Http(), tmp_path, "layout").layers) == 1
+
+
+MANY = {
+    "layers": saved(having("Layers", ["layer.tar"] * 1001)),
+    "tags": saved(having("RepoTags", ["a:1"] * 1001)),
+    "images": saved(SAVED * 1001),
+    "layers of a layout": layout(change=lambda manifest: manifest.update(layers=manifest["layers"] * 1001)),
+    "manifests": {**layout(), "index.json": dumped({"manifests": [{"digest": digest(b"")}] * 1001})},
+}
+
+
+@pytest.mark.parametrize("what", MANY)
+def test_more_than_an_engine_can_run(what: str, tmp_path: Path) -> None:
+    """A document of a few megabytes would name a layer a million times."""
+    with pytest.raises(BadInput) as caught:
+        read_tar(tmp_path, tar_of(MANY[what]))
+    assert "more than 1000" in (caught.value.faults[0].reason or "")
 
 
 def test_many_small_files_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
