@@ -31,6 +31,11 @@ def render(template: str, **values: object) -> str:
     return _environment().get_template(template).render(mark=MARK, **values)
 
 
+def compile_template(template: str) -> None:
+    """Compile ``template``, which later renderings use."""
+    _environment().get_template(template)
+
+
 def py(value: str) -> str:
     """A string as a Python literal, in double quotes unless it contains them, as formatters write it."""
     text = repr(value)

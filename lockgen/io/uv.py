@@ -88,6 +88,11 @@ def check_version(uv: str) -> str:
     Raises:
         ToolFailed: uv does not start, or is older than ``OLDEST``.
     """
+    return _checked_version(uv, os.stat(uv).st_mtime_ns)
+
+
+@cache
+def _checked_version(uv: str, changed: int) -> str:
     done = run([uv, "--version"], cwd=Path.cwd(), timeout=60)
     found = re.match(r"uv (\d+(?:\.\d+)*)", done.stdout)
     if done.code != 0 or found is None:
@@ -97,3 +102,9 @@ def check_version(uv: str) -> str:
         hint = f"lockgen needs {OLDEST} or later: pip install -U uv"
         raise ToolFailed(f"uv {version} is too old", hint=hint)
     return f"uv {version}"
+
+
+def look_up() -> None:
+    """Find out everything about uv that a resolution needs, so that later calls know it."""
+    default_index()
+    check_version(find_uv())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -155,7 +156,7 @@ def _check_version(requirer: str, need: Dependency, versions: Mapping[str, str])
     version = versions.get(need.name)
     if version is None:
         actual = f"does not contain {need.name}"
-    elif need.specifier and not parse_specifiers(need.specifier).contains(version, prereleases=True):
+    elif need.specifier and not _admits(need.specifier, version):
         actual = f"contains {need.name} {version}"
     else:
         return
@@ -164,3 +165,9 @@ def _check_version(requirer: str, need: Dependency, versions: Mapping[str, str])
         hint="retry: metadata may have changed during the resolution. If it fails again, report a bug. No files were"
         " changed.",
     )
+
+
+# The graph of each variant has mostly the same edges, and is walked several times.
+@lru_cache(maxsize=100_000)
+def _admits(specifier: str, version: str) -> bool:
+    return parse_specifiers(specifier).contains(version, prereleases=True)

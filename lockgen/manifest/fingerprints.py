@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from lockgen.core.compat_axes import Compat, Pairs
@@ -32,9 +33,13 @@ class Inputs:
     manifest: Manifest
 
     def place(self, path: tuple[str | int, ...]) -> Place:
-        position = TomlPositions(self.text).find(path)
-        line, column = position or (None, None)
+        line, column = self._positions.find(path) or (None, None)
         return Place(VERSIONS, line, column, dotted(path) or None)
+
+    @cached_property
+    def _positions(self) -> TomlPositions:
+        # Kept, because the first query scans the text.
+        return TomlPositions(self.text)
 
 
 def read_inputs(workspace: Workspace) -> Inputs:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from lockgen.core.layout import BAKE, CACHES, IGNORE, MODELS, MODULES, SCRIPT, VERSIONS, variable
 from lockgen.core.lock import Lock
-from lockgen.core.templating import render
+from lockgen.core.templating import compile_template, render
 from lockgen.outputs.model import BuildLayer, FamilyPlan, ImagePlan, InstallLayer
 
 _TEMPLATES = "outputs/templates"
+
+
+def compile_templates() -> None:
+    """Compile the templates that every family needs."""
+    for name in ("Dockerfile", "docker-bake.hcl", "self_check.py", "entrypoint.py", "versions.txt", "dockerignore"):
+        compile_template(f"{_TEMPLATES}/{name}.j2")
 
 
 def render_images(plan: FamilyPlan, lock: Lock) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Resolve versions.toml to a lock, and compare the files that follow from it with the disk; for several commands."""
+"""Resolve versions.toml to a lock, for several commands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from lockgen.core.ports import Progress
 from lockgen.errors import BadInput, Fault, LockgenError, NoResolution
 from lockgen.index.artifacts import ArtifactReader
 from lockgen.index.sources import explicit_indexes
-from lockgen.io.ownership import refuse_foreign
 from lockgen.io.workspace import Folder
 from lockgen.lock.engine import Engine
 from lockgen.lock.reader import is_intact, parse_lock
@@ -23,13 +22,7 @@ from lockgen.lock.requests import order_of_variants
 from lockgen.lock.variant_solver import Unsolved
 from lockgen.manifest.fingerprints import Inputs, fingerprints
 from lockgen.manifest.reader import close_match
-from lockgen.outputs.generated_files import GeneratedFiles, Tree
-from lockgen.outputs.lock_records import lock_records
 from lockgen.outputs.resolution_options import REFERENCE, ResolutionOptions
-from lockgen.outputs.resolver_comparison import note_differences
-from lockgen.outputs.shortage_search import shortages
-from lockgen.outputs.stale_files import stale_files
-from lockgen.outputs.unsolved_fault import explain_unsolved
 from lockgen.warnings.model import FamilyWarning
 from lockgen.warnings.service import family_warnings
 
@@ -57,6 +50,15 @@ class Resolved(NamedTuple):
     warnings: list[FamilyWarning]
 
 
+class Outcome(NamedTuple):
+    """What a resolution began with, what it found, and what it noted."""
+
+    inputs: Inputs
+    old: Lock | None
+    resolved: Resolved
+    notes: list[str]
+
+
 def resolve_lock(app: App, inputs: Inputs, old: Lock | None, options: ResolutionOptions) -> Resolved:
     """Resolve ``inputs``; keep what still fits of ``old``.
 
@@ -74,6 +76,10 @@ def resolve_lock(app: App, inputs: Inputs, old: Lock | None, options: Resolution
 
 def _unsolved(app: App, inputs: Inputs, old: Lock | None, options: ResolutionOptions, error: Unsolved) -> list[Fault]:
     """What the index lacks, if that is the cause; else the reason of the resolver."""
+    # Imported here, because few resolutions fail.
+    from lockgen.outputs.shortage_search import shortages
+    from lockgen.outputs.unsolved_fault import explain_unsolved
+
     if options.looks_up and not options.offline:
         app.progress.step("no solution found; looking for the reason")
         reason = "\n".join(fault.reason or "" for fault in error.faults)
@@ -108,6 +114,8 @@ def _resolve(app: App, inputs: Inputs, old: Lock | None, options: ResolutionOpti
     locked_inputs = fingerprints(manifest, folder)
     lock = engine.resolve(manifest, locked_inputs, old)
     if engine.resolver.name != REFERENCE:
+        from lockgen.outputs.resolver_comparison import note_differences
+
         note_differences(engine, app.resolver(REFERENCE), manifest, locked_inputs, old, lock)
     return Resolved(lock, family_warnings(folder, inputs, lock, engine.unknown_extras))
 
@@ -134,41 +142,3 @@ def _required(manifest: Manifest) -> set[str]:
     for image in manifest.images.values():
         names.update(requirement.name for requirement in image.packages)
     return names
-
-
-class PendingFiles(NamedTuple):
-    """``tree`` are the generated files. ``wanted`` adds new programs of stages, and None for files to remove.
-
-    ``changed`` are the paths of those that differ from the disk.
-    """
-
-    tree: Tree
-    wanted: dict[str, bytes | None]
-    changed: list[str]
-
-
-def pending_files(folder: Folder, manifest: Manifest, lock: Lock) -> PendingFiles:
-    """Compare the files that follow from ``lock`` with the disk.
-
-    Raises:
-        BadInput: files that are not lockgen's are in the way.
-    """
-    files = GeneratedFiles(manifest, lock)
-    tree = files.tree()
-    # A stage's program is generated once; from then on it is the team's.
-    starters = files.starters()
-    wanted: dict[str, bytes | None] = dict(tree)
-    wanted.update({path: starters[path] for path in starters if not _exists(folder, path)})
-    # Before the files to remove: those are lockgen's, by their header.
-    refuse_foreign(folder, wanted, lock_records(folder))
-    wanted.update(dict.fromkeys(stale_files(folder, tree)))
-    changed = sorted(path for path in wanted if folder.read(path) != wanted[path])
-    return PendingFiles(tree, wanted, changed)
-
-
-def _exists(folder: Folder, path: str) -> bool:
-    """Whether there is a file. False also for anything else at ``path``, which `refuse_foreign` then refuses."""
-    try:
-        return folder.read(path) is not None
-    except BadInput:
-        return False

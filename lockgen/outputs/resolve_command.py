@@ -5,6 +5,7 @@ from __future__ import annotations
 from lockgen.app import App
 from lockgen.core.ports import Progress
 from lockgen.errors import BadInput, Exit
+from lockgen.io.background import begin
 from lockgen.io.output import print_json, print_text
 from lockgen.outputs.resolution_options import ResolveOptions
 from lockgen.outputs.unchanged_runs import UnchangedRun, UnchangedRuns
@@ -27,6 +28,8 @@ def run(app: App, options: ResolveOptions) -> int:
         if known is not None and not (options.strict and known.warnings):
             _print_again(known, app.progress, options)
             return Exit.DONE
+        # uv reports about itself while this process imports what it needs.
+        begin(_look_up_uv)
         # Imported here, because this takes most of the time of a run that changes nothing.
         from lockgen.outputs.resolve_run import resolve
 
@@ -45,3 +48,9 @@ def _print_again(known: UnchangedRun, progress: Progress, options: ResolveOption
         progress.note(known.summary)
     for warning in known.warnings:
         progress.note(warning)
+
+
+def _look_up_uv() -> None:
+    from lockgen.io.uv import look_up
+
+    look_up()

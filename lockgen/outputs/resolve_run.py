@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import NamedTuple
 
 from lockgen.app import App
 from lockgen.core.layout import LOCK_PATH
 from lockgen.core.lock import Lock
-from lockgen.diff import render as rendering
-from lockgen.diff.model import Changes
-from lockgen.diff.plan import compare
-from lockgen.errors import Exit
-from lockgen.io.output import print_json, print_text
+from lockgen.io.background import begin
 from lockgen.lock.writer import render_lock
 from lockgen.manifest.fingerprints import Inputs, read_inputs
-from lockgen.outputs.generated_files import Tree
-from lockgen.outputs.known_resolutions import KnownResolutions, KnownResult, RecordedNotes, stands_still
-from lockgen.outputs.lock_service import Resolved, old_lock, pending_files, resolve_lock
+from lockgen.outputs.known_resolutions import KnownResolutions, KnownResult, RecordedNotes
+from lockgen.outputs.lock_service import Outcome, Resolved, old_lock, resolve_lock
 from lockgen.outputs.resolution_options import ResolveOptions
-from lockgen.outputs.stale_files import extra_files
-from lockgen.outputs.unchanged_runs import UnchangedRun, UnchangedRuns
+from lockgen.outputs.unchanged_runs import UnchangedRuns
 from lockgen.warnings import service as warning_service
 from lockgen.warnings.rules.unknown_extra import UNKNOWN_EXTRA
-
-Rows = list[dict[str, object]]
 
 
 def resolve(app: App, options: ResolveOptions, runs: UnchangedRuns) -> int:
@@ -41,27 +31,10 @@ def resolve(app: App, options: ResolveOptions, runs: UnchangedRuns) -> int:
     resolved = _resolve_unless_known(replace(app, progress=recorder), inputs, old, options)
     if options.strict:
         warning_service.refuse_warnings(resolved.warnings, inputs)
-    lock = resolved.lock
-    pending = pending_files(folder, inputs.manifest, lock)
-    warnings = warning_service.texts(resolved.warnings, inputs)
-    rows = warning_service.as_json(resolved.warnings, inputs)
-    changes = compare(old, lock)
-    if options.check:
-        _print(_Report(changes, pending.wanted, pending.changed, rows), options)
-        _note(app, warnings)
-        return Exit.FOUND if pending.changed else Exit.DONE
-    app.progress.step("writing")
-    written = folder.replace(pending.wanted)
-    extra = extra_files(folder, pending.tree)
-    _print(_Report(changes, pending.wanted, written, rows), options)
-    _note(app, [_summary(lock, pending.tree, written, extra), *warnings])
-    # Whether an extra file is lockgen's may depend on the lock at HEAD, and so on more than files.
-    if stands_still(inputs.manifest) and not extra:
-        unchanged = _Report(compare(lock, lock), {}, [], rows)
-        summary = _summary(lock, pending.tree, [], [])
-        run = UnchangedRun(recorder.notes, unchanged.text(), unchanged.document(), summary, warnings)
-        runs.keep({path: pending.wanted[path] for path in written}, run)
-    return Exit.DONE
+    # Imported here, because a resolution imports it in the background.
+    from lockgen.outputs.resolve_report import finish
+
+    return finish(app, options, Outcome(inputs, old, resolved, recorder.notes), runs)
 
 
 def _resolve_unless_known(app: App, inputs: Inputs, old: Lock | None, options: ResolveOptions) -> Resolved:
@@ -72,8 +45,11 @@ def _resolve_unless_known(app: App, inputs: Inputs, old: Lock | None, options: R
     data = app.folder.read(LOCK_PATH)
     result = known.recall(data) if data is not None else None
     if old is not None and result is not None:
-        _note(app, result.notes)
+        for note in result.notes:
+            app.progress.note(note)
         return Resolved(old, warning_service.family_warnings(app.folder, inputs, old, result.unknown_extras))
+    # The resolver works in another process.
+    begin(_prepare_report)
     recorder = RecordedNotes(app.progress)
     resolved = resolve_lock(replace(app, progress=recorder), inputs, old, options)
     if not options.check:
@@ -82,55 +58,7 @@ def _resolve_unless_known(app: App, inputs: Inputs, old: Lock | None, options: R
     return resolved
 
 
-class _Report(NamedTuple):
-    """What changed. ``paths`` are those of ``wanted`` that were, or would be, written or removed (None)."""
+def _prepare_report() -> None:
+    from lockgen.outputs.resolve_report import prepare
 
-    changes: Changes
-    wanted: Mapping[str, bytes | None]
-    paths: list[str]
-    warnings: Rows
-
-    @property
-    def removed(self) -> list[str]:
-        return [path for path in self.paths if self.wanted[path] is None]
-
-    def text(self, happened: str = "") -> str:
-        """As text. ``happened`` goes before the verbs."""
-        removed = set(self.removed)
-        lines = [rendering.text(self.changes).rstrip("\n")]
-        for path in self.paths:
-            verb = "removed" if path in removed else "written"
-            lines.append(f"{path} {happened}{verb}")
-        return "\n".join(lines)
-
-    def document(self) -> dict[str, object]:
-        """As JSON."""
-        # "files" has all changed paths, the removed ones too: readers of format 1 expect them there.
-        return {
-            "format": 1,
-            "changes": rendering.as_json(self.changes),
-            "files": self.paths,
-            "removed": self.removed,
-            "warnings": self.warnings,
-        }
-
-
-def _print(report: _Report, options: ResolveOptions) -> None:
-    if options.as_json:
-        print_json(report.document())
-    else:
-        print_text(report.text("would be " if options.check else ""))
-
-
-def _note(app: App, texts: list[str]) -> None:
-    for text in texts:
-        app.progress.note(text)
-
-
-def _summary(lock: Lock, tree: Tree, written: list[str], extra: list[str]) -> str:
-    packages, images, files = len(lock.packages), len(lock.images), len(tree)
-    result = f"{len(written)} changed" if written else "all up to date"
-    lines = [f"{packages} packages for {images} images in {files} files: {result}"]
-    # Without lockgen's header, a file may be the user's, so lockgen never removes it.
-    lines += [f"not written by lockgen, remove it yourself: {path}" for path in extra]
-    return "\n".join(lines)
+    prepare()

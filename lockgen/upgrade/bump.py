@@ -31,6 +31,7 @@ from lockgen.io.workspace import Folder
 from lockgen.manifest.fingerprints import VERSIONS, Inputs, read_inputs
 from lockgen.manifest.reader import parse_manifest
 from lockgen.outputs import lock_service as resolving
+from lockgen.outputs.pending_files import pending_files
 from lockgen.outputs.resolution_options import ResolutionOptions
 from lockgen.pairs.plan import pairs_of_record
 from lockgen.pairs.table import known_pairs
@@ -382,7 +383,7 @@ class _Bump:
     def _written(self, inputs: Inputs, lock: Lock, result: Bumped) -> Bumped:
         """``result`` with the files that were written, or that a real run would write."""
         folder = self.app.folder
-        _, wanted, pending = resolving.pending_files(folder, inputs.manifest, lock)
+        _, wanted, pending = pending_files(folder, inputs.manifest, lock)
         if inputs.text != self.inputs.text:
             # A link would be replaced by a file, and its target would keep the old pins.
             refuse_link(folder, VERSIONS)

@@ -1,0 +1,52 @@
+"""Compare the files that follow from a lock with the disk."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from lockgen.core.lock import Lock
+from lockgen.core.manifest import Manifest
+from lockgen.errors import BadInput
+from lockgen.io.ownership import refuse_foreign
+from lockgen.io.workspace import Folder
+from lockgen.outputs.generated_files import GeneratedFiles, Tree
+from lockgen.outputs.lock_records import lock_records
+from lockgen.outputs.stale_files import stale_files
+
+
+class PendingFiles(NamedTuple):
+    """``tree`` are the generated files. ``wanted`` adds new programs of stages, and None for files to remove.
+
+    ``changed`` are the paths of those that differ from the disk.
+    """
+
+    tree: Tree
+    wanted: dict[str, bytes | None]
+    changed: list[str]
+
+
+def pending_files(folder: Folder, manifest: Manifest, lock: Lock) -> PendingFiles:
+    """Compare the files that follow from ``lock`` with the disk.
+
+    Raises:
+        BadInput: files that are not lockgen's are in the way.
+    """
+    files = GeneratedFiles(manifest, lock)
+    tree = files.tree()
+    # A stage's program is generated once; from then on it is the team's.
+    starters = files.starters()
+    wanted: dict[str, bytes | None] = dict(tree)
+    wanted.update({path: starters[path] for path in starters if not _exists(folder, path)})
+    # Before the files to remove: those are lockgen's, by their header.
+    refuse_foreign(folder, wanted, lock_records(folder))
+    wanted.update(dict.fromkeys(stale_files(folder, tree)))
+    changed = sorted(path for path in wanted if folder.read(path) != wanted[path])
+    return PendingFiles(tree, wanted, changed)
+
+
+def _exists(folder: Folder, path: str) -> bool:
+    """Whether there is a file. False also for anything else at ``path``, which `refuse_foreign` then refuses."""
+    try:
+        return folder.read(path) is not None
+    except BadInput:
+        return False
