@@ -15,7 +15,7 @@ from lockgen.core.manifest import Manifest
 from lockgen.core.parsing import parse_specifiers, parse_version
 from lockgen.manifest.faults import AddFault
 from lockgen.manifest.field_checks import unique
-from lockgen.manifest.schema import CompatTable
+from lockgen.manifest.tables import CompatTable
 
 _HERE: KeyPath = ("compat",)
 _KEYS = ("python", "variants", "exclude", "held", "pairs")
@@ -69,7 +69,7 @@ class CompatReader:
 
     def _packages(self) -> Iterator[Declared]:
         seen: set[str] = set()
-        for text, value in (self.table.__pydantic_extra__ or {}).items():
+        for text, value in self.table.axes.items():
             path = (*_HERE, text)
             name = str(canonicalize_name(text))
             if name not in self.known:

@@ -46,10 +46,14 @@ class FaultCollector:
         spelling = "" if text == first else f", also written `{first}`"
         self.add(path, f"`{text}` is named twice{spelling}", "keep one of them")
 
+    def error(self) -> BadInput:
+        """All faults found so far, in the order of their lines."""
+        return BadInput.of(sorted(self._found, key=_line))
+
     def stop_if_any(self) -> None:
-        """Raise BadInput with every fault found so far, in the order of their lines."""
+        """Raise BadInput if there are faults."""
         if self._found:
-            raise BadInput.of(sorted(self._found, key=_line))
+            raise self.error()
 
 
 def _line(fault: Fault) -> int:

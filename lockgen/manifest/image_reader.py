@@ -14,7 +14,7 @@ from lockgen.core.manifest import Budget, DeclaredRequirement, Image
 from lockgen.manifest.faults import FaultCollector
 from lockgen.manifest.field_checks import check_folder
 from lockgen.manifest.package_reader import PackageReader
-from lockgen.manifest.schema import BaseTable, BudgetsTable, StageTable, VersionsFile
+from lockgen.manifest.tables import BaseTable, BudgetsTable, StageTable, VersionsFile
 
 # Files next to a stage's program, in docker/IMAGE or in /app.
 _RESERVED_PROGRAMS = {"dockerfile", "lock.txt", "self_check.py"}

@@ -12,7 +12,7 @@ from lockgen.core.key_path import KeyPath
 from lockgen.core.manifest import DeclaredRequirement, Pin
 from lockgen.core.parsing import parse_requirement, parse_version
 from lockgen.manifest.faults import FaultCollector
-from lockgen.manifest.schema import PinValue
+from lockgen.manifest.tables import PinValue
 
 _NO_INDEX_HINT = "lockgen locks packages of an index by version and hash; publish it to your own index"
 _REQUIREMENT_HINT = 'as in "numpy", "numpy>=1.26", "x[extra]"'

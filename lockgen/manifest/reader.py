@@ -1,7 +1,7 @@
 """versions.toml to Manifest: every fault at once, each with its dotted path, line and column.
 
-pydantic checks the shape (`schema.py`). The readers here check what needs more than one value: references, cycles,
-names given twice.
+The shape is checked first (`table_reader.py`, `schema.py`). The readers here check what needs more than one value:
+references, cycles, names given twice.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import re
 import tomllib
 from collections.abc import Collection, Iterable
 from dataclasses import replace
-
-from pydantic import ValidationError
 
 from lockgen.core.close_match import close_match as close_match
 from lockgen.core.documents import parse_toml
@@ -28,8 +26,9 @@ from lockgen.manifest.faults import FaultCollector
 from lockgen.manifest.field_checks import check_characters, check_folder, check_reason, check_url
 from lockgen.manifest.image_reader import ImageReader, read_budget
 from lockgen.manifest.package_reader import PackageReader
-from lockgen.manifest.schema import FamilyTable, VersionsFile
-from lockgen.manifest.schema_errors import SchemaError, explain, type_name
+from lockgen.manifest.schema_errors import explain, type_name
+from lockgen.manifest.table_reader import UnlikeSchema, read_tables
+from lockgen.manifest.tables import FamilyTable, VersionsFile
 from lockgen.manifest.update_policy_reader import UpdatePolicyReader
 
 # Names that would collide with other files next to the variants' folders in locks/.
@@ -94,14 +93,9 @@ def _place_of(error: tomllib.TOMLDecodeError, text: str, file: str) -> Place:
 
 def _validate(document: dict[str, object], faults: FaultCollector) -> VersionsFile:
     try:
-        versions = VersionsFile.model_validate(document)
-    except ValidationError as invalid:
-        for detail in invalid.errors(include_url=False):
-            error = SchemaError(detail["type"], detail["loc"], detail.get("ctx") or {}, detail["input"])
-            faults.add(error.path, *explain(error))
-        check_characters(document, faults)
-        faults.stop_if_any()
-        raise
+        versions = read_tables(document)
+    except UnlikeSchema:
+        versions = _validate_with_schema(document, faults)
     check_characters(document, faults)
     faults.stop_if_any()
     # pydantic compares with 1 by value, so true and 1.0 pass.
@@ -109,6 +103,20 @@ def _validate(document: dict[str, object], faults: FaultCollector) -> VersionsFi
     if type(version) is not int:
         faults.add(("format",), f"expected an integer, got {type_name(version)}", "format = 1")
     return versions
+
+
+def _validate_with_schema(document: dict[str, object], faults: FaultCollector) -> VersionsFile:
+    """Like `read_tables`, but with every fault."""
+    # Imported here: pydantic takes long, and most files have no faults.
+    from lockgen.manifest.schema import validate
+
+    found = validate(document)
+    if isinstance(found, VersionsFile):
+        return found
+    for error in found:
+        faults.add(error.path, *explain(error))
+    check_characters(document, faults)
+    raise faults.error()
 
 
 class _ManifestReader:

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from lockgen.core.close_match import close_match
 from lockgen.core.key_path import KeyPath
 from lockgen.core.toml_positions import dotted
-from lockgen.manifest.schema import MEANING, keys_of, table_at
+from lockgen.manifest.tables import MEANING, keys_of, table_at
 
 Explanation = tuple[str, str | None]
 """A message and a hint."""

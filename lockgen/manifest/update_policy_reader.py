@@ -16,7 +16,7 @@ from lockgen.core.update_policy import BASES_GROUP, SEEN_BRANCH, GroupPolicy, Ig
 from lockgen.manifest.compat_reader import as_bound
 from lockgen.manifest.faults import AddFault
 from lockgen.manifest.field_checks import unique
-from lockgen.manifest.schema import GroupTable, LeftOutEntry, UpdateStep, UpdateTable
+from lockgen.manifest.tables import GroupTable, LeftOutEntry, UpdateStep, UpdateTable
 
 _HERE: KeyPath = ("update",)
 _FORBIDDEN_ENDS = (".lock", ".", "/")
