@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from support.families import SMALL
 from support.index import LocalIndex
 from support.project import Project, Ran
-from support.signals import children_of, started
+from support.signals import started
 
 RESOLVERS = ["uv", "pip-compile"]
 DEMUX = '[stages.demux]\nfrom = "base"\nvariants = ["cpu"]\n'
@@ -283,17 +284,18 @@ def command_line(project: Project, *arguments: str) -> list[str]:
 def test_an_interrupt_changes_no_files(small: Project, index: LocalIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     before = small.tree
     respond = index.respond
+    asked = threading.Event()
 
     def slowly(path: str) -> tuple[int, dict[str, str], bytes]:
+        asked.set()
         time.sleep(5)
         return respond(path)
 
     monkeypatch.setattr(index, "respond", slowly)
     with started(command_line(small, "resolve")) as running:
-        while not index.asked and not children_of(running.pid):
+        while not asked.is_set():
             assert running.poll() is None
             time.sleep(0.05)
-        time.sleep(0.5)
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=20)
     assert running.returncode == 130, err
