@@ -83,8 +83,19 @@ class Bench:
         yield "resolve, no lock, warm cache, network", f"{cold.ratio:.2f} x bare uv", said(cold, "bare uv")
         offline = pairs([self.resolve("--offline")], [self.bare("--offline")], 9)
         yield "the same, offline", f"{offline.difference:.2f} s over bare uv", said(offline, "bare uv")
+        yield self.unchanged("resolve, nothing changed")
+        yield self.unchanged("the same, nothing changed, offline", "--offline")
         many = pairs(self.each(), [self.resolve()], 3)
         yield "joint compile and one for each image", f"{many.ratio:.1f} x lockgen", said(many, "lockgen")
+
+    def unchanged(self, what: str, *more: str) -> Row:
+        """Against an idle Python, because the speed of the machine varies."""
+        command = Command([*LOCKGEN, "resolve", *more], self.family.folder)
+        bare = Command([sys.executable, "-c", "pass"], self.family.folder)
+        command.run()
+        found = pairs([command], [bare], 15)
+        text = f"{found.first * 1000:.0f} ms, python {found.second * 1000:.0f} ms ({found.count} pairs)"
+        return what, f"{found.ratio:.1f} x `python -c pass`", text
 
     def checking(self) -> Iterator[Row]:
         yield self.check()

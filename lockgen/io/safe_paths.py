@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import lru_cache
 
 from lockgen.errors import BadInput, Place, ToolFailed
 
@@ -15,10 +16,12 @@ _LONGEST = 255
 """Bytes of one part of a path (NAME_MAX), checked before a write begins: no journal may get stuck on it."""
 
 
+# Each path is checked several times in a run: when it is read, compared, staged and moved.
+@lru_cache(maxsize=100_000)
 def _fault(path: str) -> str | None:
     parts = path.split("/")
     # Control characters, lone surrogates, line separators.
-    if any(not char.isprintable() for char in path):
+    if not path.isprintable():
         return "contains a character that cannot be printed"
     if "\\" in path:
         return "contains a backslash"
