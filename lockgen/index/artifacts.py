@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import configparser
-import os
-import sys
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from lockgen.core.archives import BadArchive, open_zip
-from lockgen.core.documents import parse_json
 from lockgen.core.index import IndexFile
 from lockgen.core.resolution import Request
 from lockgen.errors import LockgenError, ToolFailed
@@ -20,19 +17,16 @@ from lockgen.index.json_cache import read_cached, write_cached
 from lockgen.index.parallel_reads import WORKERS
 from lockgen.index.ports import BuildNeeds
 from lockgen.index.sdist_reader import read_sdist
-from lockgen.index.uv_pages import Pages
-from lockgen.index.uv_settings import build_environment, routing_digest
+from lockgen.index.source_builds import Wanted, ask_backend
+from lockgen.index.uv_settings import routing_digest
 from lockgen.io.cache import cache_root
-from lockgen.io.find_uv import find_uv
 from lockgen.io.http import Http
-from lockgen.io.process import Finished, run
 from lockgen.io.temporary import temporary_folder
-from lockgen.io.uv import clean_environment, default_index
 
 _FORMAT = 1
-_BUILD_FORMAT = 2
-"""The format of answers of builds. Format 1 took all build requirements from the default index, routed ones too."""
-_BUILD_TIMEOUT = 1800
+_BUILD_FORMAT = 3
+"""The format of answers of builds. Format 1 took all build requirements from the default index, and 1 and 2 always had
+a size."""
 
 Outcome = TypeVar("Outcome")
 
@@ -68,14 +62,15 @@ class ArtifactReader:
                     self._remember(file, {"installed": size})
         return found
 
-    def build_needs(self, file: IndexFile, request: Request) -> BuildNeeds:
-        """Build ``file`` once, in an isolated environment without releases after the cut-off.
+    def build_needs(self, file: IndexFile, request: Request, *, measured: bool) -> BuildNeeds:
+        """See ports.Artifacts. The environment is isolated, without releases after the cut-off.
 
         Raises:
-            ToolFailed: it does not build, or it is not cached and ``request`` is offline.
+            NoResolution: a build requirement is by URL.
+            ToolFailed: the backend does not answer, or its answer is not cached and ``request`` is offline.
         """
         # The routing is part of the key: a build requirement may come from another index under another request.
-        key = f"build-{_BUILD_FORMAT}{routing_digest(request)}"
+        key = f"build-{_BUILD_FORMAT}{'-measured' if measured else ''}{routing_digest(request)}"
         cached = _build_needs(self._cached(file, key))
         if cached is not None:
             return cached
@@ -83,9 +78,22 @@ class ArtifactReader:
             raise ToolFailed(
                 f"the cache does not have the build requirements of {file.name}", hint="run it without --offline"
             )
-        needs = self._build(file, request, lambda requires, wheel: BuildNeeds(requires, installed_bytes(wheel)))
+        needs = self._measured_build(file, request) if measured else self._unmeasured_build(file, request)
         self._remember(file, {key: {"requires": needs.requires, "installed": needs.installed}})
         return needs
+
+    def _unmeasured_build(self, file: IndexFile, request: Request) -> BuildNeeds:
+        return self._ask(file, request, "requires", lambda answer: BuildNeeds(_requires(answer), None))
+
+    def _measured_build(self, file: IndexFile, request: Request) -> BuildNeeds:
+        def examine(answer: Mapping[str, object]) -> BuildNeeds:
+            return _in_wheel(file, answer, lambda wheel: BuildNeeds(_requires(answer), installed_bytes(wheel)))
+
+        try:
+            return self._ask(file, request, "wheel", examine)
+        except ToolFailed:
+            # The build may need what only the image has. A missing size never stops a lock.
+            return self._unmeasured_build(file, request)
 
     def members(self, file: IndexFile, request: Request) -> list[str]:
         """The names of the files in the wheel that a source distribution builds, with the routing of ``request``.
@@ -93,7 +101,11 @@ class ArtifactReader:
         Raises:
             ToolFailed: it does not build.
         """
-        return self._build(file, request, lambda _, wheel: wheel.namelist())
+
+        def names(answer: Mapping[str, object]) -> list[str]:
+            return _in_wheel(file, answer, lambda wheel: wheel.namelist())
+
+        return self._ask(file, request, "wheel", names)
 
     def _measured(self, file: IndexFile) -> int | None:
         try:
@@ -102,28 +114,14 @@ class ArtifactReader:
             # Sizes are for information: a missing one never stops a lock.
             return None
 
-    def _build(
-        self, file: IndexFile, request: Request, examine: Callable[[tuple[str, ...], zipfile.ZipFile], Outcome]
+    def _ask(
+        self, file: IndexFile, request: Request, wanted: Wanted, examine: Callable[[Mapping[str, object]], Outcome]
     ) -> Outcome:
-        """Build ``file``; the result of ``examine`` for its build requirements and its wheel."""
+        """Ask the backend of ``file``; the result of ``examine`` for its answer, whose files are removed then."""
         archive = read_sdist(self._http, file)
         with temporary_folder() as folder:
             (folder / file.name).write_bytes(archive)
-            done = _run_build(folder, file.name, request)
-            if done.code != 0:
-                raise ToolFailed(
-                    f"{file.name} does not build",
-                    reason=done.last_lines(30),
-                    hint="install what it needs to build, or pin a version that has a wheel",
-                )
-            # The build itself may print anything before the last line.
-            answer = parse_json(done.stdout.splitlines()[-1])
-            try:
-                with Path(answer["wheel"]).open("rb") as built, open_zip(built) as wheel:
-                    return examine(tuple(answer["requires"]), wheel)
-            except (BadArchive, ValueError, KeyError, configparser.Error) as error:
-                wheel_name = Path(answer["wheel"]).name
-                raise ToolFailed(f"{file.name} builds {wheel_name}, which is not a wheel", reason=str(error)) from error
+            return examine(ask_backend(folder, file.name, request, wanted))
 
     # -- the cache -----------------------------------------------------------
 
@@ -150,19 +148,25 @@ def _build_needs(cached: object) -> BuildNeeds | None:
     """The cached answer of a build; None if there is none, or if it is damaged."""
     if not isinstance(cached, dict):
         return None
+    installed = cached.get("installed")
+    if type(installed) is not int and installed is not None:
+        return None
     try:
-        return BuildNeeds(tuple(map(str, cached["requires"])), int(cached["installed"]))
+        return BuildNeeds(tuple(map(str, cached["requires"])), installed)
     except (KeyError, TypeError, ValueError):
         return None
 
 
-def _run_build(folder: Path, archive: str, request: Request) -> Finished:
-    """Run `pep517_hooks` on ``archive`` in ``folder``; the wheel goes to the folder "out" in it."""
-    # The folder of pages is removed with this object: it must live until the build is done.
-    pages = Pages()
-    environment = build_environment(folder, request, default_index(), pages, clean_environment(os.environ))
-    # `build` looks for uv on PATH, where the one that was installed with lockgen need not be.
-    uv_folder = Path(find_uv()).parent
-    environment["PATH"] = f"{uv_folder}{os.pathsep}{environment.get('PATH', os.defpath)}"
-    command = [sys.executable, "-m", "lockgen.index.pep517_hooks", archive, str(folder / "out")]
-    return run(command, cwd=folder, env=environment, timeout=_BUILD_TIMEOUT)
+def _requires(answer: Mapping[str, object]) -> tuple[str, ...]:
+    requires = answer["requires"]
+    return tuple(map(str, requires)) if isinstance(requires, list) else ()
+
+
+def _in_wheel(file: IndexFile, answer: Mapping[str, object], examine: Callable[[zipfile.ZipFile], Outcome]) -> Outcome:
+    """The result of ``examine`` for the wheel that was built from ``file``."""
+    path = Path(str(answer["wheel"]))
+    try:
+        with path.open("rb") as built, open_zip(built) as wheel:
+            return examine(wheel)
+    except (BadArchive, ValueError, KeyError, configparser.Error) as error:
+        raise ToolFailed(f"{file.name} builds {path.name}, which is not a wheel", reason=str(error)) from error

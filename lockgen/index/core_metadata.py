@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
+from packaging.markers import Marker
 from packaging.metadata import parse_email
 from packaging.requirements import InvalidRequirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
 
+from lockgen.core.documents import parse_toml
 from lockgen.core.index import CoreMetadata
 from lockgen.core.parsing import parse_lenient_requirement, parse_requirement, parse_version
 from lockgen.errors import ToolFailed
@@ -23,6 +26,7 @@ _PLAIN = re.compile(
     rf"\s*(?:{_BOUNDS}|\({_BOUNDS}\))?"
     r"\s*(?:;\s*extra\s*==\s*(?:'[A-Za-z0-9._-]+'|\"[A-Za-z0-9._-]+\"))?"
 )
+_PROJECT_KEYS = {"version", "dependencies", "optional-dependencies", "requires-python"}
 _EXTRA = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _EXTRA_IN_MARKER = re.compile(r"\bextra\s*==\s*(['\"])(.+?)\1|(['\"])([^'\"]+)\3\s*==\s*extra\b")
 
@@ -132,3 +136,51 @@ def is_static(text: bytes | str) -> bool:
         return False
     dynamic = {field.lower() for field in raw.get("dynamic", ())}
     return not dynamic & {"requires-dist", "provides-extra"}
+
+
+def static_project(text: bytes) -> CoreMetadata | None:
+    """The metadata that a pyproject.toml guarantees (PEP 621); None if it leaves a part of it to the backend."""
+    try:
+        document = parse_toml(text.decode("utf-8"))
+        return _from_project(document)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        # The backend says what is wrong with it.
+        return None
+
+
+def _from_project(document: Mapping[str, Any]) -> CoreMetadata | None:
+    """Raises KeyError, TypeError, AttributeError, ValueError: it has no project, or is malformed."""
+    project = document["project"]
+    dynamic = set(project.get("dynamic", ()))
+    # Poetry takes what [project] leaves out from its own table.
+    uses_poetry = "poetry" in document.get("tool", {}) and "dependencies" not in project
+    if dynamic & _PROJECT_KEYS or uses_poetry:
+        return None
+    requires = [str(parse_requirement(line)) for line in project.get("dependencies", ())]
+    extras = project.get("optional-dependencies", {})
+    for extra, lines in extras.items():
+        requires += [_for_extra(line, extra) for line in lines]
+    return CoreMetadata(
+        project["name"], project["version"], project.get("requires-python"), tuple(requires), tuple(extras)
+    )
+
+
+def _for_extra(line: str, extra: str) -> str:
+    requirement = parse_requirement(line)
+    condition = f'extra == "{extra}"'
+    if requirement.marker is not None:
+        condition = f"({requirement.marker}) and {condition}"
+    requirement.marker = Marker(condition)
+    return str(requirement)
+
+
+def metadata_text(metadata: CoreMetadata) -> bytes:
+    """The headers of a METADATA file."""
+    lines = ["Metadata-Version: 2.1", f"Name: {metadata.name}", f"Version: {metadata.version}"]
+    if metadata.requires_python:
+        lines.append(f"Requires-Python: {metadata.requires_python}")
+    lines += [f"Provides-Extra: {extra}" for extra in metadata.extras]
+    lines += [f"Requires-Dist: {line}" for line in metadata.requires]
+    # A line break in a value would start another header.
+    text = "\n".join(line.replace("\n", " ") for line in lines)
+    return f"{text}\n".encode()

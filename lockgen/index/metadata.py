@@ -8,24 +8,27 @@ the file.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from threading import Lock
 
 from lockgen.core.index import CoreMetadata, IndexFile
 from lockgen.core.resolution import Request
 from lockgen.errors import NoResolution, ToolFailed
-from lockgen.index.core_metadata import check_identity, is_static, parse_metadata
+from lockgen.index.core_metadata import check_identity, is_static, metadata_text, parse_metadata, static_project
 from lockgen.index.metadata_cache import MetadataCache
 from lockgen.index.parallel_reads import read_all, read_each
 from lockgen.index.remote_wheel import read_metadata
-from lockgen.index.sdist_reader import read_pkg_info, read_sdist
+from lockgen.index.sdist_reader import read_pkg_info, read_sdist, read_text
 from lockgen.index.simple_api import read_page
-from lockgen.index.source_builds import build_wheel
+from lockgen.index.source_builds import built_metadata
 from lockgen.index.wheel_ranking import identity
 from lockgen.index.yanked import YankedFiles
 from lockgen.io.http import Http
 from lockgen.io.temporary import temporary_folder
 from lockgen.io.uv import default_index
+
+_PYPROJECT = re.compile(r"[^/]+/pyproject\.toml")
 
 
 class MetadataReader:
@@ -152,9 +155,13 @@ class MetadataReader:
         info = read_pkg_info(archive, file.name)
         if info is not None and is_static(info):
             return info
+        project = read_text(archive, file.name, _PYPROJECT)
+        static = static_project(project) if project is not None else None
+        if static is not None:
+            return metadata_text(static)
         with temporary_folder() as folder:
             (folder / file.name).write_bytes(archive)
-            return build_wheel(folder, file.name, request)
+            return built_metadata(folder, file.name, request)
 
     def _checked(self, file: IndexFile, text: bytes, request: Request | None = None) -> CoreMetadata:
         """Parse the metadata of ``file``, check that it is its own, and cache it."""

@@ -28,10 +28,13 @@ class MetadataSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BuildNeeds:
-    """The requirements for building a source distribution (PEP 508), and the installed size of its wheel in bytes."""
+    """The requirements for building a source distribution (PEP 508), and the installed size of its wheel in bytes.
+
+    The size is None if no wheel was built.
+    """
 
     requires: tuple[str, ...]
-    installed: int
+    installed: int | None
 
 
 class Artifacts(Protocol):
@@ -44,8 +47,13 @@ class Artifacts(Protocol):
         """
         ...
 
-    def build_needs(self, file: IndexFile, request: Request) -> BuildNeeds:
-        """The build requirements of one source distribution. Raises ToolFailed if it does not build."""
+    def build_needs(self, file: IndexFile, request: Request, *, measured: bool) -> BuildNeeds:
+        """The build requirements of one source distribution. A wheel is built only for its size, if it is ``measured``.
+
+        Raises:
+            NoResolution: a build requirement is by URL.
+            ToolFailed: the backend does not answer.
+        """
         ...
 
 

@@ -13,8 +13,9 @@ from urllib.parse import quote, unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
-from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile, ProjectPage
+from lockgen.core.index import ExplicitIndex, IndexFile, ProjectPage
 from lockgen.errors import LockgenError, ToolFailed
+from lockgen.index.core_metadata import metadata_text
 from lockgen.index.page_writer import HTML_TYPE, JSON_TYPE, render_html, render_json
 
 
@@ -39,18 +40,6 @@ class PageSource(Protocol):
     def metadata(self, index: str, name: str) -> bytes | None:
         """The METADATA of the file ``name``; None if it is unknown."""
         ...
-
-
-def metadata_text(metadata: CoreMetadata) -> bytes:
-    """The headers of a METADATA file."""
-    lines = ["Metadata-Version: 2.1", f"Name: {metadata.name}", f"Version: {metadata.version}"]
-    if metadata.requires_python:
-        lines.append(f"Requires-Python: {metadata.requires_python}")
-    lines += [f"Provides-Extra: {extra}" for extra in metadata.extras]
-    lines += [f"Requires-Dist: {line}" for line in metadata.requires]
-    # A line break in a value would start another header.
-    text = "\n".join(line.replace("\n", " ") for line in lines)
-    return f"{text}\n".encode()
 
 
 class RecordedIndexes:

@@ -63,11 +63,16 @@ def _configured_index(uv: str, environ: tuple[tuple[str, str], ...]) -> str:
 
 
 def interpreter(uv: str, version: str) -> str:
-    """The Python that builds source distributions: one of ``version`` if one starts, else lockgen's own.
+    """The Python that uv builds source distributions with: one of ``version`` if one starts, else lockgen's own.
 
-    The requirements of a package seldom depend on the Python that builds it. uv would look for one in each call, and a
+    lockgen itself asks their backends only with the target's Python. uv would look for one in each call, and a
     shim on PATH (pyenv's) that only prints "command not found" costs it a second each time. So lockgen names one.
     """
+    return found_interpreter(uv, version) or sys.executable
+
+
+def found_interpreter(uv: str, version: str) -> str | None:
+    """A Python of ``version`` that starts; None if this machine has none."""
     major, minor = sys.version_info[:2]
     if version == f"{major}.{minor}":
         return sys.executable
@@ -75,11 +80,11 @@ def interpreter(uv: str, version: str) -> str:
 
 
 @cache
-def _found_python(uv: str, version: str, path: str | None) -> str:
+def _found_python(uv: str, version: str, path: str | None) -> str | None:
     command = [uv, "python", "find", version, "--no-project", "--no-config", "--offline", "--quiet"]
     with temporary_folder() as folder:
         done = run(command, cwd=folder, env=clean_environment(os.environ), timeout=60)
-    return done.stdout.strip() if done.code == 0 else sys.executable
+    return done.stdout.strip() if done.code == 0 else None
 
 
 def check_version(uv: str) -> str:

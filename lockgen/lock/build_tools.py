@@ -53,7 +53,7 @@ class BuildToolResolver:
         """
         requests = ToolRequests(manifest, lock, self.indexes, self.offline)
         image_files = _image_files(solutions)
-        required, sizes = self._build(lock, image_files, requests)
+        required, sizes = self._ask_backends(manifest, lock, image_files, requests, old)
         search = ToolSetSearch(
             self.resolver, self.metadata, self.progress, requests, required, old, self.upgrade, self.opened
         )
@@ -64,19 +64,32 @@ class BuildToolResolver:
         sizes |= _recorded_sizes(image_files.values())
         return _completed(lock, tool_sets, sizes)
 
-    def _build(
-        self, lock: Lock, image_files: Mapping[PackageKey, IndexFile], requests: ToolRequests
+    def _ask_backends(
+        self,
+        manifest: Manifest,
+        lock: Lock,
+        image_files: Mapping[PackageKey, IndexFile],
+        requests: ToolRequests,
+        old: Lock | None,
     ) -> tuple[BuildRequirements, Sizes]:
-        """Build every package that has no wheel: the requirements of the builds, and the sizes of the results."""
+        """The build requirements of every package that has no wheel, and the sizes of the results.
+
+        A wheel is built only for a budget: a build may take minutes, and need what only the image has.
+        """
+        measured = _has_budget(manifest)
+        known = _known_sizes(old)
         required: dict[str, tuple[str, ...]] = {}
         sizes: Sizes = {}
         built = [package for package in lock.packages if package.built]
         if built:
-            self.progress.step("building packages that have no wheel, to find their build requirements")
+            self.progress.step("reading the build requirements of packages that have no wheel")
         for package in sorted(built, key=lambda package: package.sort_key):
             file = image_files[PackageKey(package.name, package.version, package.index)]
-            needs = self.artifacts.build_needs(file, requests.request((package.pin,), ()))
-            sizes[file.name] = needs.installed
+            request = requests.request((package.pin,), ())
+            needs = self.artifacts.build_needs(file, request, measured=measured)
+            size = needs.installed if needs.installed is not None else known.get(file.sha256 or "")
+            if size is not None:
+                sizes[file.name] = size
             spelled = {_spelled(text, package) for text in needs.requires}
             required[package.pin] = tuple(sorted(spelled))
         return required, sizes
@@ -109,6 +122,11 @@ class BuildToolResolver:
             self.progress.step(f"measuring {len(missing)} wheels")
             sizes |= self.artifacts.installed(missing, requests.request((), (INSTALLER,)))
         return sizes
+
+
+def _has_budget(manifest: Manifest) -> bool:
+    budgets = [manifest.budget, *(image.budget for image in manifest.images.values())]
+    return any(budget.image is not None or budget.layer is not None for budget in budgets)
 
 
 def _image_files(solutions: Mapping[str, Solution]) -> dict[PackageKey, IndexFile]:
@@ -153,7 +171,8 @@ def _spelled(text: str, package: Package) -> str:
     """The build requirement ``text`` of ``package`` in one spelling.
 
     Raises:
-        ToolFailed: it is not a valid requirement, or one by URL.
+        NoResolution: it is one by URL.
+        ToolFailed: it is not a valid requirement.
     """
     try:
         requirement = parse_requirement(text)
@@ -161,9 +180,9 @@ def _spelled(text: str, package: Package) -> str:
         raise ToolFailed(f"the build of {package.pin} requires {text!r}, which is not a valid requirement") from error
     # What a URL serves may change, and offline installs have no index entry for it.
     if requirement.url is not None:
-        raise ToolFailed(
+        raise NoResolution(
             f"the build of {package.pin} requires {text!r}: a requirement by URL cannot be locked",
-            hint="pin a version that has a wheel",
+            hint="pin a version that has a wheel, or one whose build requires it by name",
         )
     return str(requirement)
 

@@ -16,11 +16,11 @@ from lockgen.core.index import CoreMetadata, IndexFile, ProjectPage
 from lockgen.core.parsing import parse_requirement
 from lockgen.core.resolution import Request
 from lockgen.errors import LockgenError
-from lockgen.index.core_metadata import invalid_requirement
+from lockgen.index.core_metadata import invalid_requirement, metadata_text
 from lockgen.index.explicit_files import offered_files
 from lockgen.index.metadata import MetadataReader
 from lockgen.index.parallel_reads import WORKERS
-from lockgen.index.server import Served, metadata_text
+from lockgen.index.server import Served
 from lockgen.index.simple_api import read_page
 from lockgen.index.target_metadata import metadata_on
 from lockgen.index.wheel_ranking import best_files, identity, usable_files

@@ -23,6 +23,7 @@ _WHEEL_NEEDED = re.compile(r"Wheels are required for `([^`]+)`|([\w.-]+?)(?:[=<>
 _NOT_FETCHED = re.compile(r"there (?:is no version|are no versions) of [\w.-]+[\[{]")
 _OFFLINE = re.compile(r"network was disabled|not found in the cache")
 _BUILD_FAILED = re.compile(r"Failed to build|build backend|build-system\.requires")
+_BY_URL = re.compile(r"`([A-Za-z0-9][\w.-]*(?:\[[^\]]*\])? ?@ ?[^`\s]+)`")
 _REQUEST_FAILED = re.compile(r"Request failed|Failed to fetch|error sending request")
 
 
@@ -45,6 +46,14 @@ def uv_failure(stderr: str, code: int, request: Request) -> LockgenError:
     if re.match(r"\W*No solution found", text):
         return _no_solution(message, request)
     if _BUILD_FAILED.search(text):
+        by_url = _BY_URL.search(text)
+        if by_url is not None:
+            return NoResolution(
+                f"{_sentence(text.splitlines()[0])}: its build requires `{by_url[1]}`, and a requirement by URL"
+                " cannot be locked",
+                reason=text,
+                hint="pin a version that has a wheel, or one whose build requires it by name",
+            )
         return ToolFailed(
             _sentence(text.splitlines()[0]),
             reason=text,

@@ -17,10 +17,10 @@ import pytest
 from support.hand_server import metadata_of, sha256
 
 from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile
-from lockgen.index.core_metadata import parse_metadata
+from lockgen.index.core_metadata import metadata_text, parse_metadata
 from lockgen.index.record_reader import parse_record
 from lockgen.index.record_writer import RecordedFile, headers_of, render_record
-from lockgen.index.server import RecordedIndexes, metadata_text, serving
+from lockgen.index.server import RecordedIndexes, serving
 from lockgen.io.find_uv import find_uv
 from lockgen.io.uv import clean_environment
 
