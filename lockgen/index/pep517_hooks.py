@@ -56,8 +56,8 @@ class _Environment:
     def _run(self, *arguments: str) -> None:
         done = run([self._uv, *arguments], cwd=Path.cwd())
         if done.code != 0:
-            sys.stderr.write(done.stderr)
-            sys.exit(done.code)
+            # Prints it to stderr.
+            sys.exit(done.stderr)
 
 
 def _refuse_url(line: str) -> None:

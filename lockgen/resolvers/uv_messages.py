@@ -46,10 +46,10 @@ def uv_failure(stderr: str, code: int, request: Request) -> LockgenError:
     if re.match(r"\W*No solution found", text):
         return _no_solution(message, request)
     if _BUILD_FAILED.search(text):
-        by_url = _BY_URL.search(text)
-        if by_url is not None:
+        needed = _BY_URL.search(text)
+        if needed is not None:
             return NoResolution(
-                f"{_sentence(text.splitlines()[0])}: its build requires `{by_url[1]}`, and a requirement by URL"
+                f"{_sentence(text.splitlines()[0])}: its build requires `{needed[1]}`, and a requirement by URL"
                 " cannot be locked",
                 reason=text,
                 hint="pin a version that has a wheel, or one whose build requires it by name",

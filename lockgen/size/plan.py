@@ -42,6 +42,8 @@ def remedies(lock: Lock, pins: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _remedy(lock: Lock, package: Package) -> str:
+    if package.built:
+        return "set a budget, as in [budgets] max-image: then lockgen resolve builds them and measures the wheels"
     index = package.index
     if index is None or f"index {index}" not in lock.inputs:
         return "lockgen resolve, where their index can be reached"
@@ -57,8 +59,6 @@ def _remedy(lock: Lock, package: Package) -> str:
 
 def layouts(lock: Lock) -> list[LayoutSize]:
     """The family in every layout: a layer per image, one image for everything, layers on layers."""
-    if package.built:
-        return "set a budget, as in [budgets] max-image: then lockgen resolve builds them and measures the wheels"
     layers = layers_of(lock)
     return [_independent(lock, layers), _monolith(lock, layers), layered(lock)]
 
