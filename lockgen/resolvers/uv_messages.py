@@ -31,8 +31,9 @@ def uv_failure(stderr: str, code: int, request: Request) -> LockgenError:
     """The error for a run of uv that ended with the exit code ``code``, not 0."""
     message = stderr.strip().replace(PROJECT, "the family")
     message = re.sub(r"^error: ", "", message)
-    # uv gets the last patch release that the images may have, which need not exist.
-    message = re.sub(rf">?=?\b{re.escape(request.target.latest_release)}\b", request.target.release, message)
+    if request.target.patch is None:
+        # uv gets the last patch release that the images may have, which need not exist.
+        message = re.sub(rf">?=?\b{re.escape(request.target.latest_release)}\b", request.target.release, message)
     # What uv says decides which error it is, hints included; only the user must not see them.
     text, hints = without_hints(message)
     if _OFFLINE.search(message) or (request.offline and _NOT_FETCHED.search(_on_one_line(text))):
