@@ -636,7 +636,13 @@ def main() -> None:
         # with SIGINT ignored, which Python respects by itself.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop)
-    sys.exit(guarded(sys.argv[1:]))
+    try:
+        code = guarded(sys.argv[1:])
+    finally:
+        from lockgen.io.stopping import stop_for_good
+
+        stop_for_good()
+    sys.exit(code)
 
 
 _UNCHANGED = "no file is half written; the next command completes or discards the changes"

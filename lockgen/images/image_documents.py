@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from lockgen.core.documents import parse_json
 from lockgen.core.image_reference import is_digest
 from lockgen.errors import BadInput
-
-_Items = TypeVar("_Items", bound=Sequence[object])
 
 _MOST_LAYERS = 1000
 """The most layers of an image. Engines stop at 127."""
@@ -63,12 +60,14 @@ def parse_saved_images(data: bytes) -> list[SavedImage]:
     """
     what = "manifest.json"
     images = []
-    for table in _few(_tables(_json(data, what), what), _MOST_ENTRIES, f"images in {what}"):
+    tables = _tables(_json(data, what), what)
+    _refuse_many(tables, _MOST_ENTRIES, f"images in {what}")
+    for table in tables:
         config = _text(table.get("Config"), f"Config in {what}")
         layers = _texts(table.get("Layers"), f"Layers in {what}")
         tags = _texts(table.get("RepoTags") or [], f"RepoTags in {what}")
-        _few(layers, _MOST_LAYERS, f"layers in {what}")
-        _few(tags, _MOST_ENTRIES, f"tags in {what}")
+        _refuse_many(layers, _MOST_LAYERS, f"layers in {what}")
+        _refuse_many(tags, _MOST_ENTRIES, f"tags in {what}")
         images.append(SavedImage(config, layers, tags))
     return images
 
@@ -81,11 +80,13 @@ def parse_manifest(data: bytes | object, what: str) -> ImageIndex | ImageManifes
     """
     table = _document(data, what)
     if "manifests" in table:
-        entries = _few(_tables(table["manifests"], f"manifests in {what}"), _MOST_ENTRIES, f"manifests in {what}")
+        entries = _tables(table["manifests"], f"manifests in {what}")
+        _refuse_many(entries, _MOST_ENTRIES, f"manifests in {what}")
         digests = [_digest(entry, what) for entry in entries if _is_image(entry)]
         return ImageIndex(tuple(digests))
     config = _table(table.get("config"), f"config in {what}")
-    layers = _few(_tables(table.get("layers"), f"layers in {what}"), _MOST_LAYERS, f"layers in {what}")
+    layers = _tables(table.get("layers"), f"layers in {what}")
+    _refuse_many(layers, _MOST_LAYERS, f"layers in {what}")
     digests = [_digest(entry, what) for entry in layers]
     return ImageManifest(_digest(config, what), tuple(digests))
 
@@ -164,10 +165,9 @@ def _tables(value: object, what: str) -> list[Mapping[str, object]]:
     return [_table(item, what) for item in _list(value, what)]
 
 
-def _few(items: _Items, most: int, what: str) -> _Items:
+def _refuse_many(items: Sequence[object], most: int, what: str) -> None:
     if len(items) > most:
         raise _invalid(f"there are more than {most} {what}")
-    return items
 
 
 def _text(value: object, what: str) -> str:

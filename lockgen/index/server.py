@@ -17,6 +17,7 @@ from lockgen.core.index import ExplicitIndex, IndexFile, ProjectPage
 from lockgen.errors import LockgenError, ToolFailed
 from lockgen.index.core_metadata import metadata_text
 from lockgen.index.page_writer import HTML_TYPE, JSON_TYPE, render_html, render_json
+from lockgen.io.stopping import stop_waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,19 @@ def serving(source: PageSource, *, port: int = 0) -> Iterator[tuple[str, threadi
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}", threading.Event()
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    except Exception:
+        _stop(server, thread)
+        raise
+    except BaseException:
+        # Ctrl-C or a signal: a request may wait for a build.
+        with stop_waiting():
+            _stop(server, thread)
+        raise
+    _stop(server, thread)
+
+
+def _stop(server: _Server, thread: threading.Thread) -> None:
+    server.shutdown()
+    # This waits for requests that are being answered.
+    server.server_close()
+    thread.join()

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from lockgen.io import orphans
 from lockgen.io.stopping import stoppable
 
 _CLOSING_SECONDS = 5
-"""How long to wait for the last output of a process that was killed."""
+"""How long to wait for the last output of a process that has ended, if another one keeps its pipes open."""
 _USERINFO = re.compile(r"(?<=://)[^\s/@]*@")
 
 
@@ -64,8 +65,7 @@ def run(
     name = os.path.basename(argv[0])
     with _started(argv, cwd, env) as process:
         try:
-            # communicate() reads both pipes at once: reading one after the other could block the child for ever.
-            stdout, stderr = process.communicate(stdin, timeout=timeout)
+            stdout, stderr = _communicate(process, stdin, timeout)
         except subprocess.TimeoutExpired as error:
             _end(process)
             message = f"{name} did not finish within {timeout:.0f} s"
@@ -238,6 +238,37 @@ def _watchdog() -> _Watchdog:
             _watchdogs.append(_Watchdog())
             atexit.register(_watchdogs[-1].dismiss)
         return _watchdogs[-1]
+
+
+def _communicate(process: subprocess.Popen[str], stdin: str, timeout: float) -> tuple[str, str]:
+    """The output of ``process``.
+
+    Raises:
+        subprocess.TimeoutExpired: it was still running after ``timeout`` seconds.
+    """
+    until = time.monotonic() + timeout
+    sent: str | None = stdin
+    closing = 0
+    while True:
+        try:
+            # communicate() reads both pipes at once: reading one after the other could block the child for ever.
+            return process.communicate(sent, timeout=min(1.0, max(0.0, until - time.monotonic())))
+        except subprocess.TimeoutExpired as error:
+            # What was read so far is not lost, and the input must not be passed again.
+            sent = None
+            # A process in the background may keep the pipes open after its parent has ended.
+            closing += process.poll() is not None
+            if closing > _CLOSING_SECONDS:
+                for pipe in (process.stdout, process.stderr):
+                    if pipe is not None:
+                        pipe.close()
+                return _decoded(error.stdout), _decoded(error.stderr)
+            if not closing and time.monotonic() > until:
+                raise
+
+
+def _decoded(output: str | bytes | None) -> str:
+    return output.decode("utf-8", "replace") if isinstance(output, bytes) else output or ""
 
 
 def _kill(process: subprocess.Popen[Any]) -> None:

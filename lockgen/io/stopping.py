@@ -53,6 +53,14 @@ def stop_waiting() -> Iterator[None]:
         _is_stopping = False
 
 
+def stop_for_good() -> None:
+    """End what other threads wait for, at the end of lockgen: Python would wait for them."""
+    global _is_stopping
+    with stop_waiting():
+        pass
+    _is_stopping = True
+
+
 @contextlib.contextmanager
 def thread_pool(workers: int) -> Iterator[ThreadPoolExecutor]:
     """A pool whose threads have ended after the block. After an error, work that has not begun is dropped."""

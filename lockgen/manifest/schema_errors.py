@@ -62,13 +62,19 @@ class SchemaError:
         pydantic adds further parts: "[key]" if the key itself is wrong, and "=text" or "=table" for the shape that
         it chose for a value.
         """
-        return tuple(part for part in self.location if part != "[key]" and not str(part).startswith("="))
+        parts = self.location[:-1] if self._is_key else self.location
+        # The first part is always a key, which may look like one of pydantic's parts.
+        inner = [part for part in parts[1:] if part not in {"=text", "=table", "=list"}]
+        return (*parts[:1], *inner)
+
+    @property
+    def _is_key(self) -> bool:
+        return len(self.location) > 1 and self.location[-1] == "[key]"
 
     @property
     def wrong(self) -> object:
         """What is wrong: the key or its value."""
-        is_key = self.location[-1] == "[key]"
-        return self.path[-1] if is_key else self.value
+        return self.path[-1] if self._is_key else self.value
 
 
 def type_name(value: object) -> str:

@@ -30,7 +30,7 @@ def main() -> int:
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options, rest = parser.parse_known_args()
     if options.child:
-        return fuzz(options.child, rest)
+        return fuzz(options.child, [*rest, *options.targets])
     from fuzz.targets import TARGETS
 
     names = options.targets or [*TARGETS]

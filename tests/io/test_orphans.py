@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import os
@@ -18,6 +19,8 @@ import pytest
 from support.index import LocalIndex
 from support.project import Project
 from support.signals import started
+
+from lockgen.io.process import run
 
 # A build that never ends. It starts a process in its own group, and one that leaves the group and the session.
 BACKEND = """
@@ -84,11 +87,12 @@ def descendants_of(process: int) -> set[int]:
     found: set[int] = set()
     pending = [process]
     while pending:
-        number = pending.pop()
-        for listed in Path(f"/proc/{number}/task").glob("*/children"):
-            children = {int(word) for word in listed.read_text().split()} - found
-            found |= children
-            pending += children
+        # A process may end meanwhile.
+        with contextlib.suppress(OSError):
+            for listed in [*Path(f"/proc/{pending.pop()}/task").glob("*/children")]:
+                children = {int(word) for word in listed.read_text().split()} - found
+                found |= children
+                pending += children
     return found
 
 
@@ -97,7 +101,7 @@ def is_alive(process: int) -> bool:
         state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return False
-    # A zombie has ended. Whoever adopted it has not collected it yet.
+    # A zombie has ended. Its new parent has not collected it yet.
     return state != "Z"
 
 
@@ -144,6 +148,7 @@ import signal, sys
 from pathlib import Path
 from lockgen.io.process import reading, run, stream
 from lockgen.io.parallel import Threads
+from lockgen.io.stopping import stop_for_good
 for number in (signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, lambda number, frame: sys.exit(1))
 argv = ["sh", "-c", "sleep 600 & echo $$ $! > {path}.draft; mv {path}.draft {path}; wait"]
@@ -152,7 +157,12 @@ WAYS = {
     "run": "run(argv, cwd=Path('/'))",
     "stream": "stream(argv, cwd=Path('/'), each=print)",
     "reading": "with reading(argv, cwd=Path('/')) as output: output.read()",
-    "threads": "Threads(2).each(lambda number: run(argv, cwd=Path('/')), [1, 2])",
+    "threads": """
+try:
+    Threads(2).each(lambda number: run(argv, cwd=Path('/')), [1, 2])
+finally:
+    stop_for_good()
+""",
 }
 
 
@@ -172,6 +182,29 @@ def test_a_process_that_ignores_sigterm(numbers: Path) -> None:
     with started([sys.executable, "-c", program]) as child:
         processes = set(wait_for(numbers, child))
         child.kill()
+        child.wait(timeout=60)
+    assert_all_end(processes)
+
+
+def test_a_process_that_keeps_the_pipes_open(numbers: Path) -> None:
+    """A build may leave a server in the background, in another session. lockgen waits only for the build."""
+    leaving = "import subprocess, sys; print(1, flush=True); " + (
+        "child = subprocess.Popen(['sleep', '600'], start_new_session=True); "
+        f"open({str(numbers)!r}, 'w').write(str(child.pid))"
+    )
+    done = run([sys.executable, "-c", leaving], cwd=Path("/"), timeout=300)
+    assert (done.code, done.stdout) == (0, "1\n")
+    assert is_alive(int(numbers.read_text()))
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: signal.Signals(number).name)
+def test_threads_whose_processes_have_left_their_session(numbers: Path, number: int) -> None:
+    far = "setsid sh -c 'echo $$ > {path}.draft; mv {path}.draft {path}; sleep 600' & sleep 600"
+    program = PROGRAM.format(path=numbers).replace("argv =", "argv = ['sh', '-c', FAR]\nunused =")
+    program = f"FAR = {far.format(path=numbers)!r}\n" + program + WAYS["threads"]
+    with started([sys.executable, "-c", program]) as child:
+        processes = {*wait_for(numbers, child), *descendants_of(child.pid)}
+        child.send_signal(number)
         child.wait(timeout=60)
     assert_all_end(processes)
 
