@@ -61,6 +61,9 @@ def open_zip(source: IO[bytes]) -> Iterator[zipfile.ZipFile]:
     with archive:
         if len(archive.infolist()) > _MOST_MEMBERS:
             raise BadArchive(f"it has more than {_MOST_MEMBERS} members")
+        # zipfile's own methods fail for such a member.
+        if not all(member.filename for member in archive.infolist()):
+            raise BadArchive("a member has no name")
         yield archive
 
 
