@@ -161,6 +161,29 @@ def test_ubuntu_gets_its_only_python_from_the_ppa(bases: Tiny, ubuntu: str) -> N
     assert _faults(bases, "plain") == []
 
 
+def test_ubuntu_gets_one_python_with_the_package_lists_of_an_earlier_build(bases: Tiny, ubuntu: str) -> None:
+    base = bases.root / "docker/base"
+    reference = f"{bases.registry}/again:1"
+    owner = bases.registry.rpartition("/")[2]
+    # Another PPA makes the step run again, with what the run before left in the cache mounts.
+    for ppa in ("first", "second"):
+        arguments = [f"BASE_IMAGE={ubuntu}", f"VARIANT={owner}", f"PPA={owner}/{ppa}"]
+        options = [f"--build-arg={argument}" for argument in arguments]
+        docker(
+            "build",
+            "--target",
+            "system",
+            "--tag",
+            reference,
+            *options,
+            "--file",
+            str(base / "Dockerfile"),
+            str(bases.root),
+        )
+        assert _sh(reference, "dpkg-query -W -f '${Version}' python3.11").endswith("+jammy1")
+        assert _sh(reference, "ls -d /usr/bin/python*").split() == ["/usr/bin/python3.11"]
+
+
 def test_a_base_image_by_digest(bases: Tiny) -> None:
     bases.build("base:cpu")
     reference = bases.reference("base", "cpu")
