@@ -7,6 +7,7 @@ from typing import Any
 
 from lockgen.audit.locked_files import FileFinding
 from lockgen.core.sarif import SarifResult, SarifRule, sarif
+from lockgen.core.words import counted
 
 _RULE = "locked-file"
 
@@ -21,7 +22,7 @@ def text(found: Sequence[FileFinding], files: int) -> str:
 
 
 def _count(files: int) -> str:
-    return "1 locked file" if files == 1 else f"{files} locked files"
+    return counted(files, "locked file")
 
 
 def as_json(found: Sequence[FileFinding], files: int) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from lockgen.audit.advisory_model import Advisory
 from lockgen.audit.osv_reader import ECOSYSTEM, packages_of, parse_advisory, parse_batch, read_json
 from lockgen.core.ports import Cache, Progress
 from lockgen.core.urls import redacted
+from lockgen.core.words import counted
 from lockgen.errors import BadInput, Fault, Place, ToolFailed
 from lockgen.io.http import Http
 from lockgen.io.http_model import Response
@@ -88,7 +89,7 @@ class OsvApi:
         """The answers of OSV contain only ids; the records are read one by one."""
         modified_by_id: dict[str, dict[str, str]] = {query.name: {} for query in queries}
         for first in range(0, len(queries), _BATCH):
-            self._progress.step(f"querying OSV for {len(queries)} packages")
+            self._progress.step(f"querying OSV for {counted(len(queries), 'package')}")
             self._query_batch(queries[first : first + _BATCH], modified_by_id)
         listed: dict[str, str] = {}
         for modified in modified_by_id.values():
@@ -119,7 +120,7 @@ class OsvApi:
 
     def _read_records(self, missing: Sequence[tuple[str, str]]) -> None:
         if missing:
-            self._progress.step(f"reading {len(missing)} advisories")
+            self._progress.step(f"reading {counted(len(missing), 'advisory', 'advisories')}")
         records = Threads(_THREADS).each(lambda row: self._record(*row), missing)
         for (identifier, _), record in zip(missing, records, strict=True):
             self._known[identifier] = record

@@ -10,6 +10,7 @@ from lockgen.audit.model import AffectedPackage, Audit, AuditFinding, Fix, Upgra
 from lockgen.core.key_path import KeyPath
 from lockgen.core.manifest import IgnoredAdvisory
 from lockgen.core.sarif import Level, SarifResult, SarifRule, sarif
+from lockgen.core.words import counted
 
 VERSIONS = "versions.toml"
 PAGE = "https://osv.dev/vulnerability/"
@@ -45,12 +46,12 @@ def text(audit: Audit, line: AuditLine, images: int) -> str:
 
 def _head(audit: Audit) -> str:
     found = audit.open
-    count = len(audit.packages)
+    packages = counted(len(audit.packages), "package")
     if not found:
-        return f"no known vulnerabilities in {count} packages (source: {audit.source})"
+        return f"no known vulnerabilities in {packages} (source: {audit.source})"
     affected = len({finding.package for finding in found})
-    vulnerabilities = "1 vulnerability" if len(found) == 1 else f"{len(found)} vulnerabilities"
-    return f"{vulnerabilities} in {affected} of {count} packages (source: {audit.source})"
+    vulnerabilities = counted(len(found), "vulnerability", "vulnerabilities")
+    return f"{vulnerabilities} in {affected} of {packages} (source: {audit.source})"
 
 
 def _package_line(package: AffectedPackage, line: AuditLine, images: int) -> str:

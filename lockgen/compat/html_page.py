@@ -10,6 +10,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from lockgen.core.templating import render, source
+from lockgen.core.words import counted
 
 STATUSES = {
     "yes": ("yes", "resolves as pinned"),
@@ -103,8 +104,7 @@ def summary(matrix: Mapping[str, Any]) -> str:
             excluded += 1
         else:
             statuses.append(worst([result["status"] for result in cell["results"]]))
-    noun = "cell" if len(statuses) == 1 else "cells"
-    text = f"{len(statuses)} {noun}: {tally(statuses)}"
+    text = f"{counted(len(statuses), 'cell')}: {tally(statuses)}"
     if excluded:
         text += f"; {excluded} excluded"
     return text
@@ -247,8 +247,7 @@ class _Grid:
 def _note(result: Mapping[str, Any]) -> str:
     """A few words below the status, for what readers want to know without opening the cell."""
     if result["status"] == "changes":
-        count = len(result["changes"])
-        return "1 pin changes" if count == 1 else f"{count} pins change"
+        return counted(len(result["changes"]), "pin changes", "pins change")
     installed = result.get("installed")
     if installed is None:
         return ""

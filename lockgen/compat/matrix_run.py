@@ -21,6 +21,7 @@ from lockgen.core.layout import COMPAT_PATH
 from lockgen.core.manifest import Manifest
 from lockgen.core.resolution import Resolver
 from lockgen.core.target import Target
+from lockgen.core.words import counted
 from lockgen.errors import BadInput, ToolFailed
 from lockgen.index.simple_api import read_page
 from lockgen.index.sources import explicit_indexes
@@ -189,7 +190,7 @@ def filled(
             _note_install(app, run, installed)
             result = replace(result, installed=installed)
         results.setdefault(run.cell.name, []).append(result)
-    app.progress.note(f"{len(cells)} cells, {search.asked} resolver calls")
+    app.progress.note(f"{counted(len(cells), 'cell')}, {counted(search.asked, 'resolver call')}")
     done = []
     for cell in cells:
         cell_results = results.get(cell.name, [])

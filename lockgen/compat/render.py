@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 
-from lockgen.compat.model import Cell, CellResult, CellStatus, ImageGroup, InstallSummary, Matrix
+from lockgen.compat.model import Axis, Cell, CellResult, CellStatus, ImageGroup, InstallSummary, Matrix
+from lockgen.compat.ranges import ANY, Block, Coordinates, blocks, label, merged, pattern, row_cells, row_label
 from lockgen.core.compat_axes import PYTHON, VARIANT
 from lockgen.core.layout import COMPAT_MARK
 from lockgen.core.markdown import plain, table_row
 from lockgen.core.text_table import table
+from lockgen.core.words import counted
 
 # The second and the third line of locks/COMPAT.md begin with these.
 _INPUTS = "<!-- inputs "
 _TEXT = "<!-- text "
+_AS_PINNED = "as pinned"
 _LEGEND = (
     "yes: resolves as pinned; N pins: resolves if N free pins change; no: has no resolution; ?: unknown, because the "
     "index, the record or the resolver gives no answer; -: excluded"
@@ -73,8 +76,7 @@ def symbol(result: CellResult) -> str:
     # Words, not colours: the table is also read in logs and as Markdown.
     match result.status:
         case CellStatus.CHANGES:
-            count = len(result.changes)
-            return f"{count} pin" if count == 1 else f"{count} pins"
+            return counted(len(result.changes), "pin")
         case CellStatus.UNKNOWN:
             return "?"
         case status:
@@ -82,25 +84,34 @@ def symbol(result: CellResult) -> str:
 
 
 def _table(matrix: Matrix, group: ImageGroup) -> tuple[list[str], list[list[str]]]:
-    """A head and rows: one column for each Python, and one row for each combination of the other axes."""
+    """A head and rows: one column for each Python. A row is a range of the other axes with equal symbols."""
     cells = _cells(matrix, group)
     # A shard may have no cell of some Python.
     present = {cell.at[PYTHON] for cell in cells}
     pythons = [python for python in _values(matrix, PYTHON) if python in present]
-    symbols_by_row: dict[str, dict[str, str]] = {}
+    symbols_by_row: dict[Coordinates, dict[str, str]] = {}
     for cell in cells:
-        symbols = symbols_by_row.setdefault(_row_name(cell), {})
+        symbols = symbols_by_row.setdefault(_row_values(cell), {})
         symbols[cell.at[PYTHON]] = _symbol(cell, group)
+    fields = {
+        values: tuple(symbols.get(python, "") for python in pythons) for values, symbols in symbols_by_row.items()
+    }
+    axes = _row_axes(matrix)
+    if not axes:
+        return ["Python", *pythons], [[_AS_PINNED, *row] for row in fields.values()]
     rows = []
-    for name, symbols in symbols_by_row.items():
-        fields = [symbols.get(python, "") for python in pythons]
-        rows.append([name, *fields])
-    return [_row_axes(matrix), *pythons], rows
+    for block in blocks(fields, axes):
+        first = next(iter(block.cells()))
+        rows.append([row_label(block, axes), *fields[first]])
+    return [", ".join(axis.name for axis in axes), *pythons], rows
 
 
-def _row_axes(matrix: Matrix) -> str:
-    names = [axis.name for axis in matrix.axes if axis.name not in {PYTHON, VARIANT}]
-    return ", ".join(names) or "Python"
+def _row_axes(matrix: Matrix) -> list[Axis]:
+    return [axis for axis in matrix.axes if axis.name not in {PYTHON, VARIANT}]
+
+
+def _row_values(cell: Cell) -> Coordinates:
+    return tuple(value for axis, value in cell.at.items() if axis not in {PYTHON, VARIANT})
 
 
 def _cells(matrix: Matrix, group: ImageGroup) -> list[Cell]:
@@ -109,11 +120,6 @@ def _cells(matrix: Matrix, group: ImageGroup) -> list[Cell]:
 
 def _values(matrix: Matrix, name: str) -> tuple[str, ...]:
     return next(axis.values for axis in matrix.axes if axis.name == name)
-
-
-def _row_name(cell: Cell) -> str:
-    values = [value for axis, value in cell.at.items() if axis not in {PYTHON, VARIANT}]
-    return ", ".join(values) or "as pinned"
 
 
 def _symbol(cell: Cell, group: ImageGroup) -> str:
@@ -130,46 +136,49 @@ def _result_of(cell: Cell, group: ImageGroup) -> CellResult | None:
     return None
 
 
-def _explained_cells(
-    matrix: Matrix, group: ImageGroup, status: CellStatus, explain: Callable[[CellResult], str]
-) -> dict[str, list[str]]:
-    """The explanation of each result with ``status``, to the cells that it applies to."""
-    found: dict[str, list[str]] = {}
+def _explanations(matrix: Matrix, group: ImageGroup, status: CellStatus) -> Iterable[str]:
+    """A line for each range of cells with one explanation."""
+    axes = [axis for axis in matrix.axes if axis.name != VARIANT]
+    results: dict[Coordinates, CellResult] = {}
     for cell in _cells(matrix, group):
         result = _result_of(cell, group)
         if result is not None and result.status is status:
-            cells = found.setdefault(explain(result), [])
-            cells.append(_cell_title(cell))
-    return found
+            values = tuple(cell.at[axis.name] for axis in axes)
+            results[values] = result
+    keys = {values: (_changes(result), pattern(result.reason)) for values, result in results.items()}
+    by_explanation: dict[str, list[str]] = {}
+    for block in blocks(keys, axes, gaps=frozenset({PYTHON})):
+        reasons = [results[values].reason for values in block.cells()]
+        changes = _changes(results[next(iter(block.cells()))])
+        parts = [part for part in (changes, merged(reasons)) if part]
+        ranges = by_explanation.setdefault(": ".join(parts), [])
+        ranges.append(_title(block, axes))
+    for explanation, ranges in by_explanation.items():
+        yield f"{'; '.join(ranges)}: {explanation}"
 
 
-def _cell_title(cell: Cell) -> str:
+def _title(block: Block, axes: Sequence[Axis]) -> str:
+    """The cells of a block: "Python 3.10, torch 2.1.0 to 2.4.1"."""
     parts = []
-    for axis, value in cell.at.items():
-        if axis == PYTHON:
-            parts.append(f"Python {value}")
-        # The table is that of one variant.
-        elif axis != VARIANT:
-            parts.append(f"{axis} {value}")
-    return ", ".join(parts)
+    for values, axis in zip(block.values, axes, strict=True):
+        shown = label(values, axis)
+        if shown != ANY:
+            parts.append(f"{'Python' if axis.name == PYTHON else axis.name} {shown}")
+    return ", ".join(parts) or "all cells"
 
 
-def _explain_changes(result: CellResult) -> str:
-    """ "numpy 2.3.4 -> 2.1.3, scipy 1.16.3 -> 1.14.1: the reason"."""
+def _changes(result: CellResult) -> str:
+    """ "numpy 2.3.4 -> 2.1.3, scipy 1.16.3 -> 1.14.1"."""
     changes = []
     for name, (old, new) in sorted(result.changes.items()):
         changes.append(f"{name} {old} -> {new}")
-    return f"{', '.join(changes)}: {result.reason}"
+    return ", ".join(changes)
 
 
-def _explain_reason(result: CellResult) -> str:
-    return result.reason
-
-
-_SECTIONS: tuple[tuple[CellStatus, str, Callable[[CellResult], str]], ...] = (
-    (CellStatus.CHANGES, "Required pin changes", _explain_changes),
-    (CellStatus.NO, "No resolution", _explain_reason),
-    (CellStatus.UNKNOWN, "Unknown", _explain_reason),
+_SECTIONS = (
+    (CellStatus.CHANGES, "Required pin changes"),
+    (CellStatus.NO, "No resolution"),
+    (CellStatus.UNKNOWN, "Unknown"),
 )
 
 
@@ -188,22 +197,10 @@ def _group_lines(matrix: Matrix, group: ImageGroup) -> list[str]:
     images = ", ".join(group.images)
     head, rows = _table(matrix, group)
     lines = [f"{group.name}: {images}", table(head, rows), ""]
-    explanations = list(_explanations(matrix, group))
+    explanations = [line for status, _ in _SECTIONS for line in _explanations(matrix, group, status)]
     if explanations:
         lines += [*explanations, ""]
     return lines
-
-
-def _explanations(matrix: Matrix, group: ImageGroup) -> Iterable[str]:
-    for status, _, explain in _SECTIONS:
-        for explanation, cells in _explained_cells(matrix, group, status, explain).items():
-            yield f"{_abbreviated(cells)}: {explanation}"
-
-
-def _abbreviated(cells: list[str]) -> str:
-    if len(cells) <= 3:
-        return "; ".join(cells)
-    return "; ".join([*cells[:3], f"{len(cells) - 3} more"])
 
 
 # -- locks/COMPAT.md ----------------------------------------------------------
@@ -227,13 +224,12 @@ def _body(matrix: Matrix) -> Iterable[str]:
 
 
 def _markdown_lists(matrix: Matrix, group: ImageGroup) -> Iterable[str]:
-    for status, title, explain in _SECTIONS:
-        explained = _explained_cells(matrix, group, status, explain)
-        if explained:
+    for status, title in _SECTIONS:
+        lines = list(_explanations(matrix, group, status))
+        if lines:
             yield from ("", f"{title}:", "")
-        for explanation, cells in explained.items():
-            where = "; ".join(cells)
-            yield f"* {where}: {plain(explanation)}"
+        for line in lines:
+            yield f"* {plain(line)}"
 
 
 def _markdown_table(matrix: Matrix, group: ImageGroup) -> Iterable[str]:
@@ -285,9 +281,9 @@ def statuses_of(data: bytes, matrix: Matrix) -> dict[tuple[str, str], CellStatus
     statuses: dict[tuple[str, str], CellStatus] = {}
     tables = _parse_tables(data.decode("utf-8", "replace"))
     for group in matrix.groups:
-        symbols_by_row = _parse_symbols(tables.get(group.name, []))
+        symbols_by_row = _parse_symbols(tables.get(group.name, []), _row_axes(matrix))
         for cell in _cells(matrix, group):
-            row = symbols_by_row.get(plain(_row_name(cell)), {})
+            row = symbols_by_row.get(_row_values(cell), {})
             column = plain(_python_column(cell.at[PYTHON]))
             # Excluded cells have a symbol, but no status.
             status = _parse_status(row.get(column, ""))
@@ -309,15 +305,19 @@ def _parse_tables(text: str) -> dict[str, list[list[str]]]:
     return tables
 
 
-def _parse_symbols(rows: list[list[str]]) -> dict[str, dict[str, str]]:
-    """The symbols of a table by row and column."""
+def _parse_symbols(rows: list[list[str]], axes: Sequence[Axis]) -> dict[Coordinates, dict[str, str]]:
+    """The symbols of a table by the values of its rows, and by column."""
     if not rows:
         return {}
     _, *columns = rows[0]
-    symbols_by_row: dict[str, dict[str, str]] = {}
+    escaped = [Axis(axis.name, tuple(plain(value) for value in axis.values)) for axis in axes]
+    plain = {plain(value): value for axis in axes for value in axis.values}
+    symbols_by_row: dict[Coordinates, dict[str, str]] = {}
     for name, *symbols in rows[1:]:
-        # A symbol may be empty, so that the row seems to be shorter.
-        symbols_by_row[name] = dict(zip(columns, symbols, strict=False))
+        for cell in row_cells(name, escaped) if axes else [()]:
+            values = tuple(plain[value] for value in cell)
+            # A symbol may be empty, so that the row seems to be shorter.
+            symbols_by_row[values] = dict(zip(columns, symbols, strict=False))
     return symbols_by_row
 
 

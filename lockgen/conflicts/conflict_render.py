@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lockgen.conflicts.model import Conflict, Constraint, Diagnosis, UnmetRequirement
+from lockgen.core.words import counted
 
 ConflictLine = Callable[[Constraint], int | None]
 """The line of a constraint in versions.toml."""
@@ -27,7 +28,7 @@ def _diagnosis(diagnosis: Diagnosis, line: ConflictLine) -> list[str]:
         rows += _conflict(number, conflict, line)
         rows.append("")
     if diagnosis.unknown:
-        rows.append(f"{len(diagnosis.unknown)} questions had no answer:")
+        rows.append(f"The resolver gave no answer to {counted(len(diagnosis.unknown), 'query', 'queries')}:")
         for reason in diagnosis.unknown:
             # The rest of a reason is the output of a build or of a resolver.
             first = reason.splitlines()[0] if reason else "the resolver gave no reason"
@@ -46,9 +47,7 @@ def _heading(diagnosis: Diagnosis) -> str:
 
 
 def _count(conflicts: int) -> str:
-    if conflicts == 0:
-        return "no conflict was found"
-    return "1 conflict" if conflicts == 1 else f"{conflicts} conflicts"
+    return counted(conflicts, "conflict") if conflicts else "no conflict was found"
 
 
 def _conflict(number: int, conflict: Conflict, line: ConflictLine) -> list[str]:

@@ -11,6 +11,7 @@ from lockgen.conflicts.model import Conflict, Repairs
 from lockgen.conflicts.repair_edits import with_proposal
 from lockgen.conflicts.repair_search import RepairSearch
 from lockgen.core.ports import Progress
+from lockgen.core.words import counted
 from lockgen.errors import BadInput, Exit, Fault, LockgenError, NoResolution, ToolFailed
 from lockgen.index.releases import IndexReleases
 from lockgen.io.output import print_json, print_text
@@ -171,4 +172,6 @@ def _apply(folder: Folder, inputs: Inputs, found: Repairs, number: int, progress
     # Never write a versions.toml that the next command would reject.
     parse_manifest(text.encode(), VERSIONS)
     folder.replace({VERSIONS: text.encode()})
-    progress.note(f"{VERSIONS}: changed {len(proposal.moves)} values; run `lockgen resolve` to update the lock")
+    progress.note(
+        f"{VERSIONS}: changed {counted(len(proposal.moves), 'value')}; run `lockgen resolve` to update the lock"
+    )

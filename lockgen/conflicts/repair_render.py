@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from lockgen.conflicts.conflict_render import ConflictLine, constraint_data
 from lockgen.conflicts.model import Conflict, Constraint, Override, PinChange, Proposal, Repairs
+from lockgen.core.words import counted
 
 
 class _Row(NamedTuple):
@@ -20,8 +21,7 @@ def text(repairs: Repairs, line: ConflictLine) -> str:
     """The proposals: each with its changes, their reasons, and the images that they affect."""
     rows: list[str] = []
     for number, proposal in enumerate(repairs.proposals, 1):
-        count = len(proposal.moves)
-        changes = "1 change" if count == 1 else f"{count} changes"
+        changes = counted(len(proposal.moves), "change")
         images = ", ".join(proposal.images)
         rows.append(f"{number}. {changes}, for {images}")
         if proposal.accelerator:

@@ -23,6 +23,7 @@ from lockgen.conflicts.nearest_versions import Freed, NearestVersions, Verdicts
 from lockgen.conflicts.repair_problem import TORCH, RepairProblem
 from lockgen.core.compat_axes import Pairs
 from lockgen.core.parsing import parse_specifiers
+from lockgen.core.words import counted
 from lockgen.index.ports import Releases
 
 _MOST_UNITS = 12
@@ -130,7 +131,9 @@ class _RepairRun:
     def _proposals(self, conflicts: list[Conflict]) -> list[Proposal]:
         cores = [self.problem.units_with(conflict.constraints) for conflict in conflicts]
         found = self._freed(cores) if cores else []
-        self.explainer.progress.step(f"found {len(found)} ways to repair it; looking for the nearest versions")
+        self.explainer.progress.step(
+            f"found {counted(len(found), 'way')} to repair it; looking for the nearest versions"
+        )
         nearest = NearestVersions(self.problem)
         return self.explainer.parallel.each(nearest.proposal, found, long=True)
 
@@ -152,7 +155,9 @@ class _RepairRun:
                 else:
                     undecided.add(units)
                     self.unknown += _unknown_reasons(examined.verdicts)
-            self.explainer.progress.step(f"found {len(found)} ways to repair it, {self.oracle.asked} resolver calls")
+            self.explainer.progress.step(
+                f"found {counted(len(found), 'way')} to repair it, {counted(self.oracle.asked, 'resolver call')}"
+            )
         return found[: self.count]
 
     def _batch(self, cores: list[Items], found: list[Freed], undecided: set[Items]) -> list[Items]:

@@ -12,6 +12,7 @@ from lockgen.app import App
 from lockgen.core.layout import BAKE, HELPERS, variable
 from lockgen.core.ports import Progress
 from lockgen.core.text_table import table
+from lockgen.core.words import counted
 from lockgen.errors import BadInput, Exit
 from lockgen.images.affected import affected
 from lockgen.images.build_model import BuildStep, owner
@@ -132,8 +133,7 @@ def _build(
     arguments = _bake_arguments(docker, images, options)
     owners = _images_by_target(family.plan)
     started = time.monotonic()
-    plural = "" if len(images) == 1 else "s"
-    progress.note(f"building {len(images)} image{plural}")
+    progress.note(f"building {counted(len(images), 'image')}")
     # The override comes last: bake takes the later of two settings.
     files = [docker.root / BAKE, override]
     steps = docker.bake(files, arguments, environment, owners, progress)
@@ -226,7 +226,7 @@ def _report(images: list[SelectedImage], owners: Mapping[str, str], result: Buil
     else:
         head = ["image", "steps", "cached", "installed", "seconds", "size"]
         print_text(table(head, [_cells(row) for row in rows]))
-        print_text(f"{len(rows)} images in {result.seconds:.1f} s")
+        print_text(f"{counted(len(rows), 'image')} in {result.seconds:.1f} s")
 
 
 def _rows(images: list[SelectedImage], owners: Mapping[str, str], result: BuildResult) -> list[_Row]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from lockgen.app import App
 from lockgen.core.lock import Package
 from lockgen.core.text_table import megabytes
+from lockgen.core.words import counted
 from lockgen.errors import Exit, LockgenError, ToolFailed
 from lockgen.images.project_images import Family, read_family, select_images
 from lockgen.images.wheelhouse import Wheelhouse, paths_in_files
@@ -47,7 +48,8 @@ def run(app: App, folder: Path, names: tuple[str, ...]) -> int:
             wheelhouse.link_packages(name, of_folder)
         wheelhouse.write_index()
     count = len(packages)
-    progress.note(f"{count} files in {folder}: {fetched} fetched, {count - fetched} already there")
+    files = counted(count, "file")
+    progress.note(f"{files} in {folder}: {fetched} fetched, {count - fetched} already there")
     print_text(str(folder))
     return Exit.DONE
 

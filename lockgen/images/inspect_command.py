@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lockgen.app import App
 from lockgen.core.text_table import megabytes, table
+from lockgen.core.words import counted
 from lockgen.errors import Exit
 from lockgen.images.layer_model import Layer, LayeredImage, Waste
 from lockgen.images.layer_source import read_image
@@ -65,7 +66,7 @@ def _waste_text(found: list[Waste]) -> str:
     rows = [[_sentence(waste), megabytes(waste.bytes)] for waste in largest]
     places = table(["package", "wasted"], rows)
     total = sum(waste.bytes for waste in found)
-    return f"{places}\n{megabytes(total)} in {len(found)} places"
+    return f"{places}\n{megabytes(total)} in {counted(len(found), 'place')}"
 
 
 def _layer_row(number: int, layer: Layer) -> list[str]:

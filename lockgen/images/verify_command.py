@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lockgen.app import App
+from lockgen.core.words import counted
 from lockgen.errors import BadInput, Exit
 from lockgen.images.docker import Docker
 from lockgen.images.layer_source import read_images
@@ -25,7 +26,7 @@ def run(app: App, names: tuple[str, ...], registry: str | None, *, as_json: bool
     missing = [reference for reference in references if docker.config(reference) is None]
     if missing:
         raise BadInput(f"the engine has no image {', '.join(missing)}", hint="lockgen build")
-    progress.step(f"reading {len(selection)} images")
+    progress.step(f"reading {counted(len(selection), 'image')}")
     images = read_images(app.root, references)
     verifier = ImageVerifier(docker, family)
     verdicts = []

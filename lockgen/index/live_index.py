@@ -8,6 +8,7 @@ from dataclasses import replace
 from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile, ProjectPage
 from lockgen.core.ports import Progress
 from lockgen.core.urls import redacted
+from lockgen.core.words import counted
 from lockgen.errors import LockgenError, ToolFailed
 from lockgen.index.metadata import MetadataReader
 from lockgen.index.parallel_reads import try_each
@@ -35,7 +36,7 @@ def read_live(
     pages = read_pages(http, url, packages)
     wanted = _wanted_files(pages, usable)
     hashed = [file for file in wanted if file.sha256 is not None]
-    progress.step(f"reading the metadata of {len(hashed)} files of {name}")
+    progress.step(f"reading the metadata of {counted(len(hashed), 'file')} of {name}")
     metadata, failed = read_wheels(MetadataReader(http), hashed)
     # Some files of an index may be broken. If all are, the index or the network is at fault.
     if failed and not metadata:

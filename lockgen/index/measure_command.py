@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lockgen.app import App
 from lockgen.core.ports import Progress
+from lockgen.core.words import counted
 from lockgen.errors import BadInput, Exit, LockgenError, ToolFailed
 from lockgen.index.installed_size import measure_local
 from lockgen.index.record_reader import parse_record
@@ -33,7 +34,7 @@ def run(app: App, name: str, wheels: tuple[Path, ...]) -> int:
         files = recorded | _measured(recorded, wheels, name, progress)
         tree = render_record(name, url, files.values())
         written = write_record(folder, where, tree)
-    print_text(f"index {name}: {len(wheels)} wheels measured; {len(written)} paths written")
+    print_text(f"index {name}: {counted(len(wheels), 'wheel')} measured; {counted(len(written), 'path')} written")
     if written:
         progress.note("run lockgen resolve to copy the sizes into the lock")
     return Exit.DONE

@@ -11,6 +11,7 @@ from lockgen.core.index import IndexFile
 from lockgen.core.manifest import Index
 from lockgen.core.ports import Progress
 from lockgen.core.urls import redacted
+from lockgen.core.words import counted
 from lockgen.errors import BadInput, Exit
 from lockgen.index.record_reader import parse_record
 from lockgen.index.record_store import find_index, read_recorded_files, record_folder, write_record
@@ -91,14 +92,14 @@ def _report_differences(
 
 def _summary(name: str, found: Recording, added: int, written: int) -> str:
     parts = [
-        f"{len(found.files)} files recorded",
+        f"{counted(len(found.files), 'file')} recorded",
         f"{added} of them new",
         f"{len(found.missing)} missing",
         f"{found.left_out} left out (not for Linux, or not a wheel)",
     ]
     if found.unmeasured:
         parts.append(f"{len(found.unmeasured)} of unknown installed size")
-    return f"index {name}: {', '.join(parts)}; {written} paths written"
+    return f"index {name}: {', '.join(parts)}; {counted(written, 'path')} written"
 
 
 def serve(app: App, names: tuple[str, ...], port: int) -> int:

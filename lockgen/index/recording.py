@@ -12,6 +12,7 @@ from lockgen.core.manifest import Index
 from lockgen.core.parsing import parse_wheel_filename
 from lockgen.core.ports import Progress
 from lockgen.core.urls import redacted
+from lockgen.core.words import counted
 from lockgen.errors import LockgenError, ToolFailed
 from lockgen.index.installed_size import measure_remote
 from lockgen.index.live_index import NO_HASH
@@ -63,7 +64,7 @@ def record_index(
     found = Recording()
     new_files: list[_NewFile] = []
     names = list(projects)
-    progress.step(f"reading {len(names)} pages of {index.name}")
+    progress.step(f"reading {counted(len(names), 'page')} of {index.name}")
     for page in read_pages(http, index.url, names):
         new_files += _sort_files(page.project, page.files, before, found)
     if found.is_empty and not new_files:
@@ -107,7 +108,7 @@ def _with_sizes(file: IndexFile, known: IndexFile) -> IndexFile:
 
 def _read_metadata(http: Http, new_files: list[_NewFile], found: Recording, progress: Progress) -> None:
     """Add ``new_files`` to ``found`` with their metadata."""
-    progress.step(f"reading the metadata of {len(new_files)} files")
+    progress.step(f"reading the metadata of {counted(len(new_files), 'file')}")
     reader = MetadataReader(http)
     by_name = {new.file.name: new.file for new in new_files}
     # Not from the cache: the record must have what the index serves now.
@@ -128,7 +129,7 @@ def _measure(http: Http, found: Recording, progress: Progress) -> None:
             unmeasured[file.name] = file
     if not unmeasured:
         return
-    progress.step(f"measuring {len(unmeasured)} wheels")
+    progress.step(f"measuring {counted(len(unmeasured), 'wheel')}")
     measured, failed = try_each(unmeasured, lambda name: measure_remote(http, unmeasured[name]))
     found.unmeasured = _reasons(failed)
     found.files = [replace(entry, file=measured.get(entry.file.name, entry.file)) for entry in found.files]

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lockgen.core.words import counted
 from lockgen.errors import BadInput, Place, ToolFailed
 from lockgen.io import locking
 from lockgen.io.safe_paths import STATE, failure, status_of
@@ -111,7 +112,7 @@ class FolderLocks:
         except OSError as error:
             message = "an earlier lockgen command was cut off, and what it left could not be completed"
             raise failure(error, self._root, message) from error
-        self._note(f"Completed the write of a lockgen command that was cut off ({len(left.paths)} files).")
+        self._note(f"Completed the write of a lockgen command that was cut off ({counted(len(left.paths), 'file')}).")
         return left.paths
 
     def _has(self, name: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from lockgen.core.key_path import KeyPath
 from lockgen.core.sarif import SarifResult, SarifRule, sarif
+from lockgen.core.words import counted
 from lockgen.lint.model import LintFinding, LintReport
 from lockgen.lint.rules.table import RULES
 
@@ -47,7 +48,7 @@ def _finding_text(finding: LintFinding, line_of: LintLine) -> str:
 
 def _success(report: LintReport) -> str:
     if report.skipped or report.unknown:
-        return f"no findings in {report.files_read} files"
+        return f"no findings in {counted(report.files_read, 'file')}"
     return f"{report.files_read} files: every import has a requirement, and every requirement is imported"
 
 
@@ -64,8 +65,8 @@ def _notes(report: LintReport, line_of: LintLine) -> list[str]:
 def _summary(report: LintReport) -> list[str]:
     if not report.findings:
         return []
-    noun = "finding" if len(report.findings) == 1 else "findings"
-    lines = [f"{len(report.findings)} {noun} in {report.files_read} files"]
+    findings = counted(len(report.findings), "finding")
+    lines = [f"{findings} in {counted(report.files_read, 'file')}"]
     violated = {finding.rule for finding in report.findings}
     lines += [rule.shared_hint for rule in RULES if rule.id in violated and rule.shared_hint]
     return lines

@@ -18,6 +18,7 @@ from lockgen.core.parsing import parse_version
 from lockgen.core.ports import Progress
 from lockgen.core.resolution import Request
 from lockgen.core.target import Target
+from lockgen.core.words import counted
 from lockgen.errors import LockgenError, ToolFailed
 from lockgen.index.artifacts import ArtifactReader
 from lockgen.index.parallel_reads import WORKERS
@@ -86,7 +87,7 @@ class ModuleReader:
     ) -> None:
         """Adds the answers for ``missing`` to ``known`` and ``unknown``."""
         self._default_index = default_index()
-        self._progress.step(f"reading the modules of {len(missing)} packages")
+        self._progress.step(f"reading the modules of {counted(len(missing), 'package')}")
         packages = [missing[pin] for pin in sorted(missing)]
         answers = Threads(WORKERS).each(self._modules_or_reason, packages)
         for package, answer in zip(packages, answers, strict=True):

@@ -18,6 +18,7 @@ from lockgen.core.manifest import Manifest
 from lockgen.core.parsing import parse_requirement
 from lockgen.core.ports import Progress
 from lockgen.core.resolution import Resolved, Resolver, Solution
+from lockgen.core.words import counted
 from lockgen.errors import NoResolution, ToolFailed
 from lockgen.index.ports import Artifacts, MetadataSource
 from lockgen.lock.keys import FileKey, PackageKey
@@ -119,7 +120,7 @@ class BuildToolResolver:
             else:
                 sizes[wheel.name] = size
         if missing:
-            self.progress.step(f"measuring {len(missing)} wheels")
+            self.progress.step(f"measuring {counted(len(missing), 'wheel')}")
             sizes |= self.artifacts.installed(missing, requests.request((), (INSTALLER,)))
         return sizes
 

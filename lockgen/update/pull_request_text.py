@@ -20,6 +20,7 @@ from lockgen.core.parsing import parse_version
 from lockgen.core.sizes import Bytes, Weight
 from lockgen.core.text_table import megabytes
 from lockgen.core.update_policy import STEPS
+from lockgen.core.words import counted
 from lockgen.diff import render as rendering
 from lockgen.index.model import ReleaseNotes
 from lockgen.size.render import download, installed
@@ -237,9 +238,7 @@ def _images_changed(content: PullRequestContent) -> str:
     tags = set(content.rebuilt)
     tags.update(image.tag for image in content.changes.images)
     tags.update(image.tag for image in content.changes.added)
-    if len(tags) == 1:
-        return "1 image changes."
-    return f"{len(tags)} images change."
+    return f"{counted(len(tags), 'image changes', 'images change')}."
 
 
 def _reasons(content: PullRequestContent) -> Iterable[str]:
@@ -261,8 +260,7 @@ def _reasons(content: PullRequestContent) -> Iterable[str]:
 
 
 def _count_of(vulnerabilities: Sequence[KnownVulnerability]) -> str:
-    count = len(vulnerabilities)
-    return f"{count} known vulnerabilit{'y' if count == 1 else 'ies'}"
+    return counted(len(vulnerabilities), "known vulnerability", "known vulnerabilities")
 
 
 def _why_packages(count: int) -> str:
@@ -414,7 +412,7 @@ def _cells(cells: tuple[CellChange, ...] | None) -> list[str]:
     if not cells:
         return ["No cell of the matrix contains these images."]
     changed = [cell for cell in cells if cell.before != cell.after]
-    lines = [f"{len(cells) - len(changed)} of {len(cells)} cells are unchanged."]
+    lines = [f"{len(cells) - len(changed)} of {counted(len(cells), 'cell is', 'cells are')} unchanged."]
     if changed:
         lines += ["", "| cell | images | before | after | why |", "| --- | --- | --- | --- | --- |"]
         lines += [table_row(_cell(cell)) for cell in changed]

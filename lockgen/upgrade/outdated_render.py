@@ -9,6 +9,7 @@ from typing import Any
 from lockgen.core.index import Release
 from lockgen.core.markdown import plain, table_row
 from lockgen.core.text_table import table
+from lockgen.core.words import counted
 from lockgen.upgrade.outdated_model import FamilyMember, OutdatedBase, OutdatedPin, Survey
 
 FORMAT = 1
@@ -179,8 +180,8 @@ def _headline(survey: Survey) -> str:
     pins = sum(row.outdated for row in survey.rows)
     bases = sum(base.outdated for base in survey.bases)
     return (
-        f"{pins} of {len(survey.rows)} pins can be upgraded on their own, "
-        f"{bases} of {len(survey.bases)} base images are outdated"
+        f"{pins} of {counted(len(survey.rows), 'pin')} can be upgraded on their own, "
+        f"{bases} of {counted(len(survey.bases), 'base image is', 'base images are')} outdated"
     )
 
 

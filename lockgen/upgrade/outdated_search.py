@@ -11,6 +11,7 @@ from lockgen.core.index import Release
 from lockgen.core.lock import Lock
 from lockgen.core.parsing import parse_version
 from lockgen.core.ports import Parallel, Progress
+from lockgen.core.words import counted
 from lockgen.errors import LockgenError
 from lockgen.index.ports import Publications
 from lockgen.lock.closure import Closures
@@ -49,7 +50,7 @@ class OutdatedSearch:
     def rows(self) -> list[OutdatedPin]:
         """A row for each pin, and one for torch's family in each table, in the order of the file's tables."""
         groups = pin_groups(self.search.manifest)
-        self.progress.step(f"looking for the releases of {len(groups)} pins")
+        self.progress.step(f"looking for the releases of {counted(len(groups), 'pin')}")
         return self.parallel.each(self._row, groups)
 
     def _row(self, group: PinGroup) -> OutdatedPin:

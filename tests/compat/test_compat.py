@@ -137,14 +137,12 @@ def test_fail_on(family: Project) -> None:
 def test_the_table_has_no_colours(family: Project) -> None:
     out = family.ok("compat").out
     assert "\x1b" not in out
-    lines = [line.split() for line in out.splitlines()]
-    at = next(n for n, line in enumerate(lines) if line[:1] == ["ml:cuda:"])
-    assert lines[at + 1 : at + 6] == [
-        ["torch,", "numpy", "3.11", "3.12"],
-        ["2.4.1,", "1.26.4", "yes", "-"],
-        ["2.4.1,", "2.0.0", "yes", "?"],
-        ["2.5.1,", "1.26.4", "yes", "-"],
-        ["2.5.1,", "2.0.0", "yes", "?"],
+    lines = out.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("ml:cuda:"))
+    assert lines[start + 1 : start + 4] == [
+        "torch, numpy  3.11  3.12",
+        "any, 1.26.4    yes     -",
+        "any, 2.0.0     yes     ?",
     ]
     assert "?: unknown, because the index" in out
 
@@ -166,7 +164,7 @@ def test_the_file_equals_the_output_of_markdown(whole: Project) -> None:
     text = (whole.root / FILE).read_text()
     assert whole.ok("compat", "--markdown").out == text
     assert text.startswith("<!-- Generated from versions.toml by `lockgen compat`")
-    assert "| 2.4.1, 2.0.0 | yes | ? |" in text
+    assert "| any, 2.0.0 | yes | ? |" in text
 
 
 def test_an_edit_a_change_and_a_missing_file_are_found(whole: Project) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +15,12 @@ GROUPS = (
     ImageGroup("ml:cuda", "cuda", ("ml",)),
     ImageGroup("up:cuda", "cuda", ()),
 )
-AXES = (Axis("python", ("3.9", "3.10")), Axis("torch", ("2.1.0", "2.2.0")), Axis("variant", ("cpu", "cuda")))
+AXES = (
+    Axis("python", ("3.9", "3.10")),
+    Axis("torch", ("2.1.0", "2.2.0", "2.3.0")),
+    Axis("num_py", ("1.26", "2.0_1")),
+    Axis("variant", ("cpu", "cuda")),
+)
 TEXTS = st.text(alphabet="ab |#*_~\\`<>[]?-", max_size=12)
 
 
@@ -26,13 +33,12 @@ def matrices(draw: st.DrawFn) -> Matrix:
         return CellResult(group, status, changes, draw(TEXTS), "", {})
 
     cells = []
-    for python in AXES[0].values:
-        for torch in AXES[1].values:
-            for variant in AXES[2].values:
-                excluded = draw(st.booleans())
-                of = [] if excluded else [group for group in GROUPS if group.variant == variant]
-                at = {"python": python, "torch": torch, "variant": variant}
-                cells.append(Cell(at, excluded, tuple(map(result, of))))
+    names = [axis.name for axis in AXES]
+    for values in product(*(axis.values for axis in AXES)):
+        at = dict(zip(names, values, strict=True))
+        excluded = draw(st.booleans())
+        of = [] if excluded else [group for group in GROUPS if group.variant == at["variant"]]
+        cells.append(Cell(at, excluded, tuple(map(result, of))))
     return Matrix("voices", "sha256:0", AXES, GROUPS, tuple(cells))
 
 
