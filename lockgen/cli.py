@@ -211,7 +211,7 @@ def check(context: click.Context, strict: bool, as_json: bool) -> int:
     Needs neither a network nor a resolver. On drift, prints a diff and the fix, and exits with 1."""
     from lockgen.check.command import run
 
-    return run(_project(context), strict=strict, as_json=as_json)
+    return run(_project(context), strict=strict, as_json=as_json, quiet=context.obj[1])
 
 
 @cli.command()

@@ -24,7 +24,7 @@ from lockgen.io.workspace import Folder
 from lockgen.lock.loading import NO_LOCK
 from lockgen.lock.reader import is_intact, parse_lock
 from lockgen.manifest.fingerprints import VERSIONS, Inputs, compat_fingerprint, fingerprints, read_inputs
-from lockgen.outputs.generated_files import GeneratedFiles, Tree
+from lockgen.outputs.generated_files import GeneratedFiles, Tree, tree_summary
 from lockgen.outputs.lock_records import lock_records
 from lockgen.outputs.stale_files import extra_files
 from lockgen.pairs.table import known_pairs
@@ -38,11 +38,15 @@ COMPAT = "lockgen compat"
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What drifted, causes before their effects, and the warnings about ``inputs``."""
+    """What drifted, causes before their effects, and the warnings about ``inputs``.
+
+    ``checked`` says what was checked: "162 packages for 15 images in 66 files"; "" without a lock.
+    """
 
     findings: list[CheckFinding]
     warnings: list[FamilyWarning]
     inputs: Inputs
+    checked: str = ""
 
 
 def check(folder: Folder) -> CheckResult:
@@ -61,6 +65,7 @@ def check(folder: Folder) -> CheckResult:
     lock = parse_lock(data, LOCK_PATH)
     generated = GeneratedFiles(inputs.manifest, lock)
     tree = generated.tree()
+    checked = tree_summary(lock, tree)
     expected_lock = tree.pop(LOCK_PATH)
     findings = [
         *_changed_inputs(lock.inputs, fingerprints(inputs.manifest, folder)),
@@ -70,7 +75,7 @@ def check(folder: Folder) -> CheckResult:
         *_exceeded_budgets(inputs, lock),
         *_outdated_matrix(inputs.manifest, folder),
     ]
-    return CheckResult(findings, family_warnings(folder, inputs, lock), inputs)
+    return CheckResult(findings, family_warnings(folder, inputs, lock), inputs, checked)
 
 
 def _changed_inputs(locked: Mapping[str, str], now: Mapping[str, str]) -> list[CheckFinding]:

@@ -349,7 +349,7 @@ class _ScenarioBuilder:
                 versions[name] = self._version_on_index(name, value)
         for name, version in self._torch_family(known).items():
             if version is None:
-                reason = f"no metadata says which {name} goes with torch {self.cell.at[TORCH]}"
+                reason = f"no metadata says which {name} belongs to torch {self.cell.at[TORCH]}"
                 gaps.append(Gap(name, reason, CellStatus.UNKNOWN))
             else:
                 versions[name] = self._version_on_index(name, version)

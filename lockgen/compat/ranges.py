@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TypeVar
 
+from packaging.version import Version
+
 from lockgen.compat.model import Axis
 from lockgen.core.parsing import parse_version
 from lockgen.core.words import enumerated
@@ -16,7 +18,8 @@ Coordinates = tuple[str, ...]
 """One value of each axis."""
 ANY = "any"
 _TO = " to "
-_VERSION = re.compile(r"\d+(?:\.\d+)+(?:\+\w+)?")
+# A word that is a version or pins one: "2.2.0+cu121;", "torchaudio==2.2.0".
+_VERSION = re.compile(r"^(?P<before>(?:[\w.-]+==)?)(?P<version>\d+(?:\.\d+)+(?:\+\w+)?)(?P<after>[;,:]?)$")
 _Key = TypeVar("_Key", bound=Hashable)
 
 
@@ -113,23 +116,22 @@ def _expanded(part: str, values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def pattern(reason: str) -> str:
-    """``reason`` with a mark instead of each word that is a version: reasons of one pattern can be merged."""
-    return " ".join("\0" if _version(word) else word for word in reason.split(" "))
+    """``reason`` without its versions, but with its bounds: reasons of one pattern can be merged."""
+    return " ".join(_VERSION.sub(r"\g<before>\0\g<after>", word) for word in reason.split(" "))
 
 
 def merged(reasons: Sequence[str]) -> str:
     """Reasons of one pattern in one sentence: "torchaudio is 2.2.0+cu121 to 2.4.1+cu121"."""
     words = []
     for same in zip(*(reason.split(" ") for reason in reasons), strict=True):
-        if len(set(same)) == 1:
+        found = [match for word in dict.fromkeys(same) if (match := _VERSION.match(word))]
+        versions = sorted((match["version"] for match in found), key=_order)
+        if len(versions) > 1:
+            words.append(f"{found[0]['before']}{versions[0]}{_TO}{versions[-1]}{found[0]['after']}")
+        else:
             words.append(same[0])
-            continue
-        lowest, *_, highest = sorted(same, key=lambda word: parse_version(_version(word)))
-        words.append(f"{_version(lowest)}{_TO}{highest}")
     return " ".join(words)
 
 
-def _version(word: str) -> str:
-    """The version that a word is, without the punctuation after it; "" if it is none."""
-    bare = word.rstrip(";,:")
-    return bare if _VERSION.fullmatch(bare) else ""
+def _order(text: str) -> tuple[Version, str]:
+    return parse_version(text), text

@@ -311,11 +311,11 @@ def _parse_symbols(rows: list[list[str]], axes: Sequence[Axis]) -> dict[Coordina
         return {}
     _, *columns = rows[0]
     escaped = [Axis(axis.name, tuple(plain(value) for value in axis.values)) for axis in axes]
-    plain = {plain(value): value for axis in axes for value in axis.values}
+    originals = {plain(value): value for axis in axes for value in axis.values}
     symbols_by_row: dict[Coordinates, dict[str, str]] = {}
     for name, *symbols in rows[1:]:
         for cell in row_cells(name, escaped) if axes else [()]:
-            values = tuple(plain[value] for value in cell)
+            values = tuple(originals[value] for value in cell)
             # A symbol may be empty, so that the row seems to be shorter.
             symbols_by_row[values] = dict(zip(columns, symbols, strict=False))
     return symbols_by_row

@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 from lockgen.conflicts.constraints import named_in
 from lockgen.conflicts.model import Constraint
 from lockgen.core.parsing import parse_specifiers
+from lockgen.core.words import enumerated
 
 _LONGEST = 300
 _MOST_NEEDS = 3
@@ -55,13 +56,13 @@ def short_reason(constraints: Collection[Constraint], words: str, freed: Collect
     no_wheel = _NO_WHEEL.fullmatch(explanation)
     if no_wheel:
         return f"no wheel of {no_wheel['name']} {no_wheel['version']} runs there"
-    fixed = " with ".join(sorted(constraint.text for constraint in constraints))
+    fixed = sorted(constraint.text for constraint in constraints)
     if not fixed:
         return _cut(explanation)
     unbounded = sorted(named_in(words).intersection(freed))
     if unbounded:
-        return _cut(f"no version of {' and '.join(unbounded)} goes with {fixed}")
-    return _cut(f"{fixed}: {explanation}")
+        return _cut(f"no version of {enumerated(unbounded)} is compatible with {enumerated(fixed)}")
+    return _cut(f"{' with '.join(fixed)}: {explanation}")
 
 
 def _on_one_line(words: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from lockgen.core.layout import BAKE, BUILD, COMMON, IGNORE, LOCK_PATH, SCRIPT, VERSIONS
 from lockgen.core.lock import Lock, LockedImage
 from lockgen.core.manifest import Manifest
+from lockgen.core.words import counted
 from lockgen.lock.layers import Layers, layers_of
 from lockgen.lock.writer import render_lock
 from lockgen.outputs.image_files import render_images, starters
@@ -219,6 +220,13 @@ def recorded_paths(lock: Lock) -> frozenset[str]:
 def tree_of(manifest: Manifest, lock: Lock) -> Tree:
     """Path to bytes of every generated file, including the lock itself."""
     return GeneratedFiles(manifest, lock).tree()
+
+
+def tree_summary(lock: Lock, tree: Tree) -> str:
+    """What a family has: "162 packages for 15 images in 66 files"."""
+    packages = counted(len(lock.packages), "package")
+    images = counted(len(lock.images), "image")
+    return f"{packages} for {images} in {counted(len(tree), 'file')}"
 
 
 def _suffix(number: int) -> str:

@@ -12,7 +12,7 @@ from lockgen.diff.model import Changes
 from lockgen.diff.plan import compare
 from lockgen.errors import Exit
 from lockgen.io.output import print_json, print_text
-from lockgen.outputs.generated_files import Tree
+from lockgen.outputs.generated_files import Tree, tree_summary
 from lockgen.outputs.image_files import compile_templates
 from lockgen.outputs.known_resolutions import stands_still
 from lockgen.outputs.lock_service import Outcome
@@ -106,9 +106,8 @@ def _print(report: _Report, options: ResolveOptions) -> None:
 
 
 def _summary(lock: Lock, tree: Tree, written: list[str], extra: list[str]) -> str:
-    packages, images, files = len(lock.packages), len(lock.images), len(tree)
     result = f"{len(written)} changed" if written else "all up to date"
-    lines = [f"{packages} packages for {images} images in {files} files: {result}"]
+    lines = [f"{tree_summary(lock, tree)}: {result}"]
     # Without lockgen's header, a file may be the user's, so lockgen never removes it.
     lines += [f"not written by lockgen, remove it yourself: {path}" for path in extra]
     return "\n".join(lines)

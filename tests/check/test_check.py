@@ -20,6 +20,17 @@ def locked(small: Project) -> Project:
     return small
 
 
+def test_a_pass_says_what_was_checked(small: Project) -> None:
+    resolved = small.ok("resolve").err.splitlines()[-1]
+    checked = f"{resolved.partition(':')[0]}: all as locked\n"
+    assert "packages for" in checked
+    # The second is a recorded pass.
+    for _ in range(2):
+        assert small.ok("check").err == checked
+        assert small.ok("check", "-q").err == ""
+        assert small.ok("check", "--json").err == ""
+
+
 def test_any_edited_byte_of_any_file_is_found(locked: Project) -> None:
     chance = random.Random(8)
     for path, data in locked.tree.items():

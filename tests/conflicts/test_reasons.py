@@ -57,7 +57,7 @@ def test_short_reason_names_the_unconstrained_package_without_a_compatible_versi
     words = "Because all versions of whisperx are bad and nothing else is there"
     assert (
         short_reason([pin("torch==2.1.0")], words, ["whisperx", "numpy"])
-        == "no version of whisperx goes with torch==2.1.0"
+        == "no version of whisperx is compatible with torch==2.1.0"
     )
 
 
