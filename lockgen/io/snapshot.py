@@ -60,8 +60,9 @@ def read_snapshot(folder: Folder) -> Snapshot | None:
     files: dict[str, str] = {}
     try:
         with folder.shared():
-            recorded, copied = _named_folders(root / _VERSIONS)
-            files[_VERSIONS] = _file(root / _VERSIONS)
+            versions = _read(root / _VERSIONS)
+            recorded, copied = _named_folders(versions)
+            files[_VERSIONS] = _digest(versions)
             if os.path.lexists(root / IGNORE):
                 files[IGNORE] = _file(root / IGNORE)
             for name in [*_FOLDERS, *recorded]:
@@ -76,10 +77,10 @@ def read_snapshot(folder: Folder) -> Snapshot | None:
     return Snapshot(files, rest)
 
 
-def _named_folders(versions: Path) -> tuple[list[str], list[str]]:
+def _named_folders(versions: bytes) -> tuple[list[str], list[str]]:
     """The folders of recorded indexes, which may be anywhere in the project, and those in `copy`."""
     try:
-        document = parse_toml(versions.read_text(encoding="utf-8"))
+        document = parse_toml(versions.decode())
         recorded = [table["recorded"] for table in _tables(document, "index") if "recorded" in table]
         copied = [name for kind in ("bases", "stages") for table in _tables(document, kind) for name in _copy(table)]
         return sorted(set(map(str, recorded))), sorted(set(map(str, copied)))
@@ -117,10 +118,15 @@ def _paths(top: Path) -> Iterator[str]:
 
 
 def _file(path: str | Path) -> str:
+    return _digest(_read(path))
+
+
+def _read(path: str | Path) -> bytes:
+    # Opening a FIFO would wait for somebody who writes to it.
     if not stat.S_ISREG(os.lstat(path).st_mode):
         raise _NotRegular(path)
     with open(path, "rb") as file:
-        return _digest(file.read())
+        return file.read()
 
 
 def _digest(data: bytes) -> str:
