@@ -44,13 +44,13 @@ PURE = {
     "audit": """advisory_model affected_packages fix_blockers fix_candidates fix_search files_render locked_files
     model osv_reader ports render severity vulnerabilities""",
     "check": """model render""",
-    "compat": """cells html_page install_model install_render matrix_search model native_libraries reader
-    render""",
+    "compat": """cells html_page install_model install_render matrix_search model native_libraries ranges
+    reader render""",
     "conflicts": """answer_cache conflict_render conflict_search constraints hitting_sets minimize model
     nearest_versions oracle reasons repair_edits repair_problem repair_render repair_search unmet_requirements""",
     "core": """accelerator archives base_image close_match compat_axes documents image_reference index key_path
     layout lock manifest markdown ownership_rules parsing popular_packages ports printable resolution sarif sizes
-    target target_requirements templating text_table toml_positions update_policy urls""",
+    target target_requirements templating text_table toml_positions update_policy urls words""",
     "diff": """model plan render""",
     "images": """affected build_faults build_model builder_reader buildkit_progress debian image_documents inspection
     layer_model layer_reader layer_waste""",
