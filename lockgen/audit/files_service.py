@@ -9,6 +9,7 @@ from lockgen.app import App
 from lockgen.audit.locked_files import FileFinding, all_packages, findings
 from lockgen.core.lock import Lock, Package
 from lockgen.core.manifest import Manifest
+from lockgen.index.addresses import index_addresses, locked_addresses
 from lockgen.index.simple_api import read_page
 from lockgen.io.parallel import Threads
 from lockgen.io.uv import default_index
@@ -32,12 +33,13 @@ def audit_files(app: App, manifest: Manifest, lock: Lock) -> FileAudit:
     # Asked once, before the threads start.
     default = default_index() if any(package.index is None for package in packages) else ""
 
+    addresses = {**locked_addresses(app.http, manifest, lock.indexes), **index_addresses(app.http, manifest)}
+
     def check(package: Package) -> list[FileFinding]:
         url = default
         if package.index is not None:
-            # versions.toml has the credentials; the lock may be older and have an index that it lacks.
-            index = manifest.indexes.get(package.index)
-            url = index.url if index is not None else lock.indexes[package.index]
+            # An index that moved is read where it is now. The lock may be older and have an index that is gone.
+            url = addresses[package.index]
         app.progress.step(f"checking the files of {package.name}")
         return list(findings(package, read_page(app.http, url, package.name)))
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit, urlunsplit
+
+_USER_INFO = re.compile(r"^([\w+.-]*://)?.*@", re.DOTALL)
+_NOT_IN_VARIABLES = re.compile(r"[^A-Z0-9]")
 
 
 def redacted(url: str) -> str:
@@ -20,3 +24,24 @@ def origin(url: str) -> tuple[str, str]:
     """The scheme, and the host with its port. Credentials are valid for one origin only."""
     parts = urlsplit(url)
     return parts.scheme, parts.netloc.rsplit("@", 1)[-1].lower()
+
+
+def without_user_info(url: str) -> str:
+    """``url`` without a user and a password.
+
+    Raises:
+        ValueError: it is not a valid URL.
+    """
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rsplit("@", 1)[-1]).geturl()
+
+
+def without_password(text: str) -> str:
+    """``text``, which should be a URL but may be anything, with ``***`` instead of user info."""
+    return _USER_INFO.sub(r"\1***@", text)
+
+
+def credential_variables(index: str) -> tuple[str, str]:
+    """The variables with the user and the password of the index called ``index``; uv reads the same ones."""
+    name = _NOT_IN_VARIABLES.sub("_", index.upper())
+    return f"UV_INDEX_{name}_USERNAME", f"UV_INDEX_{name}_PASSWORD"

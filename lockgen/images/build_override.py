@@ -6,7 +6,6 @@ They stay out of docker/docker-bake.hcl, because that file must have the same by
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 
 from lockgen.core.layout import variable
 from lockgen.images.affected import inputs_of
+from lockgen.images.build_secrets import index_logins, write_secrets
 from lockgen.images.docker import Docker
 from lockgen.images.project_images import Family
 from lockgen.io.git import last_commit
@@ -72,7 +72,9 @@ class OverrideWriter:
     def _shared(self, folder: Path) -> Target:
         """The settings of every target that installs packages."""
         index = default_index()
-        shared: Target = {"secret": _write_secrets(index, folder)}
+        # A wheelhouse has every package, so such a build needs no credentials of other indexes.
+        logins = {} if self.offline else index_logins(self.family.manifest)
+        shared: Target = {"secret": write_secrets(index, logins, folder)}
         indexes = (index, *self.family.lock.indexes.values())
         if not self.offline and any(_is_loopback(url) for url in indexes):
             # Inside a build, localhost is the build's own network namespace.
@@ -100,28 +102,6 @@ def _needs_network(image: ImagePlan) -> bool:
         return True
     # The apt packages of a root base are installed in a separate target.
     return bool(image.apt) and not image.root
-
-
-def _write_secrets(index: str, folder: Path) -> list[str]:
-    """Write the user's index and credentials as build secrets.
-
-    BuildKit mounts a secret while a step runs; it never gets into a layer.
-    """
-    configuration = {
-        "uv.toml": f"[[index]]\nurl = {json.dumps(index)}\ndefault = true\n",
-        # pip's configuration parser interpolates %.
-        "pip.conf": f"[global]\nindex-url = {index.replace('%', '%%')}\n",
-    }
-    secrets = []
-    for name, text in configuration.items():
-        path = folder / name
-        path.write_text(text)
-        path.chmod(0o600)
-        secrets.append(f"id={name},src={path}")
-    netrc = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
-    if netrc.is_file():
-        secrets.append(f"id=netrc,src={netrc}")
-    return secrets
 
 
 def _is_loopback(url: str) -> bool:

@@ -13,6 +13,7 @@ from lockgen.core.words import counted
 from lockgen.errors import Exit, LockgenError, ToolFailed
 from lockgen.images.project_images import Family, read_family, select_images
 from lockgen.images.wheelhouse import Wheelhouse, paths_in_files
+from lockgen.index.addresses import locked_addresses
 from lockgen.index.download import disk_errors, download, is_downloaded, locked_folder
 from lockgen.index.simple_api import read_page
 from lockgen.io.output import print_text
@@ -43,7 +44,8 @@ def run(app: App, folder: Path, names: tuple[str, ...]) -> int:
         wheelhouse.refuse_foreign(folders)
         with disk_errors(folder):
             (folder / "files").mkdir(exist_ok=True)
-        fetched = _Fetcher(app, folder, paths, family.lock.indexes, packages.values()).run()
+        addresses = locked_addresses(app.http, family.manifest, family.lock.indexes)
+        fetched = _Fetcher(app, folder, paths, addresses, packages.values()).run()
         for name, of_folder in folders.items():
             wheelhouse.link_packages(name, of_folder)
         wheelhouse.write_index()

@@ -102,7 +102,7 @@ class _PartialFile:
         headers = {"Range": f"bytes={self._size}-"} if self._size else {}
         try:
             with http.opened(url, headers) as answer:
-                self._append(answer, url)
+                self._append(http, answer, url)
         except _PermanentFailure as error:
             raise error.fault from error
         except LockgenError as error:
@@ -116,16 +116,16 @@ class _PartialFile:
         # The digest stays: the caller reports it.
         self._size = 0
 
-    def _append(self, answer: Opened, url: str) -> None:
+    def _append(self, http: Http, answer: Opened, url: str) -> None:
         if answer.status == 416:
             # The file is complete, or longer than the one on the server. The caller checks its hash.
             return
         if answer.status not in (200, 206):
             name = self.path.name.rsplit(".", 2)[0]
-            missing = ToolFailed(
-                f"{name} is not at {redacted(url)}: HTTP {answer.status}", hint="check that the index still has it"
-            )
-            raise _PermanentFailure(missing)
+            hint = "check that the index still has it"
+            if answer.status in (401, 403):
+                hint = f"{http.access_hint(url)}; or {hint}"
+            raise _PermanentFailure(ToolFailed(f"{name} is not at {redacted(url)}: HTTP {answer.status}", hint=hint))
         if answer.status == 200 and self._size:
             # A server without ranges sends the whole file again.
             self._got(-self._size)

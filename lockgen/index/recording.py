@@ -61,11 +61,12 @@ def record_index(
     Raises:
         LockgenError: the index cannot be read, or has none of the projects.
     """
+    address = http.add_index(index.url, index.name)
     found = Recording()
     new_files: list[_NewFile] = []
     names = list(projects)
     progress.step(f"reading {counted(len(names), 'page')} of {index.name}")
-    for page in read_pages(http, index.url, names):
+    for page in read_pages(http, address, names):
         new_files += _sort_files(page.project, page.files, before, found)
     if found.is_empty and not new_files:
         raise ToolFailed(

@@ -21,8 +21,9 @@ def read_page(http: Http, url: str, project: str, only: str | None = None) -> Pr
         AccessForbidden: the index answers with 403. It may mean the same as 404, see `read_pages`.
         ToolFailed: the index cannot be read.
     """
+    plain = http.add_index(url)
     # With the slash: most servers redirect the address without it.
-    address = f"{url.rstrip('/')}/{project}/"
+    address = f"{plain.rstrip('/')}/{project}/"
     answer = http.get(address, accept=ACCEPT)
     if answer.status == 404:
         return ProjectPage(project, ())

@@ -15,6 +15,7 @@ from lockgen.core.parsing import parse_specifiers, parse_wheel_filename
 from lockgen.core.ports import Progress, Workspace
 from lockgen.core.target import Target
 from lockgen.errors import BadInput, ToolFailed
+from lockgen.index.addresses import index_addresses
 from lockgen.index.live_index import read_live
 from lockgen.index.record_reader import parse_record
 from lockgen.index.wheel_ranking import wheel_rank
@@ -42,6 +43,7 @@ def explicit_indexes(
         BadInput: a record is missing or damaged.
         ToolFailed: a live index cannot be read, or ``offline`` forbids it.
     """
+    addresses = index_addresses(http, manifest)
     found: dict[str, ExplicitIndex] = {}
     for name in _used_indexes(manifest):
         index = manifest.indexes[name]
@@ -56,7 +58,7 @@ def explicit_indexes(
         else:
             progress.step(f"reading index {name}")
             usable = _may_be_chosen(manifest, index) if targets is None else _runs_on_any(targets)
-            found[name] = read_live(http, name, index.url, sorted(index.packages), usable, progress)
+            found[name] = read_live(http, name, addresses[name], sorted(index.packages), usable, progress)
     return found
 
 

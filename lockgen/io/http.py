@@ -7,6 +7,9 @@ from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from lockgen.core.urls import redacted
+from lockgen.errors import ToolFailed
+from lockgen.io.credentials import KnownCredentials
 from lockgen.io.http_model import LARGEST, Opened, Response
 
 if TYPE_CHECKING:
@@ -20,13 +23,30 @@ class Http:
         """``note`` gets a message if a server does not answer at once, one for each host."""
         self._note = note
         # Kept here, because two threads may create a transport at the same time, and one of them is dropped.
-        self._credentials: dict[tuple[str, str], tuple[str, str]] = {}
+        self._credentials = KnownCredentials()
 
     @cached_property
     def _transport(self) -> Transport:
         from lockgen.io.transport import Transport
 
         return Transport(self._credentials, self._note)
+
+    def add_index(self, url: str, name: str | None = None) -> str:
+        """Use the credentials of the index at ``url``, and return the URL without them.
+
+        The index called ``name`` in versions.toml may have its credentials in the environment.
+
+        Raises:
+            ToolFailed: ``url`` is not valid.
+        """
+        try:
+            return self._credentials.add_index(url, name)
+        except ValueError:
+            raise ToolFailed(f"{redacted(url)} is not a valid URL", hint="check the URLs of the index") from None
+
+    def access_hint(self, url: str) -> str:
+        """Where a user puts credentials for ``url``."""
+        return self._credentials.hint(url)
 
     def get(self, url: str, *, accept: str | None = None, span: str | None = None, largest: int = LARGEST) -> Response:
         """The answer to GET. ``span`` is the value of a Range header; ``largest`` bounds the body, in bytes.

@@ -11,7 +11,11 @@ from lockgen.errors import ToolFailed
 LARGEST = 64 * 1024 * 1024
 
 
-class AccessForbidden(ToolFailed):
+class AccessRefused(ToolFailed):
+    """A server answered with 401 or 403."""
+
+
+class AccessForbidden(AccessRefused):
     """A server answered with 403."""
 
 

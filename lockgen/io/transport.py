@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, TypeVar, cast
-from urllib.parse import unquote, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -22,7 +21,8 @@ from urllib3.util.retry import Retry
 from lockgen import __version__
 from lockgen.core.urls import origin, redacted
 from lockgen.errors import ToolFailed
-from lockgen.io.http_model import LARGEST, AccessForbidden, Opened, Response
+from lockgen.io.credentials import KnownCredentials, Login
+from lockgen.io.http_model import LARGEST, AccessForbidden, AccessRefused, Opened, Response
 from lockgen.io.stopping import stoppable
 
 CONNECT_SECONDS, READ_SECONDS = 10.0, 30.0
@@ -35,6 +35,7 @@ SILENT_SECONDS = 1.0
 ATTEMPTS = 3
 LONGEST_PAUSE = 5.0
 _CHUNK = 65536
+_REFUSALS = (401, 403)
 _RETRIED = (429, 500, 502, 503, 504)
 _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "PIP_CERT")
 
@@ -44,13 +45,21 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
+def _basic(login: Login | None) -> HTTPBasicAuth | None:
+    """With None, requests reads netrc. It drops both kinds of credentials on a redirect to another host."""
+    if login is None:
+        return None
+    # As bytes: requests encodes text as latin-1.
+    return HTTPBasicAuth(login.user.encode(), login.password.encode())
+
+
 T = TypeVar("T")
 
 
 class Transport:
-    """See `Http`. ``credentials`` are those known so far, by origin."""
+    """See `Http`."""
 
-    def __init__(self, credentials: dict[tuple[str, str], tuple[str, str]], note: Callable[[str], None]) -> None:
+    def __init__(self, credentials: KnownCredentials, note: Callable[[str], None]) -> None:
         self._note = note
         self._noted: set[str] = set()
         # Sessions that no request uses: each keeps connections open.
@@ -66,7 +75,7 @@ class Transport:
 
     def _plain(self, url: str) -> str:
         try:
-            return self._remember(url)
+            return self._credentials.plain(url)
         except ValueError:
             raise ToolFailed(f"{redacted(url)} is not a valid URL", hint="check the URLs of the index") from None
 
@@ -104,18 +113,26 @@ class Transport:
         form: Mapping[str, str] | None = None,
     ) -> Iterator[Opened]:
         """See `Http.opened`."""
-        plain = self._remember(url)
-        known = self._credentials.get(origin(plain))
+        plain = self._plain(url)
         sent = {"Accept-Encoding": "identity", **(headers or {})}
-        auth = _as_it_is if "Authorization" in sent else HTTPBasicAuth(*known) if known else None
+        logins = [None] if "Authorization" in sent else self._credentials.candidates(plain)
 
         def request(session: requests.Session) -> requests.Response:
+            *others, last = logins
+            for login in others:
+                answer = send(session, login)
+                if answer.status_code not in _REFUSALS:
+                    return answer
+                answer.close()
+            return send(session, last)
+
+        def send(session: requests.Session, login: Login | None) -> requests.Response:
             return session.request(
                 method,
                 plain,
                 data=form,
                 headers=sent,
-                auth=auth,
+                auth=_as_it_is if "Authorization" in sent else _basic(login),
                 timeout=(CONNECT_SECONDS, READ_SECONDS),
                 stream=True,
                 allow_redirects=form is None,  # 307 and 308 would carry the form to any host
@@ -172,18 +189,27 @@ class Transport:
             self._noted.add(host)
             self._note(f"waiting for {host}")
 
-    def _remember(self, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.username:
-            # The first credentials count: a link on a page must not replace those of the user.
-            known = unquote(parts.username), unquote(parts.password or "")
-            self._credentials.setdefault(origin(url), known)
-        return parts._replace(netloc=parts.netloc.rsplit("@", 1)[-1]).geturl()
-
     def _once(self, url: str, headers: Mapping[str, str], largest: int, sent: bytes | None, until: float) -> Response:
-        known = self._credentials.get(origin(url))
-        # With None, requests reads netrc. It drops both kinds of credentials on a redirect to another host.
-        auth = HTTPBasicAuth(*known) if known else None
+        """Try each of the credentials that may be right, until one is not refused."""
+        refusals: list[AccessRefused] = []
+        for login in self._credentials.candidates(url):
+            try:
+                return self._with_login(url, login, headers, largest, sent, until)
+            except AccessRefused as refusal:
+                refusals.append(refusal)
+        # The answer to the most likely credentials.
+        raise refusals[0]
+
+    def _with_login(
+        self,
+        url: str,
+        login: Login | None,
+        headers: Mapping[str, str],
+        largest: int,
+        sent: bytes | None,
+        until: float,
+    ) -> Response:
+        auth = _basic(login)
         method = "GET" if sent is None else "POST"
         timeouts = (CONNECT_SECONDS, READ_SECONDS)
         with (
@@ -193,10 +219,17 @@ class Transport:
             ) as answer,
         ):
             if answer.status_code not in (200, 206, 404):
-                raise _refused(url, answer)
+                raise self._refused(url, answer)
             body = _body(answer, until, largest)
             found = {name.lower(): value for name, value in answer.headers.items()}
-            return Response(self._remember(answer.url), answer.status_code, found, body)
+            return Response(self._credentials.plain(answer.url), answer.status_code, found, body)
+
+    def _refused(self, url: str, answer: requests.Response) -> ToolFailed:
+        where = redacted(url)
+        if answer.status_code in _REFUSALS:
+            kind = AccessForbidden if answer.status_code == 403 else AccessRefused
+            return kind(f"{where} refuses access: HTTP {answer.status_code}", hint=self._credentials.hint(url))
+        return ToolFailed(f"{where} answers HTTP {answer.status_code}", hint="retry later; no files were changed")
 
     @contextlib.contextmanager
     def _session(self) -> Iterator[requests.Session]:
@@ -313,12 +346,3 @@ def _unreachable(url: str, error: Exception) -> ToolFailed:
         reason=type(inner if isinstance(inner, Exception) else error).__name__,
         hint="check your network connection and retry; no files were changed",
     )
-
-
-def _refused(url: str, answer: requests.Response) -> ToolFailed:
-    where = redacted(url)
-    if answer.status_code in (401, 403):
-        hint = "put the credentials for this host into ~/.netrc, or into the index's URL in the environment"
-        kind = AccessForbidden if answer.status_code == 403 else ToolFailed
-        return kind(f"{where} refuses access: HTTP {answer.status_code}", hint=hint)
-    return ToolFailed(f"{where} answers HTTP {answer.status_code}", hint="retry later; no files were changed")

@@ -8,9 +8,11 @@ import sys
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from lockgen.core.parsing import parse_version
-from lockgen.errors import ToolFailed
+from lockgen.core.urls import redacted
+from lockgen.errors import BadInput, ToolFailed
 from lockgen.io.find_uv import find_uv
 from lockgen.io.process import run
 from lockgen.io.temporary import temporary_folder
@@ -27,6 +29,9 @@ _PASSES = re.compile(
 )
 
 
+_INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL")
+
+
 def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """``environ`` without the settings that could change what is resolved."""
     kept = {name: value for name, value in environ.items() if _PASSES.fullmatch(name)}
@@ -41,9 +46,34 @@ def default_index() -> str:
     """The URL of the default index in the user's own uv settings, credentials included.
 
     Settings of a project are ignored, so that a family is locked alike in any folder. uv runs once per process.
+
+    Raises:
+        BadInput: it is not an HTTP URL.
+        ToolFailed: uv does not report it.
     """
     environment = tuple(sorted(os.environ.items()))
-    return _configured_index(find_uv(), environment)
+    url = _configured_index(find_uv(), environment)
+    source = next((name for name in _INDEX_VARIABLES if os.environ.get(name)), "uv's settings")
+    return http_index(url, source)
+
+
+def http_index(url: str, source: str) -> str:
+    """``url``, the default index that ``source`` sets.
+
+    Raises:
+        BadInput: it is not an HTTP URL. uv and pip also read indexes in folders.
+    """
+    try:
+        parts = urlsplit(url)
+        is_http = parts.scheme in {"https", "http"} and bool(parts.hostname)
+    except ValueError:
+        is_http = False
+    if is_http:
+        return url
+    raise BadInput(
+        f"the default index {redacted(url)} is not an HTTP URL: {source} sets it",
+        hint="lockgen reads indexes over HTTP only; serve the folder, as in `python -m http.server --directory FOLDER`",
+    )
 
 
 @cache

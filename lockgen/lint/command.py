@@ -21,6 +21,7 @@ from lockgen.core.lock import Lock, Package
 from lockgen.core.manifest import Image, Manifest
 from lockgen.core.resolution import Request
 from lockgen.errors import BadInput, Exit
+from lockgen.index.addresses import locked_addresses
 from lockgen.index.sources import explicit_indexes
 from lockgen.io.output import print_text
 from lockgen.io.workspace import Folder
@@ -100,7 +101,7 @@ def _module_reader(app: App, manifest: Manifest, lock: Lock, *, offline: bool) -
     recorded = {index.name for index in manifest.indexes.values() if index.recorded is not None}
     return ModuleReader(
         http=app.http,
-        indexes=lock.indexes,
+        indexes=locked_addresses(app.http, manifest, lock.indexes),
         recorded=frozenset(recorded),
         target=manifest.target,
         build_request=build_request,

@@ -7,6 +7,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from lockgen.core.key_path import KeyPath
+from lockgen.core.urls import redacted, without_password
 from lockgen.manifest.faults import AddFault, FaultCollector
 
 Text = TypeVar("Text", bound=str)
@@ -28,11 +29,18 @@ def check_folder(text: str, path: KeyPath, add: AddFault) -> None:
 
 
 def check_url(url: str, path: KeyPath, add: AddFault) -> None:
-    """The pattern in the schema accepts `https://[x`, whose bracket is never closed."""
+    """The pattern in the schema accepts `https://[x`, whose bracket is never closed. A message shows no password."""
     try:
-        urlsplit(url)
-    except ValueError as error:
-        add(path, f"{url!r} is not a valid URL: {error}", "https://HOST/PATH")
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        add(path, f"{redacted(url)!r} is not a valid URL", "https://HOST/PATH")
+        return
+    if not parts.hostname:
+        add(path, f"{redacted(url)!r} names no host", "https://HOST/PATH")
+    elif parts.query or parts.fragment:
+        # The name of a package follows the URL.
+        add(path, "the URL of an index has a query or a fragment", f"remove it: {redacted(url)}")
 
 
 def check_characters(document: Mapping[str, object], faults: FaultCollector) -> None:
@@ -43,7 +51,8 @@ def check_characters(document: Mapping[str, object], faults: FaultCollector) -> 
     for path, text in _strings(document, ()):
         wrong = next((character for character in text if not character.isprintable()), None)
         if wrong is not None and not faults.has(path):
-            faults.add(path, f"{_shortened(text)} contains U+{ord(wrong):04X}, which is not printable", "remove it")
+            shown = _shortened(without_password(text) if path[-1] == "url" else text)
+            faults.add(path, f"{shown} contains U+{ord(wrong):04X}, which is not printable", "remove it")
 
 
 def _strings(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:

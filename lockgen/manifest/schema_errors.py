@@ -9,6 +9,7 @@ from datetime import date, datetime
 from lockgen.core.close_match import close_match
 from lockgen.core.key_path import KeyPath
 from lockgen.core.toml_positions import dotted
+from lockgen.core.urls import without_password
 from lockgen.manifest.tables import MEANING, keys_of, table_at
 
 Explanation = tuple[str, str | None]
@@ -117,7 +118,10 @@ def _missing_key(error: SchemaError) -> Explanation:
 
 def _wrong_pattern(error: SchemaError) -> Explanation:
     meaning, rule = MEANING[str(error.context["pattern"])]
-    return f"{error.wrong!r} is not {meaning}", rule
+    wrong = error.wrong
+    if isinstance(wrong, str) and error.path[-1] == "url":
+        wrong = without_password(wrong)
+    return f"{wrong!r} is not {meaning}", rule
 
 
 def _not_a_choice(error: SchemaError) -> Explanation:

@@ -11,6 +11,7 @@ from lockgen.core.lock import Lock
 from lockgen.core.manifest import Index, Manifest
 from lockgen.core.popular_packages import ALIASES, POPULAR
 from lockgen.errors import Fault, LockgenError
+from lockgen.index.addresses import index_addresses
 from lockgen.index.parallel_reads import try_each
 from lockgen.index.shortage import Lack, Limits, Shortage, shortage
 from lockgen.index.simple_api import read_page
@@ -60,12 +61,13 @@ class ShortageSearch:
         manifest = self._manifest
         # Files of a listed package need no upload time.
         limits = Limits(manifest.target, manifest.build, None)
+        addresses = index_addresses(self._http, manifest)
         owners: dict[Demand, Index] = {}
         for demand, lacking in found:
             if lacking.lack not in _FOUND_ELSEWHERE or demand.name in manifest.listed:
                 continue
             for index in manifest.indexes.values():
-                page = self._pages([demand.name], index.url).get(demand.name)
+                page = self._pages([demand.name], addresses[index.name]).get(demand.name)
                 if page is not None and shortage(page, demand.bounds, limits) is None:
                     owners.setdefault(demand, index)
         return owners

@@ -24,7 +24,7 @@ from lockgen.index.wheel_ranking import identity
 from lockgen.io.http import Http
 from lockgen.io.process import Finished, run
 from lockgen.io.temporary import temporary_folder
-from lockgen.io.uv import default_index
+from lockgen.io.uv import default_index, http_index
 from lockgen.resolvers.pip_failures import pip_failure, preferences_in_conflict
 from lockgen.resolvers.routing_index import RoutingIndex
 
@@ -61,7 +61,9 @@ class PipCompile:
             raise BadInput("pip-compile cannot work offline", hint="use --resolver uv with --offline")
         with temporary_folder() as folder:
             settings = _pip_settings(folder)
-            index = RoutingIndex(self._http, request, settings.get("index-url") or default_index())
+            own = settings.get("index-url")
+            default = http_index(own, "pip's index-url") if own else default_index()
+            index = RoutingIndex(self._http, request, default)
             index.prefetch()
             with serving(index) as (address, _):
                 done = _compile_near(folder, address, request)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 
 import pytest
 from support.hand_server import JSON, Answer, Asked, Hand, hand
+from support.index import LocalIndex
+from support.project import Project
 
 from lockgen.core.index import ProjectPage
 from lockgen.errors import ToolFailed
@@ -76,3 +79,74 @@ def test_a_file_that_is_listed_twice(listed: tuple[str | None, ...], kept: str |
 
 def test_a_third_entry_does_not_bring_a_hash_back() -> None:
     assert hashes_of(ONE, TWO, ONE) == [None]
+
+
+FAMILY = """\
+[family]
+name = "small"
+python = "3.11"
+
+[variants.cpu]
+from = "python:3.11-slim"
+
+[bases.base]
+packages = ["six"]
+"""
+
+
+@pytest.mark.parametrize("resolver", ["uv", "pip-compile"])
+@pytest.mark.parametrize(
+    "url", ["file:///srv/simple", "FILE:///srv/simple", "/srv/simple", "./simple", "file:simple", "ftp://host/simple"]
+)
+def test_a_default_index_that_is_not_read_over_http(
+    url: str, resolver: str, index: LocalIndex, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", url)
+    monkeypatch.setenv("PIP_INDEX_URL", url)
+    project.write(FAMILY)
+    ran = project.run("resolve", "--resolver", resolver)
+    assert ran.code == 2
+    assert re.search(r"the default index \S+ is not an HTTP URL: ", ran.err)
+    assert "python -m http.server" in ran.err
+    assert index.asked == []
+
+
+def test_a_default_index_that_is_not_read_over_http_is_shown_without_its_password(
+    index: LocalIndex, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "git+https://mira:s3cr@host/simple")
+    project.write(FAMILY)
+    ran = project.run("resolve")
+    assert (ran.code, "the default index git+https://host/simple is not" in ran.err) == (2, True)
+    assert "UV_DEFAULT_INDEX sets it" in ran.err
+    assert "s3cr" not in ran.err
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///srv/simple",
+        "FILE:///srv/simple",
+        "File:simple",
+        "./simple",
+        "../simple",
+        "/srv/simple",
+        "ftp://host/simple",
+        "git+https://host/simple",
+        "host/simple",
+        "//host/simple",
+        "https:host/simple",
+        "https:///simple",
+        "s3://bucket/simple",
+        "https://host/simple#x",
+        "https://host/simple?x",
+        "",
+    ],
+)
+def test_a_url_of_an_index_that_is_not_read_over_http(url: str, project: Project) -> None:
+    index = f'\n[index.cu121]\nurl = "{url}"\npackages = ["torch"]\n'
+    project.write(FAMILY.replace("\n[variants.cpu]\n", f'{index}\n[variants.cpu]\nindex = "cu121"\n'))
+    for command in ("check", "resolve"):
+        ran = project.run(command)
+        assert ran.code == 2, ran.err
+        assert "versions.toml:6:1 (index.cu121.url)" in ran.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from lockgen.core.urls import credential_variables
 from lockgen.warnings.model import FamilyWarning, WarningContext
 
 
@@ -13,5 +14,6 @@ def password_in_url(context: WarningContext) -> Iterator[FamilyWarning]:
     for index in context.manifest.indexes.values():
         if urlsplit(index.url).password:
             message = f"the URL of [index.{index.name}] contains a password"
-            hint = "put it into ~/.netrc, and change the password if this file was committed"
+            user, password = credential_variables(index.name)
+            hint = f"set {user} and {password}, or use ~/.netrc; change the password if this file was committed"
             yield FamilyWarning("password-in-url", message, ("index", index.name, "url"), hint)
