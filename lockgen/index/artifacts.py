@@ -12,6 +12,7 @@ from lockgen.core.archives import BadArchive, open_zip
 from lockgen.core.index import IndexFile
 from lockgen.core.resolution import Request
 from lockgen.errors import LockgenError, ToolFailed
+from lockgen.index.installed_paths import has_paths, keep_paths
 from lockgen.index.installed_size import installed_bytes, measure_remote
 from lockgen.index.json_cache import read_cached, write_cached
 from lockgen.index.parallel_reads import WORKERS
@@ -50,7 +51,8 @@ class ArtifactReader:
             # Not isinstance: True is an int.
             if type(cached) is int:
                 found[file.name] = cached
-            else:
+            # The same request reads both. An earlier lockgen kept only sizes.
+            if type(cached) is not int or not has_paths(file.sha256):
                 missing.append(file)
         if request.offline or not missing:
             return found
@@ -87,7 +89,7 @@ class ArtifactReader:
 
     def _measured_build(self, file: IndexFile, request: Request) -> BuildNeeds:
         def examine(answer: Mapping[str, object]) -> BuildNeeds:
-            return _in_wheel(file, answer, lambda wheel: BuildNeeds(_requires(answer), installed_bytes(wheel)))
+            return _in_wheel(file, answer, lambda wheel: BuildNeeds(_requires(answer), _measured(file, wheel)))
 
         try:
             return self._ask(file, request, "wheel", examine)
@@ -155,6 +157,12 @@ def _build_needs(cached: object) -> BuildNeeds | None:
         return BuildNeeds(tuple(map(str, cached["requires"])), installed)
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _measured(file: IndexFile, wheel: zipfile.ZipFile) -> int:
+    """The installed size of ``wheel``, which was built from ``file``."""
+    keep_paths(file.sha256, wheel)
+    return installed_bytes(wheel)
 
 
 def _requires(answer: Mapping[str, object]) -> tuple[str, ...]:

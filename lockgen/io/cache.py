@@ -53,6 +53,10 @@ class FileCache:
         except (OSError, UnicodeDecodeError):
             return None
 
+    def has(self, key: str) -> bool:
+        """Whether a text is kept under ``key``; it is not read."""
+        return self._entry(key).is_file()
+
     def keep(self, key: str, text: str) -> None:
         """Keep ``text`` under ``key``."""
         write_entry(self._entry(key), text)

@@ -21,12 +21,26 @@ class FamilyWarning:
     hint: str
 
 
+@dataclass(frozen=True, slots=True)
+class SharedPaths:
+    """Paths that several packages install. ``pins`` are these packages, ``example`` is one of the ``count`` paths.
+
+    ``same``: all of them install the same content.
+    """
+
+    pins: tuple[str, ...]
+    same: bool
+    count: int
+    example: str
+
+
 @dataclass(frozen=True)
 class WarningContext:
     """The input of the rules.
 
     ``now`` is the time in UTC. ``is_folder`` says whether a path in the project is a folder. ``unknown_extras`` are
-    sentences about requested extras that a package does not have: they are known only after resolving.
+    sentences about requested extras that a package does not have: they are known only after resolving. ``shared_paths``
+    are those of files whose content is known.
     """
 
     manifest: Manifest
@@ -34,6 +48,7 @@ class WarningContext:
     now: datetime
     is_folder: Callable[[str], bool]
     unknown_extras: tuple[str, ...] = field(default=())
+    shared_paths: tuple[SharedPaths, ...] = field(default=())
 
 
 Rule = Callable[[WarningContext], Iterable[FamilyWarning]]

@@ -13,6 +13,7 @@ from lockgen.io.workspace import Folder
 from lockgen.manifest.fingerprints import Inputs
 from lockgen.warnings.model import FamilyWarning, WarningContext
 from lockgen.warnings.rules.cut_off import CUT_OFF
+from lockgen.warnings.shared_paths import shared_paths
 from lockgen.warnings.table import find_warnings
 
 
@@ -26,6 +27,7 @@ def family_warnings(
         now=datetime.now(UTC),
         is_folder=folder.has_folder,
         unknown_extras=tuple(unknown_extras),
+        shared_paths=shared_paths(lock),
     )
     return find_warnings(context)
 

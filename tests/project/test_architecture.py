@@ -74,8 +74,8 @@ PURE = {
     render report run""",
     "upgrade": """bump_model bump_render bump_requests bump_search outdated_model outdated_render outdated_search
     pin_edits pin_groups""",
-    "warnings": """model rules.base_image rules.copied_folder rules.cuda_in_cpu rules.cut_off rules.password_in_url
-    rules.shared_files rules.unknown_extra rules.unused_pin table""",
+    "warnings": """model path_owners rules.base_image rules.copied_folder rules.cuda_in_cpu rules.cut_off
+    rules.password_in_url rules.shared_files rules.unknown_extra rules.unused_pin table""",
     "why": """model path_search plan render""",
 }
 """Modules that read and write nothing, nor does anything that they import. This list may only grow."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
+from lockgen.core.lock import LockedImage, Package
 from lockgen.lock.closure import Closures
 from lockgen.warnings.model import FamilyWarning, WarningContext
 
@@ -32,20 +33,62 @@ _APART = {"psycopg-binary"}
 
 
 def shared_files(context: WarningContext) -> Iterator[FamilyWarning]:
-    """Warn about an image with two builds of one project, such as opencv-python and opencv-python-headless."""
+    """Warn about an image with several packages that install the same files.
+
+    These are packages whose files are known, and builds of one project, such as opencv-python-headless.
+    """
     closures = Closures(context.lock)
     images: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    examples: dict[tuple[str, ...], str] = {}
     for image in context.lock.images:
-        projects: dict[str, set[str]] = defaultdict(set)
-        for name in closures.of(image):
-            projects[_project(name)].add(name)
-        for names in projects.values():
-            if len(names) > 1:
-                images[tuple(sorted(names))].append(image.tag)
-    for together, tags in sorted(images.items()):
-        message = f"{' and '.join(together)} install the same files in {_shown(tags)}"
+        names = closures.of(image)
+        together = {*_builds(names), *_owners(context, image, names, examples)}
+        for group in together:
+            # One line for each set of packages.
+            if not any(set(group) < set(other) for other in together):
+                images[group].append(image.tag)
+    for group, tags in sorted(images.items()):
+        example = f" ({examples[group]})" if group in examples else ""
+        message = f"{' and '.join(group)} install the same files{example} in {_shown(tags)}"
         hint = "which of them an import finds depends on the order: require one, and see `lockgen why` for the other"
         yield FamilyWarning("shared-files", message, (), hint)
+
+
+def _builds(names: Collection[str]) -> Iterator[tuple[str, ...]]:
+    """The builds of one project among ``names``."""
+    projects: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(names):
+        projects[_project(name)].append(name)
+    for builds in projects.values():
+        if len(builds) > 1:
+            yield tuple(builds)
+
+
+def _owners(
+    context: WarningContext, image: LockedImage, names: Collection[str], examples: dict[tuple[str, ...], str]
+) -> Iterator[tuple[str, ...]]:
+    """Packages of an image that install the same paths. Adds one of these paths to ``examples``."""
+    packages = context.lock.by_variant[image.variant]
+    for shared in context.shared_paths:
+        owners = []
+        for pin in shared.pins:
+            name = pin.partition("==")[0]
+            if name in names and packages[name].pin == pin:
+                owners.append(name)
+        if len(owners) > 1 and not (shared.same and _belong_together([packages[name] for name in owners])):
+            more = f" and {shared.count - 1} more" if shared.count > 1 else ""
+            group = tuple(sorted(owners))
+            examples.setdefault(group, f"{shared.example}{more}")
+            yield group
+
+
+def _belong_together(packages: Sequence[Package]) -> bool:
+    """Whether one of ``packages`` requires each of the others, as mlflow does with mlflow-skinny."""
+    for package in packages:
+        required = {requirement.name for requirement in package.requires}
+        if required.issuperset(other.name for other in packages if other is not package):
+            return True
+    return False
 
 
 def _project(name: str) -> str:
