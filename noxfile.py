@@ -1,4 +1,6 @@
-"""Sessions: `nox -s tests lint types`, `coverage`, `explore`, `fuzz`, `quality`, `bench`, `bench-images`, `compat`."""
+"""Sessions: `nox -s tests lint types`, `coverage`, `explore`, `fuzz`, `mutation`, `quality`, `bench`, `bench-images`,
+`compat`.
+"""
 
 from __future__ import annotations
 
@@ -65,6 +67,13 @@ def fuzz(session: nox.Session) -> None:
     """Fuzz what reads archives, pages and files, for an hour: `nox -s fuzz -- --seconds 600 [TARGET...]`."""
     install(session, "fuzz")
     session.run("python", "tests/fuzz/run.py", *session.posargs, env=BYTECODE)
+
+
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Mutate modules, and run their nearest tests on each mutant: `nox -s mutation -- [MODULE...]`."""
+    install(session, "mutation")
+    session.run("python", "bench/mutation.py", *session.posargs, env=BYTECODE)
 
 
 @nox.session

@@ -1,0 +1,144 @@
+"""Mutate modules of lockgen, and run the nearest tests on each mutant: `nox -s mutation -- [MODULE...]`.
+
+`[tool.lockgen-mutation]` in pyproject.toml has the modules and their nearest tests. A mutant is killed if a test fails,
+or if the tests take longer than the time limit. Everything runs in a copy of the files that git tracks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import itertools
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cosmic_ray.plugins
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_and_test
+from cosmic_ray.work_item import MutationSpec, TestOutcome
+from mutation_operators import OPERATORS
+
+ROOT = Path(__file__).parent.parent
+PROVIDER = "lockgen"
+# A type error in place of a sum says little about tests: one other operator for each.
+_BINARY = (
+    "core/ReplaceBinaryOperator_(?!Add_Sub|Sub_Add|Mul_Div|Div_Mul|BitOr_BitAnd|BitAnd_BitOr|FloorDiv_Mul|Mod_Add)"
+)
+_SKIPPED = re.compile(f"{_BINARY}|core/Variable.*")
+
+
+@dataclass(frozen=True)
+class Mutation:
+    operator: str
+    occurrence: int
+    start: tuple[int, int]
+    end: tuple[int, int]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("modules", nargs="*", help="paths of modules; all of the table if there are none")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="run only every Nth mutant")
+    parser.add_argument("--list", action="store_true", help="only count the mutants")
+    options = parser.parse_args()
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["lockgen-mutation"]
+    cosmic_ray.plugins.OPERATOR_PROVIDERS[PROVIDER] = OPERATORS
+    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
+        copy(Path(folder))
+        os.chdir(folder)
+        # Before the folder of an editable installation.
+        os.environ["PYTHONPATH"] = folder
+        for module in options.modules or table:
+            if options.list:
+                print(module, len(list(mutations(module))))
+            else:
+                report(module, table[module], options.every)
+    return 0
+
+
+def copy(folder: Path) -> None:
+    """Copy the files that git tracks."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in listed.rstrip("\0").split("\0"):
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).exists():
+            shutil.copy2(ROOT / name, target, follow_symlinks=False)
+
+
+def report(module: str, tests: list[str], every: int) -> None:
+    """Run every Nth mutant of ``module``, and print those that survive."""
+    options = ["-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", "--tb=no"]
+    command = shlex.join([sys.executable, *options, *tests])
+    began = time.monotonic()
+    done = subprocess.run(shlex.split(command), capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"{module}: the tests fail without a mutation\n{done.stdout}")
+    limit = 10 + 3 * (time.monotonic() - began)
+    killed = survived = 0
+    for mutation in itertools.islice(mutations(module), 0, None, every):
+        operator, occurrence = mutation.operator, mutation.occurrence
+        spec = MutationSpec(module, operator, occurrence, mutation.start, mutation.end)
+        result = mutate_and_test([spec], command, limit)
+        if result.test_outcome is TestOutcome.SURVIVED:
+            survived += 1
+            print(f"{module}:{mutation.start[0]}: survived {operator}\n{changed_lines(result.diff)}", flush=True)
+        elif result.test_outcome is TestOutcome.KILLED:
+            killed += 1
+        else:
+            print(f"{module}:{mutation.start[0]}: not run {operator}\n{result.output}", flush=True)
+    total = killed + survived
+    minutes = (time.monotonic() - began) / 60
+    print(f"{module}: {killed} of {total} killed ({killed / max(total, 1):.1%}) in {minutes:.1f} min", flush=True)
+
+
+def changed_lines(diff: str) -> str:
+    lines = [line for line in diff.splitlines() if line.startswith(("+", "-")) and not line.startswith(("+++", "---"))]
+    return "\n".join(f"    {line}" for line in lines)
+
+
+def mutations(module: str) -> Iterator[Mutation]:
+    """All mutations of ``module``, except where mypy looks instead of a test: in annotations and in @dataclass(...)."""
+    source = Path(module).read_text()
+    skipped = list(checked_by_types(ast.parse(source)))
+    tree = get_ast(source)
+    for operator in operators():
+        occurrence = 0
+        found = cosmic_ray.plugins.get_operator(operator)()
+        for node in ast_nodes(tree):
+            for start, end in found.mutation_positions(node):
+                if not any(first <= start and end <= last for first, last in skipped):
+                    yield Mutation(operator, occurrence, start, end)
+                occurrence += 1
+
+
+def operators() -> Iterator[str]:
+    for name in sorted(cosmic_ray.plugins.operator_names()):
+        if not _SKIPPED.fullmatch(name) and not re.match(_BINARY, name):
+            yield name
+
+
+def checked_by_types(tree: ast.AST) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """The first and the last position of each annotation, and of the arguments of each ``@dataclass(...)``."""
+    for node in ast.walk(tree):
+        found: list[Any] = [getattr(node, "annotation", None), getattr(node, "returns", None)]
+        if isinstance(node, ast.ClassDef):
+            found += [item for item in node.decorator_list if isinstance(item, ast.Call)]
+        for part in found:
+            if part is not None:
+                yield (part.lineno, part.col_offset), (part.end_lineno, part.end_col_offset)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
