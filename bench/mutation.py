@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("modules", nargs="*", help="paths of modules; all of the table if there are none")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="run only every Nth mutant")
+    parser.add_argument("--operators", default="", metavar="REGEX", help="run only mutants of these operators")
     parser.add_argument("--list", action="store_true", help="only count the mutants")
     options = parser.parse_args()
     table = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["lockgen-mutation"]
@@ -61,9 +62,10 @@ def main() -> int:
         os.environ["PYTHONPATH"] = folder
         for module in options.modules or table:
             if options.list:
-                print(module, len(list(mutations(module))))
+                print(module, len(list(mutations(module, options.operators))))
             else:
-                report(module, table[module], options.every)
+                mutants = itertools.islice(mutations(module, options.operators), 0, None, options.every)
+                report(module, table[module], mutants)
     return 0
 
 
@@ -77,8 +79,8 @@ def copy(folder: Path) -> None:
             shutil.copy2(ROOT / name, target, follow_symlinks=False)
 
 
-def report(module: str, tests: list[str], every: int) -> None:
-    """Run every Nth mutant of ``module``, and print those that survive."""
+def report(module: str, tests: list[str], mutants: Iterable[Mutation]) -> None:
+    """Run ``mutants`` of ``module``, and print those that survive."""
     options = ["-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", "--tb=no"]
     command = shlex.join([sys.executable, *options, *tests])
     began = time.monotonic()
@@ -87,7 +89,7 @@ def report(module: str, tests: list[str], every: int) -> None:
         raise SystemExit(f"{module}: the tests fail without a mutation\n{done.stdout}")
     limit = 10 + 3 * (time.monotonic() - began)
     killed = survived = 0
-    for mutation in itertools.islice(mutations(module), 0, None, every):
+    for mutation in mutants:
         operator, occurrence = mutation.operator, mutation.occurrence
         spec = MutationSpec(module, operator, occurrence, mutation.start, mutation.end)
         result = mutate_and_test([spec], command, limit)
@@ -108,12 +110,12 @@ def changed_lines(diff: str) -> str:
     return "\n".join(f"    {line}" for line in lines)
 
 
-def mutations(module: str) -> Iterator[Mutation]:
-    """All mutations of ``module``, except where mypy looks instead of a test: in annotations and in @dataclass(...)."""
+def mutations(module: str, pattern: str) -> Iterator[Mutation]:
+    """All mutations of ``module``, except where mypy looks instead of a test, and of the caches of functions."""
     source = Path(module).read_text()
-    skipped = list(checked_by_types(ast.parse(source)))
+    skipped = list(without_tests(ast.parse(source)))
     tree = get_ast(source)
-    for operator in operators():
+    for operator in operators(pattern):
         occurrence = 0
         found = cosmic_ray.plugins.get_operator(operator)()
         for node in ast_nodes(tree):
@@ -123,21 +125,26 @@ def mutations(module: str) -> Iterator[Mutation]:
                 occurrence += 1
 
 
-def operators() -> Iterator[str]:
+def operators(pattern: str) -> Iterator[str]:
     for name in sorted(cosmic_ray.plugins.operator_names()):
-        if not _SKIPPED.fullmatch(name) and not re.match(_BINARY, name):
+        if re.search(pattern, name) and not _SKIPPED.match(name):
             yield name
 
 
-def checked_by_types(tree: ast.AST) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """The first and the last position of each annotation, and of the arguments of each ``@dataclass(...)``."""
+def without_tests(tree: ast.AST) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """The first and the last position of each annotation, of the arguments of ``@dataclass(...)``, and of caches."""
     for node in ast.walk(tree):
         found: list[Any] = [getattr(node, "annotation", None), getattr(node, "returns", None)]
         if isinstance(node, ast.ClassDef):
             found += [item for item in node.decorator_list if isinstance(item, ast.Call)]
+        if isinstance(node, ast.FunctionDef):
+            found += [item for item in node.decorator_list if re.match(r"(lru_)?cache\b", ast.unparse(item))]
         for part in found:
             if part is not None:
-                yield (part.lineno, part.col_offset), (part.end_lineno, part.end_col_offset)
+                # To Cosmic Ray, a decorator begins with its "@" and ends after its line.
+                is_decorator = isinstance(node, ast.FunctionDef) and part is not node.returns
+                end = (part.end_lineno + 1, 0) if is_decorator else (part.end_lineno, part.end_col_offset)
+                yield (part.lineno, part.col_offset - is_decorator), end
 
 
 if __name__ == "__main__":

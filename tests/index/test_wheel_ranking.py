@@ -69,8 +69,8 @@ def test_the_best_tag_comes_first() -> None:
 
 def test_the_highest_build_tag_comes_first_as_a_number() -> None:
     names = [f"pkg-1.0-{build}py3-none-any.whl" for build in ("10a-", "10-", "9-", "2b-", "2a-", "1-", "0-", "")]
-    assert ranked(*map(file, names[:6])) == names[:6]
-    assert ranked(*map(file, names[2:])) == names[2:]
+    assert ranked(*map(file, names[:5])) == names[:5]
+    assert ranked(*map(file, names[3:])) == names[3:]
 
 
 def test_a_better_tag_outweighs_a_build_tag() -> None:
