@@ -177,7 +177,7 @@ class _CodeReader:
             if data is None:
                 self._known[path] = CodeFile(path, fault="file not found")
             else:
-                self._known[path] = read_code(path, data)
+                self._known[path] = read_code(path, data, self._manifest.target.version)
         return self._known[path]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -60,29 +61,40 @@ class NotPython(Exception):
         self.line = line
 
 
-def parse_imports(code: bytes | str, aliases: dict[str, str]) -> list[Import]:
+def parse_imports(code: bytes | str, aliases: dict[str, str], python: tuple[int, int]) -> list[Import]:
     """The imports of ``code``. ``aliases`` maps known names to full names; those that ``code`` binds are added.
 
     Raises:
-        NotPython: it cannot be parsed.
+        NotPython: it cannot be parsed as code of ``python``: (3, 11).
     """
     try:
         with warnings.catch_warnings():
             # An invalid escape sequence is only a warning, and not one about imports.
             warnings.simplefilter("ignore")
-            tree = ast.parse(code)
+            # Syntax that is newer than this version is refused, as far as the parser of this Python can tell.
+            tree = ast.parse(code, feature_version=min(python, sys.version_info[:2]))
         aliases.update(_aliases(tree))
         visitor = _ImportVisitor(aliases)
         visitor.visit(tree)
     except SyntaxError as error:
         # The parser reports line 0 if it does not know the line.
-        raise NotPython(str(error.msg), error.lineno or None) from None
+        raise NotPython(_reason(error, python), error.lineno or None) from None
     except (RecursionError, MemoryError):
         raise NotPython("too deeply nested") from None
     except ValueError as error:
         # A null byte, or another encoding.
         raise NotPython(str(error).partition("\n")[0]) from None
     return visitor.found
+
+
+def _reason(error: SyntaxError, python: tuple[int, int]) -> str:
+    reason = str(error.msg)
+    here = sys.version_info[:2]
+    if python <= here:
+        return reason
+    # The code may be right: the parser of this Python does not know the syntax of later ones.
+    major, minor = python
+    return f"{reason} (lockgen runs on Python {here[0]}.{here[1]}: to parse newer syntax, run it on {major}.{minor})"
 
 
 def _aliases(tree: ast.AST) -> dict[str, str]:

@@ -32,7 +32,7 @@ class _Cell(NamedTuple):
     line: int
 
 
-def notebook_imports(data: bytes) -> list[Import]:
+def notebook_imports(data: bytes, python: tuple[int, int]) -> list[Import]:
     """The imports of all cells, each at the line where its cell begins.
 
     Raises:
@@ -43,7 +43,7 @@ def notebook_imports(data: bytes) -> list[Import]:
     aliases: dict[str, str] = {}
     for cell in _cells(data):
         try:
-            imports = _cell_imports(cell.source, aliases)
+            imports = _cell_imports(cell.source, aliases, python)
         except NotPython as error:
             raise NotPython(f"{error.reason} (in the cell that begins here)", cell.line) from None
         found += [replace(imported, line=cell.line) for imported in imports]
@@ -120,7 +120,7 @@ def _locate(text: str, first_line: str, start: int) -> tuple[int, int]:
 # -- IPython's syntax -------------------------------------------------------------------------
 
 
-def _cell_imports(source: str, aliases: dict[str, str]) -> list[Import]:
+def _cell_imports(source: str, aliases: dict[str, str], python: tuple[int, int]) -> list[Import]:
     """The imports of a cell, without the lines that only IPython understands."""
     words = source.split(maxsplit=1)
     # Other cell magics are for a shell or HTML, for example.
@@ -129,10 +129,10 @@ def _cell_imports(source: str, aliases: dict[str, str]) -> list[Import]:
     # Unchanged first, then with ever more lines removed: a line of a longer expression may begin with % too.
     for code in (source, _without_ipython_lines(source, indented=False)):
         try:
-            return parse_imports(code, aliases)
+            return parse_imports(code, aliases, python)
         except NotPython:
             continue
-    return parse_imports(_without_ipython_lines(source, indented=True), aliases)
+    return parse_imports(_without_ipython_lines(source, indented=True), aliases, python)
 
 
 def _without_ipython_lines(source: str, *, indented: bool) -> str:

@@ -11,10 +11,13 @@ from lockgen.lint.model import CodeFile, Import
 from lockgen.lint.notebook import notebook_imports
 
 
-def read_code(path: str, data: bytes) -> CodeFile:
-    """The imports of the file at ``path``, sorted by line. Its suffix distinguishes a notebook from a module."""
+def read_code(path: str, data: bytes, python: tuple[int, int]) -> CodeFile:
+    """The imports of the file at ``path``, sorted by line. Its suffix distinguishes a notebook from a module.
+
+    ``python`` is the version that runs the code: (3, 11).
+    """
     try:
-        found = notebook_imports(data) if path.endswith(".ipynb") else _module_imports(data)
+        found = notebook_imports(data, python) if path.endswith(".ipynb") else _module_imports(data, python)
     except NotPython as error:
         return CodeFile(path, fault=error.reason, fault_line=error.line)
     found.sort(key=lambda imported: (imported.line, imported.name))
@@ -26,8 +29,8 @@ def runs_python(first_line: bytes) -> bool:
     return re.match(rb"#!(.*[/\s])?python[\d.]*(\s|$)", first_line) is not None
 
 
-def _module_imports(data: bytes) -> list[Import]:
-    found = parse_imports(data, {})
+def _module_imports(data: bytes, python: tuple[int, int]) -> list[Import]:
+    found = parse_imports(data, {}, python)
     # ast.parse accepts undecodable bytes in comments, but Python refuses to run such a file.
     encoding = _encoding(data)
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from lockgen.core.key_path import KeyPath
@@ -12,6 +12,8 @@ from lockgen.lint.model import LintFinding, LintReport
 from lockgen.lint.rules.table import RULES
 
 FORMAT = 1
+_PLACES = 4
+"""The most places that a group shows besides its first one."""
 
 LintLine = Callable[[KeyPath], int | None]
 """The line of versions.toml with these keys."""
@@ -28,7 +30,7 @@ def _line(finding: LintFinding, line_of: LintLine) -> int | None:
 
 def text(report: LintReport, line_of: LintLine) -> str:
     """The findings with their fixes, then what could not be checked, then the summary."""
-    lines = [_finding_text(finding, line_of) for finding in report.findings]
+    lines = list(_group_texts(report.findings, line_of))
     if not report.findings:
         lines.append(_success(report))
     notes = [*_notes(report, line_of), *_summary(report)]
@@ -37,13 +39,37 @@ def text(report: LintReport, line_of: LintLine) -> str:
     return "\n".join(lines)
 
 
-def _finding_text(finding: LintFinding, line_of: LintLine) -> str:
+def _group_texts(findings: Iterable[LintFinding], line_of: LintLine) -> Iterator[str]:
+    """A text for each package and module: the findings about it, with all places in one line."""
+    groups: dict[tuple[str, str, str], list[LintFinding]] = {}
+    for finding in findings:
+        same = groups.setdefault((finding.rule, finding.subject, finding.hint), [])
+        same.append(finding)
+    for group in groups.values():
+        yield _group_text(group, line_of)
+
+
+def _group_text(group: Sequence[LintFinding], line_of: LintLine) -> str:
+    first = group[0]
+    places = [_place(finding, line_of) for finding in group]
+    if _RULES[first.rule].shared_hint:
+        return "\n".join(f"{place}: {finding.message}" for place, finding in zip(places, group, strict=True))
+    images = ", ".join(sorted({image for finding in group for image in finding.images}))
+    lines = [f"{places[0]}: {first.message} ({images})"]
+    if len(group) > 1:
+        lines.append(f"    also in {', '.join(_shown(places[1:]))}")
+    return "\n".join([*lines, f"    {first.hint}"])
+
+
+def _place(finding: LintFinding, line_of: LintLine) -> str:
     line = _line(finding, line_of)
-    place = finding.file if line is None else f"{finding.file}:{line}"
-    if _RULES[finding.rule].shared_hint:
-        return f"{place}: {finding.message}"
-    images = ", ".join(finding.images)
-    return f"{place}: {finding.message} ({images})\n    {finding.hint}"
+    return finding.file if line is None else f"{finding.file}:{line}"
+
+
+def _shown(places: Sequence[str]) -> list[str]:
+    if len(places) <= _PLACES + 1:
+        return list(places)
+    return [*places[:_PLACES], f"and {len(places) - _PLACES} more places: see --json"]
 
 
 def _success(report: LintReport) -> str:

@@ -137,6 +137,18 @@ def test_undeclared_and_missing_imports_are_reported(voices: Project) -> None:
     assert "docker/demux/demux.py:4: imports torch in a function, but no package of the image provides it" in out
 
 
+def test_findings_about_one_package_are_one_text(voices: Project) -> None:
+    imports = "import scipy\n" * 8
+    voices.write(f"{DEMUX}{imports}", "docker/demux/demux.py")
+    out = voices.run("lint").out
+    assert out.count("scipy 1.0 is only an indirect dependency") == 1
+    places = ", ".join(f"docker/demux/demux.py:{line}" for line in range(3, 7))
+    assert f"    also in {places}, and 3 more places: see --json\n" in out
+    assert out.count('packages = ["scipy"]') == 1
+    assert len([row for row in rows(voices.run("lint", "--json")) if row["subject"] == "scipy"]) == 8
+    assert "9 findings in" in out
+
+
 def test_optional_and_typing_imports_are_not_reported(voices: Project) -> None:
     optional = "try:\n    import torch\nexcept ImportError:\n    torch = None\n"
     typing = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import scipy\n    import google.protobuf\n"

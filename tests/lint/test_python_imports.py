@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
+from lockgen.lint import python_imports
 from lockgen.lint.import_names import modules_of, top_levels
 from lockgen.lint.model import CodeFile, ImportKind
-from lockgen.lint.python_imports import read_code, runs_python
+from lockgen.lint.python_imports import runs_python
+
+
+def read_code(path: str, data: bytes, python: tuple[int, int] = (3, 11)) -> CodeFile:
+    return python_imports.read_code(path, data, python)
+
 
 CODE = '''\
 """A program."""
@@ -327,3 +334,27 @@ def test_modules_of_a_wheel() -> None:
     ]
     assert modules_of(files) == {"yaml", "yaml.loader", "_yaml", "six", "pyannote.audio", "spread", "a.b.c.d"}
     assert top_levels("docopt\n\n  pkg/inner \n") == {"docopt", "pkg.inner"}
+
+
+@pytest.mark.parametrize(
+    ("code", "oldest"),
+    [
+        ("match x:\n    case 1:\n        import yaml\n", (3, 10)),
+        ("try:\n    import yaml\nexcept* ValueError:\n    pass\n", (3, 11)),
+        ("with (open(a) as b, open(c) as d):\n    import yaml\n", (3, 9)),
+    ],
+)
+def test_code_is_parsed_as_the_familys_python_does(code: str, oldest: tuple[int, int]) -> None:
+    assert [one.name for one in read_code("x.py", code.encode(), oldest).imports] == ["yaml"]
+    earlier = read_code("x.py", code.encode(), (3, oldest[1] - 1))
+    assert f"only supported in Python 3.{oldest[1]} and greater" in earlier.fault
+    assert earlier.imports == ()
+
+
+def test_syntax_that_only_a_later_python_knows() -> None:
+    later = (3, sys.version_info[1] + 1)
+    found = read_code("x.py", b"import yaml\nquantum x = 1\n", later)
+    assert (
+        f"lockgen runs on Python 3.{sys.version_info[1]}: to parse newer syntax, run it on 3.{later[1]}" in found.fault
+    )
+    assert "lockgen runs" not in read_code("x.py", b"quantum x = 1\n", sys.version_info[:2]).fault
