@@ -15,7 +15,10 @@ from lockgen import __version__
 from lockgen.errors import BadInput, Exit, LockgenError
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from lockgen.app import App
+    from lockgen.manifest.completion import NameKind
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 RESOLVERS = ("uv", "pip-compile")
@@ -47,7 +50,9 @@ def _project_again(context: click.Context, parameter: click.Parameter, value: Pa
     """-C after the command: the later one wins."""
     if value is not None:
         root = context.find_root()
-        root.obj = context.obj = (value, root.obj[1])
+        # While a shell asks for completions, nothing has set it yet.
+        quiet = root.obj is not None and root.obj[1]
+        root.obj = context.obj = (value, quiet)
 
 
 def _quiet_again(context: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -74,8 +79,10 @@ def _project(context: click.Context) -> Path:
     Without any it is the current folder: some commands need no project, and the others report that there is none.
     """
     named: Path | None = context.obj[0]
-    if named is not None:
-        return named
+    return named if named is not None else _nearest_project()
+
+
+def _nearest_project() -> Path:
     # A broken link counts, too: it is reported where it is, instead of using another project.
     if os.path.lexists("versions.toml"):
         return Path()
@@ -98,6 +105,21 @@ def _with_app(context: click.Context, work: Callable[[App], int]) -> int:
 # -- options that several commands share ------------------------------------------
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _names(kind: NameKind) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """Completes names of the project."""
+
+    def complete(context: click.Context, parameter: click.Parameter, begin: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        from lockgen.manifest.completion import completions
+
+        root = context.find_root()
+        named = root.obj[0] if root.obj is not None else root.params.get("project")
+        return [CompletionItem(name) for name in completions(named or _nearest_project(), kind, begin)]
+
+    return complete
 
 
 def json_option(what: str) -> Decorator:
@@ -186,6 +208,7 @@ database_option = click.option(
     "packages",
     multiple=True,
     metavar="NAME",
+    shell_complete=_names("packages"),
     help="Upgrade only this package; repeatable.",
 )
 @resolver_option("The resolver.")
@@ -231,8 +254,8 @@ def diff(context: click.Context, old: str | None, new: str | None, style: str, a
 
 
 @cli.command()
-@click.argument("package")
-@click.argument("images", nargs=-1)
+@click.argument("package", shell_complete=_names("packages"))
+@click.argument("images", nargs=-1, shell_complete=_names("images"))
 @json_option("the paths")
 @click.pass_context
 def why(context: click.Context, package: str, images: tuple[str, ...], as_json: bool) -> int:
@@ -245,7 +268,7 @@ def why(context: click.Context, package: str, images: tuple[str, ...], as_json: 
 
 
 @cli.command()
-@click.argument("images", nargs=-1)
+@click.argument("images", nargs=-1, shell_complete=_names("images"))
 @click.option("--push", is_flag=True, help="Push the built images.")
 @click.option(
     "--affected", metavar="REF", help="Build only images that changed since a git ref, and the images based on them."
@@ -276,7 +299,7 @@ def build(context: click.Context, /, images: tuple[str, ...], **flags: Any) -> i
 
 @cli.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@click.argument("images", nargs=-1)
+@click.argument("images", nargs=-1, shell_complete=_names("images"))
 @click.pass_context
 def fetch(context: click.Context, folder: Path, images: tuple[str, ...]) -> int:
     """Download the locked files, for offline builds.
@@ -288,7 +311,7 @@ def fetch(context: click.Context, folder: Path, images: tuple[str, ...]) -> int:
 
 
 @cli.command()
-@click.argument("images", nargs=-1)
+@click.argument("images", nargs=-1, shell_complete=_names("images"))
 @registry_option
 @json_option("the verdicts")
 @click.pass_context
@@ -300,7 +323,7 @@ def verify(context: click.Context, images: tuple[str, ...], registry: str | None
 
 
 @cli.command()
-@click.argument("image")
+@click.argument("image", shell_complete=_names("images"))
 @json_option("the findings")
 @click.pass_context
 def inspect(context: click.Context, image: str, as_json: bool) -> int:
@@ -314,7 +337,7 @@ def inspect(context: click.Context, image: str, as_json: bool) -> int:
 
 
 @cli.command()
-@click.argument("images", nargs=-1)
+@click.argument("images", nargs=-1, shell_complete=_names("images"))
 @json_option("the sizes")
 @click.pass_context
 def size(context: click.Context, images: tuple[str, ...], as_json: bool) -> int:
@@ -327,7 +350,7 @@ def size(context: click.Context, images: tuple[str, ...], as_json: bool) -> int:
 
 
 @cli.command()
-@click.argument("variants", nargs=-1)
+@click.argument("variants", nargs=-1, shell_complete=_names("variants"))
 @click.option("--limit", type=click.IntRange(1, _MANY), metavar="N", help="Stop after N conflicts.")
 @offline_option
 @live_option
@@ -426,12 +449,13 @@ def outdated(context: click.Context, /, **flags: Any) -> int:
 
 
 @cli.command()
-@click.argument("packages", nargs=-1, metavar="NAME[==VERSION]...")
+@click.argument("packages", nargs=-1, metavar="NAME[==VERSION]...", shell_complete=_names("pins"))
 @click.option(
     "--variant",
     "variants",
     multiple=True,
     metavar="NAME[=ACCELERATOR]",
+    shell_complete=_names("variants"),
     help="Change only this variant's pins, or its accelerator, such as cuda=cu124; repeatable.",
 )
 @click.option(
@@ -553,7 +577,7 @@ def lint(context: click.Context, /, **flags: Any) -> int:
 
 
 @cli.command()
-@click.argument("images", nargs=-1)
+@click.argument("images", nargs=-1, shell_complete=_names("images"))
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -588,8 +612,15 @@ def index() -> None:
 
 
 @index.command("record")
-@click.argument("name")
-@click.option("--package", "packages", multiple=True, metavar="NAME", help="Refresh only this package; repeatable.")
+@click.argument("name", shell_complete=_names("indexes"))
+@click.option(
+    "--package",
+    "packages",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=_names("packages"),
+    help="Refresh only this package; repeatable.",
+)
 @click.pass_context
 def index_record(context: click.Context, name: str, packages: tuple[str, ...]) -> int:
     """Create or refresh the record of index NAME from the live index."""
@@ -599,7 +630,7 @@ def index_record(context: click.Context, name: str, packages: tuple[str, ...]) -
 
 
 @index.command("measure")
-@click.argument("name")
+@click.argument("name", shell_complete=_names("indexes"))
 @click.argument("wheels", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
 @click.pass_context
 def index_measure(context: click.Context, name: str, wheels: tuple[Path, ...]) -> int:
@@ -613,7 +644,7 @@ def index_measure(context: click.Context, name: str, wheels: tuple[Path, ...]) -
 
 
 @index.command("serve")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=_names("indexes"))
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port (default: any free port).")
 @click.pass_context
 def index_serve(context: click.Context, names: tuple[str, ...], port: int) -> int:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 
 from lockgen.core.sizes import Bytes, ImageSize, LayoutSize
 from lockgen.core.text_table import megabytes, table
 
 FORMAT = 1
 
-_ABOUT = {
-    "independent": "independent: each image by itself",
-    "monolith": "monolith: one image for each variant",
-    "layered": "layered: as lockgen builds it",
-}
+_LAYOUTS = """\
+independent: each image by itself; monolith: one image for each variant;
+layered: as lockgen builds it; limit: every package once"""
+_AT_LEAST = ">="
+_WIDTH = 80
 
 
 def images_text(images: Sequence[ImageSize]) -> str:
@@ -26,21 +27,21 @@ def images_text(images: Sequence[ImageSize]) -> str:
 
 
 def layouts_text(sizes: Sequence[LayoutSize], limit: Bytes) -> str:
-    """The family in each layout, with the ratio to the limit."""
-    rows = [_layout(_ABOUT[size.layout], size.unique, limit, _largest(size)) for size in sizes]
-    rows.append(_layout("the limit: every package once", limit, limit, ""))
-    head = ["the family, each layer once", "download", "x limit", "installed", "x limit", "largest image"]
-    return table(head, rows)
+    """The family in each layout, each layer once, with the ratio to the limit."""
+    rows = [_layout(size.layout, size.unique, limit, _largest(size)) for size in sizes]
+    rows.append(_layout("limit", limit, limit, ""))
+    head = ["layout", "download", "x limit", "installed", "x limit", "largest image"]
+    return f"{table(head, rows)}\n{_LAYOUTS}"
 
 
 def unknown_text(size: Bytes, remedies: Mapping[str, Sequence[str]]) -> str:
     """The unknown sizes and the commands that determine them, "" if all are known. ``remedies``: pins by command."""
     if not size.unknown | size.unweighed:
         return ""
-    lines = ["`at least`: unknown sizes count as 0, also in the limit. To determine them:"]
+    lines = [f"`{_AT_LEAST}`: unknown sizes count as 0, also in the limit. To determine them:"]
     for command, pins in remedies.items():
         lines += [f"  {_lacking(pin, size)} of {pin}" for pin in sorted(pins)]
-        lines.append(f"    {command}")
+        lines += wrap(command, _WIDTH, initial_indent="    ", subsequent_indent="    ", break_long_words=False)
     return "\n".join(lines)
 
 
@@ -89,7 +90,7 @@ def installed(size: Bytes) -> str:
 
 
 def _at_least(size: int, *, known: bool) -> str:
-    return megabytes(size) if known else f"at least {megabytes(size)}"
+    return megabytes(size) if known else f"{_AT_LEAST} {megabytes(size)}"
 
 
 # -- JSON -------------------------------------------------------------------------------------
