@@ -670,6 +670,8 @@ def main() -> None:
     try:
         code = guarded(sys.argv[1:])
     finally:
+        # All is done and said: another Ctrl-C must not add a traceback from the end of the process.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         from lockgen.io.stopping import stop_for_good
 
         stop_for_good()

@@ -283,3 +283,26 @@ def test_commands_without_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert guarded(["schema"]) == 0
     assert guarded(["pairs"]) == 0
     assert guarded(["check"]) == 2
+
+
+# Sends the signal when the module is looked up, and then runs the command.
+_INTERRUPT_IMPORT = """\
+import runpy, signal, sys
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            sys.meta_path.remove(self)
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+runpy.run_module("lockgen", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("module", ["lockgen.cli", "click", "lockgen.errors"])
+def test_an_interrupt_during_imports_prints_no_traceback(module: str) -> None:
+    command = [sys.executable, "-c", _INTERRUPT_IMPORT, module]
+    with started(command) as child:
+        out, err = child.communicate(timeout=60)
+    assert (child.returncode, out, err) == (-signal.SIGINT, "", "")
