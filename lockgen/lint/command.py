@@ -26,7 +26,7 @@ from lockgen.index.sources import explicit_indexes
 from lockgen.io.output import print_text
 from lockgen.io.workspace import Folder
 from lockgen.lint import render as rendering
-from lockgen.lint.model import CodeFile, ImageCode, LintReport
+from lockgen.lint.model import CodeFile, Dialect, ImageCode, LintReport
 from lockgen.lint.plan import lint
 from lockgen.lint.provided_modules import ProvidedModules
 from lockgen.lint.python_imports import read_code, runs_python
@@ -133,6 +133,7 @@ class _CodeReader:
         self._manifest = manifest
         self._starters = GeneratedFiles(manifest, lock).starters()
         self._known: dict[str, CodeFile] = {}
+        self._dialect = Dialect(manifest.target.version, sys.version_info[:2])
 
     def images(self) -> dict[str, ImageCode]:
         return {name: self._image(image) for name, image in sorted(self._manifest.images.items())}
@@ -177,7 +178,7 @@ class _CodeReader:
             if data is None:
                 self._known[path] = CodeFile(path, fault="file not found")
             else:
-                self._known[path] = read_code(path, data, self._manifest.target.version)
+                self._known[path] = read_code(path, data, self._dialect)
         return self._known[path]
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from lockgen.lint.model import Import, ImportKind
+from lockgen.lint.model import Dialect, Import, ImportKind
 
 _IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 _PLATFORM_NAMES = {"platform", "version_info", "implementation"}
@@ -61,24 +60,24 @@ class NotPython(Exception):
         self.line = line
 
 
-def parse_imports(code: bytes | str, aliases: dict[str, str], python: tuple[int, int]) -> list[Import]:
+def parse_imports(code: bytes | str, aliases: dict[str, str], dialect: Dialect) -> list[Import]:
     """The imports of ``code``. ``aliases`` maps known names to full names; those that ``code`` binds are added.
 
     Raises:
-        NotPython: it cannot be parsed as code of ``python``: (3, 11).
+        NotPython: it cannot be parsed as code of ``dialect``.
     """
     try:
         with warnings.catch_warnings():
             # An invalid escape sequence is only a warning, and not one about imports.
             warnings.simplefilter("ignore")
-            # Syntax that is newer than this version is refused, as far as the parser of this Python can tell.
-            tree = ast.parse(code, feature_version=min(python, sys.version_info[:2]))
+            # Syntax that is newer than this version is refused, as far as the parser can tell.
+            tree = ast.parse(code, feature_version=min(dialect))
         aliases.update(_aliases(tree))
         visitor = _ImportVisitor(aliases)
         visitor.visit(tree)
     except SyntaxError as error:
         # The parser reports line 0 if it does not know the line.
-        raise NotPython(_reason(error, python), error.lineno or None) from None
+        raise NotPython(_reason(error, dialect), error.lineno or None) from None
     except (RecursionError, MemoryError):
         raise NotPython("too deeply nested") from None
     except ValueError as error:
@@ -87,14 +86,14 @@ def parse_imports(code: bytes | str, aliases: dict[str, str], python: tuple[int,
     return visitor.found
 
 
-def _reason(error: SyntaxError, python: tuple[int, int]) -> str:
+def _reason(error: SyntaxError, dialect: Dialect) -> str:
     reason = str(error.msg)
-    here = sys.version_info[:2]
-    if python <= here:
+    python, parser = dialect
+    if python <= parser:
         return reason
-    # The code may be right: the parser of this Python does not know the syntax of later ones.
-    major, minor = python
-    return f"{reason} (lockgen runs on Python {here[0]}.{here[1]}: to parse newer syntax, run it on {major}.{minor})"
+    # The code may be right: a parser does not know the syntax of later versions.
+    here, later = f"{parser[0]}.{parser[1]}", f"{python[0]}.{python[1]}"
+    return f"{reason} (lockgen runs on Python {here}: to parse newer syntax, run it on {later})"
 
 
 def _aliases(tree: ast.AST) -> dict[str, str]:

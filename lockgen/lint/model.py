@@ -35,6 +35,13 @@ class Import:
         return self.name.partition(".")[0]
 
 
+class Dialect(NamedTuple):
+    """The version of Python that runs the code, such as (3, 11), and the version whose parser reads it."""
+
+    python: tuple[int, int]
+    parser: tuple[int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class CodeFile:
     """A Python file or notebook of an image, by its path in the project. ``fault`` is why it cannot be parsed."""

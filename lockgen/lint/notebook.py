@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from lockgen.core.documents import parse_json
 from lockgen.lint.import_parser import NotPython, parse_imports
-from lockgen.lint.model import Import
+from lockgen.lint.model import Dialect, Import
 
 _PYTHON_CELL_MAGICS = {"%%time", "%%timeit", "%%capture", "%%prun"}
 """Cell magics after which a cell is still Python."""
@@ -32,7 +32,7 @@ class _Cell(NamedTuple):
     line: int
 
 
-def notebook_imports(data: bytes, python: tuple[int, int]) -> list[Import]:
+def notebook_imports(data: bytes, dialect: Dialect) -> list[Import]:
     """The imports of all cells, each at the line where its cell begins.
 
     Raises:
@@ -43,7 +43,7 @@ def notebook_imports(data: bytes, python: tuple[int, int]) -> list[Import]:
     aliases: dict[str, str] = {}
     for cell in _cells(data):
         try:
-            imports = _cell_imports(cell.source, aliases, python)
+            imports = _cell_imports(cell.source, aliases, dialect)
         except NotPython as error:
             raise NotPython(f"{error.reason} (in the cell that begins here)", cell.line) from None
         found += [replace(imported, line=cell.line) for imported in imports]
@@ -120,7 +120,7 @@ def _locate(text: str, first_line: str, start: int) -> tuple[int, int]:
 # -- IPython's syntax -------------------------------------------------------------------------
 
 
-def _cell_imports(source: str, aliases: dict[str, str], python: tuple[int, int]) -> list[Import]:
+def _cell_imports(source: str, aliases: dict[str, str], dialect: Dialect) -> list[Import]:
     """The imports of a cell, without the lines that only IPython understands."""
     words = source.split(maxsplit=1)
     # Other cell magics are for a shell or HTML, for example.
@@ -129,10 +129,10 @@ def _cell_imports(source: str, aliases: dict[str, str], python: tuple[int, int])
     # Unchanged first, then with ever more lines removed: a line of a longer expression may begin with % too.
     for code in (source, _without_ipython_lines(source, indented=False)):
         try:
-            return parse_imports(code, aliases, python)
+            return parse_imports(code, aliases, dialect)
         except NotPython:
             continue
-    return parse_imports(_without_ipython_lines(source, indented=True), aliases, python)
+    return parse_imports(_without_ipython_lines(source, indented=True), aliases, dialect)
 
 
 def _without_ipython_lines(source: str, *, indented: bool) -> str:

@@ -7,17 +7,14 @@ import tokenize
 from io import BytesIO
 
 from lockgen.lint.import_parser import NotPython, parse_imports
-from lockgen.lint.model import CodeFile, Import
+from lockgen.lint.model import CodeFile, Dialect, Import
 from lockgen.lint.notebook import notebook_imports
 
 
-def read_code(path: str, data: bytes, python: tuple[int, int]) -> CodeFile:
-    """The imports of the file at ``path``, sorted by line. Its suffix distinguishes a notebook from a module.
-
-    ``python`` is the version that runs the code: (3, 11).
-    """
+def read_code(path: str, data: bytes, dialect: Dialect) -> CodeFile:
+    """The imports of the file at ``path``, sorted by line. Its suffix distinguishes a notebook from a module."""
     try:
-        found = notebook_imports(data, python) if path.endswith(".ipynb") else _module_imports(data, python)
+        found = notebook_imports(data, dialect) if path.endswith(".ipynb") else _module_imports(data, dialect)
     except NotPython as error:
         return CodeFile(path, fault=error.reason, fault_line=error.line)
     found.sort(key=lambda imported: (imported.line, imported.name))
@@ -29,8 +26,8 @@ def runs_python(first_line: bytes) -> bool:
     return re.match(rb"#!(.*[/\s])?python[\d.]*(\s|$)", first_line) is not None
 
 
-def _module_imports(data: bytes, python: tuple[int, int]) -> list[Import]:
-    found = parse_imports(data, {}, python)
+def _module_imports(data: bytes, dialect: Dialect) -> list[Import]:
+    found = parse_imports(data, {}, dialect)
     # ast.parse accepts undecodable bytes in comments, but Python refuses to run such a file.
     encoding = _encoding(data)
     try:

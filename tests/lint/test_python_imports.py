@@ -9,12 +9,12 @@ import pytest
 
 from lockgen.lint import python_imports
 from lockgen.lint.import_names import modules_of, top_levels
-from lockgen.lint.model import CodeFile, ImportKind
+from lockgen.lint.model import CodeFile, Dialect, ImportKind
 from lockgen.lint.python_imports import runs_python
 
 
 def read_code(path: str, data: bytes, python: tuple[int, int] = (3, 11)) -> CodeFile:
-    return python_imports.read_code(path, data, python)
+    return python_imports.read_code(path, data, Dialect(python, sys.version_info[:2]))
 
 
 CODE = '''\
