@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from lockgen.core.key_path import KeyPath
@@ -20,9 +21,10 @@ class FaultCollector:
 
     def __init__(self, file: str, text: str) -> None:
         self._file = file
+        self._text = text
         self._positions = TomlPositions(text)
         self._found: list[Fault] = []
-        self._paths: set[KeyPath] = set()
+        self._paths: list[KeyPath] = []
 
     def add(self, path: KeyPath, message: str, hint: str | None = None) -> None:
         """Add a fault at the position of ``path``, or of its nearest parent that is in the file."""
@@ -35,7 +37,12 @@ class FaultCollector:
         line, column = position or (None, None)
         place = Place(self._file, line, column, dotted(path) or None)
         self._found.append(Fault(message, place, hint))
-        self._paths.add(path)
+        self._paths.append(path)
+
+    @property
+    def has_any(self) -> bool:
+        """Whether there is a fault."""
+        return bool(self._found)
 
     def has(self, path: KeyPath) -> bool:
         """Whether there is a fault at ``path`` already."""
@@ -45,6 +52,22 @@ class FaultCollector:
         """Report that ``text`` names the same thing as ``first``, perhaps in another spelling."""
         spelling = "" if text == first else f", also written `{first}`"
         self.add(path, f"`{text}` is named twice{spelling}", "keep one of them")
+
+    def has_in(self, sections: Collection[str]) -> bool:
+        """Whether there is a fault in one of the top-level ``sections``."""
+        return any(path and path[0] in sections for path in self._paths)
+
+    def empty_copy(self) -> FaultCollector:
+        """A collector for the same document."""
+        return FaultCollector(self._file, self._text)
+
+    def take(self, others: FaultCollector, wanted: Callable[[KeyPath, str], bool]) -> None:
+        """Add the ``wanted`` faults of ``others``, by path and message, at paths that have none yet."""
+        known = set(self._paths)
+        for path, fault in zip(others._paths, others._found, strict=True):
+            if path not in known and wanted(path, fault.message):
+                self._found.append(fault)
+                self._paths.append(path)
 
     def error(self) -> BadInput:
         """All faults found so far, in the order of their lines."""

@@ -48,20 +48,18 @@ class ImageReader:
         self._entries: dict[str, _Entry] = {}
         self._requirements: dict[str, tuple[DeclaredRequirement, ...]] = {}
         self._images: dict[str, Image] = {}
+        self._refused: set[str] = set()
 
     def read(self) -> dict[str, Image]:
         """The images by name; a base comes before the images that build on it.
 
-        Raises:
-            BadInput: a base is unknown or the bases form a cycle.
+        An image is left out if one of its bases is unknown, or builds on itself: that is a fault.
         """
         self._collect_entries()
         for name, entry in self._entries.items():
             self._requirements[name] = self._contents(entry)
         self._check_bases()
         self._check_cycles()
-        # The images can be put in order only if every base exists and none builds on itself.
-        self._faults.stop_if_any()
         for name in self._entries:
             self._add_with_bases(name)
         self._check_targets()
@@ -142,16 +140,22 @@ class ImageReader:
             done.update(trail)
 
     def _add_with_bases(self, name: str) -> None:
-        """Add an image after all that it builds on."""
+        """Add an image after all that it builds on, unless one of them is unknown or builds on itself."""
         # A loop, not recursion: a chain may be longer than Python's stack.
         pending = [name]
         while pending:
             entry = self._entries[pending[-1]]
             base = entry.table.from_
             if base is not None and base not in self._images:
+                if base not in self._versions.bases or base not in self._entries or base in self._refused:
+                    self._refused.update(pending)
+                    return
+                # Of a cycle, too, no image is added.
+                self._refused.add(entry.name)
                 pending.append(base)
                 continue
             pending.pop()
+            self._refused.discard(entry.name)
             if entry.name not in self._images:
                 self._images[entry.name] = self._image(entry)
 
@@ -196,7 +200,8 @@ class ImageReader:
                 self._add_duplicate(path, variant, variant)
             else:
                 chosen.append(variant)
-        return tuple(sorted(chosen))
+        # After a fault it counts as built in all variants: what builds on it gets no fault for that.
+        return tuple(sorted(chosen)) if len(chosen) == len(wanted) and wanted else offered
 
     # -- images that exclude each other ------------------------------------------
 

@@ -26,13 +26,14 @@ from lockgen.manifest.faults import FaultCollector
 from lockgen.manifest.field_checks import check_characters, check_folder, check_reason, check_url
 from lockgen.manifest.image_reader import ImageReader, read_budget
 from lockgen.manifest.package_reader import PackageReader
-from lockgen.manifest.schema_errors import explain, type_name
+from lockgen.manifest.schema_errors import SchemaError, explain, type_name
 from lockgen.manifest.table_reader import UnlikeSchema, read_tables
 from lockgen.manifest.tables import FamilyTable, VersionsFile
 from lockgen.manifest.update_policy_reader import UpdatePolicyReader
 
 # Names that would collide with other files next to the variants' folders in locks/.
 _RESERVED_VARIANTS = {"index", "lock.json"}
+_OF_POLICIES = {"family", "variants", "pins", "common", "bases", "stages"}
 _TOML_POSITION = re.compile(r"\(at line (\d+), column (\d+)\)")
 
 
@@ -46,7 +47,11 @@ def parse_manifest(data: bytes, file: str = "versions.toml") -> Manifest:
     document = _load(text, file)
     faults = FaultCollector(file, text)
     versions = _validate(document, faults)
-    manifest = _ManifestReader(versions, faults).read()
+    others = faults.empty_copy() if faults.has_any else faults
+    manifest = _ManifestReader(versions, others).read()
+    if faults.has_any and others is not faults:
+        # A value that is not printable gets no second fault.
+        faults.take(others, lambda path, message: True)
     faults.stop_if_any()
     return manifest
 
@@ -97,7 +102,6 @@ def _validate(document: dict[str, object], faults: FaultCollector) -> VersionsFi
     except UnlikeSchema:
         versions = _validate_with_schema(document, faults)
     check_characters(document, faults)
-    faults.stop_if_any()
     # pydantic compares with 1 by value, so true and 1.0 pass.
     version = document.get("format", 1)
     if type(version) is not int:
@@ -116,7 +120,23 @@ def _validate_with_schema(document: dict[str, object], faults: FaultCollector) -
     for error in found:
         faults.add(error.path, *explain(error))
     check_characters(document, faults)
+    _add_other_faults(document, found, faults)
     raise faults.error()
+
+
+def _add_other_faults(document: dict[str, object], errors: list[SchemaError], faults: FaultCollector) -> None:
+    """The faults of a file besides the ``errors`` of its shape, as far as these do not cause them."""
+    from lockgen.manifest.placeholders import Placeholders
+    from lockgen.manifest.schema import validate
+
+    placeholders = Placeholders(document)
+    versions = validate(placeholders.replace(errors))
+    # Not if one section as a whole has a wrong type or is missing.
+    if not isinstance(versions, VersionsFile):
+        return
+    others = faults.empty_copy()
+    _ManifestReader(versions, others).read()
+    faults.take(others, lambda path, message: not placeholders.may_cause(path, message))
 
 
 class _ManifestReader:
@@ -130,11 +150,7 @@ class _ManifestReader:
         self._packages = PackageReader(faults)
 
     def read(self) -> Manifest:
-        """The manifest.
-
-        Raises:
-            BadInput: the images cannot be put in order. All other faults are only collected.
-        """
+        """The manifest. It is incomplete if there are faults, which are only collected."""
         versions = self._versions
         family = versions.family
         self._check_family(family)
@@ -154,11 +170,13 @@ class _ManifestReader:
             budget=read_budget(versions.budgets),
             ignores=self._ignores(),
             unimported=self._unimported(),
-            # Last, because it may stop: all faults above are reported with its own.
             images=ImageReader(versions, variants, self._faults).read(),
         )
         check_accelerators(manifest, self._add)
         check_base_images(manifest, self._add)
+        # Without a pin or an image, they would have faults that are not theirs.
+        if self._faults.has_in(_OF_POLICIES):
+            return manifest
         return self._with_policies(manifest)
 
     def _with_policies(self, manifest: Manifest) -> Manifest:
