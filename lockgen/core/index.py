@@ -15,6 +15,7 @@ class IndexFile:
     hash of its METADATA, "" if the index offers METADATA without a hash, None if it offers none (PEP 658, PEP 714).
     ``size`` and ``installed`` are in bytes; ``installed`` is the size of a wheel's files on disk, from a record.
     ``yanked`` is the reason ("" if none was given), None if the file is not yanked (PEP 592).
+    ``ambiguous`` is True if the page lists the file with different hashes; then ``sha256`` is None.
     ``vouched`` is False if the sha256 comes from a resolver: it may have hashed a file without a hash on the index.
     """
 
@@ -28,6 +29,7 @@ class IndexFile:
     yanked: str | None = None
     vouched: bool = True
     installed: int | None = None
+    ambiguous: bool = False
 
 
 @dataclass(frozen=True, slots=True)

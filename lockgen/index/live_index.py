@@ -15,7 +15,12 @@ from lockgen.index.parallel_reads import try_each
 from lockgen.index.simple_api import read_pages
 from lockgen.io.http import Http
 
-NO_HASH = "the index gives no sha256 for it"
+
+def reason_without_hash(file: IndexFile) -> str:
+    """Why ``file``, which has no sha256, cannot be used."""
+    if file.ambiguous:
+        return "the index lists it with different hashes"
+    return "the index gives no sha256 for it"
 
 
 def read_live(
@@ -33,7 +38,7 @@ def read_live(
     Raises:
         ToolFailed: a page cannot be read, or every file fails.
     """
-    pages = read_pages(http, url, packages)
+    pages = read_pages(http, url, packages, name)
     wanted = _wanted_files(pages, usable)
     hashed = [file for file in wanted if file.sha256 is not None]
     progress.step(f"reading the metadata of {counted(len(hashed), 'file')} of {name}")
@@ -42,7 +47,7 @@ def read_live(
     if failed and not metadata:
         errors = failed.values()
         raise ToolFailed.of(fault for error in errors for fault in error.faults)
-    withheld = {file.name: NO_HASH for file in wanted if file.sha256 is None}
+    withheld = {file.name: reason_without_hash(file) for file in wanted if file.sha256 is None}
     withheld |= {file: str(error) for file, error in failed.items()}
     _report_withheld(name, withheld, progress)
     kept = {page.project: _with_metadata_only(page, metadata) for page in pages}

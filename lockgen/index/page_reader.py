@@ -46,13 +46,7 @@ def parse_page(body: bytes, content_type: str, url: str, project: str, only: str
     Raises:
         ToolFailed: it is not a page in a format of PEP 691.
     """
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind.endswith("json"):
-        files = _from_json(body, url, only)
-    elif kind in _HTML_KINDS:
-        files = _from_html(body, url)
-    else:
-        raise ToolFailed(f"{redacted(url)} is not an index page: {kind}", hint="check the URL of the index")
+    files = _entries(body, content_type, url, only)
     kept: dict[str, IndexFile] = {}
     hashes: dict[str, set[str]] = {}
     for file in files:
@@ -67,20 +61,41 @@ def parse_page(body: bytes, content_type: str, url: str, project: str, only: str
     for name, found in hashes.items():
         # With two hashes, a client may get either file. A file without a hash is never chosen.
         if len(found) > 1:
-            kept[name] = replace(kept[name], sha256=None)
+            kept[name] = replace(kept[name], sha256=None, ambiguous=True)
     return ProjectPage(project, tuple(kept.values()))
+
+
+def lists_files(body: bytes, content_type: str, url: str) -> bool:
+    """Whether a page has links to wheels or source distributions of any project."""
+    try:
+        return any(_project_of(file.name) is not None for file in _entries(body, content_type, url, None))
+    except ToolFailed:
+        return False
+
+
+def _entries(body: bytes, content_type: str, url: str, only: str | None) -> list[IndexFile]:
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind.endswith("json"):
+        return _from_json(body, url, only)
+    if kind in _HTML_KINDS:
+        return _from_html(body, url)
+    raise ToolFailed(f"{redacted(url)} is not an index page: {kind}", hint="check the URL of the index")
 
 
 def belongs_to(name: str, project: str) -> bool:
     """Whether ``name`` is a wheel or a source distribution of ``project`` (canonical)."""
+    return _project_of(name) == canonicalize_name(project)
+
+
+def _project_of(name: str) -> str | None:
+    """The project of a wheel or a source distribution; None for every other file."""
     # packaging does not check every character of a name, and a line break must not get into a lock.
     if not _NAME.fullmatch(name):
-        return False
+        return None
     try:
-        found = parse_wheel_filename(name)[0] if name.endswith(".whl") else parse_sdist_filename(name)[0]
+        return parse_wheel_filename(name)[0] if name.endswith(".whl") else parse_sdist_filename(name)[0]
     except (InvalidSdistFilename, InvalidWheelFilename):
-        return False
-    return found == canonicalize_name(project)
+        return None
 
 
 # -- values that both formats have ----------------------------------------------

@@ -15,7 +15,7 @@ from lockgen.core.urls import redacted
 from lockgen.core.words import counted
 from lockgen.errors import LockgenError, ToolFailed
 from lockgen.index.installed_size import measure_remote
-from lockgen.index.live_index import NO_HASH
+from lockgen.index.live_index import reason_without_hash
 from lockgen.index.metadata import MetadataReader
 from lockgen.index.parallel_reads import try_each
 from lockgen.index.record_writer import RecordedFile, headers_of
@@ -66,7 +66,7 @@ def record_index(
     new_files: list[_NewFile] = []
     names = list(projects)
     progress.step(f"reading {counted(len(names), 'page')} of {index.name}")
-    for page in read_pages(http, address, names):
+    for page in read_pages(http, address, names, index.name):
         new_files += _sort_files(page.project, page.files, before, found)
     if found.is_empty and not new_files:
         raise ToolFailed(
@@ -87,7 +87,7 @@ def _sort_files(
         if not file.name.endswith(".whl") or not _is_for_linux(file.name):
             found.left_out += 1
         elif file.sha256 is None:
-            found.missing[file.name] = NO_HASH
+            found.missing[file.name] = reason_without_hash(file)
         elif known is not None and known.file.sha256 == file.sha256:
             found.files.append(replace(known, project=project, file=_with_sizes(file, known.file)))
         else:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from packaging.utils import canonicalize_name
+
 from lockgen.core.index import ProjectPage
-from lockgen.index.page_reader import ACCEPT, parse_page
+from lockgen.core.urls import redacted
+from lockgen.errors import BadInput, ToolFailed
+from lockgen.index.page_reader import ACCEPT, lists_files, parse_page
 from lockgen.index.parallel_reads import WORKERS
 from lockgen.io.http import Http
 from lockgen.io.http_model import AccessForbidden
@@ -31,25 +35,51 @@ def read_page(http: Http, url: str, project: str, only: str | None = None) -> Pr
     return parse_page(answer.body, answer.content_type, answer.url, project, only)
 
 
-def read_pages(http: Http, url: str, projects: Sequence[str]) -> list[ProjectPage]:
-    """The pages of ``projects`` on the index at ``url``, in their order.
+def read_pages(http: Http, url: str, projects: Sequence[str], index: str | None = None) -> list[ProjectPage]:
+    """The pages of ``projects`` on the index at ``url``, in their order. ``index`` is its name in versions.toml.
 
     Static file servers, such as the one of download.pytorch.org, answer with 403 if a file is missing. So a page with
     403 is empty if the index answers for another one.
 
     Raises:
+        BadInput: ``url`` is a flat list of files.
         ToolFailed: the index cannot be read, or answers with 403 for every page.
     """
     with thread_pool(WORKERS) as pool:
         answers = list(pool.map(lambda project: _page_or_refusal(http, url, project), projects))
     pages = [answer for answer in answers if isinstance(answer, ProjectPage)]
     refusals = [answer for answer in answers if isinstance(answer, AccessForbidden)]
-    if refusals and not any(page.files for page in pages):
-        raise refusals[0]
+    if not any(page.files for page in pages):
+        _refuse_flat_page(http, url, projects, index)
+        if refusals:
+            raise refusals[0]
     return [
         answer if isinstance(answer, ProjectPage) else ProjectPage(project, ())
         for project, answer in zip(projects, answers, strict=True)
     ]
+
+
+def _refuse_flat_page(http: Http, url: str, projects: Sequence[str], index: str | None) -> None:
+    """Raise BadInput if there are files at ``url`` itself: it is the page of one project, or for pip's --find-links."""
+    try:
+        # Without a slash at the end: the page may be a file, such as torch_stable.html.
+        answer = http.get(http.add_index(url), accept=ACCEPT)
+    except ToolFailed:
+        # Why the pages of the projects could not be read is the better message.
+        return
+    if answer.status == 404 or not lists_files(answer.body, answer.content_type, answer.url):
+        return
+    plain = redacted(url).rstrip("/")
+    where = f"[index.{index}] url {plain}" if index is not None else plain
+    folder, _, last = plain.rpartition("/")
+    hint = "give the URL that has a page for each package (PEP 503); a list for --find-links has none"
+    if canonicalize_name(last) in projects:
+        hint = f"remove the name of the package: {folder}"
+    raise BadInput(
+        f"{where} is a flat list of files and not an index: there is no page at {plain}/{projects[0]}/",
+        path=("index", index, "url") if index is not None else None,
+        hint=hint,
+    )
 
 
 def _page_or_refusal(http: Http, url: str, project: str) -> ProjectPage | AccessForbidden:

@@ -59,7 +59,18 @@ def explicit_indexes(
             progress.step(f"reading index {name}")
             usable = _may_be_chosen(manifest, index) if targets is None else _runs_on_any(targets)
             found[name] = read_live(http, name, addresses[name], sorted(index.packages), usable, progress)
+            _require_hashes(found[name])
     return found
+
+
+def _require_hashes(index: ExplicitIndex) -> None:
+    """Raise BadInput if no file of a live index can be used: files whose METADATA fails stop the reading before."""
+    if index.withheld and not index.metadata:
+        raise BadInput(
+            f"no file of [index.{index.name}] that may be used has a sha256",
+            path=("index", index.name, "url"),
+            hint="lockgen locks hashes and computes none: let the server give them (pypiserver: --hash-algo sha256)",
+        )
 
 
 def _used_indexes(manifest: Manifest) -> list[str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable
 
 import pytest
-from support.hand_server import JSON, Answer, Asked, Hand, hand
+from support.hand_server import JSON, Answer, Asked, Hand, hand, ranged, simple_wheel
 from support.index import LocalIndex
 from support.project import Project
 
@@ -150,3 +151,93 @@ def test_a_url_of_an_index_that_is_not_read_over_http(url: str, project: Project
         ran = project.run(command)
         assert ran.code == 2, ran.err
         assert "versions.toml:6:1 (index.cu121.url)" in ran.err
+
+
+# -- what a page lists ------------------------------------------------------------------
+
+LISTED = FAMILY.replace('packages = ["six"]', 'packages = ["foo-bar"]').replace(
+    "[variants.cpu]\n", '[index.own]\nurl = "{url}/simple"\npackages = ["foo-bar"]\n\n[variants.cpu]\nindex = "own"\n'
+)
+CAPITALS, PLAIN = "Foo_Bar-1.0-py3-none-any.whl", "foo_bar-1.0-py3-none-any.whl"
+WHEELS = {name: simple_wheel(name, Summary=name) for name in (CAPITALS, PLAIN)}
+DIGESTS = {name: hashlib.sha256(data).hexdigest() for name, data in WHEELS.items()}
+
+
+def link(name: str, digest: str | None = None, folder: str = "/files/") -> str:
+    return f'<a href="{folder}{name}{f"#sha256={digest}" if digest else ""}">{name}</a>\n'
+
+
+def listing(text: str) -> Callable[[Asked], Answer]:
+    """A server with one page of foo-bar and the files in /files/."""
+
+    def respond(asked: Asked) -> Answer:
+        if asked.path == "/simple/foo-bar/":
+            return Answer(200, text.encode(), {"Content-Type": "text/html"})
+        name = asked.path.removeprefix("/files/")
+        return ranged(WHEELS[name], asked) if name in WHEELS else Answer(404)
+
+    return respond
+
+
+def locked_files(project: Project, text: str, resolver: str) -> list[tuple[str, str]]:
+    with hand(listing(text)) as server:
+        project.write(LISTED.format(url=server.url))
+        project.ok("resolve", "--resolver", resolver)
+        project.ok("audit", "--files")
+        project.ok("fetch", str(project.root.parent / "wheels"))
+    (package,) = json.loads(project.tree["locks/lock.json"])["packages"]
+    return [(file["name"], file["sha256"]) for file in package["files"]]
+
+
+PAGES = {
+    "twice": link(PLAIN, DIGESTS[PLAIN]) * 2,
+    "twice, one without a hash": link(PLAIN) + link(PLAIN, DIGESTS[PLAIN]),
+    "a base": f'<base href="/files/x/">{link(PLAIN, DIGESTS[PLAIN], "../")}',
+    "relative": link(PLAIN, DIGESTS[PLAIN], "../../files/"),
+}
+
+
+@pytest.mark.parametrize("resolver", ["uv", "pip-compile"])
+@pytest.mark.parametrize("page", PAGES)
+def test_a_file_is_locked_once(page: str, resolver: str, project: Project, index: LocalIndex) -> None:
+    assert locked_files(project, PAGES[page], resolver) == [(PLAIN, DIGESTS[PLAIN])]
+
+
+@pytest.mark.parametrize("resolver", ["uv", "pip-compile"])
+def test_a_version_under_two_spellings_of_its_name(resolver: str, project: Project, index: LocalIndex) -> None:
+    """Both files are installable, and only a hash in the lock may be installed."""
+    page = link(CAPITALS, DIGESTS[CAPITALS]) + link(PLAIN, DIGESTS[PLAIN])
+    found = locked_files(project, page, resolver)
+    assert found
+    assert set(found) <= set(DIGESTS.items())
+    assert found == locked_files(project, page, "uv")
+
+
+@pytest.mark.parametrize("resolver", ["uv", "pip-compile"])
+def test_a_file_with_two_hashes_is_left_out_with_the_reason(resolver: str, project: Project, index: LocalIndex) -> None:
+    page = link(PLAIN, DIGESTS[PLAIN]) + link(PLAIN, DIGESTS[CAPITALS]) + link(CAPITALS, DIGESTS[CAPITALS])
+    with hand(listing(page)) as server:
+        project.write(LISTED.format(url=server.url))
+        ran = project.ok("resolve", "--resolver", resolver)
+    assert f"index own: {PLAIN} is left out: the index lists it with different hashes" in ran.err
+    (package,) = json.loads(project.tree["locks/lock.json"])["packages"]
+    assert [file["name"] for file in package["files"]] == [CAPITALS]
+
+
+def test_a_record_reports_a_file_with_two_hashes(project: Project, index: LocalIndex) -> None:
+    page = link(PLAIN, DIGESTS[PLAIN]) + link(PLAIN, DIGESTS[CAPITALS]) + link(CAPITALS, DIGESTS[CAPITALS])
+    with hand(listing(page)) as server:
+        text = LISTED.format(url=server.url)
+        project.write(text.replace('/simple"\n', '/simple"\nrecorded = "locks/index/own"\n'))
+        ran = project.run("index", "record", "own")
+    assert (ran.code, ", 1 missing, " in ran.out) == (4, True)
+    assert f"missing: {PLAIN}: the index lists it with different hashes" in ran.err
+
+
+@pytest.mark.parametrize("resolver", ["uv", "pip-compile"])
+def test_files_on_another_host(resolver: str, project: Project, index: LocalIndex) -> None:
+    with hand(listing("")) as files:
+        page = link(PLAIN, DIGESTS[PLAIN], f"http://localhost:{files.port}/files/")
+        assert locked_files(project, page, resolver) == [(PLAIN, DIGESTS[PLAIN])]
+        assert all("authorization" not in asked.headers for asked in files.asked)
+        assert files.asked

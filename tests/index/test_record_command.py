@@ -4,12 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import socket
-import subprocess
-import sys
-import urllib.error
-import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -18,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.hand_server import Answer, Asked, Shelf, hand, metadata_of, sha256, simple_wheel, wheel_of
-from support.signals import with_signals
+from support.index_servers import pypiserver, simple_repository
 
 from lockgen.app import App
 from lockgen.core.index import ExplicitIndex, IndexFile
@@ -107,60 +101,6 @@ def recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Recording:
 
 
 # -- real servers --------------------------------------------------------------------
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
-
-
-@contextmanager
-def running(command: list[str], url: str, log: Path) -> Iterator[None]:
-    """Runs the server ``command``; starts when ``url`` responds."""
-    with log.open("wb") as out:
-        server = subprocess.Popen(
-            with_signals(command),
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONWARNINGS": "ignore"},
-        )
-        try:
-            for _ in range(400):
-                assert server.poll() is None, log.read_text()
-                try:
-                    with urllib.request.urlopen(url, timeout=5) as answer:
-                        answer.read()
-                    break
-                except (urllib.error.HTTPError, urllib.error.URLError, ConnectionError):
-                    try:
-                        server.wait(0.05)
-                    except subprocess.TimeoutExpired:
-                        continue
-            else:
-                raise AssertionError("the server did not start: " + log.read_text())
-            yield
-        finally:
-            server.terminate()
-            server.wait(20)
-
-
-@contextmanager
-def pypiserver(folder: Path, algorithm: str = "sha256") -> Iterator[tuple[str, Path]]:
-    """HTML only, with relative links and without metadata."""
-    port, log = free_port(), folder.parent / "pypiserver.log"
-    command = [sys.executable, "-m", "pypiserver", "run", "--hash-algo", algorithm, "--log-stream", "stderr", "-vv"]
-    command += ["-i", "127.0.0.1", "-p", str(port), "--disable-fallback", "--server", "wsgiref", str(folder)]
-    with running(command, f"http://127.0.0.1:{port}/health", log):
-        yield f"http://127.0.0.1:{port}/simple", log
-
-
-@contextmanager
-def simple_repository(source: str, log: Path) -> Iterator[str]:
-    """JSON, and METADATA next to each wheel (PEP 658) without a hash, from a folder or another index."""
-    port = free_port()
-    command = [sys.executable, "-m", "simple_repository_server", "--host", "127.0.0.1", "--port", str(port), source]
-    with running(command, f"http://127.0.0.1:{port}/simple/", log):
-        yield f"http://127.0.0.1:{port}/simple"
 
 
 @contextmanager
