@@ -52,7 +52,7 @@ def text(changes: Changes) -> str:
         packages = [_package_line(item) for item in changes.packages]
         blocks.append(["packages", *packages])
     blocks += _whole_blocks("new images", changes.added)
-    blocks += _whole_blocks("images gone", changes.removed)
+    blocks += _whole_blocks("removed images", changes.removed)
     for effect, images in _by_effect(changes.images).items():
         blocks.append(_image_block(effect, images))
     paragraphs = ["\n".join(block) for block in blocks]
@@ -108,7 +108,7 @@ def _package_row(item: PackageChange) -> Sequence[str]:
 def _image_rows(changes: Changes) -> list[Sequence[str]]:
     rows: list[Sequence[str]] = []
     rows += [(_sizes(group), "new") for group in _by_size(changes.added)]
-    rows += [(_sizes(group), "gone") for group in _by_size(changes.removed)]
+    rows += [(_sizes(group), "removed") for group in _by_size(changes.removed)]
     groups = _by_effect(changes.images)
     for effect, images in groups.items():
         rows.append((_tags(images), _summary(effect)))
@@ -220,7 +220,7 @@ def _headline(changes: Changes) -> str:
     changed = len(changes.images)
     added = len(changes.added)
     removed = len(changes.removed)
-    return f"packages: {packages}; images: {changed} changed, {added} new, {removed} gone"
+    return f"packages: {packages}; images: {changed} changed, {added} new, {removed} removed"
 
 
 def _line(change: Change) -> str:
