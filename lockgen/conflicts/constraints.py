@@ -123,6 +123,8 @@ class Constraints:
             offline=offline,
             # Guarantee 4: what one variant takes from an explicit index must not come from the default one.
             blocked=blocked_names(self.manifest, self.variants, self._routes),
+            # The matrix has Pythons that few machines have.
+            other_python=True,
         )
 
 

@@ -25,7 +25,9 @@ class Request:
     version to keep if it is still compatible. ``build`` names the packages that may be built from source. ``overrides``
     maps a package to requirements that replace its own of the same name; only uv supports them, and no lock is made
     with them. ``blocked`` are listed packages that no index of this request serves: no index gets a request for them.
-    ``known`` is metadata of releases that overrides the index: see `lockgen/lock/misread.py`.
+    ``known`` is metadata of releases that overrides the index: see `lockgen/lock/misread.py`. With ``other_python``,
+    lockgen's own Python may ask backends for metadata if this machine does not have the target's: for answers that are
+    not locked.
     """
 
     family: str
@@ -41,6 +43,7 @@ class Request:
     overrides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     blocked: frozenset[str] = frozenset()
     known: tuple[CoreMetadata, ...] = ()
+    other_python: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,8 +46,10 @@ class MetadataCache:
             return None
         folder = self._folder
         if request is not None and not file.name.endswith(".whl"):
-            # The metadata of a build depends on the versions of its build requirements, and so on the routing.
-            folder = folder.with_name(f"{_FOLDER}-built{routing_digest(request)}")
+            # The metadata of a build depends on the versions of its build requirements, and so on the routing; and on
+            # the Python that runs the backend.
+            python = request.target.python + ("-or-other" if request.other_python else "")
+            folder = folder.with_name(f"{_FOLDER}-built{routing_digest(request)}-{python}")
         return folder / file.sha256[:2] / f"{file.sha256}.json"
 
 

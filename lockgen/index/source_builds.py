@@ -35,6 +35,8 @@ def ask_backend(folder: Path, archive: str, request: Request, wanted: Wanted) ->
     """
     uv = find_uv()
     python = found_interpreter(uv, request.target.python)
+    if python is None and request.other_python:
+        python = sys.executable
     if python is None:
         raise ToolFailed(
             f"{archive} states its requirements only when it is built, with Python {request.target.python},"

@@ -206,3 +206,14 @@ def test_a_missing_python_is_named(project: Project, index: LocalIndex, log: Pat
     assert ran.code == 4
     assert "Python 3.19, which is not on this machine" in ran.err
     assert "uv python install 3.19" in ran.err
+
+
+def test_the_matrix_answers_for_a_python_that_is_missing(project: Project, index: LocalIndex, log: Path) -> None:
+    add_source(index, log)
+    project.write(FAMILY + '\n[compat]\npython = ["3.19"]\n')
+    cell = json.loads(project.ok("compat", "--json").out)["cells"][0]
+    assert [result["status"] for result in cell["results"]] == ["yes"]
+    # What was read with another Python is not locked.
+    project.write(FAMILY.replace("3.11", "3.19"))
+    ran = project.run("resolve")
+    assert (ran.code, "Python 3.19, which is not on this machine" in ran.err) == (4, True)
