@@ -60,6 +60,9 @@ def main() -> int:
         os.chdir(folder)
         # Before the folder of an editable installation.
         os.environ["PYTHONPATH"] = folder
+        # Most of the time of a mutant is the start of pytest: without plugins, and with bytecode of the first run.
+        os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         for module in options.modules or table:
             if options.list:
                 print(module, len(list(mutations(module, options.operators))))
@@ -81,7 +84,7 @@ def copy(folder: Path) -> None:
 
 def report(module: str, tests: list[str], mutants: Iterable[Mutation]) -> None:
     """Run ``mutants`` of ``module``, and print those that survive."""
-    options = ["-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", "--tb=no"]
+    options = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=no"]
     command = shlex.join([sys.executable, *options, *tests])
     began = time.monotonic()
     done = subprocess.run(shlex.split(command), capture_output=True, text=True)

@@ -112,5 +112,5 @@ def test_what_a_name_says() -> None:
     assert build_tag("pkg-1.0-12b-py3-none-any.whl") == (12, "b")
     assert is_sdist("pkg-1.0.tar.gz")
     assert is_sdist("pkg-1.0.zip")
-    assert not is_sdist("pkg-1.0-py3-none-any.whl")
-    assert not is_sdist("pkg.tar.gz")
+    assert is_sdist("pkg-1.0-py3-none-any.whl") is False
+    assert is_sdist("pkg.tar.gz") is False

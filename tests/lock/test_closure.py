@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lockgen.core.lock import Dependency, File, Package
 from lockgen.errors import NoResolution
-from lockgen.lock.closure import Graph, closure
+from lockgen.lock.closure import Graph, closure, nodes
 
 NAMES = ("a", "b", "c", "d", "e", "f")
 needs = st.lists(
@@ -53,3 +53,50 @@ def test_a_missing_package_is_an_error() -> None:
     with pytest.raises(NoResolution, match="the solution lacks gone") as raised:
         closure(packages, [Dependency("a")])
     assert raised.value.faults[0].hint == "required by a"
+
+
+def test_a_missing_package_names_all_that_require_it() -> None:
+    packages = {
+        "b": package("b", (Dependency("gone"),), {}),
+        "a": package("a", (Dependency("b"),), {"x": (Dependency("other"), Dependency("gone"))}),
+        "c": package("c", (Dependency("a"),), {}),
+    }
+    with pytest.raises(NoResolution) as raised:
+        closure(packages, [Dependency("c")])
+    assert raised.value.faults[0].hint == "required by a, b"
+
+
+def test_a_missing_package_of_an_image() -> None:
+    with pytest.raises(NoResolution, match="the solution lacks gone") as raised:
+        closure({}, [Dependency("gone")])
+    assert raised.value.faults[0].hint == "required by an image"
+
+
+def test_nodes_are_each_package_and_each_requested_extra() -> None:
+    requirements = [Dependency("a", ("x", "y")), Dependency("b")]
+    assert nodes(requirements) == [("a", ""), ("a", "x"), ("a", "y"), ("b", "")]
+
+
+def test_the_requirements_of_a_node() -> None:
+    graph = Graph({"a": package("a", (Dependency("b"),), {"x": (Dependency("c"),)})})
+    assert graph.requirements(("a", "")) == (Dependency("b"),)
+    assert graph.requirements(("a", "x")) == (Dependency("c"),)
+    assert graph.requirements(("a", "unknown")) == ()
+
+
+def test_a_cycle_that_is_entered_at_each_of_its_packages() -> None:
+    names = ("a", "b", "c")
+    packages = {
+        name: package(name, (Dependency(after), Dependency(f"own-{name}")), {})
+        for name, after in zip(names, ("b", "c", "a"), strict=True)
+    }
+    packages |= {f"own-{name}": package(f"own-{name}", (), {}) for name in names}
+    graph = Graph(packages)
+    for name in names:
+        assert graph.closure([Dependency(name)]) == packages.keys()
+
+
+def test_a_chain_that_is_deeper_than_the_stack() -> None:
+    packages = {f"p{n}": package(f"p{n}", (Dependency(f"p{n + 1}"),), {}) for n in range(5000)}
+    packages["p5000"] = package("p5000", (), {})
+    assert closure(packages, [Dependency("p0")]) == packages.keys()
