@@ -9,6 +9,7 @@ from lockgen.app import App
 from lockgen.conflicts import conflict_render as rendering
 from lockgen.conflicts.conflict_search import merged
 from lockgen.conflicts.diagnose import SearchOptions, conflict_search, constraint_lines, diagnose_family
+from lockgen.conflicts.missing_releases import note_missing_releases
 from lockgen.conflicts.model import Diagnosis
 from lockgen.errors import BadInput, Exit
 from lockgen.io.output import print_json, print_text
@@ -48,10 +49,13 @@ def run(app: App, names: tuple[str, ...], options: ExplainOptions) -> int:
     else:
         diagnoses = diagnose_family(search, inputs.manifest)
     lines = constraint_lines(inputs)
+    merged_diagnoses = merged(diagnoses)
     if options.as_json:
-        print_json(rendering.as_json(merged(diagnoses), lines))
+        print_json(rendering.as_json(merged_diagnoses, lines))
     else:
-        print_text(rendering.text(merged(diagnoses), lines))
+        print_text(rendering.text(merged_diagnoses, lines))
+    conflicts = [conflict for diagnosis in diagnoses for conflict in diagnosis.conflicts]
+    note_missing_releases(app, inputs, conflicts, offline=options.offline)
     return _exit_code(diagnoses)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from lockgen.app import App
 from lockgen.conflicts import repair_render as rendering
 from lockgen.conflicts.diagnose import SearchOptions, conflict_search, constraint_lines, disagreement
+from lockgen.conflicts.missing_releases import missing_releases, note_missing_releases
 from lockgen.conflicts.model import Conflict, Repairs
 from lockgen.conflicts.repair_edits import with_proposal
 from lockgen.conflicts.repair_search import RepairSearch
@@ -52,8 +53,10 @@ def run(app: App, options: RepairOptions) -> int:
         if not found.conflicts:
             return _nothing_to_repair(found, options)
         if not found.proposals:
-            raise _no_proposal(inputs, found)
+            lacking = missing_releases(app, inputs, found.conflicts, offline=options.offline)
+            raise NoResolution.of(lacking) if lacking else _no_proposal(inputs, found)
         _report(inputs, found, options)
+        note_missing_releases(app, inputs, found.conflicts, offline=options.offline)
         if options.apply is not None:
             _apply(folder, inputs, found, options.apply, app.progress)
     return Exit.DONE if found.complete else Exit.INTERRUPTED

@@ -21,6 +21,10 @@ _NO_APT = "the Dockerfiles install with apt, which it does not have"
 
 SYSTEMS = (
     UnsupportedSystem(
+        "it is for Windows, and the lock is for Linux",
+        re.compile(r"windowsservercore|nanoserver|windows"),
+    ),
+    UnsupportedSystem(
         "it has musl instead of glibc, and no wheel of the lock runs there",
         # alpine3.20 and alpine in tags, alpine as a name
         re.compile(r"alpine(\d+(\.\d+)*)?|musl|musllinux.*|void"),
@@ -63,6 +67,29 @@ def unsupported_system(reference: str) -> str | None:
         for word in sorted(words):
             if word not in _SHORT and system.words.fullmatch(word):
                 return system.reason
+    return None
+
+
+_ARCHITECTURES = {
+    "amd64": "linux/amd64",
+    "arm64v8": "linux/arm64",
+    "arm32v5": "linux/arm/v5",
+    "arm32v6": "linux/arm/v6",
+    "arm32v7": "linux/arm/v7",
+    "i386": "linux/386",
+    "mips64le": "linux/mips64le",
+    "ppc64le": "linux/ppc64le",
+    "riscv64": "linux/riscv64",
+    "s390x": "linux/s390x",
+}
+"""Folders of official images for one platform."""
+
+
+def platform_of(reference: str) -> str | None:
+    """The platform that the name of the base image ``reference`` shows, as in arm64v8/python; None if it shows none."""
+    for folder in parse_reference(reference).name.lower().split("/")[:-1]:
+        if folder in _ARCHITECTURES:
+            return _ARCHITECTURES[folder]
     return None
 
 

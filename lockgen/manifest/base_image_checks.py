@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lockgen.core.base_image import ImagePython, python_of, unsupported_system
+from lockgen.core.base_image import ImagePython, platform_of, python_of, unsupported_system
 from lockgen.core.manifest import Manifest, Variant
 from lockgen.core.target import Target
 from lockgen.manifest.faults import AddFault
@@ -12,6 +12,7 @@ def check_base_images(manifest: Manifest, add: AddFault) -> None:
     """Check the base image of every variant, as far as its name and tag show what it is."""
     for variant in manifest.variants.values():
         _check_system(variant, add)
+        _check_platform(variant, manifest.target, add)
         _check_python(variant, manifest.target, add)
 
 
@@ -20,6 +21,13 @@ def _check_system(variant: Variant, add: AddFault) -> None:
     if reason is not None:
         hint = 'choose an image of Debian or Ubuntu, as in "python:3.11-slim"'
         add(("variants", variant.name, "from"), f"`{variant.from_image}` cannot be the base: {reason}", hint)
+
+
+def _check_platform(variant: Variant, target: Target, add: AddFault) -> None:
+    platform = platform_of(variant.from_image)
+    if platform is not None and platform != target.platform:
+        message = f"`{variant.from_image}` is for {platform}, and [family] platform is {target.platform}"
+        add(("variants", variant.name, "from"), message, "choose an image for the platform of the family")
 
 
 def _check_python(variant: Variant, target: Target, add: AddFault) -> None:
@@ -32,6 +40,7 @@ def _check_python(variant: Variant, target: Target, add: AddFault) -> None:
         add(
             path,
             f"`{variant.from_image}` has {shown.implementation}, and wheels are locked for CPython {target.release}",
+            f'choose an image of CPython, as in "python:{target.release}-slim"',
         )
     elif not _may_have(shown, target):
         message = f"`{variant.from_image}` has Python {shown.release}, and [family] python is {target.release}"

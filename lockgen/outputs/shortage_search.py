@@ -37,10 +37,12 @@ class ShortageSearch:
         self._manifest = manifest
         self._old = old
 
-    def faults(self, variants: Sequence[str], reason: str) -> list[Fault]:
-        """A fault for each demand of ``variants`` that the index cannot meet."""
+    def faults(self, variants: Sequence[str], reason: str, only: Collection[str] | None = None) -> list[Fault]:
+        """A fault for each demand of ``variants`` that the index cannot meet; with ``only``, for these packages."""
         manifest = self._manifest
         demanded = demands(manifest, variants, names_in(reason))
+        if only is not None:
+            demanded = [demand for demand in demanded if demand.name in only]
         limits = Limits(manifest.target, manifest.build, manifest.exclude_newer)
         pages = self._pages({demand.name for demand in demanded})
         found: list[tuple[Demand, Shortage]] = []

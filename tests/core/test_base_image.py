@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lockgen.core.base_image import ImagePython, python_of, unsupported_system
+from lockgen.core.base_image import ImagePython, platform_of, python_of, unsupported_system
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,22 @@ def test_a_system_that_may_work(image: str) -> None:
 )
 def test_the_python_of_a_base_image(image: str, python: ImagePython | None) -> None:
     assert python_of(image) == python
+
+
+@pytest.mark.parametrize(
+    ("reference", "platform"),
+    [
+        ("python:3.11-slim", None),
+        ("amd64/python:3.11-slim", "linux/amd64"),
+        ("arm64v8/debian:12", "linux/arm64"),
+        ("docker.io/arm32v7/python:3.11", "linux/arm/v7"),
+        ("team/arm64v8:1", None),
+    ],
+)
+def test_the_platform_in_a_name(reference: str, platform: str | None) -> None:
+    assert platform_of(reference) == platform
+
+
+@pytest.mark.parametrize("tag", ["3.11-windowsservercore", "3.11-windowsservercore-ltsc2022", "3.11-nanoserver"])
+def test_images_of_windows(tag: str) -> None:
+    assert unsupported_system(f"python:{tag}") == "it is for Windows, and the lock is for Linux"
