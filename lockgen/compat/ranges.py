@@ -55,19 +55,34 @@ def blocks(keys: Mapping[Coordinates, _Key], axes: Sequence[Axis], gaps: frozens
 
 def _joined(found: Mapping[Block, _Key], number: int, axis: Axis, *, gap: bool) -> dict[Block, _Key]:
     position = {value: index for index, value in enumerate(axis.values)}
+
+    def start(block: Block) -> int:
+        first, *_ = block.values[number]
+        return position[first]
+
     runs: dict[tuple[object, _Key], list[Block]] = {}
-    for block in sorted(found, key=lambda block: position[block.values[number][0]]):
-        same = runs.setdefault((block.others(number), found[block]), [])
-        if same and (gap or _consecutive(same[-1], block, number, position)):
-            same[-1] = same[-1].joined(number, block)
+    for block in sorted(found, key=start):
+        others = block.others(number)
+        run = runs.setdefault((others, found[block]), [])
+        if run and (gap or _consecutive(run[-1], block, number, position)):
+            run[-1] = run[-1].joined(number, block)
         else:
-            same.append(block)
+            run.append(block)
     joined = {block: key for (_, key), run in runs.items() for block in run}
-    # The blocks keep the order of their first cells.
-    order = {cell: index for index, block in enumerate(found) for cell in block.cells()}
-    return {
-        block: joined[block] for block in sorted(joined, key=lambda block: min(map(order.__getitem__, block.cells())))
-    }
+    return _in_order(joined, found)
+
+
+def _in_order(joined: Mapping[Block, _Key], before: Iterable[Block]) -> dict[Block, _Key]:
+    """``joined`` in the order in which their first cells are in ``before``."""
+    order: dict[Coordinates, int] = {}
+    for block in before:
+        for cell in block.cells():
+            order[cell] = len(order)
+
+    def first(block: Block) -> int:
+        return min(order[cell] for cell in block.cells())
+
+    return {block: joined[block] for block in sorted(joined, key=first)}
 
 
 def _consecutive(before: Block, after: Block, number: int, position: Mapping[str, int]) -> bool:
@@ -122,15 +137,19 @@ def pattern(reason: str) -> str:
 
 def merged(reasons: Sequence[str]) -> str:
     """Reasons of one pattern in one sentence: "torchaudio is 2.2.0+cu121 to 2.4.1+cu121"."""
-    words = []
-    for same in zip(*(reason.split(" ") for reason in reasons), strict=True):
-        found = [match for word in dict.fromkeys(same) if (match := _VERSION.match(word))]
-        versions = sorted((match["version"] for match in found), key=_order)
-        if len(versions) > 1:
-            words.append(f"{found[0]['before']}{versions[0]}{_TO}{versions[-1]}{found[0]['after']}")
-        else:
-            words.append(same[0])
-    return " ".join(words)
+    columns = zip(*(reason.split(" ") for reason in reasons), strict=True)
+    return " ".join(_merged_words(words) for words in columns)
+
+
+def _merged_words(words: Sequence[str]) -> str:
+    """Words of one pattern as one: the lowest and the highest version."""
+    distinct = dict.fromkeys(words)
+    if len(distinct) == 1:
+        return words[0]
+    found = [match for word in distinct if (match := _VERSION.match(word))]
+    versions = sorted((match["version"] for match in found), key=_order)
+    first = found[0]
+    return f"{first['before']}{versions[0]}{_TO}{versions[-1]}{first['after']}"
 
 
 def _order(text: str) -> tuple[Version, str]:

@@ -139,22 +139,35 @@ def _result_of(cell: Cell, group: ImageGroup) -> CellResult | None:
 def _explanations(matrix: Matrix, group: ImageGroup, status: CellStatus) -> Iterable[str]:
     """A line for each range of cells with one explanation."""
     axes = [axis for axis in matrix.axes if axis.name != VARIANT]
+    results = _results(matrix, group, status, axes)
+    keys = {values: (_changes(result), pattern(result.reason)) for values, result in results.items()}
+    by_explanation: dict[str, list[str]] = {}
+    for block in blocks(keys, axes, gaps=frozenset({PYTHON})):
+        explanation = _explanation([results[values] for values in block.cells()])
+        ranges = by_explanation.setdefault(explanation, [])
+        ranges.append(_title(block, axes))
+    for explanation, ranges in by_explanation.items():
+        yield f"{'; '.join(ranges)}: {explanation}"
+
+
+def _results(
+    matrix: Matrix, group: ImageGroup, status: CellStatus, axes: Sequence[Axis]
+) -> dict[Coordinates, CellResult]:
+    """The results with ``status``, by the values of ``axes``."""
     results: dict[Coordinates, CellResult] = {}
     for cell in _cells(matrix, group):
         result = _result_of(cell, group)
         if result is not None and result.status is status:
             values = tuple(cell.at[axis.name] for axis in axes)
             results[values] = result
-    keys = {values: (_changes(result), pattern(result.reason)) for values, result in results.items()}
-    by_explanation: dict[str, list[str]] = {}
-    for block in blocks(keys, axes, gaps=frozenset({PYTHON})):
-        reasons = [results[values].reason for values in block.cells()]
-        changes = _changes(results[next(iter(block.cells()))])
-        parts = [part for part in (changes, merged(reasons)) if part]
-        ranges = by_explanation.setdefault(": ".join(parts), [])
-        ranges.append(_title(block, axes))
-    for explanation, ranges in by_explanation.items():
-        yield f"{'; '.join(ranges)}: {explanation}"
+    return results
+
+
+def _explanation(results: Sequence[CellResult]) -> str:
+    """The changes and the reason of results that have the same changes and reasons of one pattern."""
+    changes = _changes(results[0])
+    reason = merged([result.reason for result in results])
+    return ": ".join(part for part in (changes, reason) if part)
 
 
 def _title(block: Block, axes: Sequence[Axis]) -> str:

@@ -43,22 +43,31 @@ def _group_texts(findings: Iterable[LintFinding], line_of: LintLine) -> Iterator
     """A text for each package and module: the findings about it, with all places in one line."""
     groups: dict[tuple[str, str, str], list[LintFinding]] = {}
     for finding in findings:
-        same = groups.setdefault((finding.rule, finding.subject, finding.hint), [])
+        same = groups.setdefault((finding.rule, _topic(finding), finding.hint), [])
         same.append(finding)
     for group in groups.values():
         yield _group_text(group, line_of)
+
+
+def _topic(finding: LintFinding) -> str:
+    """Findings of one topic are shown together. Those of a rule with a shared hint have one line each."""
+    return finding.message if _RULES[finding.rule].shared_hint else finding.subject
 
 
 def _group_text(group: Sequence[LintFinding], line_of: LintLine) -> str:
     first = group[0]
     places = [_place(finding, line_of) for finding in group]
     if _RULES[first.rule].shared_hint:
-        return "\n".join(f"{place}: {finding.message}" for place, finding in zip(places, group, strict=True))
-    images = ", ".join(sorted({image for finding in group for image in finding.images}))
-    lines = [f"{places[0]}: {first.message} ({images})"]
+        return f"{places[0]}: {first.message}"
+    images: set[str] = set()
+    for finding in group:
+        images.update(finding.images)
+    lines = [f"{places[0]}: {first.message} ({', '.join(sorted(images))})"]
     if len(group) > 1:
-        lines.append(f"    also in {', '.join(_shown(places[1:]))}")
-    return "\n".join([*lines, f"    {first.hint}"])
+        others = ", ".join(_shown(places[1:]))
+        lines.append(f"    also in {others}")
+    lines.append(f"    {first.hint}")
+    return "\n".join(lines)
 
 
 def _place(finding: LintFinding, line_of: LintLine) -> str:

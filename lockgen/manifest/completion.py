@@ -14,6 +14,14 @@ from lockgen.io.workspace import Folder
 
 NameKind = Literal["images", "packages", "pins", "variants", "indexes"]
 
+_TABLES: dict[NameKind, tuple[str, ...]] = {
+    "images": ("bases", "stages"),
+    "packages": ("pins",),
+    "pins": ("pins",),
+    "variants": ("variants",),
+    "indexes": ("index",),
+}
+
 # A shell evaluates what it gets: no other characters.
 _NAME = re.compile(r"[\w][\w.:-]*", re.ASCII)
 
@@ -29,13 +37,20 @@ def completions(project: Path, kind: NameKind, begin: str) -> list[str]:
 
 
 def _names(folder: Folder, kind: NameKind) -> Iterable[str]:
+    yield from _declared(folder, kind)
     if kind == "packages":
-        return [*_tables(folder).get("pins", {}), *(package["name"] for package in _locked(folder, "packages"))]
-    tables = _tables(folder)
+        for package in _locked(folder, "packages"):
+            yield package["name"]
     if kind == "images":
-        tags = [f"{image['name']}:{image['variant']}" for image in _locked(folder, "images")]
-        return [*tables.get("bases", {}), *tables.get("stages", {}), *tags]
-    return list(tables.get({"pins": "pins", "variants": "variants", "indexes": "index"}[kind], {}))
+        for image in _locked(folder, "images"):
+            yield f"{image['name']}:{image['variant']}"
+
+
+def _declared(folder: Folder, kind: NameKind) -> Iterable[str]:
+    """The names in versions.toml."""
+    tables = _tables(folder)
+    for table in _TABLES[kind]:
+        yield from tables.get(table, {})
 
 
 def _tables(folder: Folder) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def test_strict_makes_it_an_error_and_writes_nothing(case: str, family: Project)
 def test_without_warnings_strict_changes_nothing(family: Project) -> None:
     family.write(text())
     assert family.run("resolve", "--strict").code == 0
-    ran = family.run("check", "--strict")
+    ran = family.run("check", "--strict", "-q")
     assert (ran.code, ran.err) == (0, "")
 
 
