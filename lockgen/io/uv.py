@@ -123,7 +123,9 @@ def check_version(uv: str) -> str:
     Raises:
         ToolFailed: uv does not start, or is older than ``OLDEST``.
     """
-    return _checked_version(uv, os.stat(uv).st_mtime_ns)
+    # An upgrade of uv changes the time. Without a file, starting it fails with a better message.
+    changed = os.stat(uv).st_mtime_ns if os.path.exists(uv) else 0
+    return _checked_version(uv, changed)
 
 
 @cache
