@@ -69,7 +69,7 @@ def _note(notes: _Notes, *, quiet: bool) -> None:
 
 
 class _Result(NamedTuple):
-    """``lasting`` are the notes of a pass, as long as no byte changes; None if there is no pass."""
+    """``lasting`` are the notes of a pass, as long as no byte changes; None without a pass."""
 
     code: int
     lasting: _Notes | None

@@ -70,7 +70,7 @@ class KnownCredentials:
     def candidates(self, url: str) -> list[Login | None]:
         """What to send to ``url``, the most likely first; None stands for netrc.
 
-        Several indexes of one host may have different credentials, and an index may store files outside of its own
+        Several indexes of one host may have different credentials, and an index may store files outside its own
         folder. So the indexes with the longest common path come first.
         """
         found: list[Login | None] = [index.login for index in self._nearest(url)]

@@ -122,7 +122,7 @@ def _file(path: str | Path) -> str:
 
 
 def _read(path: str | Path) -> bytes:
-    # Opening a FIFO would wait for somebody who writes to it.
+    # Opening a FIFO would wait for a process that writes to it.
     if not stat.S_ISREG(os.lstat(path).st_mode):
         raise _NotRegular(path)
     with open(path, "rb") as file:

@@ -139,7 +139,7 @@ def _remove_if_dead(path: str) -> None:
 
 
 def _remove_process_folder(path: str) -> None:
-    # The lock file is the last: without it, nobody would remove the rest if a child still writes.
+    # The lock file is the last: without it, the rest would stay if a child process still writes.
     with contextlib.suppress(OSError):
         for name in os.listdir(path):
             if name != _LOCK:
