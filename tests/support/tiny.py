@@ -48,6 +48,9 @@ gamma = "1.0"
 [common]
 packages = ["alpha"]
 
+[budgets]
+max-image = "1 GB"  # so that wheels are built for their sizes
+
 [bases.base]
 folders = ["in", "out"]
 env = {{ PYTHONPATH = "/app:/app/shared", FAMILY = "{registry}" }}  # unique, so that no earlier build is its cache
