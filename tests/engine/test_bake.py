@@ -26,7 +26,7 @@ def read(tmp_path: Path, *targets: str, **changed: str) -> dict[str, Any]:
     "url",
     [
         "https://index.example/%{if(true)}x%{endif}",
-        "https://index.example/a%%{b}#c;d(e)*[f]&g|h{i}",
+        "https://index.example/a%%{b};d(e)*[f]&g|h{i}",
         "https://index.example/a%7Bb",
     ],
 )
