@@ -24,6 +24,9 @@ pins = {{ plain = "0.9" }}
 [pins]
 plain = "1.0"
 
+[budgets]
+max-image = "1 GB"  # so that wheels are built for their sizes
+
 [bases.base]
 env = {{ FAMILY = "{registry}" }}  # differs in each run, so no earlier build serves as a cache
 
