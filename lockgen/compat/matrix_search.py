@@ -25,6 +25,7 @@ from lockgen.core.documents import parse_json
 from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile
 from lockgen.core.ports import Cache, Parallel, Progress
 from lockgen.core.resolution import Request, Resolver, Solution
+from lockgen.core.words import counted
 from lockgen.errors import LockgenError, TimedOut, ToolFailed
 from lockgen.index.ports import MetadataSource
 
@@ -317,7 +318,7 @@ class _CellSearch:
                 return self._changes(dropped, verdict, conflicts)
 
     def _limit_reached(self, conflicts: Sequence[_Conflict]) -> CellOutcome:
-        reason = f"no answer within {self._limit} questions; so far: {conflicts[0].reason}"
+        reason = f"no answer within {counted(self._limit, 'resolver call')}; so far: {conflicts[0].reason}"
         return CellOutcome(CellStatus.UNKNOWN, reason=reason, detail=_joined_words(conflicts))
 
     def _changes(self, dropped: Items, verdict: Verdict, conflicts: Sequence[_Conflict]) -> CellOutcome:

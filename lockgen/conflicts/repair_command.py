@@ -127,7 +127,9 @@ def _nothing_to_repair(found: Repairs, options: RepairOptions) -> int:
 def _no_proposal(inputs: Inputs, found: Repairs) -> LockgenError:
     """The error without a proposal: an answer is missing, or a conflict has nothing that may move."""
     if found.unknown:
-        return ToolFailed("no repair was found, and some questions had no answer", reason="\n".join(found.unknown))
+        return ToolFailed(
+            "no repair was found, and the resolver gave no answer to some queries", reason="\n".join(found.unknown)
+        )
     stuck = [conflict for conflict in found.conflicts if _is_stuck(conflict)]
     hint = _held_hint(found)
     faults: list[Fault] = []

@@ -53,7 +53,7 @@ def _print_json(verdicts: list[ImageVerdict]) -> None:
 def _print_text(verdicts: list[ImageVerdict]) -> None:
     for verdict in verdicts:
         if not verdict.faults:
-            print_text(f"{verdict.image}: {verdict.packages} packages as locked, in disjoint layers")
+            print_text(f"{verdict.image}: {counted(verdict.packages, 'package')} as locked, in disjoint layers")
             continue
         first, *others = verdict.faults
         more = f" (and {len(others)} more)" if others else ""

@@ -186,4 +186,4 @@ def test_too_many_resolver_calls_are_unknown_with_a_reason(packages: LocalIndex)
     outcomes = matrix(packages, Failing(packages, "nothing", crash), questions=1).outcomes(scenarios())
     assert statuses(outcomes) == ["yes", "yes", "unknown"]
     assert outcomes[2] is not None
-    assert "within 1 questions" in outcomes[2].reason
+    assert "within 1 resolver call;" in outcomes[2].reason

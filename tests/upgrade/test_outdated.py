@@ -305,7 +305,7 @@ numpy 2.0 is not compatible: scipy 1.0 needs numpy<2
 newer than exclude-newer: numpy 6.0
 unknown (HTTP 500 | no): odd
 
-1 of 3 pins can be upgraded on their own, 1 of 1 base images are outdated"""
+1 of 3 pins can be upgraded on their own, 1 of 1 base image is outdated"""
 
 
 def test_table() -> None:
