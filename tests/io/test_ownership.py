@@ -200,4 +200,4 @@ def test_the_cache_of_check_removes_only_its_own_files(
     project.ok("check")
     names = [path.name for path in folder.iterdir()]
     assert sum(name.startswith("photo") for name in names) == 250
-    assert sum(not name.startswith("photo") for name in names) == 201
+    assert sum(not name.startswith("photo") for name in names) == 200
