@@ -27,9 +27,9 @@ def install(session: nox.Session, group: str) -> None:
 # Bytecode of lockgen is compiled once, not by each of the thousands of processes that the tests start.
 BYTECODE = {"PYTHONDONTWRITEBYTECODE": None}
 
-PARALLEL = ("-m", "pytest", "-n", "auto", "--dist", "worksteal", "--durations=10", "--ignore=tests/engine")
+PARALLEL = ("-m", "pytest", "-n", "auto", "--dist", "worksteal", "--durations=10", "-rs", "--ignore=tests/engine")
 # The tests of a module share one family, which each test hands on to the next. Modules run in parallel, on one engine.
-ENGINE = ("-m", "pytest", "-n", "2", "--dist", "loadfile", "--durations=10", "tests/engine")
+ENGINE = ("-m", "pytest", "-n", "2", "--dist", "loadfile", "--durations=10", "-rs", "tests/engine")
 
 
 @nox.session

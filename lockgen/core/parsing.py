@@ -7,7 +7,9 @@ more digits than int() accepts, RecursionError for brackets inside brackets. Her
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import TypeVar
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -16,6 +18,8 @@ from packaging.utils import BuildTag, InvalidSdistFilename, InvalidWheelFilename
 from packaging.utils import parse_sdist_filename as _parse_sdist_filename
 from packaging.utils import parse_wheel_filename as _parse_wheel_filename
 from packaging.version import InvalidVersion, Version
+
+_Parsed = TypeVar("_Parsed", Requirement, SpecifierSet)
 
 # Versions that exist have at most 14 digits in a row (a date and a time). int() refuses 4,301.
 _MANY_DIGITS = re.compile(r"[0-9]{100}")
@@ -81,21 +85,24 @@ def parse_requirement(text: str) -> Requirement:
     return Requirement(text)
 
 
+def _leniently(parse: Callable[[str], _Parsed], text: str) -> _Parsed:
+    """The result of ``parse`` for ``text``, else for the first repair that helps; else the error about ``text``."""
+    try:
+        return parse(text)
+    except (InvalidRequirement, InvalidSpecifier):
+        for repaired in _repaired(text):
+            with suppress(InvalidRequirement, InvalidSpecifier):
+                return parse(repaired)
+        raise
+
+
 def parse_lenient_requirement(text: str) -> Requirement:
     """The requirement in ``text``, with the same repairs of old metadata as uv (`_REPAIRS`).
 
     Raises:
         InvalidRequirement: it has no repair that helps.
     """
-    try:
-        return parse_requirement(text)
-    except InvalidRequirement:
-        for repaired in _repaired(text):
-            try:
-                return parse_requirement(repaired)
-            except InvalidRequirement:
-                continue
-        raise
+    return _leniently(parse_requirement, text)
 
 
 def parse_lenient_specifiers(text: str) -> SpecifierSet:
@@ -104,15 +111,7 @@ def parse_lenient_specifiers(text: str) -> SpecifierSet:
     Raises:
         InvalidSpecifier: it has no repair that helps.
     """
-    try:
-        return parse_specifiers(text)
-    except InvalidSpecifier:
-        for repaired in _repaired(text):
-            try:
-                return parse_specifiers(repaired)
-            except InvalidSpecifier:
-                continue
-        raise
+    return _leniently(parse_specifiers, text)
 
 
 def _repaired(text: str) -> Iterator[str]:
