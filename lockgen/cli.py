@@ -556,7 +556,8 @@ def update(context: click.Context, /, **flags: Any) -> int:
 
     The token is read from GITHUB_TOKEN or GH_TOKEN, GITLAB_TOKEN or CI_JOB_TOKEN. Safe to run again after a failure.
     """
-    from lockgen.update.command import UpdateScanOptions, run
+    from lockgen.update.command import run
+    from lockgen.update.update_scan import UpdateScanOptions
 
     return _with_app(context, lambda app: run(app, UpdateScanOptions(**flags)))
 

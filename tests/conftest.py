@@ -13,6 +13,7 @@ from support.families import SMALL, add_small_packages, add_small_records
 from support.index import LocalIndex, serving
 from support.measuring import tools_untraced, untraced
 from support.project import Project
+from support.skips import register
 
 TESTS = Path(__file__).parent
 
@@ -23,6 +24,10 @@ settings.load_profile("gate")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--accept", action="store_true", help="rewrite the golden folders; review the diff")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    register(config)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,11 +11,11 @@ from lockgen.conflicts.conflict_search import merged
 from lockgen.conflicts.diagnose import SearchOptions, conflict_search, constraint_lines, diagnose_family
 from lockgen.conflicts.missing_releases import note_missing_releases
 from lockgen.conflicts.model import Diagnosis
+from lockgen.core.close_match import close_match
 from lockgen.errors import BadInput, Exit
 from lockgen.io.output import print_json, print_text
 from lockgen.lock.requests import order_of_variants
 from lockgen.manifest.fingerprints import Inputs, read_inputs
-from lockgen.manifest.reader import close_match
 
 _PATIENCE = 64
 """Tests without a new conflict after which the search ends: half a minute for 400 packages on two cores."""

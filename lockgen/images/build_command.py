@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lockgen.app import App
+from lockgen.core.close_match import close_match
 from lockgen.core.layout import BAKE, HELPERS, variable
 from lockgen.core.ports import Progress
 from lockgen.core.text_table import table
@@ -23,7 +24,6 @@ from lockgen.images.wheelhouse import INDEX
 from lockgen.io.git import changed_since, show
 from lockgen.io.output import print_json, print_text
 from lockgen.io.temporary import temporary_folder
-from lockgen.manifest.reader import close_match
 from lockgen.outputs.model import FamilyPlan
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from lockgen.check.full_check import check
 from lockgen.check.model import CheckFinding
+from lockgen.core.close_match import close_match
 from lockgen.core.layout import LOCK_PATH
 from lockgen.core.lock import Lock
 from lockgen.core.manifest import Manifest
@@ -17,7 +18,6 @@ from lockgen.io.workspace import Folder
 from lockgen.lock.loading import missing_lock
 from lockgen.lock.reader import parse_lock
 from lockgen.manifest.fingerprints import read_inputs
-from lockgen.manifest.reader import close_match
 from lockgen.outputs.generated_files import GeneratedFiles
 from lockgen.outputs.model import FamilyPlan, ImagePlan, ImageVariant
 

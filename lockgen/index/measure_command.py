@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lockgen.app import App
+from lockgen.core.close_match import close_match
 from lockgen.core.ports import Progress
 from lockgen.core.words import counted
 from lockgen.errors import BadInput, Exit, LockgenError, ToolFailed
@@ -16,7 +17,6 @@ from lockgen.index.record_store import find_index, read_recorded_files, record_f
 from lockgen.index.record_writer import RecordedFile, render_record
 from lockgen.io.output import print_text
 from lockgen.manifest.fingerprints import read_inputs
-from lockgen.manifest.reader import close_match
 
 
 def run(app: App, name: str, wheels: tuple[Path, ...]) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from packaging.utils import canonicalize_name
 
 from lockgen.app import App
+from lockgen.core.close_match import close_match
 from lockgen.core.index import IndexFile
 from lockgen.core.manifest import Index
 from lockgen.core.ports import Progress
@@ -20,7 +21,6 @@ from lockgen.index.recording import Recording, record_index
 from lockgen.io.output import print_text
 from lockgen.io.ownership import ANYTHING, record_records, refuse_foreign
 from lockgen.manifest.fingerprints import read_inputs
-from lockgen.manifest.reader import close_match
 
 
 def record(app: App, name: str, packages: tuple[str, ...]) -> int:

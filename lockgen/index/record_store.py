@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lockgen.core.close_match import close_match
 from lockgen.core.documents import parse_json
 from lockgen.core.manifest import Index, Manifest
 from lockgen.core.ports import Progress
@@ -12,7 +13,6 @@ from lockgen.index.record_reader import parse_record
 from lockgen.index.record_writer import RecordedFile
 from lockgen.io.ownership import record_paths, record_records, refuse_foreign
 from lockgen.io.workspace import Folder
-from lockgen.manifest.reader import close_match
 
 
 def find_index(manifest: Manifest, name: str) -> Index:

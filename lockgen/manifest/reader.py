@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from lockgen.core.close_match import close_match as close_match
+from lockgen.core.close_match import close_match
 from lockgen.core.documents import parse_toml
 from lockgen.core.key_path import KeyPath
 from lockgen.core.layout import variable

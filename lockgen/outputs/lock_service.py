@@ -8,6 +8,7 @@ from typing import NamedTuple
 from packaging.utils import canonicalize_name
 
 from lockgen.app import App
+from lockgen.core.close_match import close_match
 from lockgen.core.layout import LOCK_PATH
 from lockgen.core.lock import Lock
 from lockgen.core.manifest import Manifest
@@ -21,7 +22,6 @@ from lockgen.lock.reader import is_intact, parse_lock
 from lockgen.lock.requests import order_of_variants
 from lockgen.lock.variant_solver import Unsolved
 from lockgen.manifest.fingerprints import Inputs, fingerprints
-from lockgen.manifest.reader import close_match
 from lockgen.outputs.resolution_options import REFERENCE, ResolutionOptions
 from lockgen.warnings.model import FamilyWarning
 from lockgen.warnings.service import family_warnings

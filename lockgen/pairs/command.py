@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lockgen.app import App
 from lockgen.core.compat_axes import Pairs
+from lockgen.core.layout import PAIRS_PATH as OWN
 from lockgen.core.manifest import Manifest
 from lockgen.errors import BadInput, Exit
 from lockgen.io.output import print_text
@@ -15,7 +16,7 @@ from lockgen.manifest.fingerprints import VERSIONS, read_inputs
 from lockgen.pairs.reader import parse_pairs
 from lockgen.pairs.refresh import refreshed
 from lockgen.pairs.render import render_pairs, text
-from lockgen.pairs.table import OWN, known_pairs
+from lockgen.pairs.table import known_pairs
 
 
 @dataclass(frozen=True)

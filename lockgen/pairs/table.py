@@ -9,8 +9,6 @@ from lockgen.core.layout import PAIRS_PATH as OWN
 from lockgen.core.ports import Workspace
 from lockgen.pairs.reader import parse_pairs
 
-__all__ = ["OWN", "known_pairs", "shipped"]
-
 
 def shipped() -> Pairs:
     """The table that is part of the lockgen package."""

@@ -156,6 +156,3 @@ def _open_clone(root: Path, options: UpdateScanOptions, base: str | None, token:
     if token is None:
         return open_clone(root, options.remote, base)
     return open_clone(root, options.remote, base, token.value, token.user)
-
-
-__all__ = ["UpdateScanOptions", "run"]

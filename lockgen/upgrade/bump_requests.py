@@ -9,12 +9,12 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from lockgen.core.accelerator import FAMILY
+from lockgen.core.close_match import close_match
 from lockgen.core.lock import Lock
 from lockgen.core.manifest import Manifest
 from lockgen.core.parsing import parse_version
 from lockgen.errors import BadInput
 from lockgen.manifest.fingerprints import Inputs
-from lockgen.manifest.reader import close_match
 from lockgen.upgrade.bump_model import Choice, PinGroup, PinSite, UpgradeRequest
 from lockgen.upgrade.pin_groups import AvailableVersions, pin_group_of
 

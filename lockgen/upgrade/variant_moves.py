@@ -9,6 +9,7 @@ from typing import Protocol
 
 from lockgen.app import App
 from lockgen.core.accelerator import is_label, of_image
+from lockgen.core.close_match import close_match
 from lockgen.core.image_reference import ImageReference, parse_reference
 from lockgen.core.manifest import Index, Manifest, Variant, accelerator_of
 from lockgen.core.toml_positions import TomlPositions
@@ -17,7 +18,6 @@ from lockgen.io.http import Http
 from lockgen.lock.requests import order_of_variants
 from lockgen.manifest.editor import toml_time, with_cut_off, with_index
 from lockgen.manifest.fingerprints import VERSIONS, Inputs
-from lockgen.manifest.reader import close_match
 from lockgen.registry import base_images as baseimages
 from lockgen.registry.client import Registry
 from lockgen.registry.tags import is_cuda, tag_for

@@ -104,7 +104,6 @@ DOORS = {
     # The others write one file next to its place, or have no lockgen.
     "tempfile": {"io/temporary.py", "io/export.py", "io/cache.py", "io/process.py", "index/pep517_hooks.py"},
     "platformdirs": {"io/cache.py"},
-    "tomlkit": set(),
     "github": {"update/forges/github.py"},
     "gitlab": {"update/forges/gitlab.py"},
     "jinja2": {"core/templating.py"},
@@ -161,6 +160,16 @@ def is_command(name: str) -> bool:
 
 
 IN_FEATURES = [name for name in MODULES if feature(name) is not None]
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name != "lockgen.nox"])
+def test_no_module_passes_on_names_of_another(name: str) -> None:
+    """mypy refuses to import what a module only imports, unless it does so in one of these two ways."""
+    tree = ast.parse(MODULES[name].read_text())
+    imported = [alias for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names]
+    assigned = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
+    assert not [alias.name for alias in imported if alias.name == alias.asname]
+    assert "__all__" not in [ast.unparse(target) for target in assigned]
 
 
 def test_the_features_are_the_folders() -> None:
