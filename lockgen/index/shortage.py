@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
+from typing import NamedTuple
 
 from packaging.specifiers import SpecifierSet
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename
@@ -16,9 +17,6 @@ from lockgen.core.index import IndexFile, ProjectPage
 from lockgen.core.parsing import parse_version, parse_wheel_filename
 from lockgen.core.target import Target
 from lockgen.index.wheel_ranking import identity, is_sdist, usable_files
-
-_NEIGHBOURS = 2
-"""How many versions next to a missing one are named."""
 
 
 class Lack(Enum):
@@ -33,19 +31,28 @@ class Lack(Enum):
     OLD_ENOUGH = auto()
 
 
+class Later(NamedTuple):
+    """A version that only the cut-off excludes, and when it was uploaded."""
+
+    version: Version
+    uploaded: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Shortage:
     """Why no file fits.
 
     ``found`` is the best version that fits in name only: the newest one in the bounds. ``newest`` is the newest version
-    that the target can use, ``nearest`` are versions next to a missing one. ``has_source`` says that ``found`` could be
-    built. ``detail`` is the Requires-Python or the upload time of ``found``, or what has no wheel.
+    that the target can use, ``nearest`` are such versions next to a missing one. ``later`` is the first version after
+    the cut-off that would do; if nothing else is lacking, it is within the bounds. ``has_source`` says that ``found``
+    could be built. ``detail`` is the Requires-Python of ``found``, or what has no wheel.
     """
 
     lack: Lack
     found: Version | None = None
     newest: Version | None = None
     nearest: tuple[Version, ...] = ()
+    later: Later | None = None
     has_source: bool = False
     detail: str = ""
 
@@ -64,15 +71,21 @@ def shortage(page: ProjectPage, bounds: SpecifierSet, limits: Limits) -> Shortag
     versions = _by_version(page.files)
     if not versions:
         return Shortage(Lack.PROJECT)
-    newest = _newest_usable(page, versions, limits)
+    usable = _usable(page.project, versions, limits)
+    newest = max(_final(usable), default=None)
+    later = _first(version for version in _later(page.project, versions, limits) if _is_above(version, newest))
     fitting = [version for version in sorted(versions) if bounds.contains(version, prereleases=True)]
     if not fitting:
-        return Shortage(Lack.VERSION, newest=newest, nearest=_nearest(bounds, sorted(versions)))
+        return Shortage(Lack.VERSION, newest=newest, nearest=_nearest(bounds, usable), later=later)
     files = [file for version in fitting for file in versions[version]]
     has_source = any(is_sdist(file.name) for file in versions[fitting[-1]])
     for lack, passing in _steps(page.project, files, bounds, limits):
         if not passing:
-            return Shortage(lack, fitting[-1], newest, has_source=has_source, detail=_detail(lack, files, limits))
+            if lack is Lack.OLD_ENOUGH:
+                within = {version: versions[version] for version in fitting}
+                later = _first(_later(page.project, within, limits))
+            detail = _detail(lack, files, limits)
+            return Shortage(lack, fitting[-1], newest, later=later, has_source=has_source, detail=detail)
         files = passing
     return None
 
@@ -105,30 +118,58 @@ def _steps(
     yield Lack.OLD_ENOUGH, [file for file in dated if file.upload_time and file.upload_time < limits.cut_off]
 
 
-def _newest_usable(page: ProjectPage, versions: dict[Version, list[IndexFile]], limits: Limits) -> Version | None:
-    """The newest version that the target can use; a pre-release only if there is nothing else."""
+def _usable(project: str, versions: Mapping[Version, Sequence[IndexFile]], limits: Limits) -> list[Version]:
+    """The versions that the target can use."""
     usable: list[Version] = []
     for version, files in versions.items():
-        steps = _steps(page.project, files, SpecifierSet(), limits)
+        steps = _steps(project, files, SpecifierSet(), limits)
         if all(passing for _, passing in steps):
             usable.append(version)
-    final = [version for version in usable if not version.is_prerelease]
-    return max(final or usable, default=None)
+    return sorted(usable)
 
 
-def _nearest(bounds: SpecifierSet, versions: Sequence[Version]) -> tuple[Version, ...]:
+def _final(versions: Sequence[Version]) -> Sequence[Version]:
+    """``versions`` without pre-releases, unless there is nothing else."""
+    return [version for version in versions if not version.is_prerelease] or versions
+
+
+def _later(project: str, versions: Mapping[Version, Sequence[IndexFile]], limits: Limits) -> list[Later]:
+    """The versions that the target could use without a cut-off, but cannot use with it."""
+    cut_off = limits.cut_off
+    if cut_off is None:
+        return []
+    found: list[Later] = []
+    for version, files in versions.items():
+        *_, (_, passing) = _steps(project, files, SpecifierSet(f"=={version}"), replace(limits, cut_off=None))
+        times = [file.upload_time for file in passing if file.upload_time is not None]
+        if times and min(times) >= cut_off:
+            found.append(Later(version, min(times)))
+    return found
+
+
+def _first(versions: Iterable[Later]) -> Later | None:
+    """The one that was uploaded first; a pre-release only if there is nothing else."""
+    return min(versions, key=lambda later: (later.version.is_prerelease, later.uploaded), default=None)
+
+
+def _is_above(later: Later, newest: Version | None) -> bool:
+    return newest is None or later.version > newest
+
+
+def _nearest(bounds: SpecifierSet, usable: Sequence[Version]) -> tuple[Version, ...]:
     """The versions on both sides of the exact one in ``bounds``; none if it names no exact version."""
     exact = [part.version for part in bounds if part.operator == "=="]
     if len(exact) != 1 or "*" in exact[0]:
         return ()
     wanted = parse_version(exact[0])
+    versions = usable if wanted.is_prerelease else _final(usable)
     below = [version for version in versions if version < wanted]
     above = [version for version in versions if version > wanted]
-    return tuple([*below[-1:], *above[:1]][:_NEIGHBOURS])
+    return (*below[-1:], *above[:1])
 
 
 def _detail(lack: Lack, files: Sequence[IndexFile], limits: Limits) -> str:
-    """The Requires-Python or the upload time of the last of ``files``; for wheels, what they are not for."""
+    """The Requires-Python of the last of ``files``; for wheels, what they are not for."""
     last = files[-1]
     if lack is Lack.WHEEL:
         target = limits.target
@@ -136,8 +177,6 @@ def _detail(lack: Lack, files: Sequence[IndexFile], limits: Limits) -> str:
         return f"{target.platform} with glibc {target.glibc}" if for_python else f"Python {target.release}"
     if lack is Lack.PYTHON:
         return last.requires_python or ""
-    if lack is Lack.OLD_ENOUGH and last.upload_time is not None:
-        return f"{last.upload_time:%Y-%m-%d}"
     return ""
 
 

@@ -69,14 +69,13 @@ class FaultCollector:
                 self._found.append(fault)
                 self._paths.append(path)
 
+    def all_at(self, accepted: Callable[[KeyPath], bool]) -> bool:
+        """Whether the path of every fault is ``accepted``."""
+        return all(accepted(path) for path in self._paths)
+
     def error(self) -> BadInput:
         """All faults found so far, in the order of their lines."""
         return BadInput.of(sorted(self._found, key=_line))
-
-    def stop_if_any(self) -> None:
-        """Raise BadInput if there are faults."""
-        if self._found:
-            raise self.error()
 
 
 def _line(fault: Fault) -> int:

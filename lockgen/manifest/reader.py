@@ -26,6 +26,7 @@ from lockgen.manifest.faults import FaultCollector
 from lockgen.manifest.field_checks import check_characters, check_folder, check_reason, check_url
 from lockgen.manifest.image_reader import ImageReader, read_budget
 from lockgen.manifest.package_reader import PackageReader
+from lockgen.manifest.resolvable_file import ResolvableFile, is_beside_resolution
 from lockgen.manifest.schema_errors import SchemaError, explain, type_name
 from lockgen.manifest.table_reader import UnlikeSchema, read_tables
 from lockgen.manifest.tables import FamilyTable, VersionsFile
@@ -42,18 +43,27 @@ def parse_manifest(data: bytes, file: str = "versions.toml") -> Manifest:
 
     Raises:
         BadInput: with one fault for everything that is wrong with the file.
+        ResolvableFile: likewise, and the rest of the file can be resolved.
     """
     text = _decode(data, file)
     document = _load(text, file)
     faults = FaultCollector(file, text)
-    versions = _validate(document, faults)
+    versions = _validate(document, text, faults)
     others = faults.empty_copy() if faults.has_any else faults
     manifest = _ManifestReader(versions, others).read()
     if faults.has_any and others is not faults:
         # A value that is not printable gets no second fault.
         faults.take(others, lambda path, message: True)
-    faults.stop_if_any()
+    if faults.has_any:
+        raise _error(faults, text, manifest)
     return manifest
+
+
+def _error(faults: FaultCollector, text: str, manifest: Manifest | None) -> BadInput:
+    error = faults.error()
+    if manifest is None or not manifest.images or not faults.all_at(is_beside_resolution):
+        return error
+    return ResolvableFile(error.faults, text, manifest)
 
 
 def _decode(data: bytes, file: str) -> str:
@@ -96,11 +106,11 @@ def _place_of(error: tomllib.TOMLDecodeError, text: str, file: str) -> Place:
     return Place(file, text.count("\n") + 1, len(text) - text.rfind("\n"))
 
 
-def _validate(document: dict[str, object], faults: FaultCollector) -> VersionsFile:
+def _validate(document: dict[str, object], text: str, faults: FaultCollector) -> VersionsFile:
     try:
         versions = read_tables(document)
     except UnlikeSchema:
-        versions = _validate_with_schema(document, faults)
+        versions = _validate_with_schema(document, text, faults)
     check_characters(document, faults)
     # pydantic compares with 1 by value, so true and 1.0 pass.
     version = document.get("format", 1)
@@ -109,7 +119,7 @@ def _validate(document: dict[str, object], faults: FaultCollector) -> VersionsFi
     return versions
 
 
-def _validate_with_schema(document: dict[str, object], faults: FaultCollector) -> VersionsFile:
+def _validate_with_schema(document: dict[str, object], text: str, faults: FaultCollector) -> VersionsFile:
     """Like `read_tables`, but with every fault."""
     # Imported here: pydantic takes long, and most files have no faults.
     from lockgen.manifest.schema import validate
@@ -120,12 +130,17 @@ def _validate_with_schema(document: dict[str, object], faults: FaultCollector) -
     for error in found:
         faults.add(error.path, *explain(error))
     check_characters(document, faults)
-    _add_other_faults(document, found, faults)
-    raise faults.error()
+    rest = _add_other_faults(document, found, faults)
+    raise _error(faults, text, rest)
 
 
-def _add_other_faults(document: dict[str, object], errors: list[SchemaError], faults: FaultCollector) -> None:
-    """The faults of a file besides the ``errors`` of its shape, as far as these do not cause them."""
+def _add_other_faults(
+    document: dict[str, object], errors: list[SchemaError], faults: FaultCollector
+) -> Manifest | None:
+    """The faults of a file besides the ``errors`` of its shape, as far as these do not cause them.
+
+    Returns what can be read of the file, if anything.
+    """
     from lockgen.manifest.placeholders import Placeholders
     from lockgen.manifest.schema import validate
 
@@ -133,10 +148,11 @@ def _add_other_faults(document: dict[str, object], errors: list[SchemaError], fa
     versions = validate(placeholders.replace(errors))
     # Not if one section as a whole has a wrong type or is missing.
     if not isinstance(versions, VersionsFile):
-        return
+        return None
     others = faults.empty_copy()
-    _ManifestReader(versions, others).read()
+    manifest = _ManifestReader(versions, others).read()
     faults.take(others, lambda path, message: not placeholders.may_cause(path, message))
+    return manifest
 
 
 class _ManifestReader:

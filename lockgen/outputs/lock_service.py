@@ -74,6 +74,19 @@ def resolve_lock(app: App, inputs: Inputs, old: Lock | None, options: Resolution
         raise type(error).of([_placed(inputs, fault) for fault in error.faults]) from error
 
 
+def resolution_faults(app: App, inputs: Inputs, old: Lock | None, options: ResolutionOptions) -> list[Fault]:
+    """Why ``inputs`` have no solution; nothing if they have one, or if that cannot be found out."""
+    try:
+        _engine(app, inputs.manifest, old, options, None).resolve(inputs.manifest, {}, old)
+    except Unsolved as error:
+        return _unsolved(app, inputs, old, options, error)
+    except NoResolution as error:
+        return [_placed(inputs, fault) for fault in error.faults]
+    except LockgenError:
+        return []
+    return []
+
+
 def _unsolved(app: App, inputs: Inputs, old: Lock | None, options: ResolutionOptions, error: Unsolved) -> list[Fault]:
     """What the index lacks, if that is the cause; else the reason of the resolver."""
     # Imported here, because few resolutions fail.
@@ -98,8 +111,22 @@ def _placed(inputs: Inputs, fault: Fault) -> Fault:
 
 def _resolve(app: App, inputs: Inputs, old: Lock | None, options: ResolutionOptions) -> Resolved:
     manifest = inputs.manifest
+    engine = _engine(app, manifest, old, options, ArtifactReader(app.http))
+    # Before resolving: a file that changes meanwhile must not get a lock that claims to be of it.
+    locked_inputs = fingerprints(manifest, app.folder)
+    lock = engine.resolve(manifest, locked_inputs, old)
+    if engine.resolver.name != REFERENCE:
+        from lockgen.outputs.resolver_comparison import note_differences
+
+        note_differences(engine, app.resolver(REFERENCE), manifest, locked_inputs, old, lock)
+    return Resolved(lock, family_warnings(app.folder, inputs, lock, engine.unknown_extras))
+
+
+def _engine(
+    app: App, manifest: Manifest, old: Lock | None, options: ResolutionOptions, artifacts: ArtifactReader | None
+) -> Engine:
     folder, progress, http = app.folder, app.progress, app.http
-    engine = Engine(
+    return Engine(
         resolver=app.resolver(options.resolver),
         metadata=app.metadata(),
         indexes=explicit_indexes(manifest, folder, http, progress, live=options.live, offline=options.offline),
@@ -107,17 +134,9 @@ def _resolve(app: App, inputs: Inputs, old: Lock | None, options: ResolutionOpti
         offline=options.offline,
         upgrade=options.upgrade,
         opened=_opened(options.upgrade_packages, manifest, old),
-        artifacts=ArtifactReader(http),
+        artifacts=artifacts,
         bounds=options.bounds,
     )
-    # Before resolving: a file that changes meanwhile must not get a lock that claims to be of it.
-    locked_inputs = fingerprints(manifest, folder)
-    lock = engine.resolve(manifest, locked_inputs, old)
-    if engine.resolver.name != REFERENCE:
-        from lockgen.outputs.resolver_comparison import note_differences
-
-        note_differences(engine, app.resolver(REFERENCE), manifest, locked_inputs, old, lock)
-    return Resolved(lock, family_warnings(folder, inputs, lock, engine.unknown_extras))
 
 
 def _opened(names: tuple[str, ...], manifest: Manifest, old: Lock | None) -> frozenset[str]:

@@ -7,11 +7,13 @@ from dataclasses import replace
 from lockgen.app import App
 from lockgen.core.layout import LOCK_PATH
 from lockgen.core.lock import Lock
+from lockgen.errors import BadInput
 from lockgen.io.background import begin
 from lockgen.lock.writer import render_lock
 from lockgen.manifest.fingerprints import Inputs, read_inputs
+from lockgen.manifest.resolvable_file import ResolvableFile
 from lockgen.outputs.known_resolutions import KnownResolutions, KnownResult, RecordedNotes
-from lockgen.outputs.lock_service import Outcome, Resolved, old_lock, resolve_lock
+from lockgen.outputs.lock_service import Outcome, Resolved, old_lock, resolution_faults, resolve_lock
 from lockgen.outputs.resolution_options import ResolveOptions
 from lockgen.outputs.unchanged_runs import UnchangedRuns
 from lockgen.warnings import service as warning_service
@@ -25,8 +27,8 @@ def resolve(app: App, options: ResolveOptions, runs: UnchangedRuns) -> int:
         LockgenError: nothing was written.
     """
     folder = app.folder
-    inputs = read_inputs(folder)
     old = old_lock(folder, app.progress)
+    inputs = _inputs(app, old, options)
     recorder = RecordedNotes(app.progress)
     resolved = _resolve_unless_known(replace(app, progress=recorder), inputs, old, options)
     if options.strict:
@@ -35,6 +37,20 @@ def resolve(app: App, options: ResolveOptions, runs: UnchangedRuns) -> int:
     from lockgen.outputs.resolve_report import finish
 
     return finish(app, options, Outcome(inputs, old, resolved, recorder.notes), runs)
+
+
+def _inputs(app: App, old: Lock | None, options: ResolveOptions) -> Inputs:
+    """versions.toml.
+
+    Raises:
+        BadInput: with the faults of the file, and those of its resolution, as far as that does not depend on them.
+    """
+    try:
+        return read_inputs(app.folder)
+    except ResolvableFile as error:
+        app.progress.step("versions.toml has faults; resolving to find the others")
+        faults = resolution_faults(app, Inputs(error.text, error.manifest), old, options)
+        raise BadInput.of([*error.faults, *faults]) from error
 
 
 def _resolve_unless_known(app: App, inputs: Inputs, old: Lock | None, options: ResolveOptions) -> Resolved:

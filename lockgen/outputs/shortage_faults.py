@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, time, timedelta
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -132,26 +133,34 @@ class ShortageFaults:
                 other = f'if another index has it: [index.NAME] packages = ["{demand.name}"]'
                 return f"no such package: {demand.name} is not on the default index", similar or other
             case Lack.VERSION:
-                known = _known_versions(lacking)
+                known = _known_versions(lacking) + self._later(lacking)
                 if demand.version is None:
                     return f"no version of {demand.name} is {demand.bounds}{known}", None
                 return f"there is no {text}{known}", None
             case Lack.YANKED:
-                return f"every version of {text} is yanked", _newest_hint(newest)
+                return f"every version of {text} is yanked{self._later(lacking)}", _newest_hint(newest)
             case Lack.WHEEL:
                 message = f"{found} has no wheel for {lacking.detail}"
-                return message + (f"; the newest version with one is {newest}" if newest else ""), None
+                message += f"; the newest version with one is {newest}" if newest else ""
+                return message + self._later(lacking), None
             case Lack.PYTHON:
                 python = self.manifest.target.release
                 message = f"{found} requires Python {lacking.detail}, and the family has {python}"
-                return message, _newest_hint(newest)
+                return message + self._later(lacking), _newest_hint(newest)
             case Lack.TIMES:
                 message = f"exclude-newer leaves out {text}: the index does not say when its files were uploaded"
                 return message, None
             case Lack.OLD_ENOUGH:
-                message = f"{found} is newer than exclude-newer: it was uploaded on {lacking.detail}"
                 older = f"take {newest}, or " if newest else ""
-                return message, f"{older}move [family] exclude-newer"
+                return f"{text} is newer than exclude-newer{self._later(lacking)}", f"{older}{_move_hint(lacking)}"
+
+    def _later(self, lacking: Shortage) -> str:
+        """The first version that only exclude-newer excludes, as the end of a message."""
+        cut_off = self.manifest.exclude_newer
+        if lacking.later is None or cut_off is None:
+            return ""
+        version, uploaded = lacking.later
+        return f"; {version} exists since {_day(uploaded)}, after exclude-newer = {_moment(cut_off)}"
 
     def _other_build(self, demand: Demand, local: str) -> Fault:
         """A build such as 2.5.1+cu121, which only the index of its accelerator has."""
@@ -206,6 +215,23 @@ def _known_versions(lacking: Shortage) -> str:
     if nearest:
         known += f", the nearest {' and '.join(nearest)}"
     return known
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d}"
+
+
+def _moment(moment: datetime) -> str:
+    """As short as versions.toml may say it."""
+    utc = moment.astimezone(UTC)
+    return _day(utc) if utc.time() == time() else f"{utc:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _move_hint(lacking: Shortage) -> str:
+    if lacking.later is None:
+        return "move [family] exclude-newer"
+    after = lacking.later.uploaded + timedelta(days=1)
+    return f"move [family] exclude-newer to {_day(after)} or later"
 
 
 def _newest_hint(newest: Version | None) -> str | None:

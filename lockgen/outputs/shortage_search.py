@@ -28,6 +28,9 @@ _LOOKED_UP = 4
 _FOUND_ELSEWHERE = {Lack.PROJECT, Lack.VERSION, Lack.WHEEL}
 """What another index may have."""
 
+_NEVER_RIGHT = {Lack.PROJECT, Lack.VERSION}
+"""What is wrong with a pin even if nothing needs its package."""
+
 
 class ShortageSearch:
     """Reads the pages of the default index, each once. A page that cannot be read is not judged."""
@@ -39,24 +42,37 @@ class ShortageSearch:
 
     def faults(self, variants: Sequence[str], reason: str, only: Collection[str] | None = None) -> list[Fault]:
         """A fault for each demand of ``variants`` that the index cannot meet; with ``only``, for these packages."""
-        manifest = self._manifest
-        demanded = demands(manifest, variants, names_in(reason))
+        demanded = demands(self._manifest, variants, names_in(reason))
         if only is not None:
             demanded = [demand for demand in demanded if demand.name in only]
+        found, known = self._shortages(demanded)
+        if found and only is None:
+            # Something else is missing, so the resolver may not have reached these pins.
+            others = demands(self._manifest, variants, self._pinned(variants))
+            absent, more = self._shortages([demand for demand in others if demand not in demanded])
+            found += [(demand, lacking) for demand, lacking in absent if lacking.lack in _NEVER_RIGHT]
+            known |= more
+        missing = [demand.name for demand, lacking in found if lacking.lack is Lack.PROJECT]
+        return ShortageFaults(self._manifest, self._spellings(missing, known), self._owners(found)).of(found)
+
+    def _pinned(self, variants: Iterable[str]) -> set[str]:
+        names: set[str] = set()
+        for variant in variants:
+            names.update(self._manifest.pins_of(variant))
+        return names
+
+    def _shortages(self, demanded: Iterable[Demand]) -> tuple[list[tuple[Demand, Shortage]], set[str]]:
+        """What is lacking, and which of the packages exist."""
+        manifest = self._manifest
         limits = Limits(manifest.target, manifest.build, manifest.exclude_newer)
         pages = self._pages({demand.name for demand in demanded})
         found: list[tuple[Demand, Shortage]] = []
-        missing: list[str] = []
         for demand in demanded:
-            if demand.name not in pages:
-                continue
-            lacking = shortage(pages[demand.name], demand.bounds, limits)
+            page = pages.get(demand.name)
+            lacking = shortage(page, demand.bounds, limits) if page is not None else None
             if lacking is not None:
                 found.append((demand, lacking))
-            if lacking is not None and lacking.lack is Lack.PROJECT:
-                missing.append(demand.name)
-        known = _existing(pages)
-        return ShortageFaults(manifest, self._spellings(missing, known), self._owners(found)).of(found)
+        return found, _existing(pages)
 
     def _owners(self, found: Iterable[tuple[Demand, Shortage]]) -> dict[Demand, Index]:
         """The indexes of versions.toml that have what the default index lacks, though they do not list it."""

@@ -194,8 +194,42 @@ def test_a_pin_newer_than_the_cut_off(project: Project, index: LocalIndex) -> No
     index.add("numpy", "1.0")
     index.add("numpy", "2.0", uploaded="2025-07-01T12:00:00Z")
     ran = fails(project, family('"numpy"', 'numpy = "2.0"', extra="exclude-newer = 2025-06-01T00:00:00Z"))
-    assert "numpy 2.0 is newer than exclude-newer: it was uploaded on 2025-07-01" in ran.err
-    assert "take 1.0, or move [family] exclude-newer" in ran.err
+    later = "2.0 exists since 2025-07-01, after exclude-newer = 2025-06-01"
+    assert f"numpy 2.0 is newer than exclude-newer; {later}" in ran.err
+    assert "take 1.0, or move [family] exclude-newer to 2025-07-02 or later" in ran.err
+
+
+CUT_OFF = "exclude-newer = 2025-06-01T10:30:00Z"
+LATER = "exists since 2025-07-01, after exclude-newer = 2025-06-01T10:30:00Z"
+
+
+@pytest.mark.parametrize(
+    ("requirement", "expected"),
+    [
+        ("numpy==1.9", f"there is no numpy 1.9; the newest is 1.2; 2.1 {LATER}"),
+        ("numpy>=7", f"no version of numpy is >=7; the newest is 1.2; 2.1 {LATER}"),
+        ("numpy==1.3", f"numpy 1.3 has no wheel for Python 3.11; the newest version with one is 1.2; 2.1 {LATER}"),
+        ("numpy==1.4", f"numpy 1.4 requires Python >=3.12, and the family has 3.11; 2.1 {LATER}"),
+        ("numpy==2.1", f"numpy 2.1 is newer than exclude-newer; 2.1 {LATER}"),
+        # 2.0 needs another Python, and 3.0 came later.
+        ("numpy>=2,<4", f"numpy <4,>=2 is newer than exclude-newer; 2.1 {LATER}"),
+    ],
+)
+def test_no_version_is_proposed_that_the_family_cannot_have(
+    project: Project, index: LocalIndex, requirement: str, expected: str
+) -> None:
+    early, late = "2025-02-01T00:00:00Z", "2025-07-01T00:00:00Z"
+    index.add("numpy", "1.1", uploaded=early)
+    index.add("numpy", "1.2", uploaded=early)
+    index.add("numpy", "1.3", uploaded=early, tag="cp310-cp310-manylinux_2_17_x86_64")
+    index.add("numpy", "1.4", uploaded=early, python=">=3.12")
+    index.add("numpy", "1.5rc1", uploaded=early)
+    index.add("numpy", "1.10", uploaded=early, python=">=3.12")
+    index.add("numpy", "2.0", uploaded="2025-06-15T00:00:00Z", python=">=3.12")
+    index.add("numpy", "2.1", uploaded=late)
+    index.add("numpy", "3.0", uploaded="2025-08-01T00:00:00Z")
+    ran = fails(project, family(f'"{requirement}"', extra=CUT_OFF))
+    assert expected in ran.err
 
 
 def test_a_long_proof_is_cut(project: Project, index: LocalIndex) -> None:
@@ -266,3 +300,75 @@ def test_all_packages_without_an_index_at_once(small: Project) -> None:
     assert ran.code == 3
     for name in ("torch", "torchaudio"):
         assert f"variant cpu needs {name}, which comes only from" in ran.err
+
+
+@pytest.mark.parametrize("resolver", RESOLVERS)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ('from = "python:3.11-slim"', 'from = "python:3.11-alpine"', "musl"),
+        ('from = "python:3.11-slim"', 'from = "amazonlinux:2023"', "rpm"),
+        ('from = "python:3.11-slim"', 'from = "python:3.12-slim"', "has Python 3.12"),
+        ('from = "python:3.11-slim"', "from = 311", "expected a string"),
+        ("[bases.base]", '[bases.base]\napt = "curl"', "expected an array"),
+        ("[bases.base]", '[bases.base]\npackages = ["git+https://example.org/x"]', "by URL or path"),
+        ('name = "one"', 'name = "one"\nuid = "me"', "expected an integer"),
+    ],
+    ids=lambda wrong: wrong[2],
+)
+def test_what_the_index_lacks_next_to_other_faults(
+    project: Project, index: LocalIndex, resolver: str, wrong: tuple[str, str, str]
+) -> None:
+    index.add("numpy", "1.26.4")
+    index.add("requests", "1.0")
+    index.add("needy", "1.0", ["numpy"])
+    text = family('"reqests", "needy", "requests"', 'numpy = "1.99"\nrequests = "7"').replace(*wrong[:2])
+    ran = fails(project, text, "--resolver", resolver, code=2)
+    assert wrong[2] in ran.err
+    assert "no such package: reqests is not on the default index" in ran.err
+    assert "there is no requests 7; the newest is 1.0" in ran.err
+    assert "there is no numpy 1.99; the newest is 1.26.4" in ran.err
+    assert ran.err.count("error: ") == 4
+    assert ran.err.count("  --> versions.toml:") == 4
+    assert not list(project.root.glob("docker"))
+
+
+def test_an_unused_pin_does_not_hide_the_reason(project: Project, index: LocalIndex) -> None:
+    index.add("numpy", "1.0")
+    index.add("numpy", "2.0")
+    index.add("old", "1.0", ["numpy<2"])
+    ran = fails(project, family('"old", "numpy>=2"', 'absent = "1.0"'))
+    assert "numpy<2" in ran.err
+    assert "absent" not in ran.err
+
+
+def test_a_conflict_next_to_an_unusable_base_image(project: Project, index: LocalIndex) -> None:
+    index.add("numpy", "1.0")
+    index.add("numpy", "2.0")
+    index.add("old", "1.0", ["numpy<2"])
+    text = family('"old", "numpy>=2"').replace("3.11-slim", "3.11-alpine")
+    ran = fails(project, text, code=2)
+    assert "musl" in ran.err
+    assert "numpy<2" in ran.err
+    assert ran.err.count("error: ") == 2
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ('from = "python:3.11-slim"', 'from = "python:3.11-alpine"'),
+        ('from = "python:3.11-slim"', 'from = "python:3.11-slim"\nindex = "gone"'),
+        ('python = "3.11"', 'python = "3.99"'),
+    ],
+)
+def test_faults_of_a_file_alone_cause_no_others(project: Project, index: LocalIndex, wrong: tuple[str, str]) -> None:
+    index.add("numpy", "1.0")
+    ran = fails(project, family('"numpy"').replace(*wrong), code=2)
+    assert ran.err.count("error: ") == 1
+
+
+def test_an_index_that_does_not_answer_hides_no_fault(project: Project, index: LocalIndex) -> None:
+    index.answers["/simple/numpy/"] = (500, {}, b"")
+    text = family('"numpy"').replace("3.11-slim", "3.11-alpine")
+    assert "musl" in fails(project, text, code=2).err
+    assert "musl" in fails(project, text, "--offline", code=2).err

@@ -62,7 +62,7 @@ PURE = {
     "lock": """blame build_tools closure engine exclusions file_choices graph keys layers lock_builder misread reader
     requests tool_sets variant_solver writer""",
     "manifest": """accelerator_checks base_image_checks compat_reader editor faults field_checks fingerprints
-    image_reader package_reader placeholders reader record_digests schema schema_errors
+    image_reader package_reader placeholders reader record_digests resolvable_file schema schema_errors
     table_reader tables update_policy_reader""",
     "outputs": """generated_files image_files image_plan model requirements shortage_faults unsolved_fault""",
     "pairs": """plan reader render table""",
