@@ -12,7 +12,7 @@ from lockgen.core.archives import BadArchive, open_zip
 from lockgen.core.index import IndexFile
 from lockgen.core.resolution import Request
 from lockgen.errors import LockgenError, ToolFailed
-from lockgen.index.installed_paths import has_paths, keep_paths
+from lockgen.index.installed_paths import InstalledPaths
 from lockgen.index.installed_size import installed_bytes, measure_remote
 from lockgen.index.json_cache import read_cached, write_cached
 from lockgen.index.parallel_reads import WORKERS
@@ -38,6 +38,7 @@ class ArtifactReader:
     def __init__(self, http: Http) -> None:
         self._http = http
         self._cache = cache_root() / "artifacts"
+        self._paths = InstalledPaths()
 
     def installed(self, files: Sequence[IndexFile], request: Request) -> Mapping[str, int]:
         """See ports.Artifacts."""
@@ -52,7 +53,7 @@ class ArtifactReader:
             if type(cached) is int:
                 found[file.name] = cached
             # The same request reads both. An earlier lockgen kept only sizes.
-            if type(cached) is not int or not has_paths(file.sha256):
+            if type(cached) is not int or not self._paths.has(file.sha256):
                 missing.append(file)
         if request.offline or not missing:
             return found
@@ -161,7 +162,7 @@ def _build_needs(cached: object) -> BuildNeeds | None:
 
 def _measured(file: IndexFile, wheel: zipfile.ZipFile) -> int:
     """The installed size of ``wheel``, which was built from ``file``."""
-    keep_paths(file.sha256, wheel)
+    InstalledPaths().keep(file.sha256, wheel)
     return installed_bytes(wheel)
 
 

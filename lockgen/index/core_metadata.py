@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from packaging.markers import Marker
@@ -64,6 +65,8 @@ def invalid_requirement(metadata: CoreMetadata) -> str | None:
     return None
 
 
+# The releases of a project repeat most of their requirements.
+@lru_cache(maxsize=100_000)
 def _is_valid(line: str) -> bool:
     if _PLAIN.fullmatch(line):
         return True
@@ -105,8 +108,9 @@ def _extras_in_markers(requires: Iterable[str]) -> Iterator[str]:
 def _on_one_line(value: str) -> str:
     # A header may be folded over several lines. lockgen writes its value into files where a line break would start
     # another entry.
-    printable = "".join(char if char.isprintable() else " " for char in value)
-    return " ".join(printable.split())
+    if not value.isprintable():
+        value = "".join(char if char.isprintable() else " " for char in value)
+    return " ".join(value.split())
 
 
 def check_identity(metadata: CoreMetadata, file: str) -> None:

@@ -15,27 +15,31 @@ _PLACES = {"purelib": "", "platlib": "", "scripts": "../../../bin/", "data": "..
 """Where the folders of NAME.data are installed, as RECORD writes it. Headers get a folder for each distribution."""
 
 
-def keep_paths(sha256: str | None, archive: zipfile.ZipFile) -> None:
-    """Remember what ``archive``, a wheel, installs. ``sha256`` is that of the file that the lock has."""
-    if sha256:
-        lines = [f"{content} {path}" for path, content in paths_of(archive).items()]
-        FileCache(_KIND).keep(sha256, "\n".join(lines))
+class InstalledPaths:
+    """What is known about files, each by the sha256 that the lock has for it."""
 
+    def __init__(self) -> None:
+        self._cache = FileCache(_KIND)
 
-def has_paths(sha256: str | None) -> bool:
-    """Whether the paths of a file are known."""
-    return bool(sha256) and FileCache(_KIND).has(str(sha256))
+    def keep(self, sha256: str | None, archive: zipfile.ZipFile) -> None:
+        """Remember what ``archive``, a wheel, installs."""
+        if sha256:
+            lines = [f"{content} {path}" for path, content in paths_of(archive).items()]
+            self._cache.keep(sha256, "\n".join(lines))
 
+    def has(self, sha256: str | None) -> bool:
+        """Whether the paths of a file are known."""
+        return bool(sha256) and self._cache.has(str(sha256))
 
-def known_paths(sha256: str) -> Mapping[str, str]:
-    """What a file installs: an identity of the content of each path. Empty if it is not known."""
-    text = FileCache(_KIND).recall(sha256) or ""
-    found: dict[str, str] = {}
-    for line in text.split("\n"):
-        content, _, path = line.partition(" ")
-        if path:
-            found[path] = content
-    return found
+    def of(self, sha256: str) -> Mapping[str, str]:
+        """What a file installs: an identity of the content of each path. Empty if it is not known."""
+        text = self._cache.recall(sha256) or ""
+        found: dict[str, str] = {}
+        for line in text.split("\n"):
+            content, _, path = line.partition(" ")
+            if path:
+                found[path] = content
+        return found
 
 
 def paths_of(archive: zipfile.ZipFile) -> dict[str, str]:

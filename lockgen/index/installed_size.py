@@ -16,7 +16,7 @@ from lockgen.core.archives import BadArchive, open_zip, read_member
 from lockgen.core.index import IndexFile
 from lockgen.core.urls import redacted
 from lockgen.errors import ToolFailed
-from lockgen.index.installed_paths import keep_paths
+from lockgen.index.installed_paths import InstalledPaths
 from lockgen.index.remote_wheel import open_wheel
 from lockgen.io.http import Http
 
@@ -54,7 +54,7 @@ def measure_remote(http: Http, file: IndexFile) -> IndexFile:
     try:
         with open_wheel(http, file.url, file.name) as (archive, size):
             installed = installed_bytes(archive)
-            keep_paths(file.sha256, archive)
+            InstalledPaths().keep(file.sha256, archive)
     except _UNREADABLE as error:
         raise ToolFailed(f"{file.name} at {redacted(file.url)} is not a wheel", reason=str(error)) from error
     # Another size means other bytes, and the sha256 of a part cannot be checked.

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import lockgen
 from lockgen.core.documents import parse_toml
 from lockgen.core.layout import IGNORE
 from lockgen.errors import LockgenError
+from lockgen.io.own_code import own_code
 from lockgen.io.workspace import Folder
 
 _VERSIONS = "versions.toml"
@@ -68,12 +68,11 @@ def read_snapshot(folder: Folder) -> Snapshot | None:
             for name in [*_FOLDERS, *recorded]:
                 for path in _paths(root / name):
                     files[os.path.relpath(path, root)] = _file(path)
-        code = [_file(path) for path in _paths(Path(lockgen.__file__).parent)]
     except (OSError, LockgenError, _NotRegular):
         return None
     missing = [name for name in copied if not folder.has_folder(name)]
     # The Python version counts, too: the code may behave differently under another one.
-    rest = repr([lockgen.__version__, sys.version, folder.root, code, missing])
+    rest = repr([own_code(), sys.version, folder.root, missing])
     return Snapshot(files, rest)
 
 

@@ -50,6 +50,8 @@ def dependencies_on(target: Target, requirements: Iterable[DeclaredRequirement])
     return tuple(sorted(found))
 
 
+# Variants share most of their packages.
+@lru_cache(maxsize=100_000)
 def _parse(line: str) -> Requirement | None:
     try:
         return parse_lenient_requirement(line)

@@ -12,18 +12,16 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import NamedTuple
 
-import lockgen
 from lockgen.app import App
 from lockgen.core.documents import parse_json
 from lockgen.core.manifest import Manifest
 from lockgen.core.ports import Progress
-from lockgen.io.resolver_environment import file_state, resolver_environment
+from lockgen.io.own_code import own_code
+from lockgen.io.resolver_environment import resolver_environment
 from lockgen.manifest.fingerprints import Inputs, fingerprints
 
 _KIND = "resolved"
@@ -111,12 +109,6 @@ def _inputs(manifest: Manifest, app: App) -> dict[str, object]:
     return {
         "inputs": fingerprints(manifest, app.folder),
         "python": sys.version,
-        "lockgen": [lockgen.__version__, *_code(Path(lockgen.__file__).parent)],
+        "lockgen": own_code(),
         **resolver_environment(),
     }
-
-
-def _code(folder: Path) -> Iterator[object]:
-    """lockgen's own files: their sizes and times, as a version may change many times before its release."""
-    for path in sorted(folder.rglob("*.py")):
-        yield file_state(path)

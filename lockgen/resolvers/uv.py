@@ -31,8 +31,9 @@ from lockgen.io.process import run
 from lockgen.io.temporary import temporary_folder
 from lockgen.io.uv import check_version, clean_environment, default_index, interpreter
 from lockgen.resolvers.pylock_reader import PylockFile, PylockPackage, parse_pylock
-from lockgen.resolvers.uv_messages import PROJECT, uv_failure
 
+PROJECT = "lockgen-family"
+"""The name of the project that uv resolves. Messages to the user call it the family."""
 _BUG = "report this as a bug of lockgen or of this version of uv. No files were changed."
 
 
@@ -94,7 +95,10 @@ class _Solve:
         environment = clean_environment(os.environ)
         done = run(self._command(), cwd=self.folder, env=environment, timeout=self.time_limit)
         if done.code != 0:
-            error = uv_failure(done.stderr, done.code, self.request)
+            # Imported here, because most resolutions succeed.
+            from lockgen.resolvers.uv_messages import uv_failure
+
+            error = uv_failure(done.stderr.replace(PROJECT, "the family"), done.code, self.request)
             faults = [self._explained(fault) for fault in error.faults]
             raise type(error).of(faults)
         return _solution(self.folder / "pylock.toml", self.request)

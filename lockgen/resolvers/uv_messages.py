@@ -15,9 +15,6 @@ from lockgen.errors import LockgenError, NoResolution, ToolFailed
 from lockgen.resolvers.url_requirements import from_uv
 from lockgen.resolvers.uv_hints import without_hints
 
-PROJECT = "lockgen-family"
-"""The name of the project that uv resolves. Messages to the user call it the family."""
-
 _WHEEL_NEEDED = re.compile(r"Wheels are required for `([^`]+)`|([\w.-]+?)(?:[=<>!~]+\S+)? has no usable wheels")
 # Offline, uv reports this about a package with an extra or a marker if it never fetched the page.
 _NOT_FETCHED = re.compile(r"there (?:is no version|are no versions) of [\w.-]+[\[{]")
@@ -29,8 +26,7 @@ _REQUEST_FAILED = re.compile(r"Request failed|Failed to fetch|error sending requ
 
 def uv_failure(stderr: str, code: int, request: Request) -> LockgenError:
     """The error for a run of uv that ended with the exit code ``code``, not 0."""
-    message = stderr.strip().replace(PROJECT, "the family")
-    message = re.sub(r"^error: ", "", message)
+    message = re.sub(r"^error: ", "", stderr.strip())
     if request.target.patch is None:
         # uv gets the last patch release that the images may have, which need not exist.
         message = re.sub(rf">?=?\b{re.escape(request.target.latest_release)}\b", request.target.release, message)
