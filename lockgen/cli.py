@@ -418,8 +418,8 @@ def repair(context: click.Context, /, **flags: Any) -> int:
 
     Each proposal is verified before it is shown.
 
-    Proposals change as few pins as possible, then as little as possible. Held pins, accelerators and indexes never
-    change.
+    Proposals change as few pins as possible, then as little as possible. If another index of versions.toml has what is
+    missing, a proposal lists the package there. Held pins never change, nor does the URL of an index.
     """
     from lockgen.conflicts.repair_command import RepairOptions, run
 

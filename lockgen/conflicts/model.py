@@ -145,6 +145,31 @@ class PinChange:
     why: UnmetRequirement | None = None
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Listing:
+    """A package to list on an index of the family that has it, because the default index does not.
+
+    ``variants`` are those that need it and use no index yet. ``text`` is the requirement or pin at ``path``. With
+    ``recorded``, the index has to be recorded again.
+    """
+
+    package: str
+    index: str
+    variants: tuple[str, ...]
+    text: str
+    path: KeyPath
+    recorded: bool = False
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class NewPin:
+    """A pin of a package that has none, because the resolver stops at its release that ``why`` is about."""
+
+    package: str
+    version: str
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """Changes that make the family resolve, verified with every variant. ``versions`` has a solution per variant.
@@ -156,6 +181,13 @@ class Proposal:
     images: tuple[str, ...]
     versions: Mapping[str, Mapping[str, str]]
     accelerator: str = ""
+    listings: tuple[Listing, ...] = ()
+    new_pins: tuple[NewPin, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """The number of changes."""
+        return len(self.moves) + len(self.listings) + len(self.new_pins)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from lockgen.app import App
 from lockgen.conflicts import repair_render as rendering
 from lockgen.conflicts.diagnose import SearchOptions, conflict_search, constraint_lines, disagreement
+from lockgen.conflicts.listing_search import listed_family
 from lockgen.conflicts.missing_releases import missing_releases, note_missing_releases
-from lockgen.conflicts.model import Conflict, Repairs
+from lockgen.conflicts.model import Conflict, Listing, Repairs
+from lockgen.conflicts.new_pins import new_pins
 from lockgen.conflicts.repair_edits import with_proposal
-from lockgen.conflicts.repair_search import RepairSearch
+from lockgen.conflicts.repair_search import RepairSearch, rank
+from lockgen.core.index import ExplicitIndex
+from lockgen.core.manifest import Image, Manifest
 from lockgen.core.ports import Progress
 from lockgen.core.words import counted
 from lockgen.errors import BadInput, Exit, Fault, LockgenError, NoResolution, ToolFailed
@@ -49,9 +54,11 @@ def run(app: App, options: RepairOptions) -> int:
     # With --apply the lock lasts until the edit, or another command could change versions.toml in between.
     with folder.locked() if options.apply is not None else folder.shared():
         inputs = read_inputs(folder)
-        found = _repairs(_repair_search(app, inputs, options), inputs)
-        if not found.conflicts:
+        search = _repair_search(app, inputs, options)
+        found = _with_new_pins(search, inputs, _repairs(search, inputs))
+        if not found.conflicts and not found.proposals:
             return _nothing_to_repair(found, options)
+        found = _with_listings(app, inputs, found, options)
         if not found.proposals:
             lacking = missing_releases(app, inputs, found.conflicts, offline=options.offline)
             raise NoResolution.of(lacking) if lacking else _no_proposal(inputs, found)
@@ -62,7 +69,62 @@ def run(app: App, options: RepairOptions) -> int:
     return Exit.DONE if found.complete else Exit.INTERRUPTED
 
 
-def _repair_search(app: App, inputs: Inputs, options: RepairOptions) -> RepairSearch:
+def _with_new_pins(search: RepairSearch, inputs: Inputs, found: Repairs) -> Repairs:
+    """``found``, with a proposal that pins packages without a pin, if there is no other one."""
+    if found.proposals or not (found.conflicts or found.unknown):
+        return found
+    proposal = new_pins(search.problem(keeps_accelerator=True), found)
+    if proposal is None:
+        return found
+    repairs = replace(found, proposals=(proposal,), complete=True)
+    return found if _first_disagreement(search, inputs, repairs) is not None else repairs
+
+
+def _with_listings(app: App, inputs: Inputs, found: Repairs, options: RepairOptions) -> Repairs:
+    """``found``, with proposals to take packages from an index that has them."""
+    if options.offline or not found.complete:
+        return found
+    listed = listed_family(app, inputs, found.conflicts, live=options.live)
+    if listed is None:
+        return found
+    try:
+        search = _repair_search(app, listed.inputs, options, listed.indexes)
+        repairs = _repairs(search, listed.inputs)
+    except LockgenError:
+        return found
+    if repairs.unknown or not repairs.complete:
+        return found
+    images = _images_of(inputs.manifest, listed.listings)
+    proposals = list(found.proposals)
+    # Without a conflict, the listings are the whole repair.
+    for proposal in repairs.proposals or ([] if repairs.conflicts else [search.unchanged()]):
+        affected = tuple(sorted({*proposal.images, *images}))
+        proposals.append(replace(proposal, images=affected, listings=listed.listings))
+    proposals.sort(key=lambda proposal: (bool(proposal.accelerator), rank(proposal)))
+    return replace(
+        found,
+        proposals=tuple(proposals[: search.count]),
+        conflicts=(*found.conflicts, *repairs.conflicts),
+        asked=found.asked + repairs.asked,
+    )
+
+
+def _images_of(manifest: Manifest, listings: Iterable[Listing]) -> set[str]:
+    """The images that require a listed package; all images if only other packages require one."""
+    images: set[str] = set()
+    for listing in listings:
+        requiring = [image for image in manifest.images.values() if _requires(image, listing.package)]
+        images.update(image.name for image in requiring or manifest.images.values())
+    return images
+
+
+def _requires(image: Image, package: str) -> bool:
+    return any(requirement.name == package for requirement in image.packages)
+
+
+def _repair_search(
+    app: App, inputs: Inputs, options: RepairOptions, indexes: Mapping[str, ExplicitIndex] | None = None
+) -> RepairSearch:
     search_options = SearchOptions(
         offline=options.offline,
         live=options.live,
@@ -73,7 +135,7 @@ def _repair_search(app: App, inputs: Inputs, options: RepairOptions) -> RepairSe
     compat = inputs.manifest.compat
     declared = compat.pairs if compat is not None else {}
     return RepairSearch(
-        explainer=conflict_search(app, inputs, search_options),
+        explainer=conflict_search(app, inputs, search_options, indexes),
         releases=IndexReleases(app.http),
         pairs=known_pairs(app.folder, declared),
         variants=order_of_variants(inputs.manifest),
@@ -177,6 +239,8 @@ def _apply(folder: Folder, inputs: Inputs, found: Repairs, number: int, progress
     # Never write a versions.toml that the next command would reject.
     parse_manifest(text.encode(), VERSIONS)
     folder.replace({VERSIONS: text.encode()})
+    records = sorted({listing.index for listing in proposal.listings if listing.recorded})
+    first = "".join(f"`lockgen index record {name}`, then " for name in records)
     progress.note(
-        f"{VERSIONS}: changed {counted(len(proposal.moves), 'value')}; run `lockgen resolve` to update the lock"
+        f"{VERSIONS}: made {counted(proposal.size, 'change')}; run {first}`lockgen resolve` to update the lock"
     )

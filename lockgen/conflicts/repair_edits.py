@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
-from lockgen.conflicts.model import Proposal, Repairs
+from lockgen.conflicts.model import Listing, Proposal, Repairs
 from lockgen.conflicts.repair_render import note
 from lockgen.core.documents import parse_toml
 from lockgen.core.key_path import KeyPath
 from lockgen.core.toml_positions import TomlPositions
-from lockgen.manifest.editor import Edit, edited
+from lockgen.manifest.editor import Edit, edited, with_item, with_key_beside, with_pin
 
 _NAME_AND_EXTRAS = re.compile(r"\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\])?")
 
@@ -21,7 +22,34 @@ def with_proposal(text: str, proposal: Proposal, repairs: Repairs, file: str) ->
     Raises:
         BadInput: the text cannot be edited without a change of something else.
     """
-    return edited(text, edits(text, proposal, repairs), TomlPositions(text).find, file)
+    text = with_listings(text, proposal.listings, file)
+    text = edited(text, edits(text, proposal, repairs), TomlPositions(text).find, file)
+    for pin in proposal.new_pins:
+        text = with_pin(text, pin.package, pin.version, TomlPositions(text).find, file)
+    return text
+
+
+def with_listings(text: str, listings: Iterable[Listing], file: str) -> str:
+    """``text`` with packages listed on indexes, and with the variants that use these.
+
+    Raises:
+        BadInput: the text cannot be edited without a change of something else.
+    """
+    for listing in listings:
+        # Positions are read again, because each edit moves what follows.
+        path: KeyPath = ("index", listing.index, "packages")
+        text = with_item(text, path, listing.package, TomlPositions(text).find, file)
+        for variant in listing.variants:
+            if _uses_index(text, variant):
+                continue
+            text = with_key_beside(
+                text, ("variants", variant, "from"), "index", listing.index, TomlPositions(text).find, file
+            )
+    return text
+
+
+def _uses_index(text: str, variant: str) -> bool:
+    return "index" in parse_toml(text)["variants"][variant]
 
 
 def edits(text: str, proposal: Proposal, repairs: Repairs) -> list[Edit]:

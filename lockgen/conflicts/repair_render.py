@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from lockgen.conflicts.conflict_render import ConflictLine, constraint_data
-from lockgen.conflicts.model import Conflict, Constraint, Override, PinChange, Proposal, Repairs
+from lockgen.conflicts.model import Conflict, Constraint, Listing, NewPin, Override, PinChange, Proposal, Repairs
 from lockgen.core.words import counted
 
 
@@ -21,12 +21,15 @@ def text(repairs: Repairs, line: ConflictLine) -> str:
     """The proposals: each with its changes, their reasons, and the images that they affect."""
     rows: list[str] = []
     for number, proposal in enumerate(repairs.proposals, 1):
-        changes = counted(len(proposal.moves), "change")
+        changes = counted(proposal.size, "change")
         images = ", ".join(proposal.images)
         rows.append(f"{number}. {changes}, for {images}")
         if proposal.accelerator:
             rows.append(f"   ANOTHER ACCELERATOR: torch is then a build for {proposal.accelerator}")
         rows += [f"   {row}" for row in _table(proposal, repairs.conflicts, line)]
+        for listing in proposal.listings:
+            rows += [f"   {row}" for row in _listing(listing)]
+        rows += [f'   new: [pins] {pin.package} = "{pin.version}"   {pin.why}' for pin in proposal.new_pins]
         rows.append("")
     for override in repairs.overrides:
         rows += _override(override)
@@ -46,8 +49,18 @@ def _override(override: Override) -> list[str]:
     ]
 
 
+def _listing(listing: Listing) -> Iterable[str]:
+    yield f'{listing.text}: index {listing.index} has it. Add "{listing.package}" to [index.{listing.index}] packages'
+    for variant in listing.variants:
+        yield f'  and set [variants.{variant}] index = "{listing.index}"'
+    if listing.recorded:
+        yield f"  then record the index: lockgen index record {listing.index}"
+
+
 def _table(proposal: Proposal, conflicts: Iterable[Conflict], line: ConflictLine) -> list[str]:
     rows = [_row(move, proposal, conflicts, line) for move in proposal.moves]
+    if not rows:
+        return []
     places = [row.place for row in rows]
     old_texts = [row.old for row in rows]
     place_width = max(map(len, places))
@@ -134,7 +147,22 @@ def _proposal_data(proposal: Proposal, conflicts: Iterable[Conflict], line: Conf
         "changes": changes,
         "versions": versions,
         "accelerator": proposal.accelerator or None,
+        "new-pins": [_new_pin_data(pin) for pin in proposal.new_pins],
+        "listings": [_listing_data(listing) for listing in proposal.listings],
     }
+
+
+def _listing_data(listing: Listing) -> dict[str, Any]:
+    return {
+        "package": listing.package,
+        "index": listing.index,
+        "variants": list(listing.variants),
+        "record": listing.recorded,
+    }
+
+
+def _new_pin_data(pin: NewPin) -> dict[str, str]:
+    return {"package": pin.package, "version": pin.version, "why": pin.why}
 
 
 def _override_data(override: Override) -> dict[str, Any]:

@@ -54,12 +54,12 @@ class RepairSearch:
 
         Ctrl-C ends the search; the result then has what was found so far and is not complete.
         """
-        found = _RepairRun(self._problem(keeps_accelerator=True), self.count).run()
+        found = _RepairRun(self.problem(keeps_accelerator=True), self.count).run()
         # One change is the least, so no other accelerator can be better.
         least = min((len(proposal.moves) for proposal in found.proposals), default=_MOST_UNITS)
         if not found.complete or not found.conflicts or least == 1:
             return found
-        problem = self._problem(keeps_accelerator=False)
+        problem = self.problem(keeps_accelerator=False)
         if not _may_change_accelerator(problem, found.conflicts):
             return found
         # Of several smallest ones, only some change the accelerator.
@@ -69,7 +69,14 @@ class RepairSearch:
         asked = found.asked + other.asked
         return replace(found, proposals=(*found.proposals, *marked[:1]), asked=asked)
 
-    def _problem(self, *, keeps_accelerator: bool) -> RepairProblem:
+    def unchanged(self) -> Proposal:
+        """The solutions of a family that resolves, as a proposal without changes."""
+        problem = self.problem(keeps_accelerator=True)
+        versions = {solve: problem.ask(solve, problem.every_unit).versions for solve in problem.solves}
+        return Proposal((), (), versions)
+
+    def problem(self, *, keeps_accelerator: bool) -> RepairProblem:
+        """What a repair may change."""
         solves = {variant: [variant] for variant in self.variants}
         if self.joint:
             solves[", ".join(self.joint)] = list(self.joint)
@@ -107,7 +114,7 @@ class _RepairRun:
         except KeyboardInterrupt:
             complete = False
         return Repairs(
-            proposals=tuple(sorted(proposals, key=_rank)),
+            proposals=tuple(sorted(proposals, key=rank)),
             overrides=tuple(_overrides(self.problem, conflicts)) if complete else (),
             conflicts=tuple(conflicts),
             unknown=tuple(dict.fromkeys(self.unknown)),
@@ -276,8 +283,9 @@ def _is_direct(unmet: UnmetRequirement) -> bool:
     return not unmet.via and unmet.against is None
 
 
-def _rank(proposal: Proposal) -> tuple[int, int, list[str]]:
+def rank(proposal: Proposal) -> tuple[int, int, list[str]]:
+    """The order of proposals: fewest changes first, then fewest releases between old and new versions."""
     steps = 0
     for move in proposal.moves:
         steps += move.steps if move.steps is not None else _UNKNOWN_STEPS
-    return len(proposal.moves), steps, [move.constraint.text for move in proposal.moves]
+    return proposal.size, steps, [move.constraint.text for move in proposal.moves]

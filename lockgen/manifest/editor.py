@@ -204,6 +204,55 @@ def _index_header(name: str) -> re.Pattern[str]:
     return re.compile(rf"""\s*\[\s*["']?index["']?\s*\.\s*(["']?){re.escape(name)}\1\s*\]""")
 
 
+def with_item(text: str, path: KeyPath, item: str, position: Position, file: str) -> str:
+    """``text`` with one more string at the end of the array at ``path``, which has at least one.
+
+    Raises:
+        BadInput: the item cannot be added without changing other values.
+    """
+    wanted = parse_toml(text)
+    array = _at(wanted, path)
+    where = position((*path, len(array) - 1))
+    lines = text.split("\n")
+    if where is not None:
+        number, column = where
+        line = lines[number - 1]
+        last = _STRING.match(line, column - 1)
+        if last is not None:
+            lines[number - 1] = f"{line[: last.end()]}, {json.dumps(item)}{line[last.end() :]}"
+    array.append(item)
+    return _verified("\n".join(lines), wanted, file)
+
+
+def with_key_beside(text: str, path: KeyPath, key: str, value: str, position: Position, file: str) -> str:
+    """``text`` with ``key = value`` before the key at ``path``, in the same table and in the same form.
+
+    Raises:
+        BadInput: the key cannot be added without changing other values.
+    """
+    wanted = parse_toml(text)
+    where = position(path)
+    lines = text.split("\n")
+    if where is not None:
+        number, column = where
+        line = lines[number - 1]
+        before, after = line[: column - 1], line[column - 1 :]
+        assignment = f"{key} = {json.dumps(value)}"
+        # Otherwise it is a table in one line, with other keys or a brace before it.
+        if not before.strip() or before.endswith("."):
+            lines.insert(number - 1, f"{before}{assignment}{_ending(lines)}")
+        else:
+            lines[number - 1] = f"{before}{assignment}, {after}"
+    _at(wanted, path[:-1])[key] = value
+    return _verified("\n".join(lines), wanted, file)
+
+
+def _at(document: Any, path: KeyPath) -> Any:
+    for key in path:
+        document = document[key]
+    return document
+
+
 def _end_of_table(lines: Sequence[str], start: int) -> int:
     """Where the table ends whose first line below the header is ``start`` (from 0).
 

@@ -55,6 +55,11 @@ class ShortageSearch:
         missing = [demand.name for demand, lacking in found if lacking.lack is Lack.PROJECT]
         return ShortageFaults(self._manifest, self._spellings(missing, known), self._owners(found)).of(found)
 
+    def owners(self, variants: Sequence[str], reason: str, only: Collection[str]) -> dict[Demand, Index]:
+        """What ``variants`` demand of the packages ``only`` that another index of versions.toml has, and that index."""
+        demanded = [demand for demand in demands(self._manifest, variants, names_in(reason)) if demand.name in only]
+        return self._owners(self._shortages(demanded)[0])
+
     def _pinned(self, variants: Iterable[str]) -> set[str]:
         names: set[str] = set()
         for variant in variants:

@@ -47,7 +47,8 @@ PURE = {
     "compat": """cells html_page install_model install_render matrix_search model native_libraries ranges
     reader render""",
     "conflicts": """answer_cache conflict_render conflict_search constraints hitting_sets minimize model
-    nearest_versions oracle reasons repair_edits repair_problem repair_render repair_search unmet_requirements""",
+    nearest_versions new_pins
+    oracle reasons repair_edits repair_problem repair_render repair_search unmet_requirements""",
     "core": """accelerator archives base_image close_match compat_axes documents image_reference index key_path
     layout lock manifest markdown ownership_rules parsing popular_packages ports printable resolution sarif sizes
     target target_requirements templating text_table toml_positions update_policy urls words""",
