@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import threading
 import weakref
 from collections.abc import Iterable
@@ -27,6 +28,8 @@ from lockgen.core.target_requirements import decided
 from lockgen.index.explicit_files import listed_files, offered_files
 from lockgen.index.wheel_ranking import identity, usable_files
 from lockgen.io.temporary import create_folder, remove_folder
+
+_NOT_PRINTABLE_ASCII = re.compile(r"[^ -~]")
 
 
 class Routing(NamedTuple):
@@ -111,9 +114,10 @@ class Pages:
 
 
 def quoted(value: str) -> str:
-    """A TOML string."""
-    # The escapes of JSON are all valid in TOML.
-    return json.dumps(value, ensure_ascii=True)
+    """A TOML string, in ASCII."""
+    # The escapes of JSON are valid in TOML, except that JSON escapes a character above U+FFFF as two surrogates.
+    text = json.dumps(value, ensure_ascii=False)
+    return _NOT_PRINTABLE_ASCII.sub(lambda found: f"\\U{ord(found[0]):08x}", text)
 
 
 def array(values: Iterable[str]) -> str:
@@ -159,7 +163,7 @@ def _write_pages(folder: Path, request: Request) -> None:
 
 
 def _write_page(folder: Path, files: Iterable[IndexFile]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True)
     body = "\n".join(_link(file) for file in files)
     (folder / "index.html").write_text(f"<!DOCTYPE html><html><body>\n{body}\n</body></html>\n")
 
@@ -175,5 +179,5 @@ def _link(file: IndexFile) -> str:
 
 def _address(file: IndexFile) -> str:
     """The address of ``file``. uv takes the file's name from it, so one that ends in another name is replaced."""
-    last_part = urlsplit(file.url).path.rsplit("/", 1)[-1]
+    last_part = urlsplit(file.url).path.rpartition("/")[2]
     return file.url if unquote(last_part) == file.name else file.name

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tomllib
+import weakref
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +14,7 @@ from packaging.version import Version
 from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile, ProjectPage
 from lockgen.core.resolution import Request
 from lockgen.core.target import Target
-from lockgen.index.uv_pages import Pages
+from lockgen.index.uv_pages import Pages, array, quoted
 from lockgen.index.uv_settings import build_constraints, build_environment, build_settings, routing_digest, settings
 
 TARGET = Target("3.11", "linux/amd64", "2.35")
@@ -32,7 +34,7 @@ FILES = (
     replace(listed(ODD), url="https://i.example/a%2Fb/torch-2.0%2Ba-1-py3-none-any.whl"),
     listed("torch-9.0-py3-none-any.whl"),  # without metadata
     replace(listed("torch-8.0-py3-none-any.whl"), sha256=None),
-    listed("torch-7.0-cp312-cp312-win_amd64.whl"),
+    replace(listed("torch-7.0-cp312-cp312-win_amd64.whl"), url="https://i.example/z.whl"),
 )
 METADATA = {
     OLD: CoreMetadata("torch", "1.0", ">=3.8,<3.11", ("old",)),
@@ -83,6 +85,13 @@ requires-python = ">=3.12"
 
 def page(text: str) -> str:
     return f"<!DOCTYPE html><html><body>\n{text}\n</body></html>\n"
+
+
+def test_every_text_is_a_string_of_toml() -> None:
+    """Requirements come from METADATA of any index. TOML has no surrogates, and no control characters."""
+    text = "".join(map(chr, range(256))) + "\u202e\uffff\U0001f600"
+    assert tomllib.loads(f"text = {quoted(text)}") == {"text": text}
+    assert tomllib.loads(f"texts = {array([text, '', 'a'])}") == {"texts": [text, "", "a"]}
 
 
 def test_settings_without_listed_packages() -> None:
@@ -176,7 +185,7 @@ def test_the_pages_of_listed_packages() -> None:
         "torch-1.0-1-py3-none-any.whl</a>\n"
         f'<a href="{NEW}#sha256={digest}" data-yanked="&quot;old&quot; &amp; &lt;bad&gt;">{NEW}</a>\n'
         f'<a href="https://i.example/a%2Fb/torch-2.0%2Ba-1-py3-none-any.whl#sha256={digest}">{ODD}</a>\n'
-        f'<a href="https://i.example/torch-7.0-cp312-cp312-win_amd64.whl#sha256={digest}">'
+        f'<a href="torch-7.0-cp312-cp312-win_amd64.whl#sha256={digest}">'
         "torch-7.0-cp312-cp312-win_amd64.whl</a>"
     )
 
@@ -196,6 +205,25 @@ def test_a_folder_for_each_routing() -> None:
     # The metadata depends on the target, too: Python 3.12 may install torch 2.0.
     newer = replace(ROUTED, target=Target("3.12", "linux/amd64", "2.35"))
     assert "requires-python" not in pages.metadata(newer)
+
+
+def test_indexes_live_as_long_as_the_pages_that_know_them_by_id() -> None:
+    """Python may give the id of a freed index to another one, which would get its pages."""
+    pages = Pages()
+    known = []
+    for _ in range(3):
+        index = replace(INDEX)
+        known.append(weakref.ref(index))
+        for _ in range(2):
+            pages.folder(replace(ROUTED, indexes={"cu121": index}))
+        del index
+    asked = replace(INDEX)
+    known.append(weakref.ref(asked))
+    pages.offered(asked, "torch", TARGET)
+    del asked
+    assert all(each() is not None for each in known)
+    del pages
+    assert not any(each() is not None for each in known)
 
 
 def test_the_folder_is_removed_with_its_owner() -> None:

@@ -16,7 +16,6 @@ import pytest
 from support.faults import snapshot
 from support.project import Project
 
-from lockgen.io import journal
 from lockgen.io.workspace import Folder
 
 KILLED = """\
@@ -314,20 +313,3 @@ def test_the_journal_has_the_documented_format(killed: Project) -> None:
         "write": [["docker/base/requirements-base.txt", hashlib.sha256(b"new\n").hexdigest(), 4, None]],
         "remove": ["locks/cpu/old.txt"],
     }
-
-
-@pytest.mark.parametrize("order", [1, -1])
-def test_files_are_written_by_name_but_the_lock_last(project: Project, order: int) -> None:
-    """If the new lock is in place, so are all files that follow from it."""
-    paths = ["docker/a/Dockerfile", "docker/b/Dockerfile", "locks/a/x.txt", "locks/zz/api.txt", "locks/lock.json"]
-    journal.prepare(str(project.root))
-    staged = journal.stage(str(project.root), dict.fromkeys(paths[::order], b"new"))
-    assert [new.path for new in staged.write] == paths
-
-
-@pytest.mark.parametrize("order", [1, -1])
-def test_files_are_removed_by_name(project: Project, order: int) -> None:
-    paths = ["docker/a/Dockerfile", "docker/b/Dockerfile", "locks/cpu/a.txt"]
-    journal.prepare(str(project.root))
-    staged = journal.stage(str(project.root), dict.fromkeys(paths[::order]))
-    assert (staged.write, staged.remove) == ((), tuple(paths))

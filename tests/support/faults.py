@@ -18,9 +18,9 @@ Act = Callable[[str, tuple[Any, ...]], None]
 
 @contextmanager
 def at_call(
-    number: int, before: Act | None = None, *, after: Act | None = None, names: tuple[str, ...] = MAKING
+    number: int | None, before: Act | None = None, *, after: Act | None = None, names: tuple[str, ...] = MAKING
 ) -> Iterator[list[str]]:
-    """Runs ``before`` or ``after`` at the ``number``th of these calls (from 1); yields the calls made so far."""
+    """Runs ``before`` or ``after`` at the ``number``th of these calls (from 1; None: each); yields the calls so far."""
     made: list[str] = []
     originals = {name: getattr(os, name) for name in names}
 
@@ -29,7 +29,7 @@ def at_call(
             if name == "close" and _flags(arguments[0]) & os.O_ACCMODE != os.O_WRONLY:
                 return originals[name](*arguments)  # a lock or a folder: closing these cannot fail
             made.append(name)
-            hit = len(made) == number
+            hit = number is None or len(made) == number
             if hit and before is not None:
                 before(name, arguments)
             result = originals[name](*arguments, **named)
