@@ -362,7 +362,7 @@ def _regular(path: str, *, owned: bool = False) -> bytes | None:
     """
     try:
         # O_NONBLOCK: opening a FIFO would wait for its writer for ever.
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         if error.errno in _NO_FILE:
             return None
@@ -391,7 +391,8 @@ def _new_mode(data: bytes) -> int | None:
 
 def _write(path: str, data: bytes, mode: int | None) -> None:
     """A new file. ``mode`` None: 0644 as far as the umask allows."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    # O_EXCL refuses a link, too.
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:
         if mode is not None:
             os.fchmod(handle, mode)
@@ -410,7 +411,7 @@ def _at(error: OSError, path: str) -> OSError:
 
 
 def _sync(path: str) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     except OSError as error:
@@ -455,9 +456,7 @@ def _remove(root: str, target: str) -> None:
     """Removes a file and the folders that it leaves empty."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         os.unlink(target)
-    for folder in _up_to(root, os.path.dirname(target)):
-        if folder == root:
-            return
+    for folder in _below(root, os.path.dirname(target)):
         try:
             os.rmdir(folder)
         except FileNotFoundError:  # removed before the write was cut off
@@ -466,9 +465,8 @@ def _remove(root: str, target: str) -> None:
             return
 
 
-def _up_to(root: str, folder: str) -> Iterable[str]:
-    """``folder`` and the folders above it, up to ``root``."""
+def _below(root: str, folder: str) -> Iterable[str]:
+    """``folder`` and the folders above it that are in ``root``."""
     while folder != root:
         yield folder
         folder = os.path.dirname(folder)
-    yield root

@@ -151,7 +151,7 @@ def test_staged_files(root: Path) -> None:
 
 
 def test_a_replaced_file_keeps_its_mode_without_the_special_bits(root: Path, tmp_path: Path) -> None:
-    for path, bits in ((TEXT, 0o4640), (SCRIPT, 0o600)):
+    for path, bits in ((TEXT, 0o4657), (SCRIPT, 0o600)):
         (root / path).parent.mkdir(exist_ok=True, parents=True)
         (root / path).write_bytes(b"")
         (root / path).chmod(bits)
@@ -159,9 +159,9 @@ def test_a_replaced_file_keeps_its_mode_without_the_special_bits(root: Path, tmp
     (tmp_path / "elsewhere").chmod(0o666)
     (root / LOCK).symlink_to(tmp_path / "elsewhere")
     staged = committed(root)
-    assert [new.mode for new in staged.write] == [0o640, 0o600, None]
+    assert [new.mode for new in staged.write] == [0o657, 0o600, None]
     journal.roll_forward(str(root), staged)
-    assert [mode(root / path) for path in (TEXT, SCRIPT, LOCK)] == [0o640, 0o600, 0o644]
+    assert [mode(root / path) for path in (TEXT, SCRIPT, LOCK)] == [0o657, 0o600, 0o644]
     assert not (root / LOCK).is_symlink()
     assert mode(tmp_path / "elsewhere") == 0o666
 
@@ -190,15 +190,20 @@ def test_what_a_killed_writer_staged_is_replaced(root: Path) -> None:
     assert (root / ".lockgen/stage/0").read_bytes() == b"other\n"
 
 
-@pytest.mark.parametrize("name", ["mine.txt", "0x", "1", "archive"])
-def test_files_of_others_are_in_the_way_and_stay(root: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "is_link"), [("a.txt", False), ("mine.txt", False), ("0x", False), ("1", True), ("archive", True)]
+)
+def test_files_of_others_are_in_the_way_and_stay(root: Path, name: str, is_link: bool) -> None:
     """A file of lockgen's own name is lockgen's only if it is a regular file."""
     stage = root / ".lockgen/stage"
     stage.mkdir()
     (stage / "0").write_bytes(b"")
     (stage / "archive").write_bytes(b"")
     (stage / name).unlink(missing_ok=True)
-    (stage / name).symlink_to("/etc/hostname")
+    if is_link:
+        (stage / name).symlink_to("/etc/hostname")
+    else:
+        (stage / name).write_text("mine")
     with pytest.raises(BadInput) as raised:
         journal.stage(str(root), TREE)
     (fault,) = raised.value.faults
