@@ -24,9 +24,9 @@ from lockgen.io.workspace import Folder
 from lockgen.lock.loading import NO_LOCK
 from lockgen.lock.reader import is_intact, parse_lock
 from lockgen.manifest.fingerprints import VERSIONS, Inputs, compat_fingerprint, fingerprints, read_inputs
+from lockgen.outputs.extra_files import extra_files
 from lockgen.outputs.generated_files import GeneratedFiles, Tree, tree_summary
 from lockgen.outputs.lock_records import lock_records
-from lockgen.outputs.stale_files import extra_files
 from lockgen.pairs.table import known_pairs
 from lockgen.size.plan import excesses, remedies
 from lockgen.warnings.model import FamilyWarning

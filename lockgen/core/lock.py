@@ -41,7 +41,7 @@ class Dependency:
         return f"{self.name}{extras}{self.specifier}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Package:
     """One version of one package from one index (None is the default index).
 
@@ -58,11 +58,13 @@ class Package:
     requires: tuple[Dependency, ...] = ()
     extras: dict[str, tuple[Dependency, ...]] = field(default_factory=dict)
 
-    @property
+    # Computed once: most packages are in many images.
+
+    @cached_property
     def pin(self) -> str:
         return f"{self.name}=={self.version}"
 
-    @property
+    @cached_property
     def built(self) -> bool:
         """Whether an image has to build it, because it has no wheel for the target."""
         return not any(file.is_wheel for file in self.files)

@@ -432,7 +432,8 @@ def _place(staged: str, target: str, number: int) -> None:
     if status_of(staged) is None:
         return
     folder = os.path.dirname(target)
-    os.makedirs(folder, exist_ok=True)
+    if not os.path.isdir(folder):
+        os.makedirs(folder, exist_ok=True)
     try:
         os.replace(staged, target)
     except OSError as error:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from lockgen.errors import BadInput, Place
-from lockgen.io.safe_paths import located, read_file, require_file, status_of
+from lockgen.io.safe_paths import located, read_file, read_target, require_file, status_of
 
 
 def changes(root: str, tree: Mapping[str, bytes | None]) -> dict[str, bytes | None]:
@@ -19,33 +19,38 @@ def changes(root: str, tree: Mapping[str, bytes | None]) -> dict[str, bytes | No
     """
     targets = {path: located(root, path) for path in sorted(tree)}
     _refuse_clashes(targets, tree)
-    links = [path for path, target in targets.items() if os.path.islink(target)]
-    differing = [path for path in targets if not _is_there(root, path, path in links, tree[path])]
+    statuses = {path: status_of(target) for path, target in targets.items()}
+    links = [path for path, status in statuses.items() if status is not None and stat.S_ISLNK(status.st_mode)]
+    differing = []
+    for path, status in statuses.items():
+        if not _is_there(root, path, targets[path], status, tree[path]):
+            differing.append(path)
     if differing:
         # This write may change the file that a link leads to. So each link becomes a file, whatever it reads now.
         differing += links
     changed = {path: tree[path] for path in differing}
-    for path in changed:
-        _require_folder(root, os.path.dirname(targets[path]), path)
+    for folder, path in _by_folder(targets, changed).items():
+        _require_folder(root, folder, path)
     return changed
 
 
-def _is_there(root: str, path: str, link: bool, wanted: bytes | None) -> bool:
-    if not link:
-        return _content(root, path) == wanted
+def _is_there(root: str, path: str, target: str, status: os.stat_result | None, wanted: bytes | None) -> bool:
+    """Whether ``target``, the place of ``path``, has the ``wanted`` bytes. ``status`` is that of ``target``."""
+    if status is None:
+        return wanted is None
+    if stat.S_ISLNK(status.st_mode):
+        return _leads_to(root, path, wanted)
+    require_file(status, path)
+    return read_target(target, path) == wanted
+
+
+def _leads_to(root: str, path: str, wanted: bytes | None) -> bool:
+    """Whether the link at ``path`` leads to a file with the ``wanted`` bytes."""
     try:
         return wanted is not None and read_file(root, path) == wanted
     except (BadInput, OSError):
         # The link leads nowhere, or out of the root.
         return False
-
-
-def _content(root: str, path: str) -> bytes | None:
-    status = status_of(located(root, path))
-    if status is None:
-        return None
-    require_file(status, path)
-    return read_file(root, path)
 
 
 def _refuse_clashes(targets: Mapping[str, str], tree: Mapping[str, bytes | None]) -> None:
@@ -55,14 +60,20 @@ def _refuse_clashes(targets: Mapping[str, str], tree: Mapping[str, bytes | None]
         other = names.setdefault(target, path)
         if other != path:
             raise BadInput(f"{other} and {path} are the same file", place=Place(path))
-    for path, target in targets.items():
-        # A file that is removed needs no folder.
-        if tree[path] is None:
-            continue
-        for folder in _folders_above(target):
-            owner = names.get(folder)
+    # A file that is removed needs no folder. Many files share one.
+    for folder, path in _by_folder(targets, [path for path in targets if tree[path] is not None]).items():
+        for above in (folder, *_folders_above(folder)):
+            owner = names.get(above)
             if owner is not None and tree[owner] is not None:
                 raise BadInput(f"{owner} would be a file and the folder of {path}", place=Place(path))
+
+
+def _by_folder(targets: Mapping[str, str], paths: Iterable[str]) -> dict[str, str]:
+    """The folders of ``paths`` on disk, each with the first path in it."""
+    first: dict[str, str] = {}
+    for path in paths:
+        first.setdefault(os.path.dirname(targets[path]), path)
+    return first
 
 
 def _folders_above(target: str) -> Iterator[str]:

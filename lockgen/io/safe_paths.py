@@ -63,15 +63,28 @@ def located(root: str, path: str) -> str:
     """
     _require_name(path)
     folder, _, name = path.rpartition("/")
-    return os.path.join(located_folder(root, folder), name)
+    return os.path.join(_resolved(root, folder), name)
 
 
 def located_folder(root: str, path: str) -> str:
     """The absolute path of a folder, links resolved; "" is ``root``. BadInput as for ``located``."""
+    if path:
+        _require_name(path)
+    return _resolved(root, path)
+
+
+def _resolved(root: str, path: str) -> str:
+    """See ``located_folder``; ``path`` is a valid name."""
     if not path:
         return root
-    _require_name(path)
-    return within(root, os.path.realpath(os.path.join(root, path)), path)
+    folder = root
+    for part in path.split("/"):
+        folder = os.path.join(folder, part)
+        if os.path.islink(folder):
+            return within(root, os.path.realpath(os.path.join(root, path)), path)
+    # Valid names lead down only, so without a link this is below the root. `realpath` would also look at each folder
+    # above the root, again for each file.
+    return folder
 
 
 def _require_name(path: str) -> None:
@@ -108,8 +121,16 @@ def read_file(root: str, path: str) -> bytes | None:
     BadInput for a folder or a device, or a link that leads out; OSError if it cannot be read.
     """
     target = located(root, path)
-    if os.path.islink(target):
+    status = status_of(target)
+    if status is None:
+        return None
+    if stat.S_ISLNK(status.st_mode):
         target = within(root, os.path.realpath(target), path)
+    return read_target(target, path)
+
+
+def read_target(target: str, path: str) -> bytes | None:
+    """The bytes of the regular file at ``target``, which is that of ``path``; see ``read_file``."""
     try:
         # O_NONBLOCK: opening a FIFO would wait for its writer for ever.
         handle = os.open(target, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)

@@ -12,6 +12,7 @@ import stat
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +52,13 @@ class Snapshot:
         return Snapshot(files, self.rest)
 
 
-def read_snapshot(folder: Folder) -> Snapshot | None:
-    """The present state.
+def read_snapshot(folder: Folder, known: Mapping[str, str] | None = None) -> Snapshot | None:
+    """The present state. ``known`` has digests of files that need not be read, by path.
 
     None if a file cannot be read or is not a regular file: a command without a snapshot reports that better.
     """
     root = Path(folder.root)
+    known = known or {}
     files: dict[str, str] = {}
     try:
         with folder.shared():
@@ -67,7 +69,10 @@ def read_snapshot(folder: Folder) -> Snapshot | None:
                 files[IGNORE] = _file(root / IGNORE)
             for name in [*_FOLDERS, *recorded]:
                 for path in _paths(root / name):
-                    files[os.path.relpath(path, root)] = _file(path)
+                    below = path.removeprefix(folder.root).lstrip("/")
+                    # Recorded indexes are usually below one of lockgen's folders.
+                    if below not in files:
+                        files[below] = known.get(below) or _file(path)
     except (OSError, LockgenError, _NotRegular):
         return None
     missing = [name for name in copied if not folder.has_folder(name)]
@@ -76,6 +81,8 @@ def read_snapshot(folder: Folder) -> Snapshot | None:
     return Snapshot(files, rest)
 
 
+# A command that writes reads two snapshots, mostly of the same text.
+@lru_cache(maxsize=1)
 def _named_folders(versions: bytes) -> tuple[list[str], list[str]]:
     """The folders of recorded indexes, which may be anywhere in the project, and those in `copy`."""
     try:

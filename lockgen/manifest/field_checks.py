@@ -49,8 +49,8 @@ def check_characters(document: Mapping[str, object], faults: FaultCollector) -> 
     A value that has a fault already gets no second one.
     """
     for path, text in _strings(document, ()):
-        wrong = next((character for character in text if not character.isprintable()), None)
-        if wrong is not None and not faults.has(path):
+        if not text.isprintable() and not faults.has(path):
+            wrong = next(character for character in text if not character.isprintable())
             shown = _shortened(without_password(text) if path[-1] == "url" else text)
             faults.add(path, f"{shown} contains U+{ord(wrong):04X}, which is not printable", "remove it")
 

@@ -25,6 +25,8 @@ class PackageReader:
     def __init__(self, faults: FaultCollector) -> None:
         self._add = faults.add
         self._add_duplicate = faults.add_duplicate
+        # The images of a family have many requirements in common, and parsing is slow.
+        self._parsed: dict[str, Requirement] = {}
 
     def name(self, text: str, path: KeyPath) -> str | None:
         """The canonical name (PEP 503); None if ``text`` is not a name."""
@@ -99,6 +101,9 @@ class PackageReader:
         if _is_url_or_path(text):
             self._refuse_url(text, path)
             return None
+        known = self._parsed.get(text)
+        if known is not None:
+            return known
         try:
             requirement = parse_requirement(text)
             canonicalize_name(requirement.name, validate=True)
@@ -110,6 +115,7 @@ class PackageReader:
         if requirement.url is not None:
             self._refuse_url(text, path)
             return None
+        self._parsed[text] = requirement
         return requirement
 
     def _refuse_url(self, text: str, path: KeyPath) -> None:

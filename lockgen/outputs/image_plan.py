@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from lockgen.core.layout import CACHES, MODELS, MODULES, target_name
 from lockgen.core.lock import Lock, Package
@@ -65,6 +66,14 @@ class _Planner:
     tools: Tools
     builds: Mapping[str, tuple[BuildLayer, ...]]
 
+    @cached_property
+    def _lines(self) -> dict[str, dict[str, str]]:
+        """The pin and the hashes of each package, by variant and name."""
+        return {
+            variant: {name: _pin_and_hashes(package) for name, package in packages.items()}
+            for variant, packages in self.lock.by_variant.items()
+        }
+
     def is_locked(self, name: str) -> bool:
         """Whether the lock has the image in all variants: it may be older than versions.toml."""
         return all((name, variant) in self.layers for variant in self.manifest.images[name].variants)
@@ -79,7 +88,7 @@ class _Planner:
             variants=tuple(self._variant(image, variant) for variant in image.variants),
             layers=tuple(self._install_layers(image)),
             tools=self.tools,
-            routed=self._is_routed(),
+            routed=self._is_routed,
             built=self.builds.get(image.name, ()),
             needs=tuple(sorted(_required(manifest, chain))),
             apt=image.apt,
@@ -104,6 +113,7 @@ class _Planner:
             layers.append(layer)
         return layers
 
+    @cached_property
     def _is_routed(self) -> bool:
         packages = [*self.lock.packages, *self.lock.all_tools]
         return any(package.index is not None for package in packages)
@@ -128,7 +138,7 @@ class _Planner:
             base=base,
             root=target_name(root, variant),
             lock=f"locks/{variant}/{image.name}.txt",
-            fingerprint=_fingerprint([table[name] for name in layer.closure]),
+            fingerprint=_fingerprint(self._lines[variant], layer.closure),
             pages=pages_of(self.lock, [table[name] for name in own]),
             ppa=self.manifest.variants[variant].ppa,
         )
@@ -137,13 +147,14 @@ class _Planner:
         return reference(self.manifest.registry, self.manifest.family, image, variant)
 
 
-def _fingerprint(closure: Iterable[Package]) -> str:
-    """A digest of the pins and hashes of everything that an image installs."""
-    lines = []
-    for package in closure:
-        hashes = sorted(file.sha256 for file in package.files)
-        lines.append(f"{package.pin} {hashes}")
-    text = "\n".join(lines)
+def _pin_and_hashes(package: Package) -> str:
+    hashes = sorted(file.sha256 for file in package.files)
+    return f"{package.pin} {hashes}"
+
+
+def _fingerprint(lines: Mapping[str, str], closure: Iterable[str]) -> str:
+    """A digest of the pins and hashes (``lines``, by name) of everything that an image installs."""
+    text = "\n".join(lines[name] for name in closure)
     digest = hashlib.sha256(text.encode()).hexdigest()
     return f"sha256:{digest}"
 

@@ -7,22 +7,26 @@ from typing import NamedTuple
 from lockgen.core.lock import Lock
 from lockgen.core.manifest import Manifest
 from lockgen.errors import BadInput
-from lockgen.io.ownership import refuse_foreign
+from lockgen.io.ownership import may_remove, refuse_foreign
 from lockgen.io.workspace import Folder
+from lockgen.outputs.extra_files import extra_files
 from lockgen.outputs.generated_files import GeneratedFiles, Tree
 from lockgen.outputs.lock_records import lock_records
-from lockgen.outputs.stale_files import stale_files
 
 
 class PendingFiles(NamedTuple):
     """``tree`` are the generated files. ``wanted`` adds new programs of stages, and None for files to remove.
 
-    ``changed`` are the paths of those that differ from the disk.
+    ``extra`` are further files at paths that lockgen writes: they may be the user's, so they stay.
     """
 
     tree: Tree
     wanted: dict[str, bytes | None]
-    changed: list[str]
+    extra: list[str]
+
+    def changed(self, folder: Folder) -> list[str]:
+        """The paths of ``wanted`` that differ from the disk."""
+        return sorted(path for path, data in self.wanted.items() if folder.read(path) != data)
 
 
 def pending_files(folder: Folder, manifest: Manifest, lock: Lock) -> PendingFiles:
@@ -39,9 +43,10 @@ def pending_files(folder: Folder, manifest: Manifest, lock: Lock) -> PendingFile
     wanted.update({path: starters[path] for path in starters if not _exists(folder, path)})
     # Before the files to remove: those are lockgen's, by their header.
     refuse_foreign(folder, wanted, lock_records(folder))
-    wanted.update(dict.fromkeys(stale_files(folder, tree)))
-    changed = sorted(path for path in wanted if folder.read(path) != wanted[path])
-    return PendingFiles(tree, wanted, changed)
+    extra = extra_files(folder, tree)
+    stale = [path for path in extra if may_remove(folder, path)]
+    wanted.update(dict.fromkeys(stale))
+    return PendingFiles(tree, wanted, [path for path in extra if path not in wanted])
 
 
 def _exists(folder: Folder, path: str) -> bool:

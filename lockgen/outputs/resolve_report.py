@@ -18,7 +18,6 @@ from lockgen.outputs.known_resolutions import stands_still
 from lockgen.outputs.lock_service import Outcome
 from lockgen.outputs.pending_files import pending_files
 from lockgen.outputs.resolution_options import ResolveOptions
-from lockgen.outputs.stale_files import extra_files
 from lockgen.outputs.unchanged_runs import UnchangedRun, UnchangedRuns
 from lockgen.warnings import service as warning_service
 
@@ -43,17 +42,17 @@ def finish(app: App, options: ResolveOptions, outcome: Outcome, runs: UnchangedR
     texts = warning_service.texts(warnings, inputs)
     changes = compare(outcome.old, lock)
     if options.check:
-        _print(_Report(changes, pending.wanted, pending.changed, rows), options)
+        changed = pending.changed(folder)
+        _print(_Report(changes, pending.wanted, changed, rows), options)
         _note(app, texts)
-        return Exit.FOUND if pending.changed else Exit.DONE
+        return Exit.FOUND if changed else Exit.DONE
     app.progress.step("writing")
     written = folder.replace(pending.wanted)
-    extra = extra_files(folder, pending.tree)
     _print(_Report(changes, pending.wanted, written, rows), options)
-    _note(app, [_summary(lock, pending.tree, written, extra), *texts])
+    _note(app, [_summary(lock, pending.tree, written, pending.extra), *texts])
     # Whether an extra file is lockgen's may depend on the lock at HEAD, and so on more than files.
-    if stands_still(inputs.manifest) and not extra:
-        report = _Report(compare(lock, lock), {}, [], rows)
+    if stands_still(inputs.manifest) and not pending.extra:
+        report = _Report(Changes(), {}, [], rows)
         summary = _summary(lock, pending.tree, [], [])
         unchanged = UnchangedRun(outcome.notes, report.text(), report.document(), summary, texts)
         runs.keep({path: pending.wanted[path] for path in written}, unchanged)

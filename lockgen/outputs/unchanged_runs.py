@@ -55,7 +55,9 @@ class UnchangedRuns:
             return
         # If anything else changed meanwhile, this run may have read it before or after.
         after = self._before.after(written)
-        if after == read_snapshot(self._folder):
+        # A run on the files as this one wrote them has nothing to do, whatever happened to them since.
+        known = {path: after.files[path] for path, data in written.items() if data is not None}
+        if after == read_snapshot(self._folder, known):
             self._runs.keep(_key(after, offline=self._offline), json.dumps(run._asdict()))
 
 

@@ -383,13 +383,14 @@ class _Bump:
     def _written(self, inputs: Inputs, lock: Lock, result: Bumped) -> Bumped:
         """``result`` with the files that were written, or that a real run would write."""
         folder = self.app.folder
-        _, wanted, pending = pending_files(folder, inputs.manifest, lock)
+        pending = pending_files(folder, inputs.manifest, lock)
+        wanted, changed = pending.wanted, pending.changed(folder)
         if inputs.text != self.inputs.text:
             # A link would be replaced by a file, and its target would keep the old pins.
             refuse_link(folder, VERSIONS)
             wanted[VERSIONS] = inputs.text.encode()
-            pending = sorted({*pending, VERSIONS})
-        result = replace(result, files=tuple(pending))
+            changed = sorted({*changed, VERSIONS})
+        result = replace(result, files=tuple(changed))
         if self.options.dry_run or not self.accept(result):
             return result
         self.app.progress.step("writing")

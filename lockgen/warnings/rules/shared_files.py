@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from lockgen.core.lock import LockedImage, Package
 from lockgen.lock.closure import Closures
@@ -38,11 +38,12 @@ def shared_files(context: WarningContext) -> Iterator[FamilyWarning]:
     These are packages whose files are known, and builds of one project, such as opencv-python-headless.
     """
     closures = Closures(context.lock)
+    builds = {variant: list(_builds(packages)) for variant, packages in context.lock.by_variant.items()}
     images: dict[tuple[str, ...], list[str]] = defaultdict(list)
     examples: dict[tuple[str, ...], str] = {}
     for image in context.lock.images:
         names = closures.of(image)
-        together = {*_builds(names), *_owners(context, image, names, examples)}
+        together = {*_among(builds[image.variant], names), *_owners(context, image, names, examples)}
         for group in together:
             # One line for each set of packages.
             if not any(set(group) < set(other) for other in together):
@@ -62,6 +63,14 @@ def _builds(names: Collection[str]) -> Iterator[tuple[str, ...]]:
     for builds in projects.values():
         if len(builds) > 1:
             yield tuple(builds)
+
+
+def _among(builds: Iterable[Collection[str]], names: Collection[str]) -> Iterator[tuple[str, ...]]:
+    """The parts of ``builds`` that ``names`` contain, if more than one of the same project."""
+    for group in builds:
+        together = tuple(name for name in group if name in names)
+        if len(together) > 1:
+            yield together
 
 
 def _owners(
