@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from support.caches import use_own_caches
 from support.families import SMALL, add_small_packages, add_small_records
 from support.index import LocalIndex, serving
 from support.measuring import tools_untraced, untraced
@@ -57,8 +58,7 @@ def index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LocalInde
         local.add("uv", "0.9.7")
         monkeypatch.setenv("UV_DEFAULT_INDEX", local.url)
         monkeypatch.setenv("PIP_INDEX_URL", local.url)
-        for name in ("UV", "PIP", "LOCKGEN"):
-            monkeypatch.setenv(f"{name}_CACHE_DIR", str(tmp_path / f"cache-{name}"))
+        use_own_caches(monkeypatch, tmp_path)
         yield local
 
 
@@ -84,8 +84,7 @@ def small(index: LocalIndex, project: Project) -> Project:
 @pytest.fixture
 def own_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Caches for this test only, no credentials of the user, and no proxy."""
-    for name in ("UV", "PIP", "LOCKGEN"):
-        monkeypatch.setenv(f"{name}_CACHE_DIR", str(tmp_path / f"cache-{name}"))
+    use_own_caches(monkeypatch, tmp_path)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("NO_PROXY", "*")
     for name in ("UV_INDEX", "UV_EXTRA_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_CONFIG_FILE", "PIP_CONFIG_FILE"):

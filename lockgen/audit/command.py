@@ -72,7 +72,7 @@ def run(app: App, options: AuditOptions) -> int:
         ToolFailed: OSV cannot be reached, or gives an incomplete answer. Then nothing is printed.
     """
     if options.as_json and options.as_sarif:
-        raise BadInput("--json and --sarif exclude each other", hint="choose one")
+        raise BadInput("--json and --sarif are mutually exclusive", hint="choose one")
     if options.files:
         return _run_files(app, options)
     if options.offline and options.database is None:
@@ -101,7 +101,7 @@ def run(app: App, options: AuditOptions) -> int:
 
 def _run_files(app: App, options: AuditOptions) -> int:
     if options.offline:
-        raise BadInput("--offline and --files exclude each other", hint="the files are compared with their indexes")
+        raise BadInput("--offline and --files are mutually exclusive", hint="the files are compared with their indexes")
     folder = app.folder
     with folder.shared():
         manifest = read_inputs(folder).manifest

@@ -44,7 +44,7 @@ def _locked_bounds(name: str, lock: Lock, variants: Sequence[str]) -> Iterator[_
         for package in lock.by_variant.get(variant, {}).values():
             for dependency in _dependencies(package):
                 if dependency.name == name and dependency.specifier:
-                    text = f"{package.name} {package.version} needs {name}{dependency.specifier}"
+                    text = f"{package.name} {package.version} requires {name}{dependency.specifier}"
                     yield _Bound(text, parse_specifiers(dependency.specifier))
 
 

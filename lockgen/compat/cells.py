@@ -121,7 +121,7 @@ def unknown_torch_releases(compat: Compat, axes: Sequence[Axis], pairs: Pairs) -
 
 
 def _unknown_torch(version: str, declared: Declared) -> Fault:
-    message = f"the pair table does not know torch {version}"
+    message = f"torch {version} is not in the pair table"
     hint = f'run `lockgen pairs --refresh`, or declare it: [compat.pairs."{version}"] torchaudio = "…"'
     return Fault(message, hint=hint, path=declared.path_of(version))
 
@@ -349,7 +349,7 @@ class _ScenarioBuilder:
                 versions[name] = self._version_on_index(name, value)
         for name, version in self._torch_family(known).items():
             if version is None:
-                reason = f"no metadata says which {name} belongs to torch {self.cell.at[TORCH]}"
+                reason = f"no known {name} release belongs to torch {self.cell.at[TORCH]}"
                 gaps.append(Gap(name, reason, CellStatus.UNKNOWN))
             else:
                 versions[name] = self._version_on_index(name, version)

@@ -57,11 +57,13 @@ def run(app: App, words: tuple[str, ...], options: CompatOptions) -> int:
 
 def _check_options(words: Sequence[str], options: CompatOptions) -> None:
     if options.offline and options.live:
-        raise BadInput("--offline and --live exclude each other", hint="choose one")
+        raise BadInput("--offline and --live are mutually exclusive", hint="choose one")
     if options.as_json + options.as_markdown + options.as_html > 1:
-        raise BadInput("--json, --markdown and --html exclude one another", hint="choose one")
+        raise BadInput("--json, --markdown and --html are mutually exclusive", hint="choose one")
     if options.merge and (not words or options.shard):
-        raise BadInput("--merge requires the files of the shards, and excludes --shard", hint="name the files")
+        raise BadInput(
+            "--merge requires the files of the shards, and cannot be combined with --shard", hint="name the files"
+        )
 
 
 def _with_place(fault: Fault, inputs: Inputs) -> Fault:

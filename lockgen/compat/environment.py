@@ -46,7 +46,7 @@ def platform_mismatch(target: Target) -> str:
     own_name = platform.machine().lower()
     machine = _MACHINES.get(own_name, own_name)
     if sys.platform != "linux" or machine != target.machine:
-        return f"the target is {target.platform}, this machine {sys.platform}/{machine}"
+        return f"the target is {target.platform}, but this machine is {sys.platform}/{machine}"
     return ""
 
 

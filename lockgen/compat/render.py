@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from lockgen.compat.model import Axis, Cell, CellResult, CellStatus, ImageGroup, InstallSummary, Matrix
 from lockgen.compat.ranges import ANY, Block, Coordinates, blocks, label, merged, pattern, row_cells, row_label
@@ -140,14 +140,21 @@ def _explanations(matrix: Matrix, group: ImageGroup, status: CellStatus) -> Iter
     """A line for each range of cells with one explanation."""
     axes = [axis for axis in matrix.axes if axis.name != VARIANT]
     results = _results(matrix, group, status, axes)
+    for explanation, ranges in _ranges(results, axes).items():
+        yield f"{'; '.join(ranges)}: {explanation}"
+
+
+def _ranges(results: Mapping[Coordinates, CellResult], axes: Sequence[Axis]) -> dict[str, list[str]]:
+    """The titles of ranges of cells by their explanation."""
+    # Reasons that differ in versions only are merged.
     keys = {values: (_changes(result), pattern(result.reason)) for values, result in results.items()}
     by_explanation: dict[str, list[str]] = {}
     for block in blocks(keys, axes, gaps=frozenset({PYTHON})):
-        explanation = _explanation([results[values] for values in block.cells()])
+        explained = [results[values] for values in block.cells()]
+        explanation = _explanation(explained)
         ranges = by_explanation.setdefault(explanation, [])
         ranges.append(_title(block, axes))
-    for explanation, ranges in by_explanation.items():
-        yield f"{'; '.join(ranges)}: {explanation}"
+    return by_explanation
 
 
 def _results(

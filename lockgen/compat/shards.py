@@ -62,7 +62,7 @@ def _check_inputs(shards: Sequence[_Shard], fingerprint: str) -> None:
         if not _same_shape(shard.matrix, first.matrix):
             # The fingerprint does not cover the default index.
             hint = "create all shards at the same time: an axis with a bound includes new releases"
-            message = f"this shard belongs to another matrix than {first.path}"
+            message = f"this shard and {first.path} are from different matrices"
             raise BadInput(message, place=Place(shard.path), hint=hint)
 
 

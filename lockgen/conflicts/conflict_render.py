@@ -87,25 +87,25 @@ def _need(unmet: UnmetRequirement, by_name: Mapping[str, Constraint]) -> str:
     package = f"{unmet.name} {unmet.version}"
     images = by_name[unmet.name].requested_by
     if images:
-        package += f", asked by {_list(images)},"
+        package += f" (required by {_list(images)})"
     need = f"{unmet.needs}{unmet.bound}"
     if unmet.via:
-        need = f"{unmet.via}, and those need {need}"
-    return f"{package} needs {need}"
+        need = f"{unmet.via}, which requires {need}"
+    return f"{package} requires {need}"
 
 
 def _declaration(constraint: Constraint, line: ConflictLine) -> str:
-    """Where a constraint is and what it says: "[pins] line 31 holds torch at 2.5.1+cu121"."""
+    """Where a constraint is and what it says: "[pins] line 31 pins torch to 2.5.1+cu121"."""
     where = _table(constraint)
     number = line(constraint)
     if number is not None:
         where = f"{where} line {number}"
     if constraint.kind != "pin":
-        return f"{where} asks for {constraint.text}"
-    pin = f"{where} holds {constraint.name} at {constraint.version}"
+        return f"{where} requires {constraint.text}"
+    pin = f"{where} pins {constraint.name} to {constraint.version}"
     if not constraint.requested_by:
         return pin
-    return f"{pin}, asked by {_list(constraint.requested_by)}"
+    return f"{pin} (required by {_list(constraint.requested_by)})"
 
 
 def _table(constraint: Constraint) -> str:

@@ -138,11 +138,14 @@ class Oracle:
             known = (*known, *misread)
 
     def _is_consistent(self, solution: Solution, request: Request) -> bool:
+        """Whether ``solution`` has what ``request`` and the metadata of its packages require on the target."""
         metadata = {name: self._choices.metadata(package) for name, package in solution.packages.items()}
-        target = request.target
-        declared = [parse_requirement(line) for line in request.requirements]
-        needs = [dependency(requirement) for requirement in declared if target.holds(requirement.marker)]
-        return inconsistency(solution, metadata, needs, target) is None
+        needs = []
+        for line in request.requirements:
+            requirement = parse_requirement(line)
+            if request.target.holds(requirement.marker):
+                needs.append(dependency(requirement))
+        return inconsistency(solution, metadata, needs, request.target) is None
 
     def _record(self, solution: Solution, request: Request) -> None:
         for package in solution.packages.values():

@@ -31,7 +31,7 @@ _LOCAL_VERSION = re.compile(r"\+[\w.]+")
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """A requirement that the selected version does not meet: whisperx 3.4.3 needs torch>=2.5.1, and torch is 2.4.1."""
+    """A requirement that is not met: whisperx 3.4.3 requires torch>=2.5.1, but torch is 2.4.1."""
 
     name: str
     version: str
@@ -40,7 +40,7 @@ class Need:
     selected: str
 
     def __str__(self) -> str:
-        return f"{self.name} {self.version} needs {self.other}{self.bound}, and {self.other} is {self.selected}"
+        return f"{self.name} {self.version} requires {self.other}{self.bound}, but {self.other} is {self.selected}"
 
 
 def short_reason(constraints: Collection[Constraint], words: str, freed: Collection[str] = ()) -> str:
@@ -55,7 +55,7 @@ def short_reason(constraints: Collection[Constraint], words: str, freed: Collect
     explanation = _on_one_line(words)
     no_wheel = _NO_WHEEL.fullmatch(explanation)
     if no_wheel:
-        return f"no wheel of {no_wheel['name']} {no_wheel['version']} runs there"
+        return f"{no_wheel['name']} {no_wheel['version']} has no wheel for the target"
     fixed = sorted(constraint.text for constraint in constraints)
     if not fixed:
         return _cut(explanation)

@@ -178,11 +178,11 @@ def _first_disagreement(search: RepairSearch, inputs: Inputs, found: Repairs) ->
 
 def _nothing_to_repair(found: Repairs, options: RepairOptions) -> int:
     if found.unknown:
-        raise ToolFailed("cannot determine whether it resolves", reason="\n".join(found.unknown))
+        raise ToolFailed("cannot determine whether versions.toml resolves", reason="\n".join(found.unknown))
     if options.as_json:
         print_json(rendering.as_json(found, lambda constraint: None))
     else:
-        print_text("it resolves as it is: nothing to repair")
+        print_text("versions.toml resolves: nothing to repair")
     return Exit.DONE
 
 
@@ -190,7 +190,7 @@ def _no_proposal(inputs: Inputs, found: Repairs) -> LockgenError:
     """The error without a proposal: an answer is missing, or a conflict has nothing that may move."""
     if found.unknown:
         return ToolFailed(
-            "no repair was found, and the resolver gave no answer to some queries", reason="\n".join(found.unknown)
+            "no repair was found, and the resolver did not answer some queries", reason="\n".join(found.unknown)
         )
     stuck = [conflict for conflict in found.conflicts if _is_stuck(conflict)]
     hint = _held_hint(found)

@@ -25,7 +25,7 @@ def text(repairs: Repairs, line: ConflictLine) -> str:
         images = ", ".join(proposal.images)
         rows.append(f"{number}. {changes}, for {images}")
         if proposal.accelerator:
-            rows.append(f"   ANOTHER ACCELERATOR: torch is then a build for {proposal.accelerator}")
+            rows.append(f"   CHANGES THE ACCELERATOR: torch becomes a build for {proposal.accelerator}")
         rows += [f"   {row}" for row in _table(proposal, repairs.conflicts, line)]
         for listing in proposal.listings:
             rows += [f"   {row}" for row in _listing(listing)]
@@ -40,10 +40,10 @@ def text(repairs: Repairs, line: ConflictLine) -> str:
 
 
 def _override(override: Override) -> list[str]:
-    needs = f"{override.package} {override.version} needs {override.needs}"
+    needs = f"{override.package} {override.version} requires {override.needs}"
     # lockgen writes no override: `pip check` in the image would fail.
     return [
-        f"or: {needs}, and only that prevents a resolution.",
+        f"or: {needs}. This is the only requirement that prevents a resolution.",
         f"    With an override to {override.instead}, the family resolves without any change. Whether it works is",
         "    untested, and `pip check` in the image will report it. lockgen does not write overrides.",
     ]
@@ -90,11 +90,11 @@ def reason(move: PinChange, proposal: Proposal, conflicts: Iterable[Conflict]) -
     """The reason for a change: an unmet requirement, a release that no index has, or a conflicting constraint."""
     why = move.why
     if why is not None:
-        return f"{why.name} {why.version} needs {why.needs}{why.bound}"
+        return f"{why.name} {why.version} requires {why.needs}{why.bound}"
     own = [conflict for conflict in conflicts if move.constraint in conflict.constraints]
     for conflict in own:
         if len(conflict.constraints) == 1:
-            return conflict.unavailable[0] if conflict.unavailable else "no solution has it"
+            return conflict.unavailable[0] if conflict.unavailable else "no solution contains it"
     against = _opponent(move, proposal, own)
     return f"conflicts with {against.text}" if against is not None else ""
 

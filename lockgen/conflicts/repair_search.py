@@ -138,9 +138,7 @@ class _RepairRun:
     def _proposals(self, conflicts: list[Conflict]) -> list[Proposal]:
         cores = [self.problem.units_with(conflict.constraints) for conflict in conflicts]
         found = self._freed(cores) if cores else []
-        self.explainer.progress.step(
-            f"found {counted(len(found), 'way')} to repair it; looking for the nearest versions"
-        )
+        self.explainer.progress.step(f"found {counted(len(found), 'repair')}; looking for the nearest versions")
         nearest = NearestVersions(self.problem)
         return self.explainer.parallel.each(nearest.proposal, found, long=True)
 
@@ -163,7 +161,7 @@ class _RepairRun:
                     undecided.add(units)
                     self.unknown += _unknown_reasons(examined.verdicts)
             self.explainer.progress.step(
-                f"found {counted(len(found), 'way')} to repair it, {counted(self.oracle.asked, 'resolver call')}"
+                f"found {counted(len(found), 'repair')}, {counted(self.oracle.asked, 'resolver call')}"
             )
         return found[: self.count]
 

@@ -104,8 +104,7 @@ def _steps(
 ) -> Iterable[tuple[Lack, list[IndexFile]]]:
     """What is lacking if no file passes a step, and the files that pass it, in order."""
     # Resolvers take a yanked file if its exact version is named.
-    exact = any(part.operator in {"==", "==="} and "*" not in part.version for part in bounds)
-    kept = [file for file in files if exact or file.yanked is None]
+    kept = list(files) if _is_exact(bounds) else [file for file in files if file.yanked is None]
     yield Lack.YANKED, kept
     kept = list(usable_files(project, kept, limits.target, limits.build))
     yield Lack.WHEEL, kept
@@ -113,9 +112,14 @@ def _steps(
     yield Lack.PYTHON, kept
     if limits.cut_off is None:
         return
-    dated = [file for file in kept if file.upload_time is not None]
-    yield Lack.TIMES, dated
-    yield Lack.OLD_ENOUGH, [file for file in dated if file.upload_time and file.upload_time < limits.cut_off]
+    kept = [file for file in kept if file.upload_time is not None]
+    yield Lack.TIMES, kept
+    kept = [file for file in kept if file.upload_time and file.upload_time < limits.cut_off]
+    yield Lack.OLD_ENOUGH, kept
+
+
+def _is_exact(bounds: SpecifierSet) -> bool:
+    return any(part.operator in {"==", "==="} and "*" not in part.version for part in bounds)
 
 
 def _usable(project: str, versions: Mapping[Version, Sequence[IndexFile]], limits: Limits) -> list[Version]:

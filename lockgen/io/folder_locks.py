@@ -24,7 +24,7 @@ from lockgen.io.safe_paths import STATE, failure, status_of
 if TYPE_CHECKING:
     from lockgen.core.ports import Progress
 
-NOTHING_CHANGED = "could not write the new files, nothing was changed"
+NOTHING_CHANGED = "could not write the new files; no files were changed"
 
 
 class FolderLocks:
@@ -83,7 +83,7 @@ class FolderLocks:
         if self._run is None or not locking.is_removed(self._run):
             return
         raise ToolFailed(
-            f"{STATE}/lock was removed while lockgen was running, nothing was changed",
+            f"{STATE}/lock was removed while lockgen was running; no files were changed",
             hint="Run the command again.",
         )
 
@@ -110,16 +110,16 @@ class FolderLocks:
                 journal.roll_forward(self._root, left)
                 journal.discard(self._root)
         except OSError as error:
-            message = "an earlier lockgen command was cut off, and what it left could not be completed"
+            message = "an earlier lockgen command was interrupted, and its write could not be completed"
             raise failure(error, self._root, message) from error
-        self._note(f"Completed the write of a lockgen command that was cut off ({counted(len(left.paths), 'file')}).")
+        self._note(f"Completed the write of an interrupted lockgen command ({counted(len(left.paths), 'file')}).")
         return left.paths
 
     def _has(self, name: str) -> bool:
         try:
             return status_of(os.path.join(self._root, STATE, name)) is not None
         except OSError as error:
-            raise failure(error, self._root, f"could not look into {STATE}") from error
+            raise failure(error, self._root, f"could not read {STATE}") from error
 
     def _discard_leftovers(self) -> None:
         """Remove staged files, unless they belong to a writer that is still running."""
@@ -160,7 +160,7 @@ class FolderLocks:
 
     def _lock_tree(self, *, shared: bool) -> int:
         def busy() -> None:
-            other = "writes its files" if shared else "has read its files"
+            other = "has written its files" if shared else "has read its files"
             self._note(f"Waiting until another lockgen command {other}.")
 
         try:
@@ -179,7 +179,7 @@ class FolderLocks:
                 raise ToolFailed(
                     f"{other} is running in this folder",
                     place=Place(f"{STATE}/lock"),
-                    hint="Wait until it has ended, or end it.",
+                    hint="Wait until it has finished, or stop it.",
                 )
             self._note(f"Waiting for {other} to finish in this folder.")
 

@@ -44,7 +44,7 @@ def check_ref(ref: str) -> None:
     if not ref or ref.startswith("-") or ":" in ref or not ref.isprintable():
         raise BadInput(
             f"{ref!r} is neither a lock file nor a git ref",
-            hint="name a branch, a tag or a commit, such as HEAD~1, or the path of a lock file",
+            hint="pass a branch, a tag or a commit, such as HEAD~1, or the path of a lock file",
         )
 
 
@@ -52,14 +52,14 @@ def _unlisted(root: Path, ref: str, listed: Finished) -> None:
     inside = _git(root, "rev-parse", "--git-dir")
     if inside.code:
         raise BadInput(
-            "this folder is in no git repository, or git may not read it",
-            hint="name two lock files instead of git refs",
+            "this folder is not in a git repository, or git refuses to read it",
+            hint="pass two lock files instead of git refs",
             reason=inside.last_lines(),
         )
     unborn = ref == "HEAD" and _git(root, "rev-parse", "--verify", "--quiet", "HEAD").code
     if not unborn:
         raise BadInput(
-            f"git knows no commit {ref!r}",
+            f"unknown git revision {ref!r}",
             hint="see `git branch --all` and `git tag`; a shallow clone may lack it: `git fetch --unshallow`",
             reason=listed.last_lines(),
         )

@@ -139,22 +139,28 @@ def stage(root: str, contents: Mapping[str, bytes | None]) -> Journal:
     ValueError for a path that a journal may not contain: if the writer were killed, no command could complete it.
     """
     for path, data in contents.items():
-        if not (is_writable(path) if data is not None else is_removable(path)):
-            raise ValueError(f"lockgen does not write or remove {path}: see core/ownership_rules.py")
+        _check_path(path, data)
     checkout = _checkout(root)
     if checkout is None:  # removed since prepare()
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), _ignore_path(root))
     _make_stage(root)
+    files = _lock_last(contents)
     write: list[NewFile] = []
-    for path, data in _lock_last(contents):
+    for path, data in files:
         mode = _mode_at(located(root, path)) or _new_mode(data)
         _write(_staged(root, len(write)), data, mode)
         write.append(NewFile(path, hashlib.sha256(data).hexdigest(), len(data), mode))
-    _write(_archive_path(root), b"".join(data for _, data in _lock_last(contents)), 0o600)
+    _write(_archive_path(root), b"".join(data for _, data in files), 0o600)
     _sync(_archive_path(root))
     _sync_folder(_stage_path(root))
     remove = sorted(path for path, data in contents.items() if data is None)
     return Journal(checkout, tuple(write), tuple(remove))
+
+
+def _check_path(path: str, data: bytes | None) -> None:
+    allowed = is_removable(path) if data is None else is_writable(path)
+    if not allowed:
+        raise ValueError(f"lockgen does not write or remove {path}: see core/ownership_rules.py")
 
 
 def _lock_last(contents: Mapping[str, bytes | None]) -> list[tuple[str, bytes]]:
@@ -254,7 +260,7 @@ def clear(root: str) -> None:
 def _foreign_stage() -> BadInput:
     name = f"{STATE}/stage"
     return BadInput(
-        f"{name} contains files that lockgen did not write, and it needs that folder for itself",
+        f"{name} contains files that lockgen did not write, but the folder is reserved for lockgen",
         place=Place(name),
         hint=f"Move {name} away and run the command again. Never commit {STATE}.",
     )
@@ -275,9 +281,9 @@ def load(root: str) -> Journal:
         for path in journal.paths:
             located(root, path)
     except (ValueError, RecursionError, BadInput) as error:
-        raise _refused("it is not a journal as this lockgen writes it") from error
+        raise _refused("it is not in the format of this version of lockgen") from error
     if journal.checkout != _checkout(root):
-        raise _refused("it was written in another checkout, and came here with a clone, an archive or a copy")
+        raise _refused("it was written in another checkout, and was copied here")
     _check_paths(journal)
     _check_staged(root, journal)
     return journal
@@ -300,13 +306,13 @@ def _check_staged(root: str, journal: Journal) -> None:
     start = 0
     for number, new in enumerate(journal.write):
         staged = _staged(root, number)
-        data = (archive or b"")[start : start + new.size]
-        start += new.size
-        if archive is None or hashlib.sha256(data).hexdigest() != new.sha256:
+        end = start + new.size
+        if archive is None or hashlib.sha256(archive[start:end]).hexdigest() != new.sha256:
             raise _refused(f"the new {new.path} is not in {STATE}/stage/{_ARCHIVE}")
         where = staged if status_of(staged) is not None else located(root, new.path)
         if status_of(where) is not None and _regular(where) is None:
             raise _refused(f"the new {new.path} is neither staged nor in place")
+        start = end
 
 
 def _has_bytes(path: str, sha256: str) -> bool:
@@ -342,9 +348,9 @@ def _text(value: object) -> str:
 
 def _refused(why: str) -> ToolFailed:
     return ToolFailed(
-        f"the journal of an interrupted write cannot be trusted, and nothing was changed: {why}",
+        f"the journal of an interrupted write cannot be trusted, so no files were changed: {why}",
         place=Place(f"{STATE}/journal.json"),
-        hint=f"Remove {STATE}/journal.json to give that write up, look at 'git status', and run "
+        hint=f"Remove {STATE}/journal.json to discard that write, check 'git status', and run "
         "'lockgen resolve', which writes every generated file again.",
     )
 

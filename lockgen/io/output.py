@@ -50,7 +50,7 @@ class Output(io.FileIO):
         except BrokenPipeError:
             raise  # the reader has read enough
         except OSError as error:
-            hint = "is the disk full, or stdout closed?"
+            hint = "check that the disk is not full and that stdout is not closed"
             raise ToolFailed(f"cannot write to stdout: {error.strerror}", hint=hint) from error
 
 

@@ -21,7 +21,7 @@ ANYTHING = b"\0"
 """Stands for new bytes that are not known yet: no file that a command writes has these."""
 
 _MOVE = "move it away, and run the command again"
-_MARK_IT = f"{_MOVE}; or let lockgen replace it: make this its first line: {MARK.strip()}"
+_MARK_IT = f"{_MOVE}; or make this its first line, to let lockgen replace it: {MARK.strip()}"
 
 
 def refuse_foreign(folder: Folder, wanted: Mapping[str, bytes | None], records: OwnershipRecords) -> None:
@@ -45,10 +45,10 @@ def foreign_files(folder: Folder, wanted: Mapping[str, bytes | None], records: O
                 unowned[path] = _not_ours("this file is not lockgen's, and would be replaced", path)
         elif data is not None and (above := folder.file_above(path)) is not None:
             blocked[path] = Fault(
-                f"{above} is a file, and lockgen needs a folder there", place=Place(above), hint=_MOVE
+                f"{above} is a file, but lockgen needs a folder there", place=Place(above), hint=_MOVE
             )
         elif folder.is_link(path):
-            unowned[path] = _not_ours("this link leads nowhere, is not lockgen's, and would be replaced", path)
+            unowned[path] = _not_ours("this broken symlink is not lockgen's, and would be replaced", path)
     for record in records:
         if not unowned:
             break
@@ -108,7 +108,7 @@ def refuse_foreign_file(folder: Folder, path: str, is_lockgens: Callable[[bytes]
 def refuse_link(folder: Folder, path: str) -> None:
     """Raises BadInput if ``path``, a file of the user's that a command edits, is a symlink: a file would replace it."""
     if folder.is_link(path):
-        hint = f"edit the file that it leads to, or replace {path} by that file"
+        hint = f"edit the file that it points to, or replace {path} with that file"
         raise BadInput("this is a symlink, and would be replaced by a file", place=Place(path), hint=hint)
 
 

@@ -65,7 +65,7 @@ def _refuse_clashes(targets: Mapping[str, str], tree: Mapping[str, bytes | None]
         for above in (folder, *_folders_above(folder)):
             owner = names.get(above)
             if owner is not None and tree[owner] is not None:
-                raise BadInput(f"{owner} would be a file and the folder of {path}", place=Place(path))
+                raise BadInput(f"{owner} would be both a file and the folder of {path}", place=Place(path))
 
 
 def _by_folder(targets: Mapping[str, str], paths: Iterable[str]) -> dict[str, str]:

@@ -47,12 +47,12 @@ def within(root: str, real: str, path: str) -> str:
     below = real.removeprefix(root.rstrip("/"))
     if real != root and (below == real or not below.startswith("/")):
         raise BadInput(
-            f"{path} leads out of the project's folder through a symlink",
+            f"{path} points outside of the project's folder through a symlink",
             place=Place(path),
-            hint="Replace the symlink by a folder or a file inside the project.",
+            hint="Replace the symlink with a folder or a file inside the project.",
         )
     if any(part.casefold() in _RESERVED for part in below.split("/")):
-        raise BadInput(f"{path} leads into {STATE} or .git through a symlink", place=Place(path))
+        raise BadInput(f"{path} points into {STATE} or .git through a symlink", place=Place(path))
     return real
 
 
@@ -168,13 +168,12 @@ def failure(error: OSError, root: str, message: str, *, needed: int = 0) -> Tool
         case errno.ENOSPC | errno.EDQUOT:
             space = os.statvfs(root)
             free = space.f_bavail * space.f_frsize
-            quota = " (and there may be a quota)" if error.errno == errno.EDQUOT else ""
-            hint = (
-                f"The new files need {needed} bytes, {free} are free here{quota}. Make room and run the command again."
-            )
+            quota = " (a quota may apply)" if error.errno == errno.EDQUOT else ""
+            sizes = f"The new files need {needed} bytes, and {free} are free{quota}."
+            hint = f"{sizes} Free some space and run the command again."
         case errno.EACCES | errno.EPERM | errno.EROFS:
             hint = "Make the project's folder writable for this user and run the command again."
         case _:
-            hint = "Run the command again when the cause is gone."
+            hint = "Fix the cause and run the command again."
     reason = (error.strerror or type(error).__name__).lower()
     return ToolFailed(f"{message}: {reason}", place=Place(place), hint=hint)

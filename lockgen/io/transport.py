@@ -169,7 +169,7 @@ class Transport:
             with stoppable(lambda: outcome.put((None, stopped))):
                 result, error = self._outcome(url, outcome)
         except queue.Empty:
-            raise _unreachable(url, requests.Timeout("the whole answer took too long")) from None
+            raise _unreachable(url, requests.Timeout("the response took too long")) from None
         if error is not None:
             raise error
         return cast(T, result)
@@ -300,7 +300,7 @@ class _PacedBody:
             self._waited = 0.0
             self._received = 0
         elif self._waited > PACE_SECONDS and chunk:
-            raise requests.Timeout("the body arrives too slowly")
+            raise requests.Timeout("the response arrives too slowly")
         return chunk
 
 
@@ -330,9 +330,9 @@ def _body(answer: requests.Response, until: float, largest: int) -> bytes:
         chunks.append(chunk)
         size += len(chunk)
         if size > largest:
-            raise ToolFailed(f"{redacted(answer.url)} answers with more than {largest} bytes")
+            raise ToolFailed(f"{redacted(answer.url)} sends more than {largest} bytes")
         if time.monotonic() > until:
-            raise requests.Timeout("the whole answer took too long")
+            raise requests.Timeout("the response took too long")
     return b"".join(chunks)
 
 

@@ -51,7 +51,7 @@ class Folder:
         try:
             return file_above(self.root, path)
         except OSError as error:
-            raise failure(error, self.root, f"could not look for {path}") from error
+            raise failure(error, self.root, f"could not access {path}") from error
 
     def listing(self, folder: str, pattern: str = "*") -> list[str]:
         """The files at any depth under ``folder`` whose own name matches ``pattern``, sorted. "" is the root.
@@ -167,7 +167,7 @@ class Folder:
             # Without a journal nothing was moved: the caller reports that nothing changed.
             if not journal.pending(self.root):
                 raise
-            message = "could not move every new file into place; the next lockgen command completes it"
+            message = "could not move every new file into place; the next lockgen command will complete it"
             raise failure(error, self.root, message) from error
 
 

@@ -56,7 +56,7 @@ def run(app: App, options: LintOptions) -> int:
         BadInput: the lock is missing or not up to date with versions.toml.
     """
     if options.as_json and options.as_sarif:
-        raise BadInput("--json and --sarif exclude each other", hint="choose one")
+        raise BadInput("--json and --sarif are mutually exclusive", hint="choose one")
     with app.folder.shared():
         inputs = read_inputs(app.folder)
         lock = _read_lock(app.folder, inputs)

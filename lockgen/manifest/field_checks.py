@@ -49,10 +49,13 @@ def check_characters(document: Mapping[str, object], faults: FaultCollector) -> 
     A value that has a fault already gets no second one.
     """
     for path, text in _strings(document, ()):
-        if not text.isprintable() and not faults.has(path):
-            wrong = next(character for character in text if not character.isprintable())
-            shown = _shortened(without_password(text) if path[-1] == "url" else text)
-            faults.add(path, f"{shown} contains U+{ord(wrong):04X}, which is not printable", "remove it")
+        if text.isprintable() or faults.has(path):
+            continue
+        wrong = next(character for character in text if not character.isprintable())
+        is_url = path[-1] == "url"
+        shown = _shortened(without_password(text) if is_url else text)
+        code_point = f"U+{ord(wrong):04X}"
+        faults.add(path, f"{shown} contains {code_point}, which is not printable", "remove it")
 
 
 def _strings(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:

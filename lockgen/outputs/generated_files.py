@@ -128,7 +128,7 @@ class Requirements:
         """Add the file with all packages of an image, for installations without Docker."""
         name = layer.image.name
         variant = layer.image.variant
-        about = f"All packages of {name}:{variant}: docker/ installs them layer by layer, this file at once."
+        about = f"All packages of {name}:{variant}, in one file. docker/ installs them layer by layer."
         text = self._renderer.file(variant, layer.closure, about)
         self.texts[f"locks/{variant}/{name}.txt"] = text
 

@@ -36,7 +36,7 @@ def old_lock(folder: Folder, progress: Progress) -> Lock | None:
         lock = parse_lock(data, LOCK_PATH)
     except BadInput as error:
         # A merge may leave the lock in pieces, and resolving is how to repair it.
-        progress.note(f"{LOCK_PATH} cannot be read ({error}); resolving from nothing")
+        progress.note(f"{LOCK_PATH} cannot be read ({error}); resolving without it")
         return None
     if not is_intact(data):
         progress.note(f"{LOCK_PATH} was edited by hand; its versions are preferences only")

@@ -26,7 +26,7 @@ class Renderer:
         parts.append("# Install with --no-deps --require-hashes.\n")
         parts += self._notes(packages)
         if not names:
-            parts.append("# Nothing: all it needs is in the layers below.\n")
+            parts.append("# No packages: the layers below contain everything that is required.\n")
         parts += [self._line(variant, package) for package in packages]
         return "".join(parts)
 
@@ -38,9 +38,9 @@ class Renderer:
             package = table[name]
             if package.built and self._lock.tools_for(package) == tools:
                 built.append(package)
-        parts = [MARK, f"# Packages that {image} builds from source, in its builder.\n"]
+        parts = [MARK, f"# Packages that the builder of {image} builds from source.\n"]
         if not built:
-            parts.append("# Nothing in this variant.\n")
+            parts.append("# No packages in this variant.\n")
         parts += [self._line(variant, package) for package in built]
         return "".join(parts)
 

@@ -18,7 +18,7 @@ def run(app: App, options: ResolveOptions) -> int:
         LockgenError: nothing was written.
     """
     if options.offline and options.live:
-        raise BadInput("--offline and --live exclude each other", hint="choose one")
+        raise BadInput("--offline and --live are mutually exclusive", hint="choose one")
     folder = app.folder
     # --check changes nothing: it need not wait for other commands, and works in a read-only folder.
     with folder.shared() if options.check else folder.locked():

@@ -132,7 +132,8 @@ def _existing(pages: Mapping[str, ProjectPage]) -> set[str]:
 def _similar(name: str, names: Collection[str]) -> list[str]:
     """The most similar names, the best first."""
     alias = ALIASES.get(name)
-    close = difflib.get_close_matches(name, sorted(set(names) - {name}), n=_LOOKED_UP, cutoff=_SIMILAR)
+    others = sorted(set(names) - {name})
+    close = difflib.get_close_matches(name, others, n=_LOOKED_UP, cutoff=_SIMILAR)
     # Many projects have "python-" in front of the name of their module, or "py".
     variants = [f"python-{name}", f"py{name}", name.removeprefix("python-"), name.removeprefix("py")]
     likely = [alias] if alias is not None else []

@@ -15,7 +15,7 @@ _SHOWN = 6
 _PROOF = 20
 """The most lines that are shown of a resolver's reason. A proof about many releases can have hundreds."""
 _HINT = (
-    "move one of these pins, or give the conflicting image a variant with its own pins. lockgen explain shows which"
+    "change one of these pins, or give the conflicting image a variant with its own pins. lockgen explain shows which"
     " lines conflict and why, lockgen repair the smallest change"
 )
 
@@ -43,7 +43,7 @@ def _shortened(proof: list[str]) -> list[str]:
     hidden = len(proof) - _PROOF
     if hidden <= 0:
         return proof
-    return [*proof[:_PROOF], f"... and {hidden} more lines; lockgen explain shows the whole"]
+    return [*proof[:_PROOF], f"... and {hidden} more lines; lockgen explain shows all of them"]
 
 
 def _path(blamed: Sequence[Blame]) -> KeyPath | None:

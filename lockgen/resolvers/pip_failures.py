@@ -93,9 +93,9 @@ def _stopped(done: Finished) -> ToolFailed:
 def _unsolved(text: str, index: RoutingIndex, request: Request) -> str:
     """The requirements without a solution, one on each line, and what else pip says about versions."""
     found = causes(text)
-    lines = [f"{cause.parent} needs {cause.requirement}" for cause in found]
+    lines = [f"{cause.parent} requires {cause.requirement}" for cause in found]
     lines += [
-        f"{cause.parent} needs {cause.requirement}, and the target has {request.target.release}"
+        f"{cause.parent} requires {cause.requirement}, but the target has {request.target.release}"
         for cause in python_bounds(text)
     ]
     if not lines:

@@ -93,7 +93,7 @@ def bumped(app: App, requests: Sequence[UpgradeRequest], options: BumpOptions, a
         LockgenError: a tool, an index or the disk failed. Nothing was changed.
     """
     if options.offline and options.live:
-        raise BadInput("--offline and --live exclude each other", hint="choose one")
+        raise BadInput("--offline and --live are mutually exclusive", hint="choose one")
     with app.folder.shared() if options.dry_run else app.folder.locked():
         return _Bump(app, read_inputs(app.folder), options, accept).run(requests)
 

@@ -65,11 +65,12 @@ def _key(key: str) -> str:
 
 def stay(one: Stay) -> str:
     """Why a pin does not change, in one line."""
+    stays = f"{one.name} stays at {one.current}"
     alone = "".join(_alone(one.name, variant) for variant in one.alone)
     if one.newest is None:
-        return f"{one.name} stays at {one.current}: no newer version is allowed{alone}"
+        return f"{stays}: no newer version is allowed{alone}"
     why = f": {one.reason}" if one.reason else ""
-    return f"{one.name} stays at {one.current}: {one.newest} is not compatible{why}{alone}"
+    return f"{stays}: {one.newest} is not compatible{why}{alone}"
 
 
 def _alone(name: str, variant: str) -> str:

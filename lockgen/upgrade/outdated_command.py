@@ -50,7 +50,7 @@ def run(app: App, options: OutdatedOptions) -> int:
         LockgenError: versions.toml or a record is invalid.
     """
     if options.offline and options.live:
-        raise BadInput("--offline and --live exclude each other", hint="choose one")
+        raise BadInput("--offline and --live are mutually exclusive", hint="choose one")
     found = survey(app, options)
     app.progress.step("")
     now = datetime.now(UTC)

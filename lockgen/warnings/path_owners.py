@@ -21,10 +21,12 @@ def find_shared(packages: Mapping[str, Mapping[str, str]]) -> Iterator[SharedPat
     groups: dict[tuple[tuple[str, ...], bool], list[str]] = defaultdict(list)
     for path, pins in owners.items():
         # Variants may have several versions of one package, but an image has only one.
-        if len(pins) > 1 and _names(pins) > 1:
-            same = len({packages[pin][path] for pin in pins}) == 1
-            if _matters(path, same=same):
-                groups[tuple(sorted(pins)), same].append(path)
+        if len(pins) == 1 or _names(pins) == 1:
+            continue
+        contents = {packages[pin][path] for pin in pins}
+        same = len(contents) == 1
+        if _matters(path, same=same):
+            groups[tuple(sorted(pins)), same].append(path)
     # Those with different content first.
     for (pins_of_group, same), paths_of_group in sorted(groups.items()):
         yield SharedPaths(pins_of_group, same, len(paths_of_group), min(paths_of_group))

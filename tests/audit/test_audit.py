@@ -11,7 +11,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from support.families import write_record
+from support.families import one_stage_family, write_record
 from support.index import LocalIndex
 from support.osv import CRITICAL, LOW, LocalOsv, Record, before, osv_serving, record, write_dump, write_zip
 from support.project import Project, Ran
@@ -247,14 +247,14 @@ def test_a_package_without_a_fix_says_why(voices: Project, index: LocalIndex) ->
     fixes = {fix["package"]: fix for fix in json.loads(voices.run("audit", "--json", *dump).out)["fixes"]}
     assert all(fix["steps"] == [] for fix in fixes.values())
     assert fixes["numpy"]["why"] == [
-        "speech 1.0 needs numpy<1.4",
+        "speech 1.0 requires numpy<1.4",
         "--repair also searches for other pins that have to change",
     ]
     assert fixes["torch"]["why"] == ["every later torch on index cu121 is affected, up to 2.5.1+cu121"]
     assert fixes["echo"]["why"] == ["every later release that runs on the target is affected, up to 2.0"]
     assert fixes["loud"]["why"] == ["no later release that runs on the target"]
     assert "only builds need it" in fixes["uv"]["why"][0]
-    assert "no fix: speech 1.0 needs numpy<1.4" in voices.run("audit", *dump).out
+    assert "no fix: speech 1.0 requires numpy<1.4" in voices.run("audit", *dump).out
 
 
 def test_the_last_release_on_an_index_has_no_fix(voices: Project) -> None:
@@ -337,10 +337,7 @@ def test_torch_of_the_default_index_keeps_the_accelerator_of_the_pair_table(
 def test_a_fix_after_the_cut_off_is_reported(index: LocalIndex, project: Project) -> None:
     index.add("alpha", "1.0")
     index.add("alpha", "1.1", uploaded="2025-07-01T00:00:00Z")
-    project.write(
-        '[family]\nname = "x"\npython = "3.11"\nexclude-newer = 2025-06-01T00:00:00Z\n'
-        '[variants.cpu]\nfrom = "python:3.11-slim"\n[bases.base]\npackages = ["alpha"]\n'
-    )
+    project.write(one_stage_family("alpha", settings="exclude-newer = 2025-06-01T00:00:00Z"))
     project.ok("resolve")
     ran = project.run("audit", *dumped(project, record("CVE-2025-1", "alpha", *before("1.1"))))
     assert "1.1 would fix it, but is newer than [family] exclude-newer (2025-06-01)" in ran.out

@@ -7,21 +7,18 @@ from importlib.resources import files
 
 import jsonschema
 import pytest
+from support.families import cpu_family
 from support.index import LocalIndex
 from support.project import Project
 
-FAMILY = """\
-[family]
-name = "voices"
-python = "3.11"
-exclude-newer = 2025-06-01T00:00:00Z
-
-[variants.cpu]
-from = "python:3.11-slim"
-
+FAMILY = cpu_family(
+    "voices",
+    """\
 [bases.base]
 packages = ["numpy"]
-"""
+""",
+    settings="exclude-newer = 2025-06-01T00:00:00Z",
+)
 
 
 @pytest.fixture

@@ -10,8 +10,10 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from support.backtracking import Backtracking
 from support.budget import examples
-from support.generated import NAMES, Silence, Universe, universes
+from support.families import cpu_family
+from support.generated import NAMES, Universe, universes
 from support.index import LocalIndex
+from support.quiet import Sequential, Silence
 
 from lockgen.compat.cells import Scenario, axes_of, cells_of, groups_of, scenario_of
 from lockgen.compat.matrix_search import MatrixSearch
@@ -33,13 +35,6 @@ class MemoryCache:
 
     def keep(self, key: str, text: str) -> None:
         self.texts[key] = text
-
-
-class Sequential:
-    workers = 1
-
-    def each(self, work, items, *, long=False):  # type: ignore[no-untyped-def]
-        return [work(item) for item in items]
 
 
 def solved(universe: Universe, manifest: Manifest) -> tuple[list[Scenario], list[CellOutcome]]:
@@ -183,9 +178,6 @@ def test_a_known_conflict(
         found.setdefault(name, {})[version] = (asked, ("py3-none-any",))
     universe = Universe(found, {"torch": {}, "torchaudio": {}})
     lines = "\n".join(f'{name} = "{version}"' for name, version in pins.items())
-    text = (
-        '[family]\nname = "x"\npython = "3.11"\n[variants.cpu]\nfrom = "python:3.11-slim"\n'
-        f'[pins]\n{lines}\n[bases.base]\npackages = {list(pins)!r}\n[compat]\na = ["1"]\n'
-    )
+    text = cpu_family("x", f'[pins]\n{lines}\n[bases.base]\npackages = {list(pins)!r}\n[compat]\na = ["1"]\n')
     _, (outcome,) = solved(universe, parse_manifest(text.encode()))
     assert (outcome.status, set(outcome.changes)) == (status, moved)

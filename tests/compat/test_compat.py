@@ -71,7 +71,7 @@ def test_a_free_pin_changes_and_a_held_one_does_not(family: Project, index: Loca
     cell = "python=3.11 torch=2.5.1 numpy=2.0.0 variant=cuda"
     (result,) = json.loads(family.ok("compat", "--json", cell).out)["cells"][0]["results"]
     assert (result["status"], result["changes"]) == ("changes", {"speech": ["0.9", "1.0"]})
-    assert "speech 0.9 needs torch<2.5, and torch is 2.5.1+cu121" in result["reason"]
+    assert "speech 0.9 requires torch<2.5, but torch is 2.5.1+cu121" in result["reason"]
     assert result["versions"]["torch"] == "2.5.1+cu121"
     for held in (
         pinned.replace('speech = "0.9"', 'speech = { version = "0.9", held = true }'),
@@ -80,7 +80,7 @@ def test_a_free_pin_changes_and_a_held_one_does_not(family: Project, index: Loca
         family.write(held)
         (result,) = json.loads(family.ok("compat", "--json", cell).out)["cells"][0]["results"]
         assert (result["status"], result["changes"]) == ("no", {})
-        assert "speech 0.9 needs torch<2.5" in result["reason"]
+        assert "speech 0.9 requires torch<2.5" in result["reason"]
 
 
 def test_a_second_run_is_cached_and_prints_the_same(family: Project, requests: list[Request]) -> None:
@@ -233,7 +233,7 @@ BAD = {
     "torch-not-in-pairs": (
         '">=2.4"',
         '["2.5.1", "9.1"]',
-        "does not know torch 9.1",
+        "torch 9.1 is not in the pair table",
         "(compat.torch[1])",
         "[compat.pairs.",
     ),
@@ -319,8 +319,8 @@ def test_bad_input(family: Project, case: tuple[str, str, str, str, str]) -> Non
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--offline", "--live"], "exclude each other"),
-        (["--json", "--markdown"], "exclude one another"),
+        (["--offline", "--live"], "are mutually exclusive"),
+        (["--json", "--markdown"], "are mutually exclusive"),
         (["--merge"], "--merge requires the files of the shards"),
         (["--shard", "3/2"], "is not a valid shard"),
         (["--shard", "0/2"], "is not a valid shard"),

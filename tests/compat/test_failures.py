@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 from support.backtracking import Backtracking
-from support.generated import Silence
+from support.families import cpu_family
 from support.index import LocalIndex
+from support.quiet import Silence
 
 from lockgen.compat.cells import Scenario, axes_of, cells_of, groups_of, scenario_of
 from lockgen.compat.matrix_search import MatrixSearch
@@ -18,12 +19,9 @@ from lockgen.io.cache import FileCache
 from lockgen.io.parallel import Threads
 from lockgen.manifest.reader import parse_manifest
 
-FAMILY = """\
-[family]
-name = "fails"
-python = "3.11"
-[variants.cpu]
-from = "python:3.11-slim"
+FAMILY = cpu_family(
+    "fails",
+    """\
 [pins]
 alpha = "1.0"
 beta = "2.0"
@@ -31,7 +29,8 @@ beta = "2.0"
 packages = ["alpha", "beta"]
 [compat]
 alpha = ["1.0", "2.0", "3.0"]
-"""
+""",
+)
 
 
 @pytest.fixture

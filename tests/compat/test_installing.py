@@ -165,7 +165,7 @@ def test_another_platform_is_unknown(index: LocalIndex) -> None:
     other = next(name for name in MACHINES if name != HERE.platform)
     found = install([added(index, "one")], Target(PYTHON, other, "2.28"), ["one"])
     assert found.status == "unknown"
-    assert found.reason.startswith(f"the target is {other}, this machine linux/")
+    assert found.reason.startswith(f"the target is {other}, but this machine is linux/")
     assert index.asked == []
 
 

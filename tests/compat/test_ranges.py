@@ -66,10 +66,11 @@ def test_a_value_that_was_not_run_is_in_no_range() -> None:
 
 def test_reasons_that_differ_in_versions_are_one_sentence() -> None:
     reasons = [
-        f"whisperx needs torchaudio>=2.5.1, and torchaudio is {version}+cu121; more" for version in ("2.10.0", "2.9.0")
+        f"whisperx requires torchaudio>=2.5.1, but torchaudio is {version}+cu121; more"
+        for version in ("2.10.0", "2.9.0")
     ]
     assert pattern(reasons[0]) == pattern(reasons[1])
-    assert merged(reasons) == "whisperx needs torchaudio>=2.5.1, and torchaudio is 2.9.0+cu121 to 2.10.0+cu121; more"
+    assert merged(reasons) == "whisperx requires torchaudio>=2.5.1, but torchaudio is 2.9.0+cu121 to 2.10.0+cu121; more"
 
 
 def test_other_bounds_are_another_sentence() -> None:

@@ -9,17 +9,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from support.families import cpu_family
 from support.index import LocalIndex
 from support.project import Project
 
-FAMILY = """\
-[family]
-name = "voices"
-python = "3.11"
-
-[variants.cpu]
-from = "python:3.11-slim"
-
+FAMILY = cpu_family(
+    "voices",
+    """\
 [pins]                       # what everybody agreed on
 numpy = "1.0"                # old, but known
 "speech.kit" = '2.0'
@@ -40,7 +36,8 @@ packages = [
   "speech.kit",
   "scipy",                   # filters
 ]
-"""
+""",
+)
 
 
 @pytest.fixture
@@ -77,8 +74,8 @@ def test_explain_names_images_and_lines(voices: Project) -> None:
     ran = voices.run("explain")
     assert ran.code == 3
     assert ran.out.startswith("the images of cpu: 3 conflicts\n")
-    assert "speech-kit 2.0, asked by asr and vad, needs numpy>=2; [pins] line 9 holds numpy at 1.0" in ran.out
-    assert "[stages.asr] line 20 asks for loud[fast]>=2" in ran.out
+    assert "speech-kit 2.0 (required by asr and vad) requires numpy>=2; [pins] line 9 pins numpy to 1.0" in ran.out
+    assert "[stages.asr] line 20 requires loud[fast]>=2" in ran.out
 
 
 def test_explain_reports_indirect_and_shared_requirements(voices: Project, index: LocalIndex) -> None:
@@ -89,8 +86,14 @@ def test_explain_reports_indirect_and_shared_requirements(voices: Project, index
     text = FAMILY.replace('"loud[fast]>=2"', '"text"').replace('scipy = "1.0"', 'scipy = "1.0"\ntext = "1.0"')
     voices.write(text.replace('numpy = "1.0"  ', "#"))
     said = voices.run("explain").out
-    assert "text 1.0, asked by asr, needs tokens<2, and those need scipy>=2; [pins] line 11 holds scipy at 1.0" in said
-    assert "scipy 1.0, asked by vad, needs numpy<2; speech-kit 2.0, asked by asr and vad, needs numpy>=2" in said
+    assert (
+        "text 1.0 (required by asr) requires tokens<2, which requires scipy>=2; [pins] line 11 pins scipy to 1.0"
+        in said
+    )
+    assert (
+        "scipy 1.0 (required by vad) requires numpy<2; speech-kit 2.0 (required by asr and vad) requires numpy>=2"
+        in said
+    )
     assert "Because" not in said
 
 
@@ -119,7 +122,7 @@ def test_a_limit_ends_the_search_and_is_reported(voices: Project) -> None:
 def test_a_family_without_conflict_needs_no_repair(voices: Project) -> None:
     voices.write(FAMILY.replace("'2.0'", "'1.0'"))
     assert "no conflict was found" in voices.ok("explain").out
-    assert voices.ok("repair").out == "it resolves as it is: nothing to repair\n"
+    assert voices.ok("repair").out == "versions.toml resolves: nothing to repair\n"
     assert voices.run("explain", "gpu").code == 2
 
 
@@ -155,7 +158,7 @@ def test_the_first_proposal_is_the_smallest_and_resolves(voices: Project) -> Non
     voices.ok("repair", "--apply")
     text = (voices.root / "versions.toml").read_text()
     assert text == FAMILY.replace(
-        "\"speech.kit\" = '2.0'", "\"speech.kit\" = '1.0'  # was 2.0: loud 2.0 needs speech-kit<2"
+        "\"speech.kit\" = '2.0'", "\"speech.kit\" = '1.0'  # was 2.0: loud 2.0 requires speech-kit<2"
     )
     voices.ok("resolve")
 
@@ -167,7 +170,7 @@ def test_a_held_pin_is_not_changed(voices: Project) -> None:
     assert first == {"numpy==1.0": ("2.0", 2), "scipy==1.0": ("2.0", 1)}
     voices.ok("repair", "--apply", "1")
     text = (voices.root / "versions.toml").read_text()
-    assert 'numpy = "2.0"                # old, but known; was 1.0: scipy 2.0 needs numpy>=2' in text
+    assert 'numpy = "2.0"                # old, but known; was 1.0: scipy 2.0 requires numpy>=2' in text
     assert tomllib.loads(text)["pins"]["speech.kit"] == {"version": "2.0", "held": True}
     voices.ok("resolve")
 
@@ -201,7 +204,7 @@ def test_a_single_bound_that_is_too_narrow_is_reported(voices: Project, index: L
         .replace(', "loud[fast]>=2"', ', "narrow"')
     )
     ran = voices.ok("repair")
-    assert "or: narrow 1.0 needs numpy<2, and only that prevents a resolution" in ran.out
+    assert "or: narrow 1.0 requires numpy<2. This is the only requirement that prevents a resolution" in ran.out
     assert "lockgen does not write overrides" in ran.out
 
 
@@ -248,13 +251,13 @@ def test_variants_that_resolve_alone_but_not_together(voices: Project) -> None:
     assert conflicts(voices) == [["numpy<2", "numpy>=2"]]
     said = voices.run("explain").out
     assert "the images of cpu, cuda, which share one version of each package: 1 conflict" in said
-    assert "[stages.a] line 19 asks for numpy>=2" in said
+    assert "[stages.a] line 19 requires numpy>=2" in said
     proposals = json.loads(voices.ok("repair", "--json").out)["proposals"]
     changed = [[(change["text"], change["to"]) for change in proposal["changes"]] for proposal in proposals]
     assert [("numpy<2", None)] in changed
     voices.ok("repair", "--apply")
     voices.ok("resolve")
-    assert voices.ok("repair").out == "it resolves as it is: nothing to repair\n"
+    assert voices.ok("repair").out == "versions.toml resolves: nothing to repair\n"
 
 
 def test_every_proposal_resolves_with_every_variant(voices: Project) -> None:
@@ -281,12 +284,9 @@ def test_a_pin_of_several_variants_is_changed_once(voices: Project) -> None:
     voices.ok("resolve")
 
 
-ACCELERATED = """\
-[family]
-name = "accelerated"
-python = "3.11"
-[variants.cpu]
-from = "python:3.11-slim"
+ACCELERATED = cpu_family(
+    "accelerated",
+    """\
 [pins]
 torch = "2.1.0"
 asr = "2.0"
@@ -295,7 +295,8 @@ vad = "2.0"
 [stages.voice]
 from = "base"
 packages = ["torch", "asr", "vad"]
-"""
+""",
+)
 
 
 @pytest.mark.parametrize("everything", [False, True])
@@ -316,6 +317,6 @@ def test_a_smaller_repair_with_another_accelerator_is_listed_last_and_marked(
     assert marked["accelerator"] == "cu124"
     assert [len(proposal["changes"]) for proposal in kept] == ([2] if everything else [])
     assert all(proposal["accelerator"] is None for proposal in kept)
-    assert "ANOTHER ACCELERATOR: torch is then a build for cu124" in project.ok("repair").out
+    assert "CHANGES THE ACCELERATOR: torch becomes a build for cu124" in project.ok("repair").out
     project.ok("repair", "--apply", str(len(kept) + 1))
     project.ok("resolve")

@@ -5,9 +5,8 @@ memory.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import combinations
-from typing import TypeVar
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +14,9 @@ from hypothesis import strategies as st
 from packaging.requirements import Requirement
 from support.backtracking import Backtracking
 from support.budget import examples
+from support.families import cpu_family
 from support.index import LocalIndex
+from support.quiet import Sequential, Silence
 
 from lockgen.conflicts.conflict_search import ConflictSearch
 from lockgen.conflicts.constraints import Constraints
@@ -29,24 +30,6 @@ from lockgen.manifest.reader import parse_manifest
 
 NAMES = ("ape", "bee", "cat", "dog", "eel")
 VERSIONS = ("1.0", "2.0", "3.0")
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-
-class InTurn:
-    """ports.Parallel without threads."""
-
-    workers = 1
-
-    def each(self, work: Callable[[Item], Result], items: Sequence[Item], *, long: bool = False) -> list[Result]:
-        return [work(item) for item in items]
-
-
-class Silent:
-    def step(self, text: str) -> None: ...
-
-    def note(self, text: str) -> None: ...
 
 
 class Listed:
@@ -76,12 +59,8 @@ def family(chance: random.Random) -> Manifest:
         for name, version in pins.items()
     ]
     asks = [f'"{n}{chance.choice(("", "", ">=2.0", "<3.0"))}"' for n in chance.sample(NAMES, 4)]
-    return parse_manifest(
-        (
-            '[family]\nname = "f"\npython = "3.11"\n[variants.cpu]\nfrom = "python:3.11-slim"\n'
-            f"[pins]\n{chr(10).join(lines)}\n[bases.base]\npackages = [{', '.join(asks)}]\n"
-        ).encode()
-    )
+    tables = f"[pins]\n{chr(10).join(lines)}\n[bases.base]\npackages = [{', '.join(asks)}]\n"
+    return parse_manifest(cpu_family("f", tables).encode())
 
 
 def holds(resolver: Backtracking, request: Request) -> bool:
@@ -108,7 +87,7 @@ def test_explain_finds_every_minimal_conflict_and_repair_the_fewest_changes(seed
     ]
     least = [some for some in failing if not any(other < some for other in failing)]
 
-    explainer = ConflictSearch(Oracle(resolver, resolver), manifest, {}, InTurn(), Silent())
+    explainer = ConflictSearch(Oracle(resolver, resolver), manifest, {}, Sequential(), Silence())
     found = explainer.diagnose(["cpu"])
     assert found.complete
     assert sorted(map(sorted, least)) == sorted(sorted(conflict.constraints) for conflict in found.conflicts)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
-
 from support.backtracking import Backtracking
+from support.families import cpu_family
 from support.index import LocalIndex
+from support.quiet import Sequential, Silence
 
 from lockgen.conflicts.conflict_search import ConflictSearch
 from lockgen.conflicts.hitting_sets import Search, hitting_sets
@@ -16,24 +15,6 @@ from lockgen.manifest.reader import parse_manifest
 
 CONFLICTS, SIZE, OTHERS = 4, 3, 30
 PATIENCE = 20
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-
-class InTurn:
-    """ports.Parallel without threads."""
-
-    workers = 1
-
-    def each(self, work: Callable[[Item], Result], items: Sequence[Item], *, long: bool = False) -> list[Result]:
-        return [work(item) for item in items]
-
-
-class Silent:
-    def step(self, text: str) -> None: ...
-
-    def note(self, text: str) -> None: ...
 
 
 def universe() -> LocalIndex:
@@ -54,14 +35,14 @@ def family() -> Manifest:
     names = parts + [f"other{number}" for number in range(OTHERS)]
     pins = "\n".join(f'{name} = "1.0"' for name in names)
     packages = ", ".join(f'"{name}"' for name in names)
-    text = '[family]\nname = "f"\npython = "3.11"\n[variants.cpu]\nfrom = "python:3.11-slim"\n'
-    return parse_manifest(f"{text}[pins]\n{pins}\n[bases.base]\npackages = [{packages}]\n".encode())
+    text = cpu_family("f", f"[pins]\n{pins}\n[bases.base]\npackages = [{packages}]\n")
+    return parse_manifest(text.encode())
 
 
 def test_the_search_ends_when_it_finds_no_further_conflict() -> None:
     resolver = Backtracking(universe())
     oracle = Oracle(resolver, resolver)
-    search = ConflictSearch(oracle, family(), {}, InTurn(), Silent(), patience=PATIENCE)
+    search = ConflictSearch(oracle, family(), {}, Sequential(), Silence(), patience=PATIENCE)
     found = search.diagnose(["cpu"])
     assert len(found.conflicts) == CONFLICTS
     assert not found.complete

@@ -5,23 +5,20 @@ from __future__ import annotations
 import json
 
 import pytest
+from support.families import cpu_family
 from support.index import LocalIndex
 from support.project import Project
 
-FAMILY = """\
-[family]
-name = "acme"
-python = "3.11"
-
-[variants.cpu]
-from = "python:3.11-slim"
-
+FAMILY = cpu_family(
+    "acme",
+    """\
 [pins]
 PINS
 
 [bases.base]
 packages = ["other", "PACKAGE"]
-"""
+""",
+)
 
 
 def written(project: Project, index: LocalIndex, package: str, pins: str = "") -> None:

@@ -85,6 +85,6 @@ def test_no_pin_helps_without_a_good_release(project: Project, index: LocalIndex
 @pytest.mark.parametrize("kind", ["unusable", "unbuilt", "broken", "too-new", "narrow", "capped"])
 def test_the_resolver_finds_another_release_itself(project: Project, index: LocalIndex, kind: str) -> None:
     family(project, index, kind)
-    assert project.ok("repair").out == "it resolves as it is: nothing to repair\n"
+    assert project.ok("repair").out == "versions.toml resolves: nothing to repair\n"
     project.ok("resolve")
     assert f"{kind}==1.0" in (project.root / "docker/base/requirements-base.txt").read_text()

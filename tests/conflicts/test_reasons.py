@@ -18,28 +18,28 @@ def pin(text: str) -> Constraint:
         (
             ["whisperx==3.4.3", "torch==2.1.0+cu121"],
             "Because whisperx==3.4.3 depends on torch>=2.5.1 and the family depends on whisperx==3.4.3, we can",
-            "whisperx 3.4.3 needs torch>=2.5.1, and torch is 2.1.0+cu121",
+            "whisperx 3.4.3 requires torch>=2.5.1, but torch is 2.1.0+cu121",
         ),
         (
             ["speech==0.9", "torch==2.5.1+cu121"],
             "Because speech<=0.9 depends on torch<2.5 and the family depends on speech==0.9,\nwe can conclude",
-            "speech 0.9 needs torch<2.5, and torch is 2.5.1+cu121",
+            "speech 0.9 requires torch<2.5, but torch is 2.5.1+cu121",
         ),
         (
             ["torchaudio==2.4.1+cu121", "torch==2.5.1+cu121"],
             "Because torchaudio<=2.4.1+cu121 depends on torch==2.4.1 and ...",
-            "torchaudio 2.4.1+cu121 needs torch==2.4.1, and torch is 2.5.1+cu121",
+            "torchaudio 2.4.1+cu121 requires torch==2.4.1, but torch is 2.5.1+cu121",
         ),
         (
             ["torch==2.1.0"],
             "Because whisperx==3.2.0 depends on torch>=2.2, and all of: other>=2,<3 depend on torch>=2.3",
-            "whisperx 3.2.0 needs torch>=2.2, and torch is 2.1.0",
+            "whisperx 3.2.0 requires torch>=2.2, but torch is 2.1.0",
         ),
         (
             ["numpy==2.3.4"],
             "Because numpy==2.3.4 has no usable wheels and the family depends on numpy==2.3.4,"
             " we can conclude that your requirements are unsatisfiable.",
-            "no wheel of numpy 2.3.4 runs there",
+            "numpy 2.3.4 has no wheel for the target",
         ),
         (["a==1", "b==1"], "because of c", "a==1 with b==1: because of c"),
         (

@@ -10,8 +10,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from support import guarantees
 from support.budget import examples
-from support.generated import Family, Nothing, Silence, Universe, families, resolve, universes
+from support.caches import use_own_caches
+from support.generated import Family, Nothing, Universe, families, resolve, universes
 from support.index import serving
+from support.quiet import Silence
 
 from lockgen.errors import NoResolution
 from lockgen.index.metadata import MetadataReader
@@ -33,8 +35,7 @@ def resolved(universe: Universe, family: Family, name: str) -> dict[str, bytes] 
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as caches, serving(index):
         patch.setenv("UV_DEFAULT_INDEX", index.url)
         patch.setenv("PIP_INDEX_URL", index.url)
-        for tool in ("UV", "PIP", "LOCKGEN"):
-            patch.setenv(f"{tool}_CACHE_DIR", str(Path(caches, tool)))
+        use_own_caches(patch, Path(caches))
         http = Http()
         engine = Engine(resolver(name, http), MetadataReader(http), indexes, Silence())
         try:

@@ -6,7 +6,7 @@ import json
 import subprocess
 
 import pytest
-from support.families import SMALL
+from support.families import SMALL, cpu_family
 from support.index import LocalIndex
 from support.project import Project
 from support.reader import Line
@@ -204,15 +204,13 @@ def test_both_resolvers_write_the_same_bytes(small: Project) -> None:
     assert small.tree == with_uv
 
 
-TWO_WAYS = """\
-[family]
-name = "two-ways"
-python = "3.11"
-[variants.cpu]
-from = "python:3.11-slim"
+TWO_WAYS = cpu_family(
+    "two-ways",
+    """\
 [bases.base]
 packages = ["early", "late"]
-"""
+""",
+)
 
 
 def test_a_difference_between_the_resolvers_is_reported(project: Project, index: LocalIndex) -> None:

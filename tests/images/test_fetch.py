@@ -11,19 +11,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from support.families import cpu_family
 from support.hand_server import Answer, Asked, Hand, hand, metadata_of, ranged, wheel_of
 from support.index import LocalIndex, wheel
 from support.project import Project
 from support.signals import started
 
-FAMILY = """\
-[family]
-name = "small"
-python = "3.11"
-
-[variants.cpu]
-from = "python:3.11-slim"
-
+FAMILY = cpu_family(
+    "small",
+    """\
 [common]
 packages = ["numpy"]
 
@@ -32,7 +28,8 @@ packages = ["numpy"]
 [stages.asr]
 from = "base"
 packages = ["speech"]
-"""
+""",
+)
 
 
 SPEECH = "speech-1.0-py3-none-any.whl"

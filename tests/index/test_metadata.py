@@ -97,7 +97,7 @@ def test_a_large_wheel_on_a_server_without_ranges_is_an_error() -> None:
     data = wheel_of(NAME, TEXT, after=bytes(6 * 1024 * 1024))
     with (
         hand(lambda asked: Answer(200, data)) as server,
-        pytest.raises(ToolFailed, match="answers with more than 5242880 bytes"),
+        pytest.raises(ToolFailed, match="sends more than 5242880 bytes"),
     ):
         read(of(server, NAME, data))
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+from support.families import cpu_family
 from support.hand_server import JSON, Answer, Asked, Hand, hand, ranged, simple_wheel
 from support.index import LocalIndex
 from support.project import Project
@@ -82,17 +83,13 @@ def test_a_third_entry_does_not_bring_a_hash_back() -> None:
     assert hashes_of(ONE, TWO, ONE) == [None]
 
 
-FAMILY = """\
-[family]
-name = "small"
-python = "3.11"
-
-[variants.cpu]
-from = "python:3.11-slim"
-
+FAMILY = cpu_family(
+    "small",
+    """\
 [bases.base]
 packages = ["six"]
-"""
+""",
+)
 
 
 @pytest.mark.parametrize("resolver", ["uv", "pip-compile"])

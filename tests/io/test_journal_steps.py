@@ -472,10 +472,10 @@ def refusal(root: Path) -> str:
     assert fault.place is not None
     assert fault.place.file == ".lockgen/journal.json"
     assert fault.hint == (
-        "Remove .lockgen/journal.json to give that write up, look at 'git status', and run 'lockgen resolve', which"
+        "Remove .lockgen/journal.json to discard that write, check 'git status', and run 'lockgen resolve', which"
         " writes every generated file again."
     )
-    start = "the journal of an interrupted write cannot be trusted, and nothing was changed: "
+    start = "the journal of an interrupted write cannot be trusted, so no files were changed: "
     assert fault.message.startswith(start)
     return fault.message.removeprefix(start)
 
@@ -490,7 +490,7 @@ def edited(root: Path, change: Callable[[dict[str, Any]], object]) -> str:
     return refusal(root)
 
 
-NOT_A_JOURNAL = "it is not a journal as this lockgen writes it"
+NOT_A_JOURNAL = "it is not in the format of this version of lockgen"
 
 
 @pytest.mark.parametrize(
@@ -512,7 +512,7 @@ NOT_A_JOURNAL = "it is not a journal as this lockgen writes it"
         (lambda journal: journal["checkout"].update(inode=None), NOT_A_JOURNAL),
         (
             lambda journal: journal["checkout"].update(inode=1),
-            "it was written in another checkout, and came here with a clone, an archive or a copy",
+            "it was written in another checkout, and was copied here",
         ),
         (
             lambda journal: journal["write"][2].__setitem__(0, "README.md"),

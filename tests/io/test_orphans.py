@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.families import cpu_family
 from support.index import LocalIndex
 from support.project import Project
 from support.signals import started
@@ -37,15 +38,9 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
 """
 PYPROJECT = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
 
-FAMILY = """\
-[family]
-name = "slow"
-python = "3.11"
-build = ["sleepy"]
-
-[variants.cpu]
-from = "python:3.11-slim"
-
+FAMILY = cpu_family(
+    "slow",
+    """\
 [pins]
 sleepy = "1.0"
 
@@ -53,7 +48,9 @@ sleepy = "1.0"
 packages = ["sleepy"]
 
 [bases.base]
-"""
+""",
+    settings='build = ["sleepy"]',
+)
 
 
 def add_slow_source(index: LocalIndex, path: Path) -> None:

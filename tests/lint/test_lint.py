@@ -8,17 +8,13 @@ from typing import Any
 
 import jsonschema
 import pytest
+from support.families import cpu_family
 from support.index import LocalIndex
 from support.project import Project, Ran
 
-FAMILY = """\
-[family]
-name = "voices"
-python = "3.11"
-
-[variants.cpu]
-from = "python:3.11-slim"
-
+FAMILY = cpu_family(
+    "voices",
+    """\
 [common]
 packages = ["numpy"]
 
@@ -36,7 +32,8 @@ entrypoint = "asr.py"
 from = "base"
 packages = ["pillow"]
 entrypoint = "demux.py"
-"""
+""",
+)
 
 ASR = """\
 import json

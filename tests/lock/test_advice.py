@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.families import SMALL
+from support.families import SMALL, cpu_family
 from support.index import LocalIndex, serving
 from support.project import Project, Ran
 
@@ -15,10 +15,8 @@ CP312 = "cp312-cp312-manylinux_2_17_x86_64"
 
 def family(packages: str, pins: str = "", *, extra: str = "", more: str = "") -> str:
     """A family of one stage; ``extra`` are lines of [family]."""
-    return (
-        f'[family]\nname = "one"\npython = "3.11"\n{extra}\n[variants.cpu]\nfrom = "python:3.11-slim"\n'
-        f'[pins]\n{pins}\n[bases.base]\n[stages.app]\nfrom = "base"\npackages = [{packages}]\n{more}'
-    )
+    tables = f'[pins]\n{pins}\n[bases.base]\n[stages.app]\nfrom = "base"\npackages = [{packages}]\n{more}'
+    return cpu_family("one", tables, settings=extra)
 
 
 def fails(project: Project, text: str, *arguments: str, code: int = 3) -> Ran:
@@ -240,7 +238,7 @@ def test_a_long_proof_is_cut(project: Project, index: LocalIndex) -> None:
         index.add("shared", f"{number}.2")
     ran = fails(project, family('"left", "right"'))
     assert len(ran.err.splitlines()) < 40
-    assert "more lines; lockgen explain shows the whole" in ran.err
+    assert "more lines; lockgen explain shows all of them" in ran.err
 
 
 def test_files_of_a_removed_stage_are_reported_as_removed(project: Project, index: LocalIndex) -> None:

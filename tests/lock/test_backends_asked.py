@@ -9,26 +9,13 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from support.families import one_stage_family
 from support.index import LocalIndex
 from support.project import Project
 
 RESOLVERS = ("uv", "pip-compile")
 BOTH_RESOLVERS = pytest.mark.parametrize("resolver", RESOLVERS)
-FAMILY = """\
-[family]
-name = "small"
-python = "3.11"
-build = ["srcpkg"]
-
-[variants.cpu]
-from = "python:3.11-slim"
-
-[bases.base]
-
-[stages.api]
-from = "base"
-packages = ["srcpkg"]
-"""
+FAMILY = one_stage_family("srcpkg", settings='build = ["srcpkg"]')
 # Each hook leaves its name in a file.
 BACKEND = """
 import os, sys, zipfile

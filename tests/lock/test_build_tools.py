@@ -7,18 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.families import cpu_family
 from support.index import LocalIndex
 from support.project import Project
 
-FAMILY = """\
-[family]
-name = "small"
-python = "3.11"
-build = ["ancient", "helped", "modern", "newer", "plain"]
-
-[variants.cpu]
-from = "python:3.11-slim"
-
+FAMILY = cpu_family(
+    "small",
+    """\
 [bases.base]
 
 [stages.first]
@@ -28,7 +23,9 @@ packages = ["ancient", "plain"]
 [stages.second]
 from = "base"
 packages = ["modern", "newer"]
-"""
+""",
+    settings='build = ["ancient", "helped", "modern", "newer", "plain"]',
+)
 
 
 @pytest.fixture

@@ -250,7 +250,7 @@ def test_offline_with_a_warm_cache(small: Project, index: LocalIndex) -> None:
 
 
 def test_offline_and_live_exclude_each_other(small: Project) -> None:
-    assert "exclude each other" in fails(small, 2, "--offline", "--live").err
+    assert "are mutually exclusive" in fails(small, 2, "--offline", "--live").err
 
 
 def test_an_unknown_option(small: Project) -> None:

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.asking import CP, HERE, MACHINE
 from support.budget import examples
+from support.families import one_stage_family
 from support.index import LocalIndex, serving
 from support.project import Project
 
@@ -22,20 +23,7 @@ from lockgen.index.wheel_ranking import usable_files
 from lockgen.io.find_uv import find_uv
 
 RESOLVERS = ("uv", "pip-compile")
-FAMILY = """\
-[family]
-name = "small"
-python = "3.11"
-
-[variants.cpu]
-from = "python:3.11-slim"
-
-[bases.base]
-
-[stages.api]
-from = "base"
-packages = ["pkg"]
-"""
+FAMILY = one_stage_family("pkg")
 PLATFORMS = ("any", f"linux_{MACHINE}", *(f"manylinux_2_{n}_{MACHINE}" for n in (17, 28, 35)))
 TAGS = tuple(
     f"{python}-{abi}-{platform}"

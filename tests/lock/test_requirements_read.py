@@ -6,24 +6,12 @@ import json
 from collections.abc import Iterable
 
 import pytest
+from support.families import one_stage_family
 from support.index import LocalIndex, serving
 from support.project import Project
 
 RESOLVERS = ("uv", "pip-compile")
-FAMILY = """\
-[family]
-name = "small"
-python = "3.11"
-
-[variants.cpu]
-from = "python:3.11-slim"
-
-[bases.base]
-
-[stages.api]
-from = "base"
-packages = ["pkg"]
-"""
+FAMILY = one_stage_family("pkg")
 BOTH_RESOLVERS = pytest.mark.parametrize("resolver", RESOLVERS)
 
 
@@ -188,7 +176,7 @@ def test_explain_counts_needs_of_every_patch_release(project: Project, index: Lo
     project.write(FAMILY + '[pins]\nhelper = "2.0"\npkg = "1.0"\n')
     ran = project.run("explain")
     assert ran.code == 3
-    assert "pkg 1.0, asked by api, needs helper<2" in ran.out
+    assert "pkg 1.0 (required by api) requires helper<2" in ran.out
 
 
 # -- old specifiers ----------------------------------------------------------------------------

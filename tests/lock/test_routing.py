@@ -104,7 +104,7 @@ def test_the_script_installs_one_index_at_a_time(tmp_path: Path) -> None:
 
 
 def test_the_script_runs_nothing_without_requirements(tmp_path: Path) -> None:
-    text = "# Nothing: all it needs is in the layers below.\n"
+    text = "# No packages: the layers below contain everything that is required.\n"
     assert split(tmp_path, PAGE, text, ECHO) == ["exit 0"]
     assert split(tmp_path, PAGE, "torch==2.5.1+cu121\n", ECHO)[1:] == [
         f"--no-index --find-links={PAGE} ['torch==2.5.1+cu121']"

@@ -7,20 +7,16 @@ from pathlib import Path
 
 import pytest
 from packaging.version import Version
+from support.families import cpu_family
 
 from lockgen.core.update_policy import GroupPolicy, Policy
 from lockgen.errors import BadInput
 from lockgen.manifest.reader import parse_manifest
 
 ROOT = Path(__file__).parent.parent.parent
-FAMILY = """\
-[family]
-name = "voices"
-python = "3.11"
-
-[variants.cpu]
-from = "python:3.11-slim"
-
+FAMILY = cpu_family(
+    "voices",
+    """\
 [pins]
 numpy = "1.0"
 "pyannote.audio" = "3.0"
@@ -30,7 +26,8 @@ whisperx = "3.0"
 [bases.base]
 packages = ["numpy", "pyannote.audio", "pyannote.core", "whisperx"]
 
-"""
+""",
+)
 
 
 def policy(text: str) -> Policy:

@@ -50,7 +50,7 @@ def test_a_python_that_only_metadata_excludes(index: LocalIndex, names: tuple[st
     for name in names:
         file = index.add(name, "1.0", python=">=3.99")
         del index.pages[name][file]["requires-python"]
-    assert "one 1.0 needs Python >=3.99, and the target has 3." in failed(*names)
+    assert "one 1.0 requires Python >=3.99, but the target has 3." in failed(*names)
 
 
 def test_a_bound_that_no_version_satisfies(index: LocalIndex) -> None:
@@ -58,7 +58,7 @@ def test_a_bound_that_no_version_satisfies(index: LocalIndex) -> None:
     for version in ("2.0", "3.0"):
         index.add("other", version)
     text = failed("pkg")
-    assert "no version satisfies this requirement:\npkg 1.0 needs other<2" in text
+    assert "no version satisfies this requirement:\npkg 1.0 requires other<2" in text
     assert "2.0, 3.0" in text
 
 

@@ -8,6 +8,20 @@ from pathlib import Path
 
 from support.index import LocalIndex, metadata, wheel
 
+
+def cpu_family(name: str, tables: str, *, settings: str = "") -> str:
+    """The text of a family with a variant for CPUs, with ``settings`` as further lines of [family]."""
+    more = f"{settings}\n" if settings else ""
+    return f'[family]\nname = "{name}"\npython = "3.11"\n{more}\n[variants.cpu]\nfrom = "python:3.11-slim"\n\n{tables}'
+
+
+def one_stage_family(*packages: str, settings: str = "") -> str:
+    """The text of a family with the stage `api`, which lists ``packages``."""
+    listed = ", ".join(f'"{package}"' for package in packages)
+    tables = f'[bases.base]\n\n[stages.api]\nfrom = "base"\npackages = [{listed}]\n'
+    return cpu_family("small", tables, settings=settings)
+
+
 SMALL = """\
 [family]
 name = "small"

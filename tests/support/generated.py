@@ -18,6 +18,7 @@ from lockgen.manifest.reader import parse_manifest
 from lockgen.outputs.generated_files import tree_of
 from support.backtracking import Backtracking
 from support.index import LocalIndex, metadata, wheel
+from support.quiet import Silence
 
 NAMES = ("alpha", "beta-lib", "gamma", "delta", "epsilon", "zeta.core", "eta", "theta")
 VERSIONS = ("1.0", "1.5", "2.0", "2.1")
@@ -233,12 +234,6 @@ def _nth(universe: Universe, name: str, number: int) -> str:
 def files_of(index: LocalIndex) -> Mapping[str, CoreMetadata]:
     resolver = Backtracking(index)
     return {name: resolver.index_metadata(name) for name in index.metadata}
-
-
-class Silence:
-    def step(self, text: str) -> None: ...
-
-    def note(self, text: str) -> None: ...
 
 
 class Nothing:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import os
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from support.loopback import QuietHandler, listening
 
 
 @contextmanager
@@ -19,7 +19,7 @@ def serving_git(folder: Path, user: str, token: str) -> Iterator[tuple[str, list
     seen: list[str] = []
     wanted = "basic " + base64.b64encode(f"{user}:{token}".encode()).decode()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def _do(self) -> None:
             given = self.headers.get_all("Authorization") or []
             seen.extend(given)
@@ -32,7 +32,7 @@ def serving_git(folder: Path, user: str, token: str) -> Iterator[tuple[str, list
                 return
             self._answer(data)
 
-        do_GET = do_POST = _do  # noqa: N815
+        do_GET = do_POST = _do
 
         def _body(self) -> bytes:
             if self.headers.get("Transfer-Encoding") == "chunked":
@@ -72,15 +72,5 @@ def serving_git(folder: Path, user: str, token: str) -> Iterator[tuple[str, list
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", seen
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(Handler) as address:
+        yield f"http://{address}", seen

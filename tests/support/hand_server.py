@@ -6,13 +6,13 @@ import hashlib
 import io
 import json
 import re
-import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote, unquote
+
+from support.loopback import QuietHandler, listening
 
 JSON = "application/vnd.pypi.simple.v1+json"
 
@@ -55,13 +55,7 @@ class Hand:
 def hand(respond: Respond) -> Iterator[Hand]:
     state = Hand(respond)
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             asked = Asked(self.path, {name.lower(): value for name, value in self.headers.items()})
             state.asked.append(asked)
@@ -85,23 +79,10 @@ def hand(respond: Respond) -> Iterator[Hand]:
             self.wfile.write(answer.body)
             state.sent += len(answer.body)
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, request: object, client_address: object) -> None:
-            """Ignore clients that close the connection."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    state.port = server.server_address[1]
-    state.url = f"http://127.0.0.1:{state.port}"
-    try:
+    with listening(Handler) as address:
+        state.port = int(address.rpartition(":")[2])
+        state.url = f"http://{address}"
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def ranged(data: bytes, asked: Asked) -> Answer:

@@ -8,16 +8,16 @@ import hashlib
 import io
 import json
 import tarfile
-import threading
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
 from packaging.utils import canonicalize_name
+
+from support.loopback import QuietHandler, listening
 
 BACKEND = """
 import os, zipfile
@@ -235,13 +235,7 @@ class LocalIndex:
 
 @contextmanager
 def serving(index: LocalIndex, host: str = "127.0.0.1") -> Iterator[LocalIndex]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
+    class Handler(QuietHandler):
         def do_HEAD(self) -> None:
             self.do_GET()
 
@@ -259,18 +253,6 @@ def serving(index: LocalIndex, host: str = "127.0.0.1") -> Iterator[LocalIndex]:
             if "Content-Length" in headers:
                 self.close_connection = True
 
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, request: object, client_address: object) -> None:
-            """Ignore clients that close the connection."""
-
-    server = Server((host, 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    index.url = f"http://{host}:{server.server_address[1]}/simple"
-    try:
+    with listening(Handler, host) as address:
+        index.url = f"http://{address}/simple"
         yield index
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -19,7 +19,7 @@ def result(status: str, group: str = "ml:cuda", **more: object) -> Result:
         base |= {"changes": {"whisperx": ["3.4.3", "3.3.1"]}, "reason": "whisperx moves"}
     if status == "no":
         base |= {
-            "reason": "whisperx 3.4.3 needs torch>=2.5.1",
+            "reason": "whisperx 3.4.3 requires torch>=2.5.1",
             "detail": "Because whisperx==3.4.3 depends on torch>=2.5.1",
         }
     if status == "unknown":

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
 import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from support.loopback import QuietHandler, listening
 
 Record = dict[str, Any]
 CRITICAL = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"
@@ -123,12 +123,7 @@ class LocalOsv:
 
 @contextmanager
 def osv_serving(osv: LocalOsv) -> Iterator[LocalOsv]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             self.answer(None)
 
@@ -147,18 +142,6 @@ def osv_serving(osv: LocalOsv) -> Iterator[LocalOsv]:
             self.wfile.write(body)
             self.close_connection = "Content-Length" in headers
 
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, request: object, client_address: object) -> None:
-            """Ignore clients that close the connection."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    osv.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with listening(Handler) as address:
+        osv.url = f"http://{address}"
         yield osv
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -6,13 +6,13 @@ import base64
 import hashlib
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
+
+from support.loopback import QuietHandler, listening
 
 USER, SECRET, TOKEN = "mira", "s3cret-w0rd", "t0ken-of-the-day"
 IDENTITY = "ident1ty/of+mira="
@@ -126,13 +126,7 @@ class LocalRegistry:
 
 @contextmanager
 def serving(registry: LocalRegistry) -> Iterator[LocalRegistry]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
+    class Handler(QuietHandler):
         def do_HEAD(self) -> None:
             self.do_GET()
 
@@ -151,14 +145,6 @@ def serving(registry: LocalRegistry) -> Iterator[LocalRegistry]:
             if self.command != "HEAD":
                 self.wfile.write(answer.body)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    registry.host = f"127.0.0.1:{server.server_address[1]}"
-    try:
+    with listening(Handler) as address:
+        registry.host = address
         yield registry
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

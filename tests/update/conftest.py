@@ -5,20 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.families import cpu_family
 from support.index import LocalIndex
 from support.project import Project
 from support.remotes import Clone, MemoryForge, cloned
 
 from lockgen.update.forges.model import Token
 
-FAMILY = """\
-[family]
-name = "voices"
-python = "3.11"
-
-[variants.cpu]
-from = "python:3.11-slim"
-
+FAMILY = cpu_family(
+    "voices",
+    """\
 [pins]                       # what everybody agreed on
 numpy = "1.0"                # old, but known
 speech = "1.0"
@@ -36,7 +32,8 @@ packages = ["speech"]
 [stages.text]
 from = "base"
 packages = ["tokens"]
-"""
+""",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -51,7 +51,7 @@ def test_packages_that_only_fit_together_move_together(clone: Clone, forge: Memo
     assert update(clone)["sound"]["outcome"] == "created"
     assert titles(forge) == ["update numpy 2.0, speech 2.0"]
     assert "numpy is updated to 2.0 instead of 3.0" in forge.requests[1].body
-    assert "speech 2.0 needs numpy>=2,<3, and numpy is 3.0" in forge.requests[1].body
+    assert "speech 2.0 requires numpy>=2,<3, but numpy is 3.0" in forge.requests[1].body
 
 
 def test_a_stuck_package_in_a_partial_group_does_not_stop_the_others(
@@ -64,7 +64,7 @@ def test_a_stuck_package_in_a_partial_group_does_not_stop_the_others(
     assert update(clone)["sound"]["outcome"] == "created"
     assert titles(forge) == ["update numpy 2.0, speech 2.0"]
     assert "tokens cannot be updated to 2.0" in forge.requests[1].body
-    assert "tokens 2.0 needs numpy>=7" in forge.requests[1].body
+    assert "tokens 2.0 requires numpy>=7" in forge.requests[1].body
 
 
 def test_an_unresolved_group_is_explained_for_its_latest_versions(
@@ -76,7 +76,7 @@ def test_an_unresolved_group_is_explained_for_its_latest_versions(
     found = update(clone)["sound"]
     assert found["outcome"] == "unresolved"
     assert found["why"].startswith("numpy 1.1, speech 2.0: no solution found with numpy 1.1, speech 2.0\n")
-    assert "speech 2.0, asked by asr, needs numpy>=2; [pins] line 9 holds numpy at 1.1" in found["why"]
+    assert "speech 2.0 (required by asr) requires numpy>=2; [pins] line 9 pins numpy to 1.1" in found["why"]
 
 
 def test_a_fitting_release_is_found_among_many_that_do_not_fit(
@@ -87,7 +87,7 @@ def test_a_fitting_release_is_found_among_many_that_do_not_fit(
     assert update(clone)["numpy"]["outcome"] == "created"
     assert titles(forge) == ["update numpy 1.0 -> 1.1"]
     assert "numpy is updated to 1.1 instead of 2.11" in forge.requests[1].body
-    assert "speech 1.0 needs numpy<2" in forge.requests[1].body
+    assert "speech 1.0 requires numpy<2" in forge.requests[1].body
 
 
 def test_a_fix_in_its_cooldown_is_chosen_if_the_others_do_not_fit(

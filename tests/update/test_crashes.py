@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 from support.project import Project
+from support.quiet import Silence
 from support.remotes import Clone, CountedRepository, Killed, MemoryForge, Steps, cloned, git
 
 from lockgen.core.update_policy import Policy
@@ -25,12 +26,6 @@ FORGE_STEPS = {
     "refreshed": ["commit", "push", "edit"],
     "closed": ["comment", "close", "delete"],
 }
-
-
-class Silence:
-    def step(self, text: str) -> None: ...
-
-    def note(self, text: str) -> None: ...
 
 
 def group(version: str) -> UpdateGroup:

@@ -76,7 +76,7 @@ FULL = PullRequestContent(
     fixed=(WEAK,),
     links=(ReleaseNotes("triton", "Release notes", "https://github.com/triton-lang/triton/releases"),),
     stuck=(
-        Stuck("numpy", "3.0", "speech 1.0, asked by asr, needs numpy<3"),
+        Stuck("numpy", "3.0", "speech 1.0 (required by asr) requires numpy<3"),
         Stuck("speech", "2.0", "\n".join(f"speech 2.0 needs part-{n}" for n in range(33)), instead="1.1"),
     ),
     remaining=(STAYS,),
@@ -214,7 +214,7 @@ def test_ignoring_a_digest_says_that_it_ignores_the_whole_image() -> None:
     assert "ignores every" not in rendering.body(BASES, "c" * 40, "feed")
 
 
-PASSED = Stuck("numpy", "2.0", "speech 1.0 needs numpy<2", instead="1.1")
+PASSED = Stuck("numpy", "2.0", "speech 1.0 requires numpy<2", instead="1.1")
 
 
 @pytest.mark.parametrize(

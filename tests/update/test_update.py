@@ -107,7 +107,7 @@ def test_an_unresolved_group_opens_nothing_and_the_others_go_on(
     ran = clone.update("--json")
     results = {group["group"]: group for group in json.loads(ran.out)["groups"]}
     assert {name: group["outcome"] for name, group in results.items()} == {"numpy": "created", "speech": "unresolved"}
-    said = "speech 2.0, asked by asr, needs numpy>=1.1; [pins] line 9 holds numpy at 1.0"
+    said = "speech 2.0 (required by asr) requires numpy>=1.1; [pins] line 9 pins numpy to 1.0"
     assert said in results["speech"]["why"]
     assert "lockgen/speech" not in clone.heads()
     assert [request.branch for request in forge.requests.values()] == ["lockgen/numpy"]

@@ -9,21 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.families import SMALL, write_record
+from support.families import SMALL, cpu_family, write_record
 from support.index import LocalIndex
 from support.index import serving as serving_index
 from support.project import Project
 from support.registry import LocalRegistry, serving
 
-FAMILY = """\
-[family]
-name = "voices"
-python = "3.11"
-exclude-newer = 2025-06-01T00:00:00Z
-
-[variants.cpu]
-from = "python:3.11-slim"
-
+FAMILY = cpu_family(
+    "voices",
+    """\
 [pins]                       # for all variants
 numpy = "1.0"                # old, but known
 "speech.kit" = '1.0'
@@ -42,7 +36,9 @@ packages = ["speech.kit", "loud"]
 [stages.vad]
 from = "base"
 packages = ["scipy"]
-"""
+""",
+    settings="exclude-newer = 2025-06-01T00:00:00Z",
+)
 
 
 @pytest.fixture
@@ -89,12 +85,12 @@ def test_exact_version_changes_only_its_pin(voices: Project) -> None:
 
 
 def test_latest_allowed_version(voices: Project) -> None:
-    """scipy 1.0 needs numpy<2. Yanked, pre-, too new and Windows releases of numpy do not count."""
+    """scipy 1.0 requires numpy<2. Yanked, pre-, too new and Windows releases of numpy do not count."""
     ran = voices.ok("bump", "numpy")
     assert "numpy  1.0 -> 1.5  pins.numpy" in ran.out
     assert "download before" in ran.out
     again = voices.ok("bump", "numpy").out
-    assert again == "numpy stays at 1.5: 3.0 is not compatible: scipy 1.0 needs numpy<2, and numpy is 3.0\n"
+    assert again == "numpy stays at 1.5: 3.0 is not compatible: scipy 1.0 requires numpy<2, but numpy is 3.0\n"
 
 
 def latest_fitting(project: Project, verb: str) -> str:
@@ -134,7 +130,7 @@ def test_no_solution_explains_and_changes_nothing(voices: Project) -> None:
     ran = voices.run("bump", "speech-kit==2.0")
     assert ran.code == 3
     assert "no solution found with speech-kit 2.0" in ran.err
-    assert "speech-kit 2.0, asked by asr, needs numpy>=2; [pins] line 10 holds numpy at 1.0" in ran.err
+    assert "speech-kit 2.0 (required by asr) requires numpy>=2; [pins] line 10 pins numpy to 1.0" in ran.err
     assert voices.tree == before
     assert voices.run("bump", "numpy==9.9").code == 3
     assert voices.tree == before
@@ -185,7 +181,7 @@ def test_held_pin_changes_only_to_a_named_version(voices: Project) -> None:
         (("numpy>=1.5",), "'numpy>=1.5' is neither"),
         (("numpy==1.5", "numpy==2.0"), "numpy is named twice"),
         (("numpy", "--variant", "gpu"), "no variant with images is named 'gpu'"),
-        (("numpy", "--offline", "--live"), "exclude each other"),
+        (("numpy", "--offline", "--live"), "are mutually exclusive"),
     ],
 )
 def test_invalid_request_changes_nothing(voices: Project, words: tuple[str, ...], said: str) -> None:

@@ -93,7 +93,7 @@ def test_latest_compatible_and_latest_version(voices: Project) -> None:
     found = rows(voices)
     numpy = found["numpy", None]
     assert versions(numpy) == ("1.5", "1.9", "6.0")
-    assert (numpy["allowed"], numpy["why"]) == ("2.0", "scipy 1.0 needs numpy<2, and numpy is 2.0")
+    assert (numpy["allowed"], numpy["why"]) == ("2.0", "scipy 1.0 requires numpy<2, but numpy is 2.0")
     assert numpy["newest-why"] == "newer than exclude-newer"
     assert numpy["images"] == ["asr", "base", "vad"]
     age = (datetime.now(UTC) - datetime(2025, 2, 1, tzinfo=UTC)).days
@@ -284,7 +284,7 @@ EXAMPLE = Survey(
             fits=Release("1.5"),
             newest=Release("6.0", NOW - timedelta(days=3)),
             allowed="2.0",
-            reason="scipy 1.0 needs numpy<2",
+            reason="scipy 1.0 requires numpy<2",
             bar="newer than exclude-newer",
         ),
         OutdatedPin("odd", (), None, ("cpu",), (), False, Release("1"), unknown="HTTP 500 | no"),
@@ -301,7 +301,7 @@ odd                                 1            unknown      unknown
 base image          variants  digest  newer tag
 python:3.11.4-slim  cpu       now 11  3.11.9-slim
 
-numpy 2.0 is not compatible: scipy 1.0 needs numpy<2
+numpy 2.0 is not compatible: scipy 1.0 requires numpy<2
 newer than exclude-newer: numpy 6.0
 unknown (HTTP 500 | no): odd
 

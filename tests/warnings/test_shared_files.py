@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 import pytest
+from support.families import cpu_family
 from support.index import LocalIndex
 from support.project import Project
 
@@ -45,14 +46,9 @@ def test_other_projects(names: tuple[str, ...]) -> None:
     assert len({_project(name) for name in names}) == len(names)
 
 
-FAMILY = """\
-[family]
-name = "acme"
-python = "3.11"
-
-[variants.cpu]
-from = "python:3.11-slim"
-
+FAMILY = cpu_family(
+    "acme",
+    """\
 [bases.base]
 packages = ["first"]
 
@@ -63,7 +59,8 @@ packages = ["second"]
 [stages.job]
 from = "base"
 packages = ["third"]
-"""
+""",
+)
 
 
 def publish(index: LocalIndex, first: Mapping[str, bytes], second: Mapping[str, bytes]) -> None:

@@ -6,18 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from support.families import cpu_family
 from support.index import LocalIndex
 from support.project import Project
 
-FAMILY = """\
-[family]
-name = "acme"
-python = "3.11"
-exclude-newer = 2030-01-01T00:00:00Z
-
-[variants.cpu]
-from = "python:3.11-slim"
-
+FAMILY = cpu_family(
+    "acme",
+    """\
 [pins]
 idna = "3.7"
 
@@ -29,7 +24,9 @@ packages = ["idna"]
 [stages.api]
 from = "base"
 packages = ["six"]
-"""
+""",
+    settings="exclude-newer = 2030-01-01T00:00:00Z",
+)
 
 
 @pytest.fixture

@@ -125,7 +125,7 @@ def test_a_no_shows_the_reason_and_the_resolver_output(shown: Open) -> None:
     tab = shown()
     cell(tab, "torch 2.4.1, python 3.10", "no").click()
     dialog = tab.get_by_role("dialog")
-    expect(dialog.get_by_text("whisperx 3.4.3 needs torch>=2.5.1", exact=True)).to_be_visible()
+    expect(dialog.get_by_text("whisperx 3.4.3 requires torch>=2.5.1", exact=True)).to_be_visible()
     words = dialog.get_by_text("Because whisperx==3.4.3 depends on torch>=2.5.1")
     expect(words).to_be_hidden()
     dialog.get_by_text("Resolver output").click()
@@ -212,7 +212,7 @@ def test_dark_mode_and_reduced_motion(shown: Open) -> None:
 def test_printed_reasons_are_below_the_tables(shown: Open) -> None:
     tab = shown()
     tab.emulate_media(media="print")
-    expect(tab.locator("#t1-1").get_by_text("whisperx 3.4.3 needs torch>=2.5.1", exact=True)).to_be_visible()
+    expect(tab.locator("#t1-1").get_by_text("whisperx 3.4.3 requires torch>=2.5.1", exact=True)).to_be_visible()
     expect(tab.locator(".panel.yes").first).to_be_hidden()
     expect(tab.locator(".filter input").first).to_be_hidden()
 

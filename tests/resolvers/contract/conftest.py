@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.backtracking import Backtracking
+from support.caches import use_own_caches
 from support.index import LocalIndex
 
 from lockgen.core.resolution import Resolver
@@ -21,8 +22,7 @@ def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in list(os.environ):
         if name.startswith(("UV_", "PIP_")) and name not in {"UV_DEFAULT_INDEX", "PIP_INDEX_URL"}:
             monkeypatch.delenv(name)
-    for name in ("UV", "PIP", "LOCKGEN"):
-        monkeypatch.setenv(f"{name}_CACHE_DIR", str(tmp_path / f"cache-{name}"))
+    use_own_caches(monkeypatch, tmp_path)
     home = tmp_path / "home"
     (home / ".config").mkdir(parents=True)
     monkeypatch.setenv("HOME", str(home))

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pytest
-from support.generated import Nothing, Silence
+from support.generated import Nothing
+from support.quiet import Silence
 
 from lockgen.core.lock import Lock
 from lockgen.core.manifest import Manifest
