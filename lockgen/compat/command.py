@@ -18,9 +18,11 @@ from lockgen.core.documents import parse_json
 from lockgen.core.layout import COMPAT_PATH
 from lockgen.core.manifest import Manifest
 from lockgen.errors import BadInput, Exit, Fault, LockgenError
+from lockgen.io.console import render_fault
 from lockgen.io.output import print_text
 from lockgen.io.ownership import refuse_foreign_file
 from lockgen.manifest.fingerprints import Inputs, read_inputs
+from lockgen.outputs.shortage_search import placed_shortages
 
 
 def run(app: App, words: tuple[str, ...], options: CompatOptions) -> int:
@@ -47,12 +49,24 @@ def run(app: App, words: tuple[str, ...], options: CompatOptions) -> int:
         faults = [_with_place(fault, inputs) for fault in error.faults]
         raise type(error).of(faults) from error
     print_text(_rendered(matrix, options), end="")
+    if not options.offline and not options.merge:
+        _note_shortages(app, inputs, matrix)
     if not complete:
         return Exit.INTERRUPTED
     if is_whole:
         for path in write_matrix(folder, matrix):
             app.progress.note(f"{path} written")
     return _exit_code(matrix, options.fail_on)
+
+
+def _note_shortages(app: App, inputs: Inputs, matrix: Matrix) -> None:
+    """If no cell has a solution, print to stderr what the index lacks of versions.toml, as `resolve` does."""
+    results = [result for cell in matrix.cells for result in cell.results]
+    if not results or any(result.status is not CellStatus.NO for result in results):
+        return
+    reason = "\n".join(result.reason for result in results)
+    for fault in placed_shortages(app.http, inputs, None, reason):
+        app.progress.note(render_fault(fault, label="note"))
 
 
 def _check_options(words: Sequence[str], options: CompatOptions) -> None:

@@ -22,10 +22,32 @@ _NEED = re.compile(
     r"(?P<name>[A-Za-z0-9][\w.-]*?)(?:\[[\w,.-]*\])?(?P<range>[<>=!~][\w.*+!<>=~,]*)?\s+depends?\s+on\s+"
     r"(?P<other>[A-Za-z0-9][\w.-]*?)(?:\[[\w,.-]*\])?(?P<bound>[<>=!~][\w.*+!<>=~,]*?)?(?=[,.;]?(?:\s|$))"
 )
-_NO_WHEEL = re.compile(
-    r"Because (?P<name>[\w.-]+)==(?P<version>\S+) has no usable wheels and the family depends on "
-    r"(?P=name)(==(?P=version))?, we can conclude that your requirements are unsatisfiable\."
+_END = r"and the family depends on (?P=name)\S*, we can conclude that your requirements are unsatisfiable\."
+_ALL = (
+    r"and only (?P=name)\S* is available, we can conclude that all versions of (?P=name) cannot be used\. And because"
+    r" the family depends on (?P=name)\S*, we can conclude that your requirements are unsatisfiable\."
 )
+_LACKING = (
+    (rf"Because (?P<name>[\w.-]+) was not found in the package registry {_END}", "no such package: {name}"),
+    (
+        rf"Because there (?:is|are) no versions? of (?P<name>[\w.-]+)==(?P<version>\S+) {_END}",
+        "there is no {name} {version}",
+    ),
+    (
+        rf"Because (?P<name>[\w.-]+)==(?P<version>\S+) has no (?:usable wheels|wheels with a matching .*) {_END}",
+        "{name} {version} has no wheel for the target",
+    ),
+    (
+        rf"Because (?P<name>[\w.-]+)(?:[=<>]+\S+)? has no (?:usable wheels|wheels with a matching .*?) {_ALL}",
+        "{name} has no wheel for the target",
+    ),
+    (
+        r"Because only (?P<name>[\w.-]+?)[=<>]+\S+ is available and the family depends on"
+        r" (?P=name)(?P<bound>[=<>!~]\S+?), we can conclude that your requirements are unsatisfiable\.",
+        "no version of {name} is {bound}",
+    ),
+)
+"""uv's explanations of what an index lacks, and lockgen's words for them."""
 _LOCAL_VERSION = re.compile(r"\+[\w.]+")
 
 
@@ -53,9 +75,9 @@ def short_reason(constraints: Collection[Constraint], words: str, freed: Collect
     if found:
         return "; ".join(str(need) for need in found[:_MOST_NEEDS])
     explanation = _on_one_line(words)
-    no_wheel = _NO_WHEEL.fullmatch(explanation)
-    if no_wheel:
-        return f"{no_wheel['name']} {no_wheel['version']} has no wheel for the target"
+    lacking = _lacking(explanation)
+    if lacking:
+        return lacking
     fixed = sorted(constraint.text for constraint in constraints)
     if not fixed:
         return _cut(explanation)
@@ -63,6 +85,15 @@ def short_reason(constraints: Collection[Constraint], words: str, freed: Collect
     if unbounded:
         return _cut(f"no version of {enumerated(unbounded)} is compatible with {enumerated(fixed)}")
     return _cut(f"{' with '.join(fixed)}: {explanation}")
+
+
+def _lacking(explanation: str) -> str:
+    """What the index lacks, if ``explanation`` is only about that; else ""."""
+    for pattern, words in _LACKING:
+        match = re.fullmatch(pattern, explanation)
+        if match:
+            return words.format(**match.groupdict())
+    return ""
 
 
 def _on_one_line(words: str) -> str:

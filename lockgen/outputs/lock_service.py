@@ -19,7 +19,6 @@ from lockgen.index.sources import explicit_indexes
 from lockgen.io.workspace import Folder
 from lockgen.lock.engine import Engine
 from lockgen.lock.reader import is_intact, parse_lock
-from lockgen.lock.requests import order_of_variants
 from lockgen.lock.variant_solver import Unsolved
 from lockgen.manifest.fingerprints import Inputs, fingerprints
 from lockgen.outputs.resolution_options import REFERENCE, ResolutionOptions
@@ -90,15 +89,15 @@ def resolution_faults(app: App, inputs: Inputs, old: Lock | None, options: Resol
 def _unsolved(app: App, inputs: Inputs, old: Lock | None, options: ResolutionOptions, error: Unsolved) -> list[Fault]:
     """What the index lacks, if that is the cause; else the reason of the resolver."""
     # Imported here, because few resolutions fail.
-    from lockgen.outputs.shortage_search import shortages
+    from lockgen.outputs.shortage_search import placed_shortages
     from lockgen.outputs.unsolved_fault import explain_unsolved
 
     if options.looks_up and not options.offline:
         app.progress.step("no solution found; looking for the reason")
         reason = "\n".join(fault.reason or "" for fault in error.faults)
-        lacking = shortages(app.http, inputs.manifest, old, order_of_variants(inputs.manifest), reason)
+        lacking = placed_shortages(app.http, inputs, old, reason)
         if lacking:
-            return [_placed(inputs, fault) for fault in lacking]
+            return lacking
     return [explain_unsolved(inputs, error.variants, fault) for fault in error.faults]
 
 

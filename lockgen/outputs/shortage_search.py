@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from lockgen.core.accelerator import FAMILY
 from lockgen.core.index import ProjectPage
@@ -18,6 +19,8 @@ from lockgen.index.simple_api import read_page
 from lockgen.io.http import Http
 from lockgen.io.uv import default_index
 from lockgen.lock.blame import names_in
+from lockgen.lock.requests import order_of_variants
+from lockgen.manifest.fingerprints import Inputs
 from lockgen.outputs.shortage_faults import Demand, ShortageFaults, demands
 
 _SIMILAR = 0.75
@@ -147,3 +150,9 @@ def shortages(http: Http, manifest: Manifest, old: Lock | None, variants: Sequen
         return ShortageSearch(http, manifest, old).faults(variants, reason)
     except LockgenError:
         return []
+
+
+def placed_shortages(http: Http, inputs: Inputs, old: Lock | None, reason: str) -> list[Fault]:
+    """The same for all variants of ``inputs``, each with its line in versions.toml."""
+    found = shortages(http, inputs.manifest, old, order_of_variants(inputs.manifest), reason)
+    return [fault if fault.path is None else replace(fault, place=inputs.place(fault.path)) for fault in found]

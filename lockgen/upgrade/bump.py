@@ -11,6 +11,7 @@ from lockgen.app import App
 from lockgen.conflicts import conflict_render as reasons
 from lockgen.conflicts import diagnose as explain
 from lockgen.conflicts.conflict_search import ConflictSearch, merged
+from lockgen.conflicts.model import Answer, Verdict
 from lockgen.core.compat_axes import TORCH, Pairs
 from lockgen.core.compat_axes import merged as merged_pairs
 from lockgen.core.index import ExplicitIndex
@@ -23,7 +24,7 @@ from lockgen.core.target import Target
 from lockgen.core.toml_positions import TomlPositions
 from lockgen.diff.model import Changes
 from lockgen.diff.plan import compare
-from lockgen.errors import BadInput, LockgenError, NoResolution
+from lockgen.errors import BadInput, Fault, LockgenError, NoResolution
 from lockgen.index.releases import IndexReleases
 from lockgen.index.sources import explicit_indexes
 from lockgen.io.ownership import refuse_link
@@ -33,6 +34,7 @@ from lockgen.manifest.reader import parse_manifest
 from lockgen.outputs import lock_service as resolving
 from lockgen.outputs.pending_files import pending_files
 from lockgen.outputs.resolution_options import ResolutionOptions
+from lockgen.outputs.shortage_search import placed_shortages
 from lockgen.pairs.plan import pairs_of_record
 from lockgen.pairs.table import known_pairs
 from lockgen.size.plan import layered
@@ -146,6 +148,7 @@ class _Bump:
             add_pin=options.add_pin,
         )
         self._is_warm = False
+        self._verdicts: list[Verdict] = []
 
     def run(self, requests: Sequence[UpgradeRequest]) -> Bumped:
         named = self.reader.with_torch(versions_by_name(requests))
@@ -208,6 +211,7 @@ class _Bump:
                 raise self._explained(failure or self._unmovable(plan, picks))
             moves = self._moves(plan, picks)
             if not moves and not plan.opened:
+                self._require_solution()
                 return Bumped((), Changes(), self._stays(picks, available), text=self.inputs.text)
             inputs = self._rewritten(moves)
             try:
@@ -223,6 +227,13 @@ class _Bump:
                 available = available.with_only_below(group, choice.version)
             else:
                 return self._written(inputs, lock, self._result(plan, picks, moves, inputs, lock, available))
+
+    def _require_solution(self) -> None:
+        """Raise NoResolution if nothing can move because the present pins have no solution."""
+        refused = [verdict.reason for verdict in self._verdicts if verdict.answer is Answer.NO]
+        if refused:
+            error = NoResolution("the current pins have no solution", reason="\n".join(refused))
+            raise self._explained(_Failure(self.inputs, (), error))
 
     def _result(
         self,
@@ -306,7 +317,7 @@ class _Bump:
         self.app.progress.step(f"looking for the latest {names}")
         if not self._is_warm:
             # The resolver's cache is filled once; after that each request takes a tenth of the time.
-            search.warm()
+            self._verdicts = search.warm()
             self._is_warm = True
         return search.newest(plan.open_groups, available, plan.chosen, all_move=self.options.whole)
 
@@ -343,6 +354,9 @@ class _Bump:
         """The output of `lockgen explain` for the edited text; the resolver's message if that finds no conflict."""
         self.app.progress.step("no solution found; looking for the reason")
         inputs = failure.inputs
+        lacking = self._lacking(failure)
+        if lacking:
+            return NoResolution.of(lacking)
         search = self._conflict_search(inputs, self._indexes(inputs.manifest))
         try:
             diagnoses = explain.diagnose_family(search, inputs.manifest)
@@ -364,6 +378,18 @@ class _Bump:
             reason=reasons.text(found, explain.constraint_lines(inputs)),
             hint="name all packages that must change together. No files were changed.",
         )
+
+    def _lacking(self, failure: _Failure) -> list[Fault]:
+        """What the index lacks of the edited text."""
+        if self.options.offline:
+            return []
+        reason = "\n".join(fault.reason or "" for fault in failure.error.faults)
+        faults = placed_shortages(self.app.http, failure.inputs, self.old, reason)
+        if not failure.moves:
+            return faults
+        # The lines are those of the edited text, which was not written.
+        file = f"{VERSIONS}, as it would be"
+        return [replace(fault, place=replace(fault.place, file=file)) if fault.place else fault for fault in faults]
 
     # -- the files -------------------------------------------------------------
 

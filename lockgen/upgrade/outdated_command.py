@@ -10,15 +10,18 @@ from lockgen.app import App
 from lockgen.conflicts import diagnose as explain
 from lockgen.conflicts.model import Answer, Verdict
 from lockgen.core.image_reference import parse_reference
+from lockgen.core.lock import Lock
 from lockgen.core.manifest import Manifest
 from lockgen.core.ports import Parallel, Progress
 from lockgen.errors import BadInput, Exit, LockgenError
 from lockgen.index.releases import IndexReleases
 from lockgen.index.sources import explicit_indexes
+from lockgen.io.console import render_fault
 from lockgen.io.http import Http
 from lockgen.io.output import print_json, print_text
-from lockgen.manifest.fingerprints import read_inputs
+from lockgen.manifest.fingerprints import Inputs, read_inputs
 from lockgen.outputs.lock_service import old_lock
+from lockgen.outputs.shortage_search import placed_shortages
 from lockgen.registry import base_images as baseimages
 from lockgen.upgrade import outdated_render as rendering
 from lockgen.upgrade.bump import all_pairs
@@ -106,7 +109,17 @@ def survey(app: App, options: OutdatedOptions) -> Survey:
     rows = OutdatedSearch(search, releases, conflicts.parallel, app.progress, lock, has_solution).rows()
     bases = _bases(manifest, app.http, conflicts.parallel, app.progress, offline=options.offline)
     notes = _notes(manifest, options, verdicts)
+    _note_shortages(app, inputs, lock, verdicts, offline=options.offline)
     return Survey(tuple(rows), tuple(bases), tuple(notes))
+
+
+def _note_shortages(app: App, inputs: Inputs, lock: Lock | None, verdicts: Sequence[Verdict], *, offline: bool) -> None:
+    """Print to stderr what the index lacks, as `resolve` does, if that is why there is no solution."""
+    refused = [verdict.reason for verdict in verdicts if verdict.answer is Answer.NO]
+    if not refused or offline:
+        return
+    for fault in placed_shortages(app.http, inputs, lock, "\n".join(refused)):
+        app.progress.note(render_fault(fault, label="note"))
 
 
 def _search_options(options: OutdatedOptions) -> explain.SearchOptions:
