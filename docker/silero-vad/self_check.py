@@ -77,7 +77,8 @@ def run():
     for line in wrong:
         print(line, file=sys.stderr)
     if not wrong:
-        print(f"{len(want)} packages as locked, {len(NEEDS)} imported")
+        packages = "1 package" if len(want) == 1 else f"{len(want)} packages"
+        print(f"{packages} as locked, {len(NEEDS)} imported")
     return 1 if wrong else 0
 
 

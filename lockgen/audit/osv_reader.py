@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 from lockgen.audit.advisory_model import Advisory, Affected, Event
 from lockgen.audit.severity import severity
 from lockgen.core.documents import parse_json
+from lockgen.core.words import counted
 
 ECOSYSTEM = "PyPI"
 
@@ -87,9 +88,9 @@ def parse_batch(document: object, count: int) -> list[Page]:
     """
     results = _table(document, "the answer").get("results")
     if not isinstance(results, list):
-        raise ValueError(f"no results for {count} questions")
+        raise ValueError(f"no results for {counted(count, 'question')}")
     if len(results) != count:
-        raise ValueError(f"{len(results)} results for {count} questions")
+        raise ValueError(f"{counted(len(results), 'result')} for {counted(count, 'question')}")
     # An empty result is null or an empty object.
     return [_page(_table(result or {}, "a result")) for result in results]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lockgen.check.model import CheckFinding
+from lockgen.core.words import counted
 
 _SHOWN_LINES = 40
 """The most lines of a diff that the text shows."""
@@ -26,7 +27,7 @@ def _block(finding: CheckFinding) -> str:
     lines += [f"    {line}" for line in diff[:_SHOWN_LINES]]
     hidden = len(diff) - _SHOWN_LINES
     if hidden > 0:
-        lines.append(f"    ... {hidden} more lines")
+        lines.append(f"    ... {counted(hidden, 'more line')}")
     return "\n".join(lines)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from lockgen.core.parsing import parse_version
+from lockgen.core.words import counted
 from lockgen.images import debian
 from lockgen.images.docker import Docker
 from lockgen.images.inspection import installed, present, shared_files, unmet_requirements
@@ -165,7 +166,7 @@ def _layer_faults(built: LayeredImage, base_layers: int) -> list[str]:
     faults = [f"/{file.path} is in layer {file.first} and in layer {file.second}" for file in shared[:_SHOWN_FILES]]
     hidden = len(shared) - _SHOWN_FILES
     if hidden > 0:
-        faults.append(f"{hidden} more files are in two layers")
+        faults.append(f"{counted(hidden, 'more file is', 'more files are')} in two layers")
     for waste in wasted(built):
         # The build may remove packages of the base image: a second Python goes with all its packages.
         if waste.kind == "twice" or waste.layer <= base_layers:

@@ -78,13 +78,13 @@ def _place(finding: LintFinding, line_of: LintLine) -> str:
 def _shown(places: Sequence[str]) -> list[str]:
     if len(places) <= _PLACES + 1:
         return list(places)
-    return [*places[:_PLACES], f"and {len(places) - _PLACES} more places: see --json"]
+    return [*places[:_PLACES], f"and {counted(len(places) - _PLACES, 'more place')}: see --json"]
 
 
 def _success(report: LintReport) -> str:
     if report.skipped or report.unknown:
         return f"no findings in {counted(report.files_read, 'file')}"
-    return f"{report.files_read} files: every import has a requirement, and every requirement is imported"
+    return f"{counted(report.files_read, 'file')}: every import has a requirement, and every requirement is imported"
 
 
 def _notes(report: LintReport, line_of: LintLine) -> list[str]:

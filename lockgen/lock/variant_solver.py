@@ -12,6 +12,7 @@ from lockgen.core.lock import Dependency
 from lockgen.core.manifest import Manifest
 from lockgen.core.ports import Progress
 from lockgen.core.resolution import Request, Resolver, Solution
+from lockgen.core.words import counted
 from lockgen.errors import Fault, NoResolution, ToolFailed
 from lockgen.index.ports import MetadataSource
 from lockgen.lock.exclusions import Exclusions
@@ -106,7 +107,7 @@ class VariantSolver:
             raise self._unsolved(variants, error) from error
         unread = self._choices.unread(solution)
         if unread:
-            self.progress.step(f"reading the metadata of {unread} packages")
+            self.progress.step(f"reading the metadata of {counted(unread, 'package')}")
         solution = mark_yanked(solution, request, self.metadata)
         return self._choices.settle(solution, request)
 

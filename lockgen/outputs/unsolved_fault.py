@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from lockgen.core.key_path import KeyPath
 from lockgen.core.manifest import Index, Manifest
+from lockgen.core.words import counted
 from lockgen.errors import Fault
 from lockgen.lock.blame import Blame, blame
 from lockgen.manifest.fingerprints import Inputs
@@ -43,7 +44,7 @@ def _shortened(proof: list[str]) -> list[str]:
     hidden = len(proof) - _PROOF
     if hidden <= 0:
         return proof
-    return [*proof[:_PROOF], f"... and {hidden} more lines; lockgen explain shows all of them"]
+    return [*proof[:_PROOF], f"... and {counted(hidden, 'more line')}; lockgen explain shows all of them"]
 
 
 def _path(blamed: Sequence[Blame]) -> KeyPath | None:

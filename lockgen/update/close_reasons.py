@@ -17,6 +17,7 @@ from lockgen.core.lock import Lock
 from lockgen.core.manifest import Manifest, Pin
 from lockgen.core.parsing import parse_version
 from lockgen.core.update_policy import BASES_GROUP
+from lockgen.core.words import counted
 from lockgen.index.model import Published
 from lockgen.registry.tags import number_of
 from lockgen.update.base_image_updates import after_name, short_digest
@@ -146,7 +147,7 @@ def _summary(done: bool, reasons: Sequence[str]) -> str:
     kind = "Done" if done else "Superseded"
     text = f"{kind}: {'; '.join(reasons[:SHOWN])}."
     if len(reasons) > SHOWN:
-        text += f" {len(reasons) - SHOWN} more moves are not listed."
+        text += f" {counted(len(reasons) - SHOWN, 'more move is', 'more moves are')} not listed."
     return text
 
 

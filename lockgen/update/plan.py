@@ -17,6 +17,7 @@ from packaging.version import Version
 from lockgen.core.accelerator import FAMILY
 from lockgen.core.manifest import Manifest
 from lockgen.core.update_policy import GroupPolicy, Policy, VersionStep
+from lockgen.core.words import counted
 from lockgen.index.model import Published
 from lockgen.update.model import BaseCandidate, Candidate, KnownVulnerability, MovedPin, PinKey, UpdateGroup, Waiting
 from lockgen.upgrade.bump_model import PinGroup, public
@@ -388,7 +389,7 @@ def cooling(since: datetime, group: GroupPolicy, policy: Policy, now: datetime) 
     until = since + timedelta(days=days)
     if not days or until <= now:
         return None
-    return f"cooldown of {days} days until {until.astimezone(UTC):%Y-%m-%d}"
+    return f"cooldown of {counted(days, 'day')} until {until.astimezone(UTC):%Y-%m-%d}"
 
 
 # -- identifiers ---------------------------------------------------------------

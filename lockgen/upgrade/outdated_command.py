@@ -13,6 +13,7 @@ from lockgen.core.image_reference import parse_reference
 from lockgen.core.lock import Lock
 from lockgen.core.manifest import Manifest
 from lockgen.core.ports import Parallel, Progress
+from lockgen.core.words import counted
 from lockgen.errors import BadInput, Exit, LockgenError
 from lockgen.index.releases import IndexReleases
 from lockgen.index.sources import explicit_indexes
@@ -154,7 +155,7 @@ def _bases(
 ) -> list[OutdatedBase]:
     """A row for each base image."""
     variants = baseimages.by_reference(manifest)
-    progress.step(f"checking {len(variants)} base images")
+    progress.step(f"checking {counted(len(variants), 'base image')}")
 
     def base(text: str) -> OutdatedBase:
         reference = parse_reference(text)

@@ -8,7 +8,7 @@ from typing import Any
 
 from lockgen.core.index import Release
 from lockgen.core.markdown import plain, table_row
-from lockgen.core.text_table import table
+from lockgen.core.text_table import WIDTH, narrow_table, table
 from lockgen.core.words import counted
 from lockgen.upgrade.outdated_model import FamilyMember, OutdatedBase, OutdatedPin, Survey
 
@@ -24,16 +24,24 @@ def text(survey: Survey, now: datetime) -> str:
     blocks = []
     if survey.rows:
         rows = [_cells(row, now) for row in survey.rows]
-        # Numbers to the right, names to the left.
-        blocks.append(table(_HEAD, rows, left=(0, 7)))
+        blocks.append(_pins_table(rows))
     if survey.bases:
         bases = [_base_cells(base) for base in survey.bases]
-        blocks.append(table(_BASE_HEAD, bases, left=(0, 1, 2, 3)))
+        blocks.append(narrow_table(_BASE_HEAD, bases, left=(0, 1, 2, 3), broken=(0, 1, 3)))
     lines = [*_remarks(survey), *survey.notes]
     if lines:
         blocks.append("\n".join(lines))
     blocks.append(_headline(survey))
     return "\n\n".join(blocks)
+
+
+def _pins_table(rows: Sequence[Sequence[str]]) -> str:
+    """Numbers to the right, names to the left. If it is too wide, the images get lines of their own."""
+    wide = table(_HEAD, rows, left=(0, 7))
+    if max(map(len, wide.splitlines())) <= WIDTH:
+        return wide
+    images = [f"{_HEAD[-1]}: {row[-1]}" if row[-1] else "" for row in rows]
+    return narrow_table(_HEAD[:-1], [row[:-1] for row in rows], below=images)
 
 
 def markdown(survey: Survey, now: datetime) -> str:

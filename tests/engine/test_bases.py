@@ -140,7 +140,7 @@ def test_ubuntu_gets_its_only_python_from_the_ppa(bases: Tiny, ubuntu: str) -> N
     built = bases.build("--base", f"ubuntu={ubuntu}", "plain")
     assert built.keys() == {"plain:ubuntu"}
     reference = bases.reference("plain", "ubuntu")
-    assert docker("run", "--rm", reference, "--self-check") == "1 packages as locked, 1 imported"
+    assert docker("run", "--rm", reference, "--self-check") == "1 package as locked, 1 imported"
     assert _sh(reference, "python3.11 -c 'import sys; print(sys.version_info[:2])'") == "(3, 11)"
     assert _sh(reference, "dpkg-query -W -f '${Version}' python3.11").endswith("+jammy1")
     pythons = _sh(reference, "dpkg-query -W -f '${db:Status-Abbrev} ${Package}\\n' '*python3*'").splitlines()

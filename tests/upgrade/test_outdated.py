@@ -293,9 +293,11 @@ EXAMPLE = Survey(
 )
 
 TABLE = """\
-pin                           current  days         fits       newest  days  held  images
-torch, torchaudio (cuda)  2.4.1+cu121        2.5.1+cu121  2.5.1+cu121              asr, base-ml, demux +2
-numpy                             1.5   400            =          6.0     3  held  base
+pin                           current  days         fits       newest  days  held
+torch, torchaudio (cuda)  2.4.1+cu121        2.5.1+cu121  2.5.1+cu121
+    images: asr, base-ml, demux +2
+numpy                             1.5   400            =          6.0     3  held
+    images: base
 odd                                 1            unknown      unknown
 
 base image          variants  digest  newer tag

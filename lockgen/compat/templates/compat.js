@@ -61,7 +61,8 @@
   filter.addEventListener("change", () => {
     const cells = [...document.querySelectorAll(".cell")];
     for (const table of document.querySelectorAll(".grid")) setTabStop(table);
-    announcement.textContent = `${cells.filter(visible).length} of ${cells.length} results shown`;
+    const results = cells.length === 1 ? "result" : "results";
+    announcement.textContent = `${cells.filter(visible).length} of ${cells.length} ${results} shown`;
   });
 
   // Opening a cell focuses its heading. `autofocus` would do so without a script, but browsers also apply it when the
