@@ -293,12 +293,13 @@ EXAMPLE = Survey(
 )
 
 TABLE = """\
-pin                           current  days         fits       newest  days  held
-torch, torchaudio (cuda)  2.4.1+cu121        2.5.1+cu121  2.5.1+cu121
+pin                          current  days         fits       newest  days  held
+torch, torchaudio        2.4.1+cu121        2.5.1+cu121  2.5.1+cu121
+(cuda)
     images: asr, base-ml, demux +2
-numpy                             1.5   400            =          6.0     3  held
+numpy                            1.5   400            =          6.0     3  held
     images: base
-odd                                 1            unknown      unknown
+odd                                1            unknown      unknown
 
 base image          variants  digest  newer tag
 python:3.11.4-slim  cpu       now 11  3.11.9-slim
