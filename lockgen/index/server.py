@@ -180,6 +180,6 @@ def serving(source: PageSource, *, port: int = 0) -> Iterator[tuple[str, threadi
 
 def _stop(server: _Server, thread: threading.Thread) -> None:
     server.shutdown()
-    # This waits for requests that are being answered.
+    # This does not wait for clients that keep their connection: the threads of requests are daemons.
     server.server_close()
     thread.join()

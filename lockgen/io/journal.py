@@ -280,7 +280,7 @@ def load(root: str) -> Journal:
         journal = _parse(parse_json(data))
         for path in journal.paths:
             located(root, path)
-    except (ValueError, RecursionError, BadInput) as error:
+    except (ValueError, BadInput) as error:
         raise _refused("it is not in the format of this version of lockgen") from error
     if journal.checkout != _checkout(root):
         raise _refused("it was written in another checkout, and was copied here")

@@ -8,20 +8,24 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from html import unescape
+from http.client import HTTPConnection
 
 import pytest
 from support.hand_server import metadata_of, sha256
 
-from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile
+from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile, ProjectPage
+from lockgen.errors import ToolFailed
 from lockgen.index.core_metadata import metadata_text, parse_metadata
 from lockgen.index.record_reader import parse_record
 from lockgen.index.record_writer import RecordedFile, headers_of, render_record
-from lockgen.index.server import RecordedIndexes, serving
+from lockgen.index.server import RecordedIndexes, Served, serving
 from lockgen.io.find_uv import find_uv
+from lockgen.io.stopping import stoppable
 from lockgen.io.uv import clean_environment
 
 TAG = f"cp{sys.version_info[0]}{sys.version_info[1]}"
@@ -108,6 +112,101 @@ def test_other_paths_are_not_found(path: str, base: str) -> None:
         get(base + path)
     assert caught.value.code == 404
     caught.value.close()
+
+
+def answer(connection: HTTPConnection, path: str, method: str = "GET") -> tuple[int, str | None, bytes]:
+    """Status, type and body, for a client that sends no Accept header."""
+    connection.request(method, path)
+    response = connection.getresponse()
+    body = response.read()
+    assert response.version == 11
+    if method != "HEAD":
+        assert response.headers["Content-Length"] == str(len(body))
+    return response.status, response.headers["Content-Type"], body
+
+
+def test_the_answers_on_one_connection(base: str, capfd: pytest.CaptureFixture[str]) -> None:
+    connection = HTTPConnection(base.removeprefix("http://"))
+    status, kind, page = answer(connection, "/cu121/simple/torch/")
+    assert (status, kind) == (200, "text/html; charset=utf-8")
+    assert answer(connection, "/cu121/simple/torch", "HEAD") == (200, kind, b"")
+    status, kind, text = answer(connection, f"/cu121/files/{NAME}.metadata")
+    assert (status, kind) == (200, "application/octet-stream")
+    assert text == metadata_text(index().metadata[NAME])
+    missing = [
+        ("/", b"not found\n"),
+        ("/cu121/simple/numpy/", b"no such project\n"),
+        ("/cpu/simple/torch/", b"no such project\n"),
+        ("/cu121/files/evil.metadata", b"no such file\n"),
+        (f"/cu121/files/{NAME}", f"{NAME} is not here: this index has metadata only\n".encode()),
+    ]
+    for path, body in missing:
+        assert answer(connection, path) == (404, "text/plain", body)
+    connection.putrequest("GET", "/cu121/simple/torch/")
+    connection.putheader("Accept", "application/vnd.pypi.simple.v1+json")
+    connection.endheaders()
+    response = connection.getresponse()
+    assert (response.status, len(json.loads(response.read())["files"])) == (200, 2)
+    connection.close()
+    assert capfd.readouterr() == ("", "")
+    assert page.count(b"<a ") == 2
+
+
+class Unread:
+    """A source whose metadata is only read on request; some of it cannot be read."""
+
+    def page(self, index: str, project: str) -> Served | None:
+        if project == "broken":
+            raise ToolFailed("the p\u00e4ge is broken")
+        files = tuple(IndexFile(f"{project}-{version}-py3-none-any.whl", "", None) for version in (1, 2))
+        return Served(ProjectPage(project, files), hashed=project == "hashed")
+
+    def metadata(self, index: str, name: str) -> bytes | None:
+        return b"Metadata" if "-1-" in name else None
+
+
+def test_pages_of_other_sources() -> None:
+    with serving(Unread()) as (address, _):
+        connection = HTTPConnection(address.removeprefix("http://"))
+        # Not a status that pip would retry.
+        assert answer(connection, "/a/simple/broken/") == (504, "text/plain", b"the p?ge is broken")
+        assert answer(connection, "/a%20b/simple/plain/")[2].count(b'data-core-metadata="true"') == 2
+        html = answer(connection, "/a%20b/simple/hashed/")[2].decode()
+    # The server does not wait for a client that keeps its connection.
+    connection.close()
+    assert f'href="/a%20b/files/hashed-1-py3-none-any.whl" data-core-metadata="sha256={sha256(b"Metadata")}"' in html
+    assert html.count("data-core-metadata") == 1
+
+
+def test_a_port_that_is_in_use(base: str) -> None:
+    port = int(base.rpartition(":")[2])
+    with pytest.raises(ToolFailed) as raised, serving(Unread(), port=port):
+        pass
+    (fault,) = raised.value.faults
+    assert fault.message == f"cannot listen on port {port} of 127.0.0.1: Address already in use"
+    assert fault.hint == "choose another --port, or omit it to use any free port"
+    with serving(Unread()) as (one, _), serving(Unread()) as (other, _):
+        assert len({base, one, other}) == 3
+    with serving(Unread(), port=int(one.rpartition(":")[2])) as (again, _):
+        assert again == one
+
+
+def fail_while_serving(error: type[BaseException], addresses: list[str]) -> None:
+    with serving(Unread()) as (address, _):
+        addresses.append(address)
+        raise error
+
+
+@pytest.mark.parametrize(("error", "is_stopped"), [(RuntimeError, False), (KeyboardInterrupt, True)])
+def test_an_error_ends_the_server(error: type[BaseException], is_stopped: bool) -> None:
+    """After Ctrl-C, no thread waits on: a request may wait for a build."""
+    stopped = threading.Event()
+    addresses: list[str] = []
+    with pytest.raises(error), stoppable(stopped.set):
+        fail_while_serving(error, addresses)
+    assert stopped.is_set() is is_stopped
+    with pytest.raises(urllib.error.URLError):
+        get(f"{addresses[0]}/a/simple/plain/")
 
 
 def test_head_has_no_body(base: str) -> None:

@@ -211,8 +211,9 @@ def test_indexes_live_as_long_as_the_pages_that_know_them_by_id() -> None:
     """Python may give the id of a freed index to another one, which would get its pages."""
     pages = Pages()
     known = []
-    for _ in range(3):
-        index = replace(INDEX)
+    # Two are equal, and still have different ids.
+    for url in ("https://i.example", "https://i.example", "https://j.example"):
+        index = replace(INDEX, url=url)
         known.append(weakref.ref(index))
         for _ in range(2):
             pages.folder(replace(ROUTED, indexes={"cu121": index}))
