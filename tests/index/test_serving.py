@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -212,6 +213,13 @@ def test_an_error_ends_the_server(error: type[BaseException], is_stopped: bool) 
 def test_head_has_no_body(base: str) -> None:
     kind, body = get(f"{base}/cu121/simple/torch/", method="HEAD")
     assert (kind, body) == ("text/html; charset=utf-8", b"")
+    # Clients drop such a body, and read it as the next answer.
+    host, _, port = base.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port))) as client:
+        client.sendall(b"HEAD /cu121/simple/torch/ HTTP/1.1\r\nConnection: close\r\n\r\n")
+        text = b"".join(iter(lambda: client.recv(4096), b""))
+    assert text.startswith(b"HTTP/1.1 200 ")
+    assert text.endswith(b"\r\n\r\n")
 
 
 def test_the_server_is_on_loopback_and_stops() -> None:

@@ -409,6 +409,15 @@ def test_a_file_that_moves_to_another_file_system(root: Path) -> None:
     assert own_files(root) == [".gitignore"]
 
 
+@pytest.mark.parametrize("code", [errno.EACCES, errno.ENOSPC])
+def test_a_file_that_cannot_be_moved_is_not_copied(root: Path, code: int) -> None:
+    staged = committed(root)
+    with pytest.raises(OSError, match="stage/0") as raised, at_call(1, failing(code), names=("replace",)) as made:
+        journal.roll_forward(str(root), staged)
+    assert (raised.value.errno, made) == (code, ["replace"])
+    assert not (root / TEXT).exists()
+
+
 def test_put_replaces_one_file_of_any_name(root: Path) -> None:
     journal.put(str(root), "out/a.json", b"{}")
     journal.put(str(root), "out/run", b"#!/bin/sh\n")
