@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from lockgen.core.index import ExplicitIndex
 from lockgen.core.lock import Lock
@@ -17,7 +18,9 @@ from lockgen.core.ports import Progress
 from lockgen.core.resolution import Resolver, Solution
 from lockgen.errors import Fault, NoResolution
 from lockgen.index.ports import Artifacts, MetadataSource
+from lockgen.lock.agreement import Names, OtherVersions, unexplained
 from lockgen.lock.build_tools import BuildToolResolver
+from lockgen.lock.graph import admits
 from lockgen.lock.lock_builder import check_hashes, make_lock
 from lockgen.lock.requests import (
     differing_packages,
@@ -212,22 +215,28 @@ class _LockRun:
     def _check_agreement(self, lead: str, first: Solution, variant: str, second: Solution) -> None:
         """Check that the variants differ only in packages where a pin of one of them is the cause (guarantee 2)."""
         differing = self._unpinned_differences(lead, first, variant, second)
-        lead_versions = [f"{name}=={versions[0]}" for name, versions in differing.items()]
-        # The pins are the cause if, without them, the variant could have the lead's versions.
-        if not differing or self._solver.fits_without_pins(variant, lead_versions):
-            return
-        # Not all at once, but perhaps each by itself: a pin of one package may decide the version of another.
+        mine = {name: versions[0] for name, versions in differing.items()}
+        others = {name: versions[1] for name, versions in differing.items()}
         faults = []
-        for name, (mine, other) in differing.items():
-            if self._solver.fits_without_pins(variant, [f"{name}=={mine}"]):
-                continue
-            if self._solver.fits_without_pins(lead, [f"{name}=={other}"]):
-                continue
-            hint = f'to allow both: [variants.{variant}] pins = {{ {name} = "{other}" }}'
-            message = f"{lead} needs {name} {mine}, {variant} needs {name} {other}"
+        for name in unexplained(list(differing), self._seen_by(variant, mine), self._seen_by(lead, others)):
+            hint = f'to allow both: [variants.{variant}] pins = {{ {name} = "{others[name]}" }}'
+            message = f"{lead} needs {name} {mine[name]}, {variant} needs {name} {others[name]}"
             faults.append(Fault(message, hint=hint, path=("variants", variant)))
         if faults:
             raise NoResolution.of(faults)
+
+    def _seen_by(self, variant: str, versions: Mapping[str, str]) -> OtherVersions:
+        """``versions``, those of another variant, as ``variant`` sees them."""
+
+        @cache
+        def solve(names: Names) -> bool:
+            return self._solver.fits_without_pins(variant, [f"{name}=={versions[name]}" for name in names])
+
+        excluded = set()
+        for need in self._solver.requirements([variant]):
+            if need.name in versions and not admits(need.specifier, versions[need.name]):
+                excluded.add(need.name)
+        return OtherVersions(frozenset(excluded), solve)
 
     def _unpinned_differences(
         self, lead: str, first: Solution, variant: str, second: Solution

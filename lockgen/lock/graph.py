@@ -158,7 +158,7 @@ def _check_version(requirer: str, need: Dependency, versions: Mapping[str, str])
     version = versions.get(need.name)
     if version is None:
         actual = f"does not contain {need.name}"
-    elif need.specifier and not _admits(need.specifier, version):
+    elif not admits(need.specifier, version):
         actual = f"contains {need.name} {version}"
     else:
         return
@@ -171,5 +171,6 @@ def _check_version(requirer: str, need: Dependency, versions: Mapping[str, str])
 
 # The graph of each variant has mostly the same edges, and is walked several times.
 @lru_cache(maxsize=100_000)
-def _admits(specifier: str, version: str) -> bool:
+def admits(specifier: str, version: str) -> bool:
+    """Whether ``version`` meets ``specifier``; "" is met by all."""
     return parse_specifiers(specifier).contains(version, prereleases=True)
