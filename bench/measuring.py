@@ -15,9 +15,10 @@ from statistics import median
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a command: wall seconds, and the peak of its largest process in MB."""
+    """One run of a command: wall seconds, the processor's seconds, and the peak of its largest process in MB."""
 
     seconds: float
+    processor: float
     megabytes: float
     stdout: str
 
@@ -46,7 +47,7 @@ class Command:
             out.seek(0)
             err.seek(0)
             assert child.returncode == self.code, f"{self.arguments}: {err.read().decode()[-2000:]}"
-            return Run(seconds, usage.ru_maxrss / 1024, out.read().decode())
+            return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, out.read().decode())
 
 
 @dataclass(frozen=True)

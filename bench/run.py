@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,8 @@ from pathlib import Path
 
 from conflicts import rows as conflict_rows
 from family import ROOT, Family
+from growth import rows as growth_rows
+from many import rows as many_rows
 from matrix import rows as matrix_rows
 from measuring import Command, Pairs, machine, pairs
 from uv import find_uv_bin
@@ -73,7 +74,8 @@ class Bench:
             "others": self.others,
             "conflicts": lambda: conflict_rows(self.scratch / "conflicts"),
             "matrix": lambda: matrix_rows(self.family, self.scratch / "matrix"),
-            "synthetic": self.synthetic,
+            "many": lambda: many_rows(self.scratch / "many"),
+            "synthetic": lambda: growth_rows(self.family, self.scratch / "growth"),
         }
 
     def resolving(self) -> Iterator[Row]:
@@ -166,16 +168,6 @@ class Bench:
         value = f"{found.ratio:.2f} x bare pip-compile"
         yield "resolve --resolver pip-compile, with hashes", value, said(found, "bare, without hashes,")
 
-    def synthetic(self) -> Iterator[Row]:
-        for stages in (10, 100, 1000):
-            (self.family.folder / "versions.toml").write_text(self.family.grown(stages))
-            self.resolve().run()
-            runs = [self.resolve("--offline").run() for _ in range(5)]
-            seconds = sorted(run.seconds for run in runs)[2]
-            peak = max(run.megabytes for run in runs)
-            yield f"{stages:,} stages, offline, no lock", f"{seconds:.2f} s", f"{peak:.0f} MB at most (5 runs)"
-        shutil.copy(ROOT / "versions.toml", self.family.folder)
-
 
 def drifted(folder: Path) -> str:
     """How many packages pip-compile-multi's files hold in more than one version, and some of them."""
@@ -209,7 +201,7 @@ def table(rows: Iterable[tuple[str, ...]]) -> str:
         "# Measured",
         "",
         "Written by `nox -s bench`, or a part of it by `nox -s bench -- resolve`, `check`, `others`, `conflicts`,",
-        "`matrix`, `synthetic`: medians of pairs, the two commands of a pair one after the other in one run; each row",
+        "`many`, `matrix`, `synthetic`: medians of pairs, the two commands of a pair one after the other in one run; each row",
         "on top of its commit.",
         f"Machine: {machine()}; Python {sys.version.split()[0]}, {tools}.",
         "",

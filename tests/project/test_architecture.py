@@ -60,8 +60,8 @@ PURE = {
     "lint": """context import_names import_parser local_modules model notebook plan
     provided_modules python_imports render rules.messages
     rules.missing rules.rule_type rules.table rules.undeclared rules.unreadable rules.unused standard_library""",
-    "lock": """blame build_tools closure engine exclusions file_choices graph keys layers lock_builder misread reader
-    requests tool_sets variant_solver writer""",
+    "lock": """agreement blame build_tools closure engine exclusions file_choices graph keys layers lock_builder
+    misread reader requests tool_sets variant_solver writer""",
     "manifest": """accelerator_checks base_image_checks compat_reader editor faults field_checks fingerprints
     image_reader package_reader placeholders reader record_digests resolvable_file schema schema_errors
     table_reader tables update_policy_reader""",
