@@ -15,7 +15,7 @@ from measuring import Command
 ROOT = Path(__file__).parent.parent
 sys.path.append(str(ROOT / "tests"))
 
-from support.index import LocalIndex, serving  # noqa: E402: a module of the tests
+from support.index import LocalIndex, serving  # noqa: E402
 
 Row = tuple[str, str, str]
 PACKAGES, CONFLICTS, SIZE = 390, 4, 3
