@@ -33,16 +33,16 @@ def test_an_entry_that_is_not_utf_8_counts_as_missing() -> None:
 
 
 def test_a_failed_write_is_not_reported_and_leaves_no_draft(tmp_path: Path) -> None:
-    target = tmp_path / "folder"
-    target.mkdir()
+    target = tmp_path / "parent/folder"
+    target.mkdir(parents=True)
     write_entry(target, "text")
-    assert list(tmp_path.iterdir()) == [target]
+    assert list(target.parent.iterdir()) == [target]
 
 
 def test_text_that_cannot_be_encoded_leaves_no_draft(tmp_path: Path) -> None:
     with pytest.raises(UnicodeEncodeError):
-        write_entry(tmp_path / "entry", "\ud800")
-    assert list(tmp_path.iterdir()) == []
+        write_entry(tmp_path / "parent/entry", "\ud800")
+    assert list((tmp_path / "parent").iterdir()) == []
 
 
 def test_a_null_cache_is_always_empty() -> None:
