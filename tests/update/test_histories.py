@@ -389,7 +389,7 @@ def test_an_open_pull_request_says_that_it_no_longer_resolves_until_it_does(
     assert body.startswith(
         "**This update was resolved on an older `main`. It does not resolve on the current one:**\n\n```"
     )
-    assert "needs numpy==1.0" in body.partition("<!--")[0]
+    assert "requires numpy==1.0" in body.partition("<!--")[0]
     assert body.partition("-->\n\n")[2].partition("<!--")[0] == first.body.partition("<!--")[0]
     assert (forge.requests[1].mark, forge.requests[1].moves) == ("0" * 40, first.moves)
     forge.steps.done.clear()

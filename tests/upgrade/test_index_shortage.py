@@ -46,7 +46,7 @@ CASES = {
     "bound": Case(
         "1.0", ', "late>=9"', "no version of late is >=9; the newest is 1.0", "", "no version of late is >=9"
     ),
-    "source": Case("1.0", ', "src"', "src 1.0 has no wheel for Python 3.11", 'build = ["src"]', "no wheel of src"),
+    "source": Case("1.0", ', "src"', "src 1.0 has no wheel for Python 3.11", 'build = ["src"]', "src has no wheel"),
 }
 
 
