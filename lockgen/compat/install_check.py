@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from lockgen.compat import environment
 from lockgen.compat.cells import Scenario
 from lockgen.compat.install_model import Installed
-from lockgen.compat.native_libraries import missing
 from lockgen.conflicts.constraints import Constraints
 from lockgen.core.index import ExplicitIndex
+from lockgen.core.manifest import CheckLimits
 from lockgen.core.resolution import Request, Resolved, Resolver
 from lockgen.errors import LockgenError, ToolFailed
+from lockgen.io.temporary import temporary_folder
 from lockgen.lock.requests import declared_requirements
+from lockgen.proof.local_place import CannotRun, LocalPlace
+from lockgen.proof.model import Checks, ImageRun, ImportCheck
+from lockgen.proof.native_libraries import missing
 
 
 def install(
@@ -22,26 +25,34 @@ def install(
     imports: Sequence[str],
     *,
     system: Collection[str] = (),
+    limits: CheckLimits | None = None,
     seconds: float = 900,
 ) -> Installed:
     """Whether ``rows`` install on the target of ``request``, and the packages ``imports`` can be imported there.
 
     ``rows`` are all packages of a solution with their usable files, ``imports`` the packages that the images request.
-    ``system`` are libraries that the base image is known to have. ``seconds`` is the timeout of each step. If a tool
-    fails, the status is "unknown".
+    ``system`` are libraries that the base image is known to have. ``seconds`` is the timeout of an
+    installation. If a tool fails, the status is "unknown".
     """
-    mismatch = environment.platform_mismatch(request.target)
-    if mismatch:
-        return Installed("unknown", mismatch)
-    for row in rows:
-        # Without a hash for each file, uv would install whatever the index serves now.
-        if not row.files or any(file.sha256 is None for file in row.files):
-            return Installed("unknown", f"{row.name} {row.version} has no file with a hash that runs on the target")
-    try:
-        attempt = environment.install(rows, request, imports, seconds=seconds)
-    except ToolFailed as error:
-        return Installed("unknown", str(error))
-    return Installed(attempt.status, attempt.reason, missing(attempt.binaries, system))
+    checks = Checks(tuple(ImportCheck(name) for name in sorted(set(imports))), limits=limits or CheckLimits())
+    with temporary_folder("install-") as folder:
+        place = LocalPlace(folder, request, seconds)
+        try:
+            found = place.run(rows, checks, (), {})
+            native = missing(place.binaries(), system)
+        except (CannotRun, ToolFailed) as error:
+            return Installed("unknown", str(error))
+    return _installed(found, native)
+
+
+def _installed(run: ImageRun, native: tuple[str, ...]) -> Installed:
+    """The result as in the matrix. A limit says nothing about the packages: another machine may be faster."""
+    wrong = [problem for problem in run.problems if problem.kind != "limit"]
+    if wrong:
+        return Installed("no", wrong[0].text, native)
+    if run.problems:
+        return Installed("unknown", run.problems[0].text, native)
+    return Installed(run.status, run.reason, native)
 
 
 def install_solution(
@@ -66,4 +77,4 @@ def install_solution(
     requested = {requirement.name for requirement in requirements}
     # A requirement with a marker may not apply here.
     imports = sorted(requested & solution.packages.keys())
-    return install(list(solution.packages.values()), request, imports)
+    return install(list(solution.packages.values()), request, imports, limits=manifest.checks)

@@ -24,18 +24,3 @@ class Installed:
     def data(self) -> dict[str, object]:
         """The result as in the JSON of the matrix, format 1."""
         return {"status": self.status, "reason": self.reason, "native": list(self.native)}
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Binary:
-    """A shared object that a package installed.
-
-    ``owner`` is the package and its version, ``file`` the base name, ``soname`` the DT_SONAME ("" for none), ``needed``
-    the DT_NEEDED entries. ``opened`` are CUDA libraries that it loads by name at run time.
-    """
-
-    owner: str
-    file: str
-    soname: str = ""
-    needed: tuple[str, ...] = ()
-    opened: tuple[str, ...] = ()

@@ -103,12 +103,22 @@ class Unimported:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckLimits:
+    """[checks]: the limits of each command that checks an image. Wall seconds, bytes of memory, and the network."""
+
+    seconds: int = 300
+    memory: int = 8_000_000_000
+    network: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     """A base or a stage.
 
     ``base`` is the image of the family that it builds on, None for a root base. ``variants`` are those that it is built
     in. ``apt`` are system packages of the image, ``build_apt`` those of the build stage only. ``folders`` are created
     in /app for the user to write to. ``preload`` has arguments of `python -m` that fetch models during the build.
+    ``check_imports`` are modules that must be importable, ``tests`` commands (argument lists) that must succeed.
     """
 
     name: str
@@ -124,6 +134,8 @@ class Image:
     folders: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
     budget: Budget = Budget()
+    check_imports: tuple[str, ...] = ()
+    tests: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,7 +143,7 @@ class Manifest:
     """One family. ``build`` names the packages that may be built from a source distribution.
 
     ``budget`` applies to images and layers without their own limit. ``ignores`` are for `lockgen audit`,
-    ``unimported`` for `lockgen lint`; neither changes the lock.
+    ``unimported`` for `lockgen lint`, ``checks`` for the checks of images; none of them changes the lock.
     """
 
     family: str
@@ -150,6 +162,7 @@ class Manifest:
     update: Policy = field(default_factory=Policy)
     ignores: tuple[IgnoredAdvisory, ...] = ()
     unimported: dict[str, Unimported] = field(default_factory=dict)
+    checks: CheckLimits = CheckLimits()
 
     def chain(self, image: str) -> tuple[Image, ...]:
         """The images that ``image`` builds on, from the root base to ``image`` itself."""

@@ -10,6 +10,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 VersionStep = Literal["patch", "minor", "major"]
+Proof = Literal["resolve", "imports", "tests"]
 STEPS: tuple[VersionStep, ...] = ("patch", "minor", "major")
 
 SEEN_BRANCH = "first-seen"
@@ -73,7 +74,8 @@ class Policy:
 
     ``cooldown`` is in days. ``base`` is the base branch of pull requests, None for the default branch of the remote.
     ``max_open`` limits the open pull requests. With ``move_cut_off`` the family's exclude-newer moves with newer
-    releases; else they are not proposed. ``base_images``: whether base images are updated, too.
+    releases; else they are not proposed. ``base_images``: whether base images are updated, too. ``prove`` is what an
+    update must pass.
     """
 
     groups: tuple[GroupPolicy, ...] = ()
@@ -87,6 +89,7 @@ class Policy:
     forge: Literal["github", "gitlab"] | None = None
     move_cut_off: bool = False
     base_images: bool = True
+    prove: Proof = "imports"
 
     @property
     def waits(self) -> bool:

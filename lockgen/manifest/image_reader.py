@@ -10,11 +10,11 @@ from packaging.utils import canonicalize_name
 from lockgen.core.close_match import close_match
 from lockgen.core.key_path import KeyPath
 from lockgen.core.layout import CACHES, MODELS, target_name
-from lockgen.core.manifest import Budget, DeclaredRequirement, Image
+from lockgen.core.manifest import Budget, CheckLimits, DeclaredRequirement, Image
 from lockgen.manifest.faults import FaultCollector
 from lockgen.manifest.field_checks import check_folder
 from lockgen.manifest.package_reader import PackageReader
-from lockgen.manifest.tables import BaseTable, BudgetsTable, StageTable, VersionsFile
+from lockgen.manifest.tables import BaseTable, BudgetsTable, ChecksTable, StageTable, VersionsFile
 
 # Files next to a stage's program, in docker/IMAGE or in /app.
 _RESERVED_PROGRAMS = {"dockerfile", "lock.txt", "self_check.py"}
@@ -175,6 +175,8 @@ class ImageReader:
             folders=tuple(table.folders),
             preload=tuple(table.preload),
             budget=read_budget(table),
+            check_imports=tuple(table.check_imports),
+            tests=tuple(tuple(command) for command in table.tests),
         )
 
     # -- variants ----------------------------------------------------------------
@@ -242,13 +244,20 @@ class ImageReader:
 
 def read_budget(table: BaseTable | BudgetsTable) -> Budget:
     """The size limits that a table sets."""
-    return Budget(_bytes(table.max_image), _bytes(table.max_layer))
+    return Budget(_bytes_or_none(table.max_image), _bytes_or_none(table.max_layer))
 
 
-def _bytes(size: str | None) -> int | None:
+def read_limits(table: ChecksTable) -> CheckLimits:
+    """[checks]: the limits of the commands that check an image."""
+    return CheckLimits(table.seconds, _bytes(table.memory), table.network)
+
+
+def _bytes_or_none(size: str | None) -> int | None:
+    return _bytes(size) if size is not None else None
+
+
+def _bytes(size: str) -> int:
     """A size such as "1.5 GB" in bytes. The schema accepts no other form."""
-    if size is None:
-        return None
     # The longest unit first: "MB" ends with "B" too.
     by_length = sorted(_UNITS, key=len, reverse=True)
     unit = next(unit for unit in by_length if size.endswith(unit))

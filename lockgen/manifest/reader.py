@@ -24,7 +24,7 @@ from lockgen.manifest.base_image_checks import check_base_images
 from lockgen.manifest.compat_reader import CompatReader
 from lockgen.manifest.faults import FaultCollector
 from lockgen.manifest.field_checks import check_characters, check_folder, check_reason, check_url
-from lockgen.manifest.image_reader import ImageReader, read_budget
+from lockgen.manifest.image_reader import ImageReader, read_budget, read_limits
 from lockgen.manifest.package_reader import PackageReader
 from lockgen.manifest.resolvable_file import ResolvableFile, is_beside_resolution
 from lockgen.manifest.schema_errors import SchemaError, explain, type_name
@@ -186,6 +186,7 @@ class _ManifestReader:
             budget=read_budget(versions.budgets),
             ignores=self._ignores(),
             unimported=self._unimported(),
+            checks=read_limits(versions.checks),
             images=ImageReader(versions, variants, self._faults).read(),
         )
         check_accelerators(manifest, self._add)

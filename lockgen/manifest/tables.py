@@ -35,6 +35,7 @@ _PROGRAM = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 _PPA = r"^[a-z0-9][a-z0-9.+-]*/[a-z0-9][a-z0-9.+-]*$"
 _USER = r"^[a-z_][a-z0-9_-]*$"
 _MODULE = r"^[A-Za-z_][A-Za-z0-9_.]*( [A-Za-z0-9_./:=@+,-]+)*$"
+_IMPORTED = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$"
 _GROUP = r"^[a-z0-9]+([._-][a-z0-9]+)*$"
 _PATTERN = r"^[A-Za-z0-9*?][A-Za-z0-9._*?-]*$"
 _IMAGE_PATTERN = r"^[A-Za-z0-9*?][A-Za-z0-9._*?:/-]*$"
@@ -71,6 +72,7 @@ MEANING = {
     _PPA: ("a PPA", 'OWNER/NAME, as in "deadsnakes/ppa"'),
     _USER: ("a user name", "lower-case letters, digits, `_` and `-`"),
     _MODULE: ("a module with arguments", 'the arguments of `python -m`, as in "spacy download en_core_web_sm"'),
+    _IMPORTED: ("a module", 'its dotted name, as in "transformers.models.bert.modeling_bert"'),
     _GROUP: ("a group name", "lower-case letters and digits, joined by single `.`, `_` or `-`: it becomes a branch"),
     _PATTERN: ("a pattern of package names", 'a name, where `*` stands for any letters and `?` for one: "pyannote.*"'),
     _IMAGE_PATTERN: (
@@ -134,6 +136,8 @@ Size = Annotated[str, Text(_SIZE, most=40)]
 AdvisoryId = Annotated[str, Text(_ADVISORY, most=100)]
 Reason = Annotated[str, Text(least=1, most=500)]
 Module = Annotated[str, Text(_MODULE, most=300)]
+ImportedModule = Annotated[str, Text(_IMPORTED, most=200)]
+Argument = Annotated[str, Text(least=1, most=1000)]
 GroupName = Annotated[str, Text(_GROUP, most=60)]
 ImagePattern = Annotated[str, Text(_IMAGE_PATTERN, most=200)]
 NamePattern = Annotated[str, Text(_PATTERN, most=200)]
@@ -281,6 +285,15 @@ class BudgetsTable:
 
 
 @_table
+class ChecksTable:
+    """Limits of each command that checks an image: its imports together, and each of its tests."""
+
+    seconds: int = key("Wall time in seconds", default=300, least=1, most=86400)
+    memory: Size = key("Memory of all its processes", default="8 GB")
+    network: bool = key("Allow the network; else the checks of update and compat have none", default=False)
+
+
+@_table
 class BaseTable:
     """A base: an image that others build on."""
 
@@ -294,6 +307,13 @@ class BaseTable:
     folders: list[FolderName] = key("Folders in /app that the user may write to", default=[])
     preload: list[Module] = key(
         "Arguments of `python -m` that fetch models during the build; not locked or hashed", default=[]
+    )
+    check_imports: list[ImportedModule] = key(
+        "Modules that must be importable; default: the top-level modules of all required packages", default=[]
+    )
+    tests: list[Annotated[list[Argument], Length(1)]] = key(
+        'Commands that must succeed in the image, as argument lists: ["python", "-m", "pytest", "tests/smoke"]',
+        default=[],
     )
     max_image: Size | None = key("The limit for this image; overrides [budgets]", default=None)
     max_layer: Size | None = key("The limit for the layers of this image; overrides [budgets]", default=None)
@@ -387,6 +407,10 @@ class UpdateTable:
     forge: Literal["github", "gitlab"] | None = key(
         "The kind of forge; default: detected from the remote's URL", default=None
     )
+    prove: Literal["resolve", "imports", "tests"] = key(
+        "What an update must pass: that it resolves, that the images' packages import, or that their tests pass, too",
+        default="imports",
+    )
     base_images: bool = key("Update base images too: newer tags, and newer digests of the same tag", default=True)
     move_exclude_newer: bool = key(
         "Move [family] exclude-newer with newer releases; else newer releases are not proposed", default=False
@@ -429,6 +453,7 @@ class VersionsFile:
     pins: PinTable = key("One version per package for the whole family", default={})
     common: CommonTable = key("", default=CommonTable())
     budgets: BudgetsTable = key("", default=BudgetsTable())
+    checks: ChecksTable = key("", default=ChecksTable())
     bases: dict[ImageName, BaseTable] = key("Images that others build on, by name", least=1)
     stages: dict[ImageName, StageTable] = key("Images with an entrypoint, by name", default={})
     compat: CompatTable | None = key("The compatibility matrix", default=None)
@@ -441,6 +466,7 @@ _TABLES: dict[str, type[object]] = {
     "family": FamilyTable,
     "common": CommonTable,
     "budgets": BudgetsTable,
+    "checks": ChecksTable,
     "compat": CompatTable,
     "update": UpdateTable,
     "audit": AuditTable,

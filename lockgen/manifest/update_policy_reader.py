@@ -53,6 +53,7 @@ class UpdatePolicyReader:
             forge=table.forge,
             move_cut_off=table.move_exclude_newer,
             base_images=table.base_images,
+            prove=table.prove,
         )
 
     def _check_branch(self, text: str, path: KeyPath) -> None:

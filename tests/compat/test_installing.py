@@ -16,6 +16,7 @@ from support.index import LocalIndex, metadata, wheel
 from lockgen.compat.install_check import install as install_for
 from lockgen.compat.install_model import Installed
 from lockgen.core.index import IndexFile
+from lockgen.core.manifest import CheckLimits
 from lockgen.core.resolution import Request, Resolved
 from lockgen.core.target import MACHINES, Target
 
@@ -98,8 +99,8 @@ def test_an_import_that_ends_the_process_is_a_no_and_is_named(index: LocalIndex,
 
 def test_an_import_that_does_not_end_is_unknown_and_is_named(index: LocalIndex) -> None:
     slow = added(index, "slow", more={"slow/__init__.py": b"import time; time.sleep(600)"})
-    found = install([slow], HERE, ["slow"], seconds=5)
-    assert found == Installed("unknown", "importing slow: python did not finish within 5 s")
+    found = install([slow], HERE, ["slow"], limits=CheckLimits(seconds=5))
+    assert found == Installed("unknown", "importing slow: it did not end within 5 s")
 
 
 def test_an_import_sees_nothing_of_the_callers_environment(index: LocalIndex, monkeypatch: pytest.MonkeyPatch) -> None:

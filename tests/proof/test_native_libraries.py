@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lockgen.compat.install_model import Binary
-from lockgen.compat.native_libraries import missing
+from lockgen.proof.model import Binary
+from lockgen.proof.native_libraries import missing
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 
-from lockgen.compat.install_model import Binary
+from lockgen.proof.model import Binary
 
 _SHARED = re.compile(r"\.so(\.[\d.]+)?$")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 
-from lockgen.compat.install_model import Binary
+from lockgen.proof.model import Binary
 
 # The libraries that a manylinux wheel may require of its system (PEP 513 to 600), in two halves. The first half is in
 # every glibc image with a Python: glibc, the compiler's libraries, zlib and expat.

@@ -1,0 +1,117 @@
+"""Values of a run of an image's packages: what is checked, what was found, and what that means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from lockgen.core.manifest import CheckLimits
+
+RunStatus = Literal["yes", "no", "unknown"]
+ProblemKind = Literal["install", "import", "message", "test", "limit"]
+LineKind = Literal["stderr", "warning", "native"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportCheck:
+    """Import ``modules``; None stands for the top-level modules of the distribution ``name``."""
+
+    name: str
+    modules: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What an image is checked with. ``tests`` are argument lists."""
+
+    imports: tuple[ImportCheck, ...]
+    tests: tuple[tuple[str, ...], ...] = ()
+    limits: CheckLimits = field(default_factory=CheckLimits)
+
+
+class Line(NamedTuple):
+    """A line that code wrote while it was imported, normalized. ``by`` is the distribution that wrote it."""
+
+    by: str
+    kind: LineKind
+    text: str
+
+
+class Bound(NamedTuple):
+    """What a message asks for: ``by`` works only with versions ``specifier`` of ``package``; "" where it says none."""
+
+    by: str
+    package: str
+    specifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why an image does not run. ``by`` is the distribution or the test, ``text`` one normalized line.
+
+    ``bound`` is what the text asks for, if it says so. ``output`` are the last lines of a test.
+    """
+
+    kind: ProblemKind
+    by: str
+    text: str
+    bound: Bound | None = None
+    output: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Two runs with the same key have the same problem."""
+        return self.kind, self.by, self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """What a step took: ``name`` is a distribution or a test; wall seconds, and peak bytes (0: unknown)."""
+
+    name: str
+    seconds: float
+    memory: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRun:
+    """The result for one image.
+
+    ``reason`` says why the status is "unknown". ``where`` says where the checks ran; ``isolated``, whether they had no
+    network and no access to other files. ``native`` are warnings about libraries that nothing provides.
+    """
+
+    status: RunStatus
+    reason: str = ""
+    where: str = ""
+    isolated: bool = False
+    problems: tuple[Problem, ...] = ()
+    lines: tuple[Line, ...] = ()
+    deprecations: int = 0
+    native: tuple[str, ...] = ()
+    imports: tuple[Duration, ...] = ()
+    tests: tuple[Duration, ...] = ()
+    memory: int = 0
+
+    @property
+    def import_seconds(self) -> float:
+        return sum(item.seconds for item in self.imports)
+
+    @property
+    def seconds(self) -> float:
+        return sum(item.seconds for item in (*self.imports, *self.tests))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Binary:
+    """A shared object that a package installed.
+
+    ``owner`` is the package and its version, ``file`` the base name, ``soname`` the DT_SONAME ("" for none), ``needed``
+    the DT_NEEDED entries. ``opened`` are CUDA libraries that it loads by name at run time.
+    """
+
+    owner: str
+    file: str
+    soname: str = ""
+    needed: tuple[str, ...] = ()
+    opened: tuple[str, ...] = ()

@@ -1,0 +1,71 @@
+"""The result of a run as JSON, and back: for `--json`, and for the cache."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lockgen.proof.model import Bound, Duration, ImageRun, Line, Problem
+
+
+def as_document(run: ImageRun) -> dict[str, Any]:
+    """``run`` as data. Sizes are in bytes, times in seconds."""
+    return {
+        "status": run.status,
+        "reason": run.reason,
+        "where": run.where,
+        "isolated": run.isolated,
+        "problems": [_problem(problem) for problem in run.problems],
+        "lines": [{"by": line.by, "kind": line.kind, "text": line.text} for line in run.lines],
+        "deprecations": run.deprecations,
+        "native": list(run.native),
+        "imports": [_duration(duration) for duration in run.imports],
+        "tests": [_duration(duration) for duration in run.tests],
+        "memory": run.memory,
+    }
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    bound = problem.bound
+    return {
+        "kind": problem.kind,
+        "by": problem.by,
+        "text": problem.text,
+        "bound": {"package": bound.package, "specifier": bound.specifier} if bound is not None else None,
+        "output": problem.output,
+    }
+
+
+def _duration(duration: Duration) -> dict[str, Any]:
+    return {"name": duration.name, "seconds": duration.seconds, "memory": duration.memory}
+
+
+def from_document(document: Any) -> ImageRun:
+    """The run in ``document``.
+
+    Raises:
+        KeyError, TypeError, ValueError: it has another shape.
+    """
+    return ImageRun(
+        status=document["status"],
+        reason=str(document["reason"]),
+        where=str(document["where"]),
+        isolated=bool(document["isolated"]),
+        problems=tuple(_parsed_problem(entry) for entry in document["problems"]),
+        lines=tuple(Line(str(entry["by"]), entry["kind"], str(entry["text"])) for entry in document["lines"]),
+        deprecations=int(document["deprecations"]),
+        native=tuple(map(str, document["native"])),
+        imports=tuple(_parsed_duration(entry) for entry in document["imports"]),
+        tests=tuple(_parsed_duration(entry) for entry in document["tests"]),
+        memory=int(document["memory"]),
+    )
+
+
+def _parsed_problem(entry: Any) -> Problem:
+    bound = entry["bound"]
+    by = str(entry["by"])
+    asked = Bound(by, str(bound["package"]), str(bound["specifier"])) if bound is not None else None
+    return Problem(entry["kind"], by, str(entry["text"]), asked, str(entry["output"]))
+
+
+def _parsed_duration(entry: Any) -> Duration:
+    return Duration(str(entry["name"]), float(entry["seconds"]), int(entry["memory"]))

@@ -1,0 +1,200 @@
+"""Run commands one after the other, each within limits, and print what they did: `python supervisor.py PLAN`.
+
+This program runs next to untrusted code: in a sandbox or a container, with any Python from 3.8, without lockgen. So it
+imports only the standard library. PLAN is a JSON file:
+
+    {"format": 1, "memory": BYTES, "output": BYTES, "steps": [STEP, ...]}
+
+A STEP is {"argv": [...], "cwd": FOLDER, "env": {...}, "seconds": SECONDS, "events": FILE}. The report on stdout is
+{"format": 1, "steps": [...]}, with the exit code, wall seconds, peak memory and output of each step. `stopped` names
+the limit that ended a step. A command may write lines to the file `events`; they are returned as text.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import IO, Any
+
+MARKER = "LOCKGEN_STEP"
+"""An environment variable of each step. Its processes inherit it, in whatever process group or session they are."""
+PAUSE = 0.05
+MOST_KEPT = 200_000
+"""The most bytes of a stream that are reported."""
+MOST_EVENTS = 4_000_000
+"""The most bytes that are read of a file with events."""
+
+
+class Tail:
+    """The first and the last bytes of a stream, and how many there were."""
+
+    def __init__(self) -> None:
+        self.half = MOST_KEPT // 2
+        self.head = b""
+        self.tail = b""
+        self.count = 0
+
+    def add(self, data: bytes) -> None:
+        self.count += len(data)
+        room = self.half - len(self.head)
+        self.head += data[:room]
+        self.tail = (self.tail + data[room:])[-self.half :]
+
+    def text(self) -> str:
+        left_out = self.count - len(self.head) - len(self.tail)
+        gap = f"\n[{left_out} bytes left out]\n".encode() if left_out else b""
+        return (self.head + gap + self.tail).decode("utf-8", "replace")
+
+
+def follow(stream: IO[bytes], tail: Tail) -> threading.Thread:
+    """Read ``stream`` to its end in a thread."""
+
+    def read() -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while True:
+                data = os.read(stream.fileno(), 65536)
+                if not data:
+                    return
+                tail.add(data)
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    return thread
+
+
+def marked(mark: str) -> list[int]:
+    """The processes with ``mark`` in their environment. In a sandbox, no processes of others are visible."""
+    wanted = f"{MARKER}={mark}".encode()
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit() and int(name) != os.getpid():
+            with contextlib.suppress(OSError), open(f"/proc/{name}/environ", "rb") as file:
+                if wanted in file.read().split(b"\0"):
+                    found.append(int(name))
+    return found
+
+
+def memory_of(processes: list[int]) -> int:
+    """The resident bytes of ``processes``. Shared pages count for each process."""
+    total = 0
+    for process in processes:
+        with contextlib.suppress(OSError, IndexError, ValueError), open(f"/proc/{process}/statm") as file:
+            total += int(file.read().split()[1]) * resource.getpagesize()
+    return total
+
+
+def end_all(mark: str) -> None:
+    """Kill all processes of a step. Some may start others meanwhile."""
+    for _ in range(100):
+        processes = marked(mark)
+        if not processes:
+            return
+        for process in processes:
+            with contextlib.suppress(OSError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(PAUSE / 5)
+
+
+class Step:
+    """One command."""
+
+    def __init__(self, plan: dict[str, Any], step: dict[str, Any], number: int) -> None:
+        self.step = step
+        self.seconds: float = step["seconds"]
+        self.memory: int = plan["memory"]
+        self.output: int = plan["output"]
+        self.mark = f"{os.getpid()}-{number}-{os.urandom(8).hex()}"
+        self.peak = 0
+        self.stdout = Tail()
+        self.stderr = Tail()
+
+    def run(self) -> dict[str, Any]:
+        started = time.monotonic()
+        try:
+            process = subprocess.Popen(
+                self.step["argv"],
+                cwd=self.step["cwd"],
+                env={**self.step["env"], MARKER: self.mark},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            self.stderr.add(f"{self.step['argv'][0]}: {error.strerror}".encode())
+            return self.result(127, "", 0.0)
+        streams = ((process.stdout, self.stdout), (process.stderr, self.stderr))
+        threads = [follow(stream, tail) for stream, tail in streams if stream is not None]
+        stopped = self.watch(process, started)
+        seconds = time.monotonic() - started
+        # What runs in the background belongs to the step, too.
+        end_all(self.mark)
+        for thread in threads:
+            thread.join(2)
+        return self.result(process.returncode, stopped, seconds)
+
+    def watch(self, process: subprocess.Popen[bytes], started: float) -> str:
+        """Wait for the end of ``process``. Returns the limit that was exceeded; "" for none."""
+        while True:
+            found, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if found:
+                self.peak = max(self.peak, usage.ru_maxrss * 1024)
+                process.returncode = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
+                return ""
+            self.peak = max(self.peak, memory_of(marked(self.mark)))
+            exceeded = self.exceeded(time.monotonic() - started)
+            if exceeded is not None:
+                with contextlib.suppress(OSError):
+                    os.kill(process.pid, signal.SIGKILL)
+                end_all(self.mark)
+                process.wait()
+                return exceeded
+            time.sleep(PAUSE)
+
+    def exceeded(self, seconds: float) -> str | None:
+        if seconds > self.seconds:
+            return "time"
+        if self.peak > self.memory:
+            return "memory"
+        if self.stdout.count + self.stderr.count > self.output:
+            return "output"
+        return None
+
+    def result(self, code: int, stopped: str, seconds: float) -> dict[str, Any]:
+        return {
+            "code": code,
+            "stopped": stopped,
+            "seconds": round(seconds, 3),
+            "memory": self.peak,
+            "stdout": self.stdout.text(),
+            "stderr": self.stderr.text(),
+            "events": self.events(),
+        }
+
+    def events(self) -> str:
+        path = self.step.get("events")
+        if path is None:
+            return ""
+        try:
+            with open(path, "rb") as file:
+                return file.read(MOST_EVENTS).decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+
+def main() -> None:
+    with open(sys.argv[1]) as file:
+        plan = json.load(file)
+    steps = [Step(plan, step, number).run() for number, step in enumerate(plan["steps"])]
+    json.dump({"format": 1, "steps": steps}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

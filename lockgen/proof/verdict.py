@@ -1,0 +1,211 @@
+"""What the supervisor reported, as a result: pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from lockgen.core.documents import parse_json
+from lockgen.core.text_table import megabytes
+from lockgen.proof.messages import normalized, recognized
+from lockgen.proof.model import Checks, Duration, ImageRun, Line, Problem
+
+_MISSING_LIBRARY = re.compile(r"(\S+\.so[\d.]*): cannot open shared object file")
+# What torch, ctranslate2, onnxruntime and numba say where there is no GPU or no driver.
+_NO_GPU = re.compile(
+    r"Found no NVIDIA driver|No CUDA GPUs are available|CUDA driver version is insufficient|no CUDA-capable device"
+    r"|CUDA_ERROR_NO_DEVICE|libcuda\.so(?:\.1)?[: ]",
+    re.IGNORECASE,
+)
+_OUTPUT_LINES = 12
+
+
+class NotReported(Exception):
+    """The supervisor's answer is missing or damaged: an import may have ended it."""
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """One step of the supervisor. ``stopped`` is the limit that ended it, "" for none."""
+
+    code: int
+    stopped: str
+    seconds: float
+    memory: int
+    stdout: str
+    stderr: str
+    events: str
+
+
+def parse_report(text: str) -> list[StepResult]:
+    """The steps of a report.
+
+    Raises:
+        NotReported: it has another shape.
+    """
+    try:
+        document: Any = parse_json(text)
+        if document["format"] != 1:
+            raise NotReported("it has another format")
+        return [_step(step) for step in document["steps"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise NotReported(str(error)) from error
+
+
+def _step(step: Mapping[str, Any]) -> StepResult:
+    return StepResult(
+        int(step["code"]),
+        str(step["stopped"]),
+        float(step["seconds"]),
+        int(step["memory"]),
+        str(step["stdout"]),
+        str(step["stderr"]),
+        str(step["events"]),
+    )
+
+
+def image_run(checks: Checks, steps: Sequence[StepResult], *, has_gpu: bool) -> ImageRun:
+    """The result of ``steps``: the imports, then each test."""
+    imports, *tests = steps
+    found = _Imports(checks, imports).result()
+    problems = list(found.problems)
+    unknown = [found.reason] if found.reason else []
+    durations = []
+    for command, step in zip(checks.tests, tests, strict=True):
+        name = " ".join(command)
+        durations.append(Duration(name, step.seconds, step.memory))
+        problem = _test_problem(name, step, checks)
+        if problem is None:
+            continue
+        if not has_gpu and _NO_GPU.search(step.stdout + step.stderr):
+            unknown.append(f"`{name}` needs a GPU, which is not there")
+        else:
+            problems.append(problem)
+    return replace(
+        found,
+        status="no" if problems else "unknown" if unknown else "yes",
+        reason="" if problems or not unknown else unknown[0],
+        problems=tuple(problems),
+        tests=tuple(durations),
+        memory=max(step.memory for step in steps),
+    )
+
+
+def _test_problem(name: str, step: StepResult, checks: Checks) -> Problem | None:
+    if step.stopped:
+        return Problem("limit", name, _exceeded(step, checks))
+    if step.code == 0:
+        return None
+    output = (step.stdout.strip() + "\n" + step.stderr.strip()).strip()
+    lines = [normalized(line) for line in output.splitlines() if line.strip()]
+    return Problem("test", name, f"it ended with {_ending(step.code)}", output="\n".join(lines[-_OUTPUT_LINES:]))
+
+
+def _exceeded(step: StepResult, checks: Checks) -> str:
+    limits = checks.limits
+    match step.stopped:
+        case "time":
+            return f"it did not end within {limits.seconds} s"
+        case "memory":
+            return f"it used more than {megabytes(limits.memory)} of memory"
+    return "it wrote too much output"
+
+
+def _ending(code: int) -> str:
+    # A signal is a negative code.
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+class _Imports:
+    """Reads the events of the importer."""
+
+    def __init__(self, checks: Checks, step: StepResult) -> None:
+        self.checks, self.step = checks, step
+        self.problems: list[Problem] = []
+        self.unknown = ""
+        self.lines: list[Line] = []
+        self.deprecations = 0
+        self.durations: list[Duration] = []
+        self.begun = ""
+
+    def result(self) -> ImageRun:
+        is_done = False
+        for event in _events(self.step.events):
+            match event:
+                case {"event": "begin", "name": str(name)}:
+                    self.begun = name
+                case {"event": "end", "name": str(name)}:
+                    self._end(name, event)
+                case {"event": "done"}:
+                    is_done = True
+        if not is_done:
+            self.problems.append(self._ended())
+        problems = tuple(dict.fromkeys(self.problems))
+        return ImageRun(
+            "no" if problems else "yes",
+            "" if problems else self.unknown,
+            problems=problems,
+            lines=tuple(dict.fromkeys(self.lines)),
+            deprecations=self.deprecations,
+            imports=tuple(self.durations),
+            memory=self.step.memory,
+        )
+
+    def _ended(self) -> Problem:
+        by = self.begun or "the packages"
+        if self.step.stopped:
+            return Problem("limit", by, f"importing {by}: {_exceeded(self.step, self.checks)}")
+        return Problem("import", by, f"importing {by} ended the process with {_ending(self.step.code)}")
+
+    def _end(self, name: str, event: Mapping[str, Any]) -> None:
+        self.durations.append(Duration(name, _number(event.get("seconds"))))
+        self.deprecations += int(_number(event.get("deprecations")))
+        for line in event.get("lines") or ():
+            self._line(line)
+        error = event.get("error")
+        if isinstance(error, dict):
+            self._error(name, {key: str(value) for key, value in error.items()})
+
+    def _line(self, line: object) -> None:
+        match line:
+            case {"by": str(by), "kind": "stderr" | "warning" | "native" as kind, "text": str(text)}:
+                self._known_line(by, kind, normalized(text))
+
+    def _known_line(self, by: str, kind: Literal["stderr", "warning", "native"], text: str) -> None:
+        if not text:
+            return
+        self.lines.append(Line(by, kind, text))
+        known = recognized(text, by)
+        if known is not None:
+            self.problems.append(Problem("message", by, known.text, known.bound, output=text))
+
+    def _error(self, name: str, error: Mapping[str, str]) -> None:
+        text = normalized(f"{error.get('type')}: {error.get('text')}")
+        cause = normalized(error.get("cause", ""))
+        library = _MISSING_LIBRARY.search(f"{text} {cause}")
+        if library is not None:
+            # The image may have a library that this machine lacks.
+            self.unknown = self.unknown or f"{name} needs {library[1]}, which this machine does not have"
+            return
+        by = error.get("by") or name
+        known = recognized(text, by) or recognized(cause, by)
+        module = error.get("module", name)
+        shown = f"{module} cannot be imported: {text}" + (f" ({cause})" if cause and cause not in text else "")
+        self.problems.append(Problem("import", by, shown, known.bound if known is not None else None))
+
+
+def _events(text: str) -> Iterator[Mapping[str, Any]]:
+    for line in text.splitlines():
+        try:
+            event = parse_json(line)
+        except ValueError:
+            # The last line may be cut off.
+            continue
+        if isinstance(event, dict):
+            yield event
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
