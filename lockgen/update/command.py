@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from lockgen.app import App
@@ -10,6 +11,7 @@ from lockgen.core.ports import Progress
 from lockgen.errors import BadInput, Exit, Fault, ToolFailed
 from lockgen.io.output import print_json, print_text
 from lockgen.manifest.fingerprints import read_inputs
+from lockgen.proof.service import Family, Prover
 from lockgen.update import render as rendering
 from lockgen.update.clone import Clone, open_clone
 from lockgen.update.close_reasons import close_context
@@ -19,6 +21,7 @@ from lockgen.update.git_session import LOCAL, remote_address
 from lockgen.update.group_run import GroupRun
 from lockgen.update.model import Waiting
 from lockgen.update.ports import Forge
+from lockgen.update.proving import UpdateProof
 from lockgen.update.report import Report
 from lockgen.update.run import UpdateRun, UpdateRunOptions
 from lockgen.update.update_scan import ScanResult, UpdateScan, UpdateScanOptions, write_first_seen
@@ -35,14 +38,16 @@ def run(app: App, options: UpdateScanOptions) -> int:
     here = read_inputs(app.folder).manifest.update
     clone, forge = _open(app.root, options, here.base, here.forge, progress)
     # The base branch counts, not the user's working tree: they may differ.
-    with clone.fresh() as base:
+    with ExitStack() as stack:
+        base = stack.enter_context(clone.fresh())
         checkout = app.in_folder(Path(base))
         scan = UpdateScan(clone, checkout, options)
         found = scan.run()
+        proof = stack.enter_context(_proof(scan, checkout, options))
         updater = UpdateRun(
             clone,
             forge,
-            GroupRun(scan, found, options, checkout).prepare,
+            GroupRun(scan, found, options, checkout, proof).prepare,
             UpdateRunOptions(
                 policy=scan.inputs.manifest.update,
                 project=clone.project,
@@ -84,6 +89,18 @@ def _show(report: Report, waiting: list[Waiting], options: UpdateScanOptions, pr
         print_json(data)
     else:
         print_text(rendering.text(report.results, waiting, bodies=options.dry_run), end="")
+
+
+@contextmanager
+def _proof(scan: UpdateScan, base: App, options: UpdateScanOptions) -> Iterator[UpdateProof | None]:
+    """What runs the images of updates; None if updates need only resolve."""
+    manifest = scan.inputs.manifest
+    wanted = manifest.update.prove
+    if wanted == "resolve":
+        yield None
+        return
+    with Prover(base, with_tests=wanted == "tests", live=options.live, no_cache=options.no_cache) as prover:
+        yield UpdateProof(Family(base, manifest, scan.lock), prover)
 
 
 # -- the clone and the forge ---------------------------------------------------

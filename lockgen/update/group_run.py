@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -20,7 +20,7 @@ from lockgen.core.image_reference import parse_reference
 from lockgen.core.layout import COMPAT_PATH, LOCK_PATH
 from lockgen.core.parsing import parse_version
 from lockgen.core.update_policy import VersionStep
-from lockgen.errors import BadInput, NoResolution, ToolFailed
+from lockgen.errors import BadInput, ToolFailed
 from lockgen.index.model import Published, ReleaseNotes
 from lockgen.io.workspace import Folder
 from lockgen.lock.reader import parse_lock
@@ -28,6 +28,7 @@ from lockgen.manifest.fingerprints import read_inputs
 from lockgen.registry.tags import number_of
 from lockgen.update import plan as planning
 from lockgen.update import pull_request_text as rendering
+from lockgen.update.attempt import Attempt, unpinned_moves
 from lockgen.update.base_image_updates import after_name
 from lockgen.update.model import (
     CellChange,
@@ -38,12 +39,10 @@ from lockgen.update.model import (
     Stuck,
     UpdateGroup,
 )
-from lockgen.update.report import error_text
+from lockgen.update.proving import UpdateProof
 from lockgen.update.run import Prepared
 from lockgen.update.update_scan import ScanResult, UpdateScan, UpdateScanOptions, vulnerability_of
-from lockgen.upgrade import bump_render as bumps
-from lockgen.upgrade.bump import Accept, BumpOptions, bumped
-from lockgen.upgrade.bump_model import Bumped, PinMove, UpgradeRequest, public
+from lockgen.upgrade.bump_model import Bumped, PinMove, public
 
 LINKS = 20
 """The maximum number of packages whose release notes a pull request links to."""
@@ -63,9 +62,12 @@ class _Vulnerabilities(NamedTuple):
 
 
 class GroupRun:
-    """Prepares groups, from the result of a scan of the base branch."""
+    """Prepares groups, from the result of a scan of the base branch. ``proof`` is None if updates need only resolve."""
 
-    def __init__(self, scan: UpdateScan, found: ScanResult, options: UpdateScanOptions, app: App) -> None:
+    def __init__(
+        self, scan: UpdateScan, found: ScanResult, options: UpdateScanOptions, app: App, proof: UpdateProof | None
+    ) -> None:
+        self.proof = proof
         self.scan, self.found = scan, found
         self.options, self.app, self.progress = options, app, app.progress
         self.manifest = scan.inputs.manifest
@@ -79,7 +81,7 @@ class GroupRun:
         """
         app = self.app.in_folder(Path(folder))
         checkout = app.folder
-        attempt = _Attempt(group, app, self.options, self._cut_off_for)
+        attempt = Attempt(group, app, self.options, self._cut_off_for, self.proof)
         result = attempt.run()
         if result.done is None:
             return Prepared(None, "\n".join(_stuck_lines(result.stuck)))
@@ -89,7 +91,8 @@ class GroupRun:
         if findings:
             messages = "\n".join(finding.message for finding in findings)
             return Prepared(None, f"it resolves, but `lockgen check` reports:\n{messages}", failed=True)
-        return Prepared(self._content(group, checkout, result.done, result.stuck, cells))
+        content = self._content(group, checkout, result.done, result.stuck, cells)
+        return Prepared(replace(content, runs=result.runs, bounds=result.bounds))
 
     def _cut_off_for(self, versions: Mapping[str, Collection[Version]]) -> str | None:
         """The family's cut-off that includes ``versions``: one second after the latest upload. None to leave it."""
@@ -117,7 +120,7 @@ class GroupRun:
         stuck: tuple[Stuck, ...],
         cells: tuple[CellChange, ...] | None,
     ) -> PullRequestContent:
-        made = [*_moved_pins(done.moves, group.only), *_unpinned_moves(done)]
+        made = [*_moved_pins(done.moves, group.only), *unpinned_moves(done)]
         moves = tuple(self._dated(move, group) for move in made)
         changed = {item.change.name for item in done.changes.packages}
         vulnerabilities = self._vulnerabilities(group, folder, moves, changed)
@@ -273,140 +276,6 @@ def _cell_changes(before: _Statuses, after: Matrix, done: Bumped) -> Iterable[Ce
             )
 
 
-# -- which versions resolve ----------------------------------------------------
-
-CutOff = Callable[[Mapping[str, Collection[Version]]], str | None]
-
-
-@dataclass(frozen=True)
-class _AttemptResult:
-    """What was moved; ``done`` is None if nothing can move. ``stuck`` are the packages without their best version."""
-
-    done: Bumped | None
-    stuck: tuple[Stuck, ...] = ()
-
-
-class _Attempt:
-    """Finds the versions of one group that resolve together, and writes them into its folder."""
-
-    def __init__(self, group: UpdateGroup, app: App, options: UpdateScanOptions, cut_off: CutOff) -> None:
-        self.group, self.app, self.cut_off = group, app, cut_off
-        self.options = BumpOptions(
-            variants=group.only,
-            bases=tuple(base for candidate in group.bases for base in candidate.bases),
-            live=options.live,
-            seconds=options.seconds,
-            jobs=options.jobs,
-            no_cache=options.no_cache,
-            # A single package has no parts that could move without it.
-            whole=not group.partial or len(group.candidates) == 1,
-        )
-        # The last result that was written.
-        self._done: Bumped | None = None
-
-    def run(self) -> _AttemptResult:
-        """Move what can move."""
-        if not self.group.candidates:
-            return _AttemptResult(self._bump_bases())
-        tried = planning.try_versions(self.group, self._try)
-        stuck = self._stuck(tried)
-        if self._done is None and self.group.partial and self.group.bases:
-            # No package of the group can move, but the base images still can.
-            self._done = self._bump_bases()
-        return _AttemptResult(self._done, stuck)
-
-    def _bump_bases(self) -> Bumped:
-        return bumped(self.app, [], self.options)
-
-    def _stuck(self, tried: planning.TriedVersions) -> tuple[Stuck, ...]:
-        best = {candidate.name: str(candidate.allowed[0]) for candidate in self.group.candidates}
-        stuck = [Stuck(name, best[name], why) for name, why in tried.stuck.items()]
-        if self._done is None:
-            return tuple(stuck)
-        reached = _reached_texts(self._done)
-        reasons = {one.name: one.reason for one in self._done.short}
-        # What `try_versions` found about the best version says more than the last attempt.
-        reasons.update(tried.missed)
-        for name, why in reasons.items():
-            if name in reached:
-                stuck.append(Stuck(name, best[name], why, reached[name]))
-        return tuple(stuck)
-
-    def _try(
-        self, among: Mapping[str, Sequence[Version]], counts: Callable[[Collection[str]], bool]
-    ) -> Mapping[str, str]:
-        """See plan.TryVersions."""
-        requests = [UpgradeRequest(name, None, tuple(map(str, versions))) for name, versions in among.items()]
-
-        def accept(done: Bumped) -> bool:
-            if not done.moves and not done.changes:
-                return False
-            return counts(_unmoved(done).keys())
-
-        try:
-            done = self._bump(requests, among, accept)
-        except (NoResolution, BadInput) as error:
-            # The explanation is about the group: the resolver cannot blame a single package.
-            return dict.fromkeys(among, error_text(error))
-        unmoved = _unmoved(done)
-        if not done.moves and not done.changes:
-            return {**dict.fromkeys(among, "the update changes nothing"), **unmoved}
-        if accept(done):
-            self._done = done
-        return unmoved
-
-    def _bump(
-        self, requests: Sequence[UpgradeRequest], among: Mapping[str, Sequence[Version]], accept: Accept
-    ) -> Bumped:
-        """Bump with the cut-off that the chosen versions need.
-
-        The versions depend on the cut-off and the other way round. So a dry run with the widest cut-off chooses the
-        versions, and a second run resolves exactly these with the cut-off that they need.
-        """
-        widest = self.cut_off(among)
-        options = replace(self.options, exclude_newer=widest)
-        if widest is None:
-            return bumped(self.app, requests, options, accept)
-        first = bumped(self.app, requests, replace(options, dry_run=True))
-        chosen = _new_versions(first)
-        exact = [replace(request, among=(str(chosen[request.name]),)) for request in requests if request.name in chosen]
-        needed = self.cut_off({name: [version] for name, version in chosen.items()})
-        options = replace(options, exclude_newer=needed)
-        done = bumped(
-            self.app,
-            exact or requests,
-            options,
-            lambda second: accept(_with_reasons(second, first)),
-        )
-        return _with_reasons(done, first)
-
-
-def _new_versions(done: Bumped) -> dict[str, Version]:
-    """The public version that each package moves to."""
-    found = {move.name: public(parse_version(move.new)) for move in done.moves if move.kind == "pin"}
-    for move in _unpinned_moves(done):
-        found[move.name] = public(parse_version(move.new))
-    return found
-
-
-def _reached_texts(done: Bumped) -> dict[str, str]:
-    """The version that each package moves to, as text. Without a pin it is the locked one, with its local part."""
-    found = {name: str(version) for name, version in _new_versions(done).items()}
-    for move in _unpinned_moves(done):
-        found[move.name] = move.new
-    return found
-
-
-def _unmoved(done: Bumped) -> dict[str, str]:
-    """The packages that do not move, with the reason."""
-    return {one.name: bumps.stay(one) for one in done.stays}
-
-
-def _with_reasons(done: Bumped, first: Bumped) -> Bumped:
-    """``done`` with the reasons of the ``first`` run, which tried the latest versions."""
-    return replace(done, stays=first.stays, short=first.short)
-
-
 def _stuck_lines(stuck: Iterable[Stuck]) -> list[str]:
     """The reasons why packages are stuck, each once."""
     packages: dict[str, list[str]] = {}
@@ -486,14 +355,3 @@ def _base_move(move: PinMove) -> _BaseMove:
     old = parse_reference(move.old or "")
     new = parse_reference(move.new)
     return _BaseMove(new.name, after_name(old), after_name(new))
-
-
-def _unpinned_moves(done: Bumped) -> tuple[MovedPin, ...]:
-    """The moves of packages without a pin that were resolved again, without those that nothing requires any more."""
-    changes = {item.change.name: item.change for item in done.changes.packages}
-    found = []
-    for name in done.opened:
-        change = changes.get(name)
-        if change is not None and change.new is not None:
-            found.append(MovedPin(change.name, change.old or "-", change.new, "locked"))
-    return tuple(found)

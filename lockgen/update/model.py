@@ -14,6 +14,7 @@ from lockgen.core.sizes import Weight
 from lockgen.core.update_policy import VersionStep
 from lockgen.diff.model import Changes
 from lockgen.index.model import ReleaseNotes
+from lockgen.proof.model import RunChange
 from lockgen.upgrade.bump_model import public
 
 SECURITY = "security: "
@@ -169,13 +170,28 @@ class Stuck:
 
 
 @dataclass(frozen=True, slots=True)
+class ProofBound:
+    """A version of a package with which an image does not run, although it resolves.
+
+    ``passed`` is the newest version with which all images run, None if there is none; ``failed`` the oldest one that
+    was tried and failed. ``image`` and ``reason`` say what failed.
+    """
+
+    package: str
+    passed: str | None
+    failed: str
+    image: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class PullRequestContent:
     """Everything that the text of a pull request describes.
 
     ``cells`` is None if versions.toml declares no matrix. ``rebuilt`` are the tags of all images whose base image
     moves. ``fixed`` are the vulnerabilities that the update fixes, ``remaining`` those of the moved packages that it
     does not fix, ``introduced`` those of the new versions. ``project`` is the folder of versions.toml in the
-    repository.
+    repository. ``runs`` are the results of the changed images; ``bounds`` are versions with which they do not run.
     """
 
     group: str
@@ -191,6 +207,8 @@ class PullRequestContent:
     remaining: tuple[KnownVulnerability, ...] = ()
     introduced: tuple[KnownVulnerability, ...] = ()
     project: str = "."
+    runs: tuple[RunChange, ...] = ()
+    bounds: tuple[ProofBound, ...] = ()
 
 
 # -- branches and pull requests ------------------------------------------------

@@ -416,7 +416,7 @@ class _Bump:
             refuse_link(folder, VERSIONS)
             wanted[VERSIONS] = inputs.text.encode()
             changed = sorted({*changed, VERSIONS})
-        result = replace(result, files=tuple(changed))
+        result = replace(result, files=tuple(changed), lock=lock)
         if self.options.dry_run or not self.accept(result):
             return result
         self.app.progress.step("writing")

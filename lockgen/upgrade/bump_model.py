@@ -8,6 +8,7 @@ from typing import Literal
 from packaging.version import Version
 
 from lockgen.core.key_path import KeyPath
+from lockgen.core.lock import Lock
 from lockgen.core.manifest import Pin
 from lockgen.core.parsing import parse_version
 from lockgen.core.sizes import Weight
@@ -130,7 +131,8 @@ class Bumped:
     requests that change nothing, ``short`` those that change, but not to the latest version.
 
     ``changes`` is the difference of the two locks, as `lockgen diff` shows it; ``weights`` are the sizes of the changed
-    images. ``text`` is the new versions.toml; ``files`` are the paths that were written, or would be.
+    images. ``text`` is the new versions.toml; ``files`` are the paths that were written, or would be. ``lock`` is the
+    new lock; None if nothing changes.
     """
 
     moves: tuple[PinMove, ...]
@@ -141,6 +143,7 @@ class Bumped:
     weights: tuple[Weight, ...] = ()
     text: str = ""
     files: tuple[str, ...] = ()
+    lock: Lock | None = None
 
 
 def public(version: Version) -> Version:

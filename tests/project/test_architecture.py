@@ -68,7 +68,7 @@ PURE = {
     table_reader tables update_policy_reader""",
     "outputs": """generated_files image_files image_plan model requirements shortage_faults unsolved_fault""",
     "pairs": """plan reader render table""",
-    "proof": """comparison messages model native_libraries packages requirements run_document verdict""",
+    "proof": """bisection messages model native_libraries packages requirements run_document verdict""",
     "registry": """model tags""",
     "resolvers": """pip_messages pylock_reader url_requirements uv_hints uv_messages""",
     "sbom": """formats.cyclonedx formats.format_type formats.table model plan""",
