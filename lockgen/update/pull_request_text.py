@@ -24,6 +24,7 @@ from lockgen.core.words import counted
 from lockgen.diff import render as rendering
 from lockgen.index.model import ReleaseNotes
 from lockgen.size.render import download, installed
+from lockgen.update import proof_text
 from lockgen.update.base_image_updates import short_digest
 from lockgen.update.model import (
     SECURITY,
@@ -203,6 +204,8 @@ def _sections(content: PullRequestContent) -> list[str]:
         section("Remaining vulnerabilities", _open_vulnerabilities(content.remaining, content.moves)),
         section("Not updated", _stuck(stuck)),
         section("Not the latest version", _stuck(older)),
+        section("Versions that do not run", proof_text.bounds(content.bounds)),
+        section("Checks", proof_text.runs(content.runs)),
         section("Rebuilt images", _rebuilt(content)),
         section("Changes by image", _changes(content)),
         section("Sizes", _weights(content.weights)),
@@ -225,7 +228,8 @@ def _lead(content: PullRequestContent) -> str:
     sentences += _reasons(content)
     sentences.append(_images_changed(content))
     sentences.append(f"Resolved on `{content.base}`; `lockgen check` reports no findings.")
-    return " ".join(sentences)
+    sentences.append(proof_text.summary(content.runs))
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def _described(one: _NamedMove) -> str:
@@ -244,11 +248,14 @@ def _images_changed(content: PullRequestContent) -> str:
 def _reasons(content: PullRequestContent) -> Iterable[str]:
     """Why these versions, whether later ones do not fit, and a warning about new vulnerabilities."""
     named = _named(content.moves)
-    passed = [one.name for one in content.stuck if one.instead is not None]
+    bounded = {bound.package for bound in content.bounds}
+    passed = [one.name for one in content.stuck if one.instead is not None and one.name not in bounded]
     if content.fixed:
         yield f"This fixes {_count_of(content.fixed)}, is compatible with the family and allowed by [update]."
     elif all(one.base for one in named):
         yield _why_bases(without_cut_off(content.moves), len(named))
+    elif bounded:
+        yield "A later version resolves, but does not run: see below."
     elif not passed:
         yield _why_packages(len(named))
     if passed:

@@ -74,7 +74,7 @@ PURE = {
     "sbom": """formats.cyclonedx formats.format_type formats.table model plan""",
     "size": """plan render""",
     "update": """base_image_updates branches close_reasons closing commit_message first_seen_branch forge_requests
-    forges.forge_type forges.model model plan ports pull_request_text recorded_vulnerability remote_state
+    forges.forge_type forges.model model plan ports proof_text pull_request_text recorded_vulnerability remote_state
     render report run""",
     "upgrade": """bump_model bump_render bump_requests bump_search outdated_model outdated_render outdated_search
     pin_edits pin_groups""",

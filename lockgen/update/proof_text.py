@@ -1,0 +1,147 @@
+"""What a pull request says about the images that were run. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+from lockgen.core.markdown import code_block, plain, table_row
+from lockgen.core.text_table import megabytes
+from lockgen.core.words import counted, enumerated
+from lockgen.proof.model import ImageRun, Line, RunChange
+from lockgen.update.model import ProofBound
+
+_MOST_LINES = 20
+_RESULT = {"yes": "runs", "no": "**does not run**", "unknown": "unknown"}
+
+
+def summary(runs: Sequence[RunChange]) -> str:
+    """One sentence for the first paragraph; "" if nothing was run."""
+    if not runs:
+        return ""
+    run = [change for change in runs if change.after.status == "yes"]
+    rest = [change for change in runs if change.after.status != "yes"]
+    sentences = []
+    if run:
+        tests = sum(len(change.after.tests) for change in run)
+        more = f", and {counted(tests, 'test passes', 'tests pass')}" if tests else ""
+        sentences.append(f"{counted(len(run), 'changed image runs', 'changed images run')}: its packages import{more}.")
+    if rest:
+        names = enumerated([f"`{plain(change.image)}`" for change in rest])
+        sentences.append(f"Not shown to run: {names}, see below.")
+    text = " ".join(sentences)
+    return text if len(run) == 1 else text.replace("its packages", "their packages")
+
+
+def runs(changes: Sequence[RunChange]) -> list[str]:
+    """A table of the images, then what is new in what they write."""
+    if not changes:
+        return []
+    lines = [*_where(changes), "", *_table(changes)]
+    for title, part in (
+        ("Problems that the base branch has, too", _old_problems(changes)),
+        ("No longer a problem", _solved(changes)),
+        ("New messages", _messages((change.image, change.new_lines) for change in changes)),
+        ("Messages that are gone", _messages((change.image, change.gone_lines) for change in changes)),
+        ("Shared libraries that nothing provides any more", _native(changes)),
+    ):
+        if part:
+            lines += ["", f"{title}:", "", *part]
+    return lines
+
+
+def _where(changes: Sequence[RunChange]) -> list[str]:
+    places = dict.fromkeys(change.after.where for change in changes if change.after.where)
+    where = enumerated([plain(place) for place in places]) or "nowhere"
+    return [f"Each image's locked packages were installed and imported {where}. Before is the base branch."]
+
+
+def _table(changes: Sequence[RunChange]) -> list[str]:
+    head = ["image", "result", "imports before", "after", "memory before", "after", "tests"]
+    rows = [table_row(head), table_row(["---"] * len(head))]
+    for change in changes:
+        before, after = change.before, change.after
+        result = _RESULT[after.status] + (f": {plain(after.reason)}" if after.reason else "")
+        cells = [f"`{plain(change.image)}`", result, _seconds(before), _seconds(after), _memory(before), _memory(after)]
+        rows.append(table_row([*cells, _tests(before, after)]))
+    return rows
+
+
+def _seconds(run: ImageRun | None) -> str:
+    return f"{run.import_seconds:.1f} s" if run is not None and run.imports else "-"
+
+
+def _memory(run: ImageRun | None) -> str:
+    return megabytes(run.memory) if run is not None and run.memory else "-"
+
+
+def _tests(before: ImageRun | None, after: ImageRun) -> str:
+    if not after.tests:
+        return "-"
+    seconds = sum(test.seconds for test in after.tests)
+    text = f"{len(after.tests)} in {seconds:.1f} s"
+    if before is not None and before.tests:
+        text += f" (before {sum(test.seconds for test in before.tests):.1f} s)"
+    return text
+
+
+def _old_problems(changes: Iterable[RunChange]) -> list[str]:
+    lines = []
+    for change in changes:
+        new = set(change.new_problems)
+        lines += [_item(change.image, problem.text) for problem in change.after.problems if problem not in new]
+    return lines
+
+
+def _solved(changes: Iterable[RunChange]) -> list[str]:
+    return [_item(change.image, problem.text) for change in changes for problem in change.solved_problems]
+
+
+def _native(changes: Iterable[RunChange]) -> list[str]:
+    return [_item(change.image, warning) for change in changes for warning in change.new_native]
+
+
+def _item(image: str, text: str) -> str:
+    return f"* `{plain(image)}`: {plain(text)}"
+
+
+def _messages(found: Iterable[tuple[str, Sequence[Line]]]) -> list[str]:
+    """Each line once, with the images that write it."""
+    images: dict[Line, list[str]] = {}
+    for image, lines in found:
+        for line in lines:
+            images.setdefault(line, []).append(image)
+    rows = [
+        f"* {plain(line.by)} ({enumerated([f'`{plain(name)}`' for name in names])}): {plain(line.text)}"
+        for line, names in images.items()
+    ]
+    more = len(rows) - _MOST_LINES
+    return rows if more <= 0 else [*rows[:_MOST_LINES], f"* … and {more} more"]
+
+
+def bounds(found: Sequence[ProofBound]) -> list[str]:
+    """Versions with which images do not run, and the setting that keeps them away."""
+    if not found:
+        return []
+    lines = []
+    for bound in found:
+        passed = f"{plain(bound.passed)} is the newest version that runs" if bound.passed else "no newer version runs"
+        lines.append(
+            f"* {plain(bound.package)} {plain(bound.failed)}: `{plain(bound.image)}` does not run:"
+            f" {plain(bound.reason)}; {passed}."
+        )
+    lines += [
+        "",
+        "The versions between were tried by halving, as if all versions after one that fails failed, too. To keep"
+        " these versions away, add to `[update]` in versions.toml, or to an existing `ignore`:",
+        "",
+        *code_block("toml", ["ignore = [", *(f"  {_entry(bound)}," for bound in found), "]"]),
+    ]
+    return lines
+
+
+def _entry(bound: ProofBound) -> str:
+    # A JSON string is a TOML string.
+    package, versions = json.dumps(bound.package), json.dumps(f">={bound.failed}")
+    reason = json.dumps(bound.reason[:250], ensure_ascii=False)
+    return f"{{ package = {package}, versions = {versions}, reason = {reason} }}"
