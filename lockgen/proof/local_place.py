@@ -54,7 +54,7 @@ def platform_mismatch(target: Target) -> str:
     own_name = platform.machine().lower()
     machine = _MACHINES.get(own_name, own_name)
     if sys.platform != "linux" or machine != target.machine:
-        return f"the target is {target.platform}, this machine {sys.platform}/{machine}"
+        return f"the target is {target.platform}, but this machine is {sys.platform}/{machine}"
     return ""
 
 
@@ -76,19 +76,19 @@ class LocalPlace:
     folder: Path
     request: Request
     seconds: float = 1800
+    sandbox: Sandbox | None = field(default_factory=find_sandbox)
     _pages: Pages = field(default_factory=Pages)
-    _sandbox: Sandbox | None = field(default_factory=find_sandbox)
 
     @property
     def name(self) -> str:
         """What a report says about this place."""
-        if self._sandbox is not None:
-            return "on this machine, without network"
+        if self.sandbox is not None:
+            return "on this machine, isolated by bubblewrap"
         return "on this machine, not isolated: bubblewrap is not installed or not allowed"
 
     @property
     def is_isolated(self) -> bool:
-        return self._sandbox is not None
+        return self.sandbox is not None
 
     def run(
         self, rows: Sequence[Resolved], checks: Checks, files: Sequence[AppFile], environment: Mapping[str, str]
@@ -200,7 +200,7 @@ class LocalPlace:
         return done.stdout
 
     def _command(self, argv: Sequence[str], checks: Checks, files: Sequence[AppFile]) -> list[str]:
-        if self._sandbox is None:
+        if self.sandbox is None:
             return list(argv)
         venv = self.folder / "venv"
         (self.folder / "bytecode").mkdir(exist_ok=True)
@@ -213,7 +213,7 @@ class LocalPlace:
             Mount(self.folder / "bytecode", Path("/bytecode"), writable=True),
             *(Mount(file.source, Path("/app", file.path)) for file in files),
         ]
-        return self._sandbox.command(
+        return self.sandbox.command(
             argv, mounts=mounts, scratch=(_SCRATCH, "/app"), size=_MOST_WRITTEN, network=checks.limits.network
         )
 

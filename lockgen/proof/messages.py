@@ -116,8 +116,8 @@ _KNOWN: tuple[tuple[re.Pattern[str], _Read], ...] = (
     # transformers 5: Disabling PyTorch because PyTorch >= 2.6 is required but found 2.5.1
     (
         re.compile(
-            rf"Disabling (?P<part>{_WORD}) because (?P<package>{_WORD})"
-            rf" (?P<bound>(?:[<>]=?|[=!~]=) ?{_VERSION}) is required"
+            rf"Disabling (?P<part>{_WORD}) because (?P<package>{_WORD}?)"
+            rf" ?(?P<bound>(?:[<>]=?|[=!~]=) ?{_VERSION}) is required"
         ),
         _disabled,
     ),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from lockgen.core.index import ExplicitIndex, IndexFile
 from lockgen.core.lock import Lock, LockedImage, Package
 from lockgen.core.manifest import Manifest
 from lockgen.core.resolution import Resolved
+from lockgen.index.explicit_files import listed_files
 from lockgen.lock.closure import Closures
 from lockgen.proof.model import Checks, ImportCheck
 
@@ -26,13 +28,12 @@ def rows_of(packages: list[Package], indexes: Mapping[str, ExplicitIndex]) -> li
 
 
 def _files(package: Package, indexes: Mapping[str, ExplicitIndex]) -> tuple[IndexFile, ...]:
-    urls: dict[str, str] = {}
-    if package.index is not None and package.index in indexes:
-        page = indexes[package.index].pages.get(package.name)
-        urls = {file.name: file.url for file in page.files} if page is not None else {}
+    index = indexes.get(package.index or "")
+    listed = listed_files(index, package.name) if index is not None else ()
+    urls = {file.name: file.url for file in listed}
     # The installed file is the first.
-    ordered = [package.chosen, *(file for file in package.files if file != package.chosen)]
-    return tuple(IndexFile(file.name, urls.get(file.name, ""), file.sha256) for file in ordered)
+    others = [file for file in package.files if file != package.chosen]
+    return tuple(IndexFile(file.name, urls.get(file.name, ""), file.sha256) for file in (package.chosen, *others))
 
 
 def checks_of(manifest: Manifest, lock: Lock, image: LockedImage, *, with_tests: bool) -> Checks:
@@ -49,8 +50,9 @@ def checks_of(manifest: Manifest, lock: Lock, image: LockedImage, *, with_tests:
 
 def digest(packages: list[Package], checks: Checks, conditions: Mapping[str, object]) -> str:
     """A key for the result: the same files, checks and ``conditions`` give the same one again."""
-    files = [[package.name, package.version, package.index, package.chosen.sha256] for package in packages]
-    imports = [[check.name, check.modules] for check in checks.imports]
-    limits = [checks.limits.seconds, checks.limits.memory, checks.limits.network]
-    document = [files, imports, checks.tests, limits, dict(conditions)]
+    document = {
+        "files": [package.chosen.sha256 for package in packages],
+        "checks": asdict(checks),
+        "conditions": dict(conditions),
+    }
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

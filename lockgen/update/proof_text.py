@@ -59,12 +59,19 @@ def _where(changes: Sequence[RunChange]) -> list[str]:
 def _table(changes: Sequence[RunChange]) -> list[str]:
     head = ["image", "result", "imports before", "after", "memory before", "after", "tests"]
     rows = [table_row(head), table_row(["---"] * len(head))]
-    for change in changes:
-        before, after = change.before, change.after
-        result = _RESULT[after.status] + (f": {plain(after.reason)}" if after.reason else "")
-        cells = [f"`{plain(change.image)}`", result, _seconds(before), _seconds(after), _memory(before), _memory(after)]
-        rows.append(table_row([*cells, _tests(before, after)]))
+    rows += [table_row(_cells(change)) for change in changes]
     return rows
+
+
+def _cells(change: RunChange) -> list[str]:
+    before, after = change.before, change.after
+    result = _RESULT[after.status]
+    if after.reason:
+        result += f": {plain(after.reason)}"
+    cells = [f"`{plain(change.image)}`", result]
+    cells += [_seconds(before), _seconds(after)]
+    cells += [_memory(before), _memory(after)]
+    return [*cells, _tests(before, after)]
 
 
 def _seconds(run: ImageRun | None) -> str:

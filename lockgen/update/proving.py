@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lockgen.app import App
 from lockgen.core.layout import VERSIONS
 from lockgen.core.lock import Lock, LockedImage
+from lockgen.diff.model import Changes
 from lockgen.manifest.reader import parse_manifest
 from lockgen.proof.model import Problem, RunChange
 from lockgen.proof.service import Family, Prover
@@ -29,11 +30,16 @@ class UpdateProof:
         if done.lock is None:
             return ()
         after = Family(app, parse_manifest(done.text.encode(), VERSIONS), done.lock)
-        tags = [(image.name, image.variant) for image in done.changes.images]
-        tags += [(image.name, image.variant) for image in done.changes.added]
+        tags = _changed(done.changes)
         old = self.prover.run(self.base, _images(self.base.lock, tags))
         new = self.prover.run(after, _images(done.lock, tags))
         return tuple(RunChange(tag, old.get(tag), run) for tag, run in new.items())
+
+
+def _changed(changes: Changes) -> list[tuple[str, str]]:
+    """The name and variant of each image with other packages, and of each new one."""
+    changed = [(image.name, image.variant) for image in changes.images]
+    return changed + [(image.name, image.variant) for image in changes.added]
 
 
 def _images(lock: Lock, tags: Iterable[tuple[str, str]]) -> list[LockedImage]:

@@ -243,7 +243,7 @@ def test_each_effect_has_one_door(path: Path) -> None:
 
 PRINTERS = {
     "print": {"io/output.py", "io/console.py", "index/pep517_hooks.py"},
-    "sys.stdout": {"io/output.py", "cli.py"},
+    "sys.stdout": {"io/output.py", "cli.py", "proof/supervisor.py"},
     "sys.__stdout__": set(),
     "sys.stderr": {"io/output.py", "io/console.py"},
     "click.echo": set(),
@@ -251,7 +251,8 @@ PRINTERS = {
     "click.echo_via_pager": set(),
     "os.write": {"io/journal.py", "io/process.py"},
 }
-"""Ways to print, and the modules that may: they clean text from outside. The hooks run in a separate process."""
+"""Ways to print, and the modules that may: they clean text from outside. The hooks and the
+supervisor run in a separate process."""
 
 
 @pytest.mark.parametrize("path", MODULES.values(), ids=MODULES)

@@ -74,7 +74,7 @@ def test_ci_sets_the_variable_as_root_on_debian(tmp_path: Path) -> None:
     script = tmp_path / ".ci/run"
     script.parent.mkdir()
     script.write_text(f'{lines}\necho "[${{{VARIABLE}:-}}]"\n')
-    for name in ("engine-up", "browser-up", "simulator-up", "compiler-up"):
+    for name in ("engine-up", "browser-up", "simulator-up", "compiler-up", "sandbox-up"):
         (tmp_path / ".ci" / name).write_text("#!/bin/sh\n")
         (tmp_path / ".ci" / name).chmod(0o755)
     debian = os.geteuid() == 0 and "\nID=debian\n" in Path("/etc/os-release").read_text()

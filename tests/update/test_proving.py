@@ -20,6 +20,13 @@ def plant(index: LocalIndex, name: str, version: str, code: str, requires: tuple
     index.add_file(name, filename, data, text)
 
 
+@pytest.fixture(autouse=True)
+def proved(clone: Clone) -> None:
+    """An update must pass the imports."""
+    clone.project.write(FAMILY + '[update]\nprove = "imports"\n')
+    clone.commit("prove imports")
+
+
 def groups(clone: Clone, *arguments: str) -> dict[str, dict[str, Any]]:
     ran = clone.update("--json", *arguments)
     assert ran.code == 0, ran.err

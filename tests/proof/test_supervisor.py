@@ -1,0 +1,114 @@
+"""The supervisor as a program of its own: limits of time, memory and output, and what commands leave."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lockgen.proof import supervisor
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the supervisor reads /proc")
+
+
+def supervised(folder: Path, *programs: str, seconds: float = 20, memory: int = 4_000_000_000) -> list[dict[str, Any]]:
+    """Run each of ``programs``, Python code, as a step."""
+    steps = [
+        {
+            "argv": [sys.executable, "-c", program],
+            "cwd": str(folder),
+            "env": {"PATH": os.environ["PATH"]},
+            "seconds": seconds,
+            "events": str(folder / "events"),
+        }
+        for program in programs
+    ]
+    plan = folder / "plan.json"
+    plan.write_text(json.dumps({"format": 1, "memory": memory, "output": 1_000_000, "steps": steps}))
+    command = [sys.executable, "-I", "-S", supervisor.__file__, str(plan)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)
+    report: dict[str, Any] = json.loads(done.stdout)
+    assert report["format"] == 1
+    return list(report["steps"])
+
+
+def is_running(folder: Path) -> bool:
+    """Whether the process that wrote its number to the file `pid` is running."""
+    stat = Path(f"/proc/{(folder / 'pid').read_text()}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_each_step_has_its_code_output_and_events(tmp_path: Path) -> None:
+    first, second = supervised(
+        tmp_path,
+        "import sys; print('out'); print('err', file=sys.stderr); open('events', 'w').write('{}')",
+        "raise SystemExit(3)",
+    )
+    assert (first["code"], first["stopped"], first["stdout"], first["stderr"]) == (0, "", "out\n", "err\n")
+    assert first["events"] == "{}"
+    assert first["memory"] > 1_000_000
+    assert second["code"] == 3
+
+
+def test_a_signal_is_a_negative_code(tmp_path: Path) -> None:
+    (step,) = supervised(tmp_path, "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    assert step["code"] == -11
+
+
+def test_a_command_that_does_not_end_is_stopped_with_its_children(tmp_path: Path) -> None:
+    child = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(600)"
+    program = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}], start_new_session=True)"
+    (step,) = supervised(tmp_path, program, seconds=3)
+    assert step["stopped"] == "time"
+    assert not is_running(tmp_path)
+
+
+def test_a_process_in_the_background_ends_with_its_step(tmp_path: Path) -> None:
+    child = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(600)"
+    program = (
+        "import os, subprocess, sys, time\n"
+        f"subprocess.Popen([sys.executable, '-c', {child!r}], start_new_session=True)\n"
+        "while not os.path.exists('pid') or not open('pid').read(): time.sleep(0.01)\n"
+    )
+    started = time.monotonic()
+    (step,) = supervised(tmp_path, program)
+    assert (step["code"], step["stopped"]) == (0, "")
+    assert not is_running(tmp_path)
+    assert time.monotonic() - started < 60, "it waited for the process in the background"
+
+
+def test_a_command_that_takes_too_much_memory_is_stopped(tmp_path: Path) -> None:
+    program = (
+        "import time\nheld = bytearray(400_000_000)\nfor at in range(0, len(held), 4096): held[at] = 1\ntime.sleep(60)"
+    )
+    (step,) = supervised(tmp_path, program, memory=200_000_000)
+    assert step["stopped"] == "memory"
+    assert step["memory"] > 200_000_000
+
+
+def test_a_command_that_writes_without_end_is_stopped_and_its_ends_are_kept(tmp_path: Path) -> None:
+    (step,) = supervised(tmp_path, "print('first')\nwhile True: print('x' * 1000)")
+    assert step["stopped"] == "output"
+    assert step["stdout"].startswith("first\n")
+    assert "bytes left out]" in step["stdout"]
+    assert len(step["stdout"]) < supervisor.MOST_KEPT + 1000
+
+
+def test_a_program_that_does_not_exist_is_a_failed_step(tmp_path: Path) -> None:
+    plan = {
+        "format": 1,
+        "memory": 10**9,
+        "output": 10**6,
+        "steps": [{"argv": ["no-such-program"], "cwd": str(tmp_path), "env": {"PATH": "/bin"}, "seconds": 5}],
+    }
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    command = [sys.executable, supervisor.__file__, str(tmp_path / "plan.json")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    (step,) = json.loads(done.stdout)["steps"]
+    assert (step["code"], step["stderr"]) == (127, "no-such-program: No such file or directory")
