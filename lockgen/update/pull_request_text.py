@@ -196,7 +196,9 @@ def body(content: PullRequestContent, commit: str, moves: str) -> str:
 
 def _sections(content: PullRequestContent) -> list[str]:
     stuck = [one for one in content.stuck if one.instead is None]
-    older = [one for one in content.stuck if one.instead is not None]
+    # The section about versions that do not run says more.
+    bounded = {bound.package for bound in content.bounds}
+    older = [one for one in content.stuck if one.instead is not None and one.name not in bounded]
     sections = [
         section("Updates", _moves(content.moves)),
         section("Fixed vulnerabilities", _vulnerabilities(content.fixed)),
