@@ -145,11 +145,17 @@ def _too_large(error: SchemaError) -> Explanation:
 
 
 def _empty_text(error: SchemaError) -> Explanation:
-    return f"`{error.path[-1]}` is empty", "write a few words"
+    return f"`{_last_key(error.path)}` is empty", "write a few words"
 
 
 def _empty_array(error: SchemaError) -> Explanation:
-    return f"`{error.path[-1]}` is empty", "name at least one"
+    return f"`{_last_key(error.path)}` is empty", "name at least one"
+
+
+def _last_key(path: KeyPath) -> str:
+    """The last key of ``path``, with the positions behind it: a position alone names nothing."""
+    last = max((at for at, part in enumerate(path) if isinstance(part, str)), default=0)
+    return dotted(path[last:])
 
 
 def _other(error: SchemaError) -> Explanation:

@@ -191,3 +191,19 @@ def test_what_refers_to_an_invalid_name_is_judged_later() -> None:
     text = GOOD.replace("[index.cu121]", "[indexes.cu121]")
     (found,) = faults_of(text)
     assert found[1] == "unknown key `indexes`"
+
+
+@pytest.mark.parametrize(
+    ("tests", "message"),
+    [
+        ("[[]]", "`tests[0]` is empty"),
+        ('[["python"], ["python", ""]]', "`tests[1][1]` is empty"),
+    ],
+)
+def test_an_empty_value_in_an_array_is_named_with_its_array(tests: str, message: str) -> None:
+    text = (
+        f'[family]\nname = "x"\npython = "3.11"\n[variants.cpu]\nfrom = "python:3.11"\n[bases.base]\ntests = {tests}\n'
+    )
+    with pytest.raises(BadInput) as raised:
+        parse_manifest(text.encode(), "versions.toml")
+    assert [fault.message for fault in raised.value.faults] == [message]
