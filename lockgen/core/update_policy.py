@@ -89,7 +89,7 @@ class Policy:
     forge: Literal["github", "gitlab"] | None = None
     move_cut_off: bool = False
     base_images: bool = True
-    prove: Proof = "resolve"
+    prove: Proof = "imports"
 
     @property
     def waits(self) -> bool:

@@ -162,3 +162,18 @@ class RunChange:
     def fails(self) -> bool:
         """Whether the change breaks the image."""
         return bool(self.new_problems)
+
+
+@dataclass(frozen=True, slots=True)
+class ProofBound:
+    """A version of a package with which an image does not run, although it resolves.
+
+    ``passed`` is the newest version with which all images run, None if there is none; ``failed`` the oldest one that
+    was tried and failed. ``image`` and ``reason`` say what failed.
+    """
+
+    package: str
+    passed: str | None
+    failed: str
+    image: str
+    reason: str

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from packaging.version import Version
 
 from lockgen.app import App
-from lockgen.core.parsing import parse_version
 from lockgen.errors import BadInput, NoResolution
-from lockgen.proof.bisection import newest_passing
-from lockgen.proof.model import Problem, RunChange
+from lockgen.proof.model import ProofBound, RunChange
 from lockgen.update import plan as planning
-from lockgen.update.model import MovedPin, ProofBound, Stuck, UpdateGroup
-from lockgen.update.proving import UpdateProof, suspects
+from lockgen.update.model import MovedPin, Stuck, UpdateGroup
 from lockgen.update.report import error_text
 from lockgen.update.update_scan import UpdateScanOptions
 from lockgen.upgrade import bump_render as bumps
 from lockgen.upgrade.bump import Accept, BumpOptions, bumped
-from lockgen.upgrade.bump_model import Bumped, UpgradeRequest, public
+from lockgen.upgrade.bump_model import Bumped, UpgradeRequest, new_versions, unpinned_changes
+from lockgen.upgrade.proving import UpgradeProof
+from lockgen.upgrade.running_search import Limits, RunningSearch, Tried
 
 CutOff = Callable[[Mapping[str, Collection[Version]]], str | None]
 
@@ -37,18 +36,6 @@ class AttemptResult:
     bounds: tuple[ProofBound, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Failed:
-    """Versions that resolve, and with which images do not run."""
-
-    done: Bumped
-    runs: tuple[RunChange, ...]
-
-    @property
-    def problems(self) -> list[Problem]:
-        return [problem for run in self.runs for problem in run.new_problems]
-
-
 class Attempt:
     """Finds the versions of one group that resolve together and run, and writes them into its folder."""
 
@@ -58,7 +45,7 @@ class Attempt:
         app: App,
         options: UpdateScanOptions,
         cut_off: CutOff,
-        proof: UpdateProof | None,
+        proof: UpgradeProof | None,
     ) -> None:
         self.group, self.app, self.cut_off, self.proof = group, app, cut_off, proof
         self.options = BumpOptions(
@@ -75,7 +62,7 @@ class Attempt:
         self._done: Bumped | None = None
         self._runs: tuple[RunChange, ...] = ()
         # The last result that was not written, because its images do not run.
-        self._failed: _Failed | None = None
+        self._failed: Tried | None = None
         self._bounds: list[ProofBound] = []
 
     def run(self) -> AttemptResult:
@@ -137,60 +124,41 @@ class Attempt:
         """Whether the images that ``done`` changes run as before, as far as this machine can tell."""
         if self.proof is None:
             return True
-        runs = self.proof.changes(self.app, done)
-        if any(run.fails for run in runs):
-            self._failed = _Failed(done, runs)
+        tried = Tried(done, self.proof.changes(self.app, done))
+        if not tried.runs_well:
+            self._failed = tried
             return False
-        self._runs = runs
+        self._runs = tried.runs
         return True
 
-    def _search_running(self, failed: _Failed) -> None:
-        """Find the newest versions with which all images run, and write them.
+    def _search_running(self, failed: Tried) -> None:
+        """Find the newest versions with which all images run, and write them."""
+        allowed = {candidate.name: candidate.allowed for candidate in self.group.candidates}
+        search = RunningSearch(allowed, self._try_limits, optional=not self.options.whole)
+        found = search.search(failed)
+        self._bounds += search.bounds
+        if found is not None:
+            self._done, self._runs = found.done, found.runs
 
-        One package after the other: the one that a problem names gets the newest version without a problem of its own.
-        """
-        limits: dict[str, tuple[Version, ...]] = {}
-        versions = {candidate.name: candidate.allowed for candidate in self.group.candidates}
-        while self._done is None:
-            moved = new_versions(failed.done)
-            named = [name for name in suspects(failed.problems, moved.keys()) if name in versions]
-            suspect = next((name for name in named if name not in limits), None)
-            if suspect is None:
-                return
-            older = sorted(version for version in versions[suspect] if version < moved[suspect])
-            search = _Search(self, limits, suspect)
-            passed = newest_passing(older, search.passes)
-            oldest_failed = min([moved[suspect], *search.failed])
-            self._bounds.append(_bound(failed, suspect, passed, oldest_failed))
-            if passed is None:
-                return
-            limits[suspect] = (passed,)
-            again = self.attempt(limits, write=True)
-            if again is None:
-                return
-            failed = again
-
-    def attempt(self, limits: Mapping[str, tuple[Version, ...]], *, write: bool) -> _Failed | None:
-        """Resolve with ``limits`` and run the images. None if nothing resolves, or if the result was written."""
+    def _try_limits(self, limits: Limits, write: bool) -> Tried | None:
+        """See TryLimits."""
         among = {candidate.name: candidate.allowed for candidate in self.group.candidates} | dict(limits)
+        among = {name: versions for name, versions in among.items() if versions}
+        if not among:
+            return None
         requests = [UpgradeRequest(name, None, tuple(map(str, versions))) for name, versions in among.items()]
-        found: list[_Failed] = []
+        found: list[Tried] = []
 
         def accept(done: Bumped) -> bool:
             runs = self.proof.changes(self.app, done) if self.proof is not None else ()
-            found.append(_Failed(done, runs))
-            return write and not any(run.fails for run in runs)
+            found.append(Tried(done, runs))
+            return write and found[-1].runs_well
 
         try:
             done = self._bump(requests, among, accept)
         except (NoResolution, BadInput):
             return None
-        if not found:
-            return None
-        if write and not found[-1].problems:
-            self._done, self._runs = done, found[-1].runs
-            return None
-        return found[-1]
+        return replace(found[-1], done=done) if found else None
 
     def _not_running(self) -> list[Stuck]:
         """The packages that were held back because images do not run with their best version."""
@@ -231,39 +199,6 @@ class Attempt:
         return _with_reasons(done, first)
 
 
-@dataclass
-class _Search:
-    """Tests versions of ``package``, with ``limits`` on other packages. ``failed`` are those that did not pass."""
-
-    attempt: Attempt
-    limits: Mapping[str, tuple[Version, ...]]
-    package: str
-    failed: list[Version] = field(default_factory=list)
-
-    def passes(self, version: Version) -> bool:
-        """Whether the group resolves with ``version``, and no problem names the package."""
-        found = self.attempt.attempt({**self.limits, self.package: (version,)}, write=False)
-        if found is not None and self.package not in suspects(found.problems, new_versions(found.done).keys()):
-            return True
-        self.failed.append(version)
-        return False
-
-
-def _bound(failed: _Failed, package: str, passed: Version | None, oldest_failed: Version) -> ProofBound:
-    run = next(run for run in failed.runs if run.fails)
-    named = [problem for problem in run.new_problems if problem.by == package]
-    problem = (named or list(run.new_problems))[0]
-    return ProofBound(package, str(passed) if passed else None, str(oldest_failed), run.image, problem.text)
-
-
-def new_versions(done: Bumped) -> dict[str, Version]:
-    """The public version that each package moves to."""
-    found = {move.name: public(parse_version(move.new)) for move in done.moves if move.kind == "pin"}
-    for move in unpinned_moves(done):
-        found[move.name] = public(parse_version(move.new))
-    return found
-
-
 def _reached_texts(done: Bumped) -> dict[str, str]:
     """The version that each package moves to, as text. Without a pin it is the locked one, with its local part."""
     found = {name: str(version) for name, version in new_versions(done).items()}
@@ -283,11 +218,6 @@ def _with_reasons(done: Bumped, first: Bumped) -> Bumped:
 
 
 def unpinned_moves(done: Bumped) -> tuple[MovedPin, ...]:
-    """The moves of packages without a pin that were resolved again, without those that nothing requires any more."""
-    changes = {item.change.name: item.change for item in done.changes.packages}
-    found = []
-    for name in done.opened:
-        change = changes.get(name)
-        if change is not None and change.new is not None:
-            found.append(MovedPin(change.name, change.old or "-", change.new, "locked"))
-    return tuple(found)
+    """The moves of packages without a pin that were resolved again."""
+    moves = [MovedPin(one.name, one.old or "-", one.new or "-", "locked") for one in unpinned_changes(done)]
+    return tuple(moves)

@@ -21,10 +21,10 @@ from lockgen.update.git_session import LOCAL, remote_address
 from lockgen.update.group_run import GroupRun
 from lockgen.update.model import Waiting
 from lockgen.update.ports import Forge
-from lockgen.update.proving import UpdateProof
 from lockgen.update.report import Report
 from lockgen.update.run import UpdateRun, UpdateRunOptions
 from lockgen.update.update_scan import ScanResult, UpdateScan, UpdateScanOptions, write_first_seen
+from lockgen.upgrade.proving import UpgradeProof
 
 
 def run(app: App, options: UpdateScanOptions) -> int:
@@ -92,7 +92,7 @@ def _show(report: Report, waiting: list[Waiting], options: UpdateScanOptions, pr
 
 
 @contextmanager
-def _proof(scan: UpdateScan, base: App, options: UpdateScanOptions) -> Iterator[UpdateProof | None]:
+def _proof(scan: UpdateScan, base: App, options: UpdateScanOptions) -> Iterator[UpgradeProof | None]:
     """What runs the images of updates; None if updates need only resolve."""
     manifest = scan.inputs.manifest
     wanted = manifest.update.prove
@@ -100,7 +100,7 @@ def _proof(scan: UpdateScan, base: App, options: UpdateScanOptions) -> Iterator[
         yield None
         return
     with Prover(base, with_tests=wanted == "tests", live=options.live, no_cache=options.no_cache) as prover:
-        yield UpdateProof(Family(base, manifest, scan.lock), prover)
+        yield UpgradeProof(Family(base, manifest, scan.lock), prover)
 
 
 # -- the clone and the forge ---------------------------------------------------

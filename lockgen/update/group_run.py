@@ -39,10 +39,10 @@ from lockgen.update.model import (
     Stuck,
     UpdateGroup,
 )
-from lockgen.update.proving import UpdateProof
 from lockgen.update.run import Prepared
 from lockgen.update.update_scan import ScanResult, UpdateScan, UpdateScanOptions, vulnerability_of
 from lockgen.upgrade.bump_model import Bumped, PinMove, public
+from lockgen.upgrade.proving import UpgradeProof
 
 LINKS = 20
 """The maximum number of packages whose release notes a pull request links to."""
@@ -65,7 +65,7 @@ class GroupRun:
     """Prepares groups, from the result of a scan of the base branch. ``proof`` is None if updates need only resolve."""
 
     def __init__(
-        self, scan: UpdateScan, found: ScanResult, options: UpdateScanOptions, app: App, proof: UpdateProof | None
+        self, scan: UpdateScan, found: ScanResult, options: UpdateScanOptions, app: App, proof: UpgradeProof | None
     ) -> None:
         self.proof = proof
         self.scan, self.found = scan, found

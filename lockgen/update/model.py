@@ -14,7 +14,7 @@ from lockgen.core.sizes import Weight
 from lockgen.core.update_policy import VersionStep
 from lockgen.diff.model import Changes
 from lockgen.index.model import ReleaseNotes
-from lockgen.proof.model import RunChange
+from lockgen.proof.model import ProofBound, RunChange
 from lockgen.upgrade.bump_model import public
 
 SECURITY = "security: "
@@ -167,21 +167,6 @@ class Stuck:
     wanted: str
     why: str
     instead: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ProofBound:
-    """A version of a package with which an image does not run, although it resolves.
-
-    ``passed`` is the newest version with which all images run, None if there is none; ``failed`` the oldest one that
-    was tried and failed. ``image`` and ``reason`` say what failed.
-    """
-
-    package: str
-    passed: str | None
-    failed: str
-    image: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Sequence
 from lockgen.core.markdown import code_block, plain, table_row
 from lockgen.core.text_table import megabytes
 from lockgen.core.words import counted, enumerated
-from lockgen.proof.model import ImageRun, Line, RunChange
-from lockgen.update.model import ProofBound
+from lockgen.proof.model import ImageRun, Line, ProofBound, RunChange
 
 _MOST_LINES = 20
 _RESULT = {"yes": "runs", "no": "**does not run**", "unknown": "unknown"}

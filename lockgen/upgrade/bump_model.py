@@ -12,7 +12,7 @@ from lockgen.core.lock import Lock
 from lockgen.core.manifest import Pin
 from lockgen.core.parsing import parse_version
 from lockgen.core.sizes import Weight
-from lockgen.diff.model import Changes
+from lockgen.diff.model import Change, Changes
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,21 @@ class Bumped:
     text: str = ""
     files: tuple[str, ...] = ()
     lock: Lock | None = None
+
+
+def new_versions(done: Bumped) -> dict[str, Version]:
+    """The public version that each package moves to: of pins, and of packages that were resolved again."""
+    found = {move.name: public(parse_version(move.new)) for move in done.moves if move.kind == "pin"}
+    for change in unpinned_changes(done):
+        found[change.name] = public(parse_version(change.new or ""))
+    return found
+
+
+def unpinned_changes(done: Bumped) -> list[Change]:
+    """The changes of packages without a pin that were resolved again, without those that nothing requires any more."""
+    changes = {item.change.name: item.change for item in done.changes.packages}
+    found = [changes[name] for name in done.opened if name in changes]
+    return [change for change in found if change.new is not None]
 
 
 def public(version: Version) -> Version:

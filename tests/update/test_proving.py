@@ -10,6 +10,8 @@ from support.index import LocalIndex, metadata, wheel
 from support.remotes import Clone, MemoryForge
 from update.conftest import FAMILY
 
+from lockgen.update.model import PullRequest
+
 
 def plant(index: LocalIndex, name: str, version: str, code: str, requires: tuple[str, ...] = (), **more: str) -> None:
     """Add a release whose module ``name`` has ``code``; ``more`` are its submodules."""
@@ -71,3 +73,68 @@ def test_with_resolve_nothing_is_run(clone: Clone, forge: MemoryForge, index: Lo
     clone.commit("resolve only")
     assert groups(clone)["numpy"]["outcome"] == "created"
     assert forge.requests[1].title == "update numpy 1.0 -> 1.2"
+
+
+GROUP = FAMILY + '[update.groups.models]\npackages = ["speech", "tokens"]\n'
+
+
+def _grouped(clone: Clone, text: str) -> None:
+    clone.project.write(text)
+    clone.commit("one group")
+
+
+def _request(forge: MemoryForge, branch: str) -> PullRequest:
+    """The pull request of ``branch``: numpy has one, too."""
+    return next(request for request in forge.requests.values() if request.branch == branch)
+
+
+def test_a_module_of_an_image_is_what_must_be_imported(clone: Clone, forge: MemoryForge, index: LocalIndex) -> None:
+    _grouped(clone, FAMILY.replace('packages = ["tokens"]', 'packages = ["tokens"]\ncheck-imports = ["tokens.models"]'))
+    plant(index, "tokens", "1.1", "", models="")
+    plant(index, "tokens", "1.2", "", models="import tokens.gone")
+    assert groups(clone)["tokens"]["outcome"] == "created"
+    request = _request(forge, "lockgen/tokens")
+    assert request.title == "update tokens 1.0 -> 1.1"
+    assert "No module named" in request.body
+
+
+def test_a_release_that_hangs_is_not_opened(clone: Clone, forge: MemoryForge, index: LocalIndex) -> None:
+    _grouped(clone, FAMILY + "[checks]\nseconds = 2\n")
+    plant(index, "tokens", "1.1", "import time\ntime.sleep(600)")
+    found = groups(clone)["tokens"]
+    assert found["outcome"] == "unresolved"
+    assert "does not run" in found["why"]
+    assert "within 2 s" in found["why"]
+    assert "lockgen/tokens" not in {request.branch for request in forge.requests.values()}
+
+
+def test_a_problem_of_a_package_that_only_a_member_requires_holds_that_member(
+    clone: Clone, forge: MemoryForge, index: LocalIndex
+) -> None:
+    plant(index, "helper", "1.0", "")
+    plant(index, "wrap", "1.0", "import helper", requires=("helper",))
+    _grouped(clone, GROUP.replace('packages = ["numpy"]', 'packages = ["numpy", "wrap"]'))
+    clone.project.ok("resolve")
+    clone.commit("with wrap")
+    plant(index, "helper", "2.0", "raise RuntimeError('no')")
+    plant(index, "speech", "1.1", "", requires=("numpy<2",))
+    plant(index, "speech", "1.2", "", requires=("numpy<2", "helper>=2"))
+    plant(index, "tokens", "1.1", "")
+    found = groups(clone)["models"]
+    assert found["outcome"] == "created", found["why"]
+    request = _request(forge, "lockgen/models")
+    assert request.title == "update speech 1.1, tokens 1.1"
+    assert 'package = "speech", versions = ">=1.2"' in request.body
+
+
+def test_the_other_members_of_a_partial_group_move_without_one_that_does_not_run(
+    clone: Clone, forge: MemoryForge, index: LocalIndex
+) -> None:
+    _grouped(clone, GROUP + "partial = true\n")
+    plant(index, "speech", "1.1", "raise RuntimeError('no')", requires=("numpy<2",))
+    plant(index, "tokens", "1.1", "")
+    found = groups(clone)["models"]
+    assert found["outcome"] == "created", found["why"]
+    request = _request(forge, "lockgen/models")
+    assert request.title == "update tokens 1.0 -> 1.1"
+    assert "no newer version runs" in request.body

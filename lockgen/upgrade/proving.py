@@ -1,8 +1,8 @@
-"""Run the images that an update changes, before and after it."""
+"""Run the images that a change of pins affects, before and after it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lockgen.app import App
@@ -10,14 +10,14 @@ from lockgen.core.layout import VERSIONS
 from lockgen.core.lock import Lock, LockedImage
 from lockgen.diff.model import Changes
 from lockgen.manifest.reader import parse_manifest
-from lockgen.proof.model import Problem, RunChange
+from lockgen.proof.model import RunChange
 from lockgen.proof.service import Family, Prover
 from lockgen.upgrade.bump_model import Bumped
 
 
 @dataclass(frozen=True)
-class UpdateProof:
-    """Compares the images of updates with those of ``base``, the base branch."""
+class UpgradeProof:
+    """Compares images with those of ``base``, the family before the change."""
 
     base: Family
     prover: Prover
@@ -25,7 +25,7 @@ class UpdateProof:
     def changes(self, app: App, done: Bumped) -> tuple[RunChange, ...]:
         """What ``done`` does to each image that it changes. Images that do not change are not run.
 
-        An update of a base image alone changes no package, so nothing is run.
+        A new base image alone changes no package, so nothing is run.
         """
         if done.lock is None:
             return ()
@@ -44,24 +44,3 @@ def _changed(changes: Changes) -> list[tuple[str, str]]:
 
 def _images(lock: Lock, tags: Iterable[tuple[str, str]]) -> list[LockedImage]:
     return [lock.by_tag[tag] for tag in tags if tag in lock.by_tag]
-
-
-def suspects(problems: Iterable[Problem], moved: Collection[str]) -> list[str]:
-    """The moved packages that ``problems`` name: who has the problem, else what it requires.
-
-    If a problem names none of them, but only one package moved, it is that one.
-    """
-    found: dict[str, None] = {}
-    for problem in problems:
-        name = _suspect(problem, moved)
-        if name is not None:
-            found[name] = None
-    return list(found)
-
-
-def _suspect(problem: Problem, moved: Collection[str]) -> str | None:
-    if problem.by in moved:
-        return problem.by
-    if problem.bound is not None and problem.bound.package in moved:
-        return problem.bound.package
-    return next(iter(moved)) if len(moved) == 1 else None
