@@ -374,7 +374,7 @@ def explain(context: click.Context, /, variants: tuple[str, ...], **flags: Any) 
 @json_option("the matrix")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the matrix in the format of locks/COMPAT.md.")
 @click.option("--html", "as_html", is_flag=True, help="Print the matrix as one self-contained HTML page.")
-@fail_on_option("no", "changes", "unknown")
+@fail_on_option("no", "changes", "unknown", "does-not-run")
 @jobs_option
 @seconds_option
 @offline_option

@@ -12,7 +12,7 @@ from lockgen.compat import cells as planning
 from lockgen.compat import render as rendering
 from lockgen.compat.html_page import page
 from lockgen.compat.matrix_run import CompatOptions, filled, is_matrix, planned, write_matrix
-from lockgen.compat.model import Cell, CellStatus, Matrix
+from lockgen.compat.model import Cell, CellStatus, Matrix, Verdict
 from lockgen.compat.shards import merged
 from lockgen.core.documents import parse_json
 from lockgen.core.layout import COMPAT_PATH
@@ -74,6 +74,10 @@ def _check_options(words: Sequence[str], options: CompatOptions) -> None:
         raise BadInput("--offline and --live are mutually exclusive", hint="choose one")
     if options.as_json + options.as_markdown + options.as_html > 1:
         raise BadInput("--json, --markdown and --html are mutually exclusive", hint="choose one")
+    if str(Verdict.FAILS) in options.fail_on and not (options.install or options.merge):
+        raise BadInput(
+            f"without --install no cell is run, so --fail-on {Verdict.FAILS} never applies", hint="add --install"
+        )
     if options.merge and (not words or options.shard):
         raise BadInput(
             "--merge requires the files of the shards, and cannot be combined with --shard", hint="name the files"
@@ -137,8 +141,9 @@ def _rendered(matrix: Matrix, options: CompatOptions) -> str:
 
 
 def _exit_code(matrix: Matrix, fail_on: Sequence[str]) -> Exit:
-    wanted = {CellStatus(word) for word in fail_on}
+    wanted = set(fail_on)
     for cell in matrix.cells:
-        if any(result.status in wanted for result in cell.results):
+        # A cell that does not run has a status, too: it resolves as pinned, or with changes.
+        if any({str(result.status), str(result.verdict)} & wanted for result in cell.results):
             return Exit.FOUND
     return Exit.DONE

@@ -13,17 +13,17 @@ from lockgen.core.templating import render, source
 from lockgen.core.words import counted
 
 STATUSES = {
-    "yes": ("yes", "resolves as pinned"),
+    "runs": ("runs", "resolves as pinned, installs and imports"),
+    "resolves": ("resolves", "resolves as pinned, but was not run"),
     "changes": ("changes", "resolves if the listed free pins change"),
+    "does-not-run": ("does not run", "resolves, but does not install or import"),
     "no": ("no", "has no resolution"),
     "unknown": ("unknown", "could not be determined"),
 }
 """Status to its label and its meaning."""
 
-WORST = ("no", "unknown", "changes", "yes")
+WORST = ("no", "does-not-run", "unknown", "changes", "resolves", "runs")
 """The statuses, the worst first: a cell with several results has the worst of them."""
-
-_INSTALL_NOTES = {"no": "does not install", "unknown": "not installed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +96,32 @@ def page(matrix: Mapping[str, Any]) -> str:
 
 
 def summary(matrix: Mapping[str, Any]) -> str:
-    """The number of cells, and of each status: "36 cells: 12 yes, 4 changes, 20 no"."""
+    """The number of cells, and of each status: "36 cells: 12 resolves, 4 changes, 20 no"."""
     statuses: list[str] = []
     excluded = 0
     for cell in matrix["cells"]:
         if cell["excluded"]:
             excluded += 1
         else:
-            statuses.append(worst([result["status"] for result in cell["results"]]))
+            statuses.append(worst([status_of(result) for result in cell["results"]]))
     text = f"{counted(len(statuses), 'cell')}: {tally(statuses)}"
     if excluded:
         text += f"; {excluded} excluded"
     return text
+
+
+def status_of(result: Mapping[str, Any]) -> str:
+    """The status of a result on the page. A result of an older lockgen has no verdict, but the same data."""
+    found: str = result["status"]
+    if found not in {"yes", "changes"}:
+        return found
+    installed = result.get("installed")
+    was_run = installed["status"] if installed is not None else "unknown"
+    if was_run == "no":
+        return "does-not-run"
+    if found == "changes":
+        return "changes"
+    return "runs" if was_run == "yes" else "resolves"
 
 
 def worst(statuses: Sequence[str]) -> str:
@@ -116,7 +130,7 @@ def worst(statuses: Sequence[str]) -> str:
 
 
 def tally(statuses: Sequence[str]) -> str:
-    """How often each status occurs: "12 yes, 4 changes"."""
+    """How often each status occurs: "12 resolves, 4 changes"."""
     parts = []
     for status, (label, _) in STATUSES.items():
         count = statuses.count(status)
@@ -233,8 +247,9 @@ class _Grid:
             command=f'lockgen compat "{cell["name"]}"',
             result=result,
         )
-        label, _ = STATUSES[result["status"]]
-        return PageCell(result["status"], label, text, _note(result), panel)
+        status = status_of(result)
+        label, _ = STATUSES[status]
+        return PageCell(status, label, text, _note(result), panel)
 
     def _result(self, cell: Mapping[str, Any]) -> Mapping[str, Any] | None:
         results: Sequence[Mapping[str, Any]] = cell["results"]
@@ -246,14 +261,22 @@ class _Grid:
 
 def _note(result: Mapping[str, Any]) -> str:
     """A few words below the status, for what readers want to know without opening the cell."""
+    notes = []
     if result["status"] == "changes":
-        return counted(len(result["changes"]), "pin changes", "pins change")
+        notes.append(counted(len(result["changes"]), "pin changes", "pins change"))
     installed = result.get("installed")
-    if installed is None:
-        return ""
-    if installed["status"] != "yes":
-        return _INSTALL_NOTES[installed["status"]]
-    return "libraries missing" if installed["native"] else "installed"
+    if installed is not None:
+        notes += _install_notes(result["status"], installed)
+    return ", ".join(notes)
+
+
+def _install_notes(status: str, installed: Mapping[str, Any]) -> Iterator[str]:
+    if installed["status"] == "unknown":
+        yield "could not be run"
+    elif installed["status"] == "yes" and status == "changes":
+        yield "runs"
+    if installed["native"]:
+        yield "libraries missing"
 
 
 def _bodies(rows: Sequence[_Row]) -> Iterator[tuple[PageRow, ...]]:

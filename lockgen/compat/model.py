@@ -18,6 +18,23 @@ class CellStatus(StrEnum):
     """The index, the record or the resolver gives no answer; lockgen does not guess."""
 
 
+class Verdict(StrEnum):
+    """What is shown of one group in one cell: that it resolves is not yet that it runs."""
+
+    RUNS = "runs"
+    """It was installed, and its packages were imported."""
+    RESOLVES = "resolves"
+    """It was not run, or this machine could not run it."""
+    FAILS = "does-not-run"
+    """It resolves, but it does not install, or a package cannot be imported."""
+    NO = "no"
+    UNKNOWN = "unknown"
+
+    @property
+    def words(self) -> str:
+        return self.value.replace("-", " ")
+
+
 @dataclass(frozen=True, slots=True)
 class Axis:
     name: str
@@ -69,6 +86,16 @@ class CellResult:
     detail: str
     versions: Mapping[str, str]
     installed: InstallSummary | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.status is CellStatus.NO:
+            return Verdict.NO
+        if self.status is CellStatus.UNKNOWN:
+            return Verdict.UNKNOWN
+        if self.installed is None or self.installed.status is CellStatus.UNKNOWN:
+            return Verdict.RESOLVES
+        return Verdict.RUNS if self.installed.status is CellStatus.YES else Verdict.FAILS
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
-from lockgen.compat.model import Axis, Cell, CellResult, CellStatus, ImageGroup, InstallSummary, Matrix
+from lockgen.compat.model import Axis, Cell, CellResult, CellStatus, ImageGroup, InstallSummary, Matrix, Verdict
 from lockgen.compat.ranges import ANY, Block, Coordinates, blocks, label, merged, pattern, row_cells, row_label
 from lockgen.core.compat_axes import PYTHON, VARIANT
 from lockgen.core.layout import COMPAT_MARK
@@ -19,8 +20,10 @@ _INPUTS = "<!-- inputs "
 _TEXT = "<!-- text "
 _AS_PINNED = "as pinned"
 _LEGEND = (
-    "yes: resolves as pinned; N pins: resolves if N free pins change; no: has no resolution; ?: unknown, because the "
-    "index, the record or the resolver gives no answer; -: excluded"
+    "runs: resolves as pinned, and its packages install and import; resolves: resolves as pinned, but was not run; "
+    "does not run: resolves as pinned, but does not install or import; N pins: resolves if N free pins change, and was "
+    "not run, except if it says so; no: has no resolution; ?: unknown, because the index, the record or the resolver "
+    "gives no answer; -: excluded"
 )
 
 
@@ -54,6 +57,7 @@ def _result(result: CellResult) -> dict[str, object]:
         "group": result.group.name,
         "images": list(result.group.images),
         "status": str(result.status),
+        "verdict": str(result.verdict),
         "changes": {name: list(versions) for name, versions in result.changes.items()},
         "reason": result.reason,
         "detail": result.detail,
@@ -74,13 +78,13 @@ def _installed(installed: InstallSummary | None) -> dict[str, object] | None:
 def symbol(result: CellResult) -> str:
     """A result as a table shows it."""
     # Words, not colours: the table is also read in logs and as Markdown.
-    match result.status:
-        case CellStatus.CHANGES:
-            return counted(len(result.changes), "pin")
-        case CellStatus.UNKNOWN:
-            return "?"
-        case status:
-            return str(status)
+    if result.status is CellStatus.UNKNOWN:
+        return "?"
+    verdict = result.verdict
+    if result.status is not CellStatus.CHANGES:
+        return verdict.words
+    pins = counted(len(result.changes), "pin")
+    return pins if verdict is Verdict.RESOLVES else f"{pins}, {verdict.words}"
 
 
 def _table(matrix: Matrix, group: ImageGroup) -> tuple[list[str], list[list[str]]]:
@@ -136,45 +140,48 @@ def _result_of(cell: Cell, group: ImageGroup) -> CellResult | None:
     return None
 
 
-def _explanations(matrix: Matrix, group: ImageGroup, status: CellStatus) -> Iterable[str]:
+def _explanations(matrix: Matrix, group: ImageGroup, section: _Section) -> Iterable[str]:
     """A line for each range of cells with one explanation."""
     axes = [axis for axis in matrix.axes if axis.name != VARIANT]
-    results = _results(matrix, group, status, axes)
-    for explanation, ranges in _ranges(results, axes).items():
+    results = _results(matrix, group, section, axes)
+    for explanation, ranges in _ranges(results, section, axes).items():
         yield f"{'; '.join(ranges)}: {explanation}"
 
 
-def _ranges(results: Mapping[Coordinates, CellResult], axes: Sequence[Axis]) -> dict[str, list[str]]:
+def _ranges(results: Mapping[Coordinates, CellResult], section: _Section, axes: Sequence[Axis]) -> dict[str, list[str]]:
     """The titles of ranges of cells by their explanation."""
-    # Reasons that differ in versions only are merged.
-    keys = {values: (_changes(result), pattern(result.reason)) for values, result in results.items()}
+    # Reasons that differ in versions only are merged. Cells that run are not merged with those that only resolve.
+    keys = {
+        values: (section.facts(result), pattern(section.reason(result)), result.verdict)
+        for values, result in results.items()
+    }
     by_explanation: dict[str, list[str]] = {}
     for block in blocks(keys, axes, gaps=frozenset({PYTHON})):
         explained = [results[values] for values in block.cells()]
-        explanation = _explanation(explained)
+        explanation = _explanation(section, explained)
         ranges = by_explanation.setdefault(explanation, [])
         ranges.append(_title(block, axes))
     return by_explanation
 
 
 def _results(
-    matrix: Matrix, group: ImageGroup, status: CellStatus, axes: Sequence[Axis]
+    matrix: Matrix, group: ImageGroup, section: _Section, axes: Sequence[Axis]
 ) -> dict[Coordinates, CellResult]:
-    """The results with ``status``, by the values of ``axes``."""
+    """The results of ``section``, by the values of ``axes``."""
     results: dict[Coordinates, CellResult] = {}
     for cell in _cells(matrix, group):
         result = _result_of(cell, group)
-        if result is not None and result.status is status:
+        if result is not None and section.has(result):
             values = tuple(cell.at[axis.name] for axis in axes)
             results[values] = result
     return results
 
 
-def _explanation(results: Sequence[CellResult]) -> str:
-    """The changes and the reason of results that have the same changes and reasons of one pattern."""
-    changes = _changes(results[0])
-    reason = merged([result.reason for result in results])
-    return ": ".join(part for part in (changes, reason) if part)
+def _explanation(section: _Section, results: Sequence[CellResult]) -> str:
+    """The facts and the reason of results that have the same facts and reasons of one pattern."""
+    facts = section.facts(results[0])
+    reason = merged([section.reason(result) for result in results])
+    return ": ".join(part for part in (facts, reason) if part)
 
 
 def _title(block: Block, axes: Sequence[Axis]) -> str:
@@ -195,10 +202,53 @@ def _changes(result: CellResult) -> str:
     return ", ".join(changes)
 
 
+class _Section(NamedTuple):
+    """Cells that are explained together. ``facts`` must be equal for cells to be merged, ``reason`` except versions."""
+
+    title: str
+    has: Callable[[CellResult], bool]
+    facts: Callable[[CellResult], str]
+    reason: Callable[[CellResult], str]
+
+
+def _needs_changes(result: CellResult) -> bool:
+    return result.status is CellStatus.CHANGES
+
+
+def _fails(result: CellResult) -> bool:
+    return result.verdict is Verdict.FAILS
+
+
+def _could_not_run(result: CellResult) -> bool:
+    return result.verdict is Verdict.RESOLVES and result.installed is not None
+
+
+def _has_no_resolution(result: CellResult) -> bool:
+    return result.status is CellStatus.NO
+
+
+def _is_unknown(result: CellResult) -> bool:
+    return result.status is CellStatus.UNKNOWN
+
+
+def _reason(result: CellResult) -> str:
+    return result.reason
+
+
+def _install_reason(result: CellResult) -> str:
+    return result.installed.reason if result.installed is not None else ""
+
+
+def _no_facts(result: CellResult) -> str:
+    return ""
+
+
 _SECTIONS = (
-    (CellStatus.CHANGES, "Required pin changes"),
-    (CellStatus.NO, "No resolution"),
-    (CellStatus.UNKNOWN, "Unknown"),
+    _Section("Required pin changes", _needs_changes, _changes, _reason),
+    _Section("Does not run", _fails, _no_facts, _install_reason),
+    _Section("Could not be run", _could_not_run, _no_facts, _install_reason),
+    _Section("No resolution", _has_no_resolution, _no_facts, _reason),
+    _Section("Unknown", _is_unknown, _no_facts, _reason),
 )
 
 
@@ -217,7 +267,7 @@ def _group_lines(matrix: Matrix, group: ImageGroup) -> list[str]:
     images = ", ".join(group.images)
     head, rows = _table(matrix, group)
     lines = [f"{group.name}: {images}", table(head, rows), ""]
-    explanations = [line for status, _ in _SECTIONS for line in _explanations(matrix, group, status)]
+    explanations = [line for section in _SECTIONS for line in _explanations(matrix, group, section)]
     if explanations:
         lines += [*explanations, ""]
     return lines
@@ -244,10 +294,10 @@ def _body(matrix: Matrix) -> Iterable[str]:
 
 
 def _markdown_lists(matrix: Matrix, group: ImageGroup) -> Iterable[str]:
-    for status, title in _SECTIONS:
-        lines = list(_explanations(matrix, group, status))
+    for section in _SECTIONS:
+        lines = list(_explanations(matrix, group, section))
         if lines:
-            yield from ("", f"{title}:", "")
+            yield from ("", f"{section.title}:", "")
         for line in lines:
             yield f"* {plain(line)}"
 
@@ -343,6 +393,18 @@ def _parse_symbols(rows: list[list[str]], axes: Sequence[Axis]) -> dict[Coordina
 
 def _parse_status(word: str) -> CellStatus | None:
     """The inverse of `symbol`."""
-    if word.endswith((" pin", " pins")):
+    pins, _, _ = word.partition(", ")
+    if pins.endswith((" pin", " pins")):
         return CellStatus.CHANGES
-    return {"yes": CellStatus.YES, "no": CellStatus.NO, "?": CellStatus.UNKNOWN}.get(word)
+    return _STATUS_OF_WORD.get(word)
+
+
+_STATUS_OF_WORD = {
+    # Files of lockgen before it told these apart have "yes".
+    "yes": CellStatus.YES,
+    Verdict.RUNS.words: CellStatus.YES,
+    Verdict.RESOLVES.words: CellStatus.YES,
+    Verdict.FAILS.words: CellStatus.YES,
+    "no": CellStatus.NO,
+    "?": CellStatus.UNKNOWN,
+}

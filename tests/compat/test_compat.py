@@ -140,9 +140,9 @@ def test_the_table_has_no_colours(family: Project) -> None:
     lines = out.splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("ml:cuda:"))
     assert lines[start + 1 : start + 4] == [
-        "torch, numpy  3.11  3.12",
-        "any, 1.26.4    yes     -",
-        "any, 2.0.0     yes     ?",
+        "torch, numpy      3.11  3.12",
+        "any, 1.26.4   resolves     -",
+        "any, 2.0.0    resolves     ?",
     ]
     assert "?: unknown, because the index" in out
 
@@ -164,12 +164,16 @@ def test_the_file_equals_the_output_of_markdown(whole: Project) -> None:
     text = (whole.root / FILE).read_text()
     assert whole.ok("compat", "--markdown").out == text
     assert text.startswith("<!-- Generated from versions.toml by `lockgen compat`")
-    assert "| any, 2.0.0 | yes | ? |" in text
+    assert "| any, 2.0.0 | resolves | ? |" in text
 
 
 def test_an_edit_a_change_and_a_missing_file_are_found(whole: Project) -> None:
     before = (whole.root / FILE).read_text()
-    for edited in (before.replace("| yes |", "| no |", 1), before + "\n", before.replace("sha256:", "sha256:0", 2)):
+    for edited in (
+        before.replace("| resolves |", "| no |", 1),
+        before + "\n",
+        before.replace("sha256:", "sha256:0", 2),
+    ):
         whole.write(edited, FILE)
         ran = whole.run("check")
         assert (ran.code, FILE in ran.out) == (1, True)
@@ -385,7 +389,7 @@ def test_ctrl_c_of_the_real_command(family: Project, requests: list[Request], mo
         ran = family.run("compat", "--jobs", "1")
     assert ran.code == 130
     assert "interrupted: finished cells are cached" in ran.err
-    assert " yes" in ran.out
+    assert " resolves" in ran.out
     assert not (family.root / FILE).exists(), "only a complete matrix is written"
     first = (requests[0].target, requests[0].requirements, requests[0].constraints)
     requests.clear()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgen.compat.model import Axis, Cell, CellResult, CellStatus, ImageGroup, Matrix
+from lockgen.compat.model import Axis, Cell, CellResult, CellStatus, ImageGroup, InstallSummary, Matrix
 from lockgen.compat.ranges import blocks, label, merged, pattern, row_cells, row_label
 from lockgen.compat.render import markdown
 
@@ -77,12 +77,24 @@ def test_other_bounds_are_another_sentence() -> None:
     assert pattern("a needs b>=1.0") != pattern("a needs b>=2.0")
 
 
-def _matrix(status: dict[tuple[str, str], CellStatus]) -> Matrix:
+def _matrix(
+    status: dict[tuple[str, str], CellStatus],
+    installed: dict[tuple[str, str], InstallSummary] | None = None,
+    changes: dict[str, tuple[str, str]] | None = None,
+) -> Matrix:
     group = ImageGroup("base:cpu", "cpu", ("base",))
     axes = (PYTHON, TORCH, Axis("variant", ("cpu",)))
     cells = []
     for python, torch in product(PYTHON.values, TORCH.values):
-        result = CellResult(group, status.get((python, torch), CellStatus.YES), {}, f"torch is {torch}", "", {})
+        result = CellResult(
+            group=group,
+            status=status.get((python, torch), CellStatus.YES),
+            changes=changes or {},
+            reason=f"torch is {torch}",
+            detail="",
+            versions={},
+            installed=(installed or {}).get((python, torch)),
+        )
         cells.append(Cell({"python": python, "torch": torch, "variant": "cpu"}, results=(result,)))
     return Matrix("acme", "sha256:0", axes, (group,), tuple(cells))
 
@@ -90,12 +102,45 @@ def _matrix(status: dict[tuple[str, str], CellStatus]) -> Matrix:
 def test_an_axis_without_influence_takes_one_row() -> None:
     text = markdown(_matrix({("3.10", torch): CellStatus.NO for torch in TORCH.values}))
     assert "| torch | Python 3.10 | Python 3.11 | Python 3.12 | Python 3.13 |\n|---|---|---|---|---|\n" in text
-    assert "| any | no | yes | yes | yes |\n" in text
+    assert "| any | no | resolves | resolves | resolves |\n" in text
     assert "* Python 3.10: torch is 2.1.0 to 2.4.0\n" in text
     assert text.count("|\n") == 3
 
 
 def test_equal_rows_are_one_range() -> None:
     text = markdown(_matrix({(python, "2.4.0"): CellStatus.UNKNOWN for python in ("3.10", "3.12")}))
-    assert "| 2.1.0 to 2.3.0 | yes | yes | yes | yes |\n| 2.4.0 | ? | yes | ? | yes |\n" in text
+    assert (
+        "| 2.1.0 to 2.3.0 | resolves | resolves | resolves | resolves |\n| 2.4.0 | ? | resolves | ? | resolves |\n"
+        in text
+    )
     assert "* Python 3.10 and 3.12, torch 2.4.0: torch is 2.4.0\n" in text
+
+
+IMPORTED = InstallSummary(CellStatus.YES)
+
+
+def test_cells_that_run_are_not_merged_with_those_that_only_resolve() -> None:
+    ran = {(python, torch): IMPORTED for python in ("3.10", "3.11") for torch in ("2.1.0", "2.2.0")}
+    text = markdown(_matrix({}, ran))
+    assert "| 2.1.0 to 2.2.0 | runs | runs | resolves | resolves |\n" in text
+    assert "| 2.3.0 to 2.4.0 | resolves | resolves | resolves | resolves |\n" in text
+
+
+def test_reasons_why_cells_do_not_run_are_ranges_too() -> None:
+    ran = {("3.10", torch): InstallSummary(CellStatus.NO, f"torch {torch} is too old") for torch in TORCH.values}
+    ran["3.11", "2.1.0"] = InstallSummary(CellStatus.UNKNOWN, "no Python 3.11")
+    text = markdown(_matrix({}, ran))
+    assert "| any | does not run | resolves | resolves | resolves |\n" in text
+    assert "Does not run:\n\n* Python 3.10: torch 2.1.0 to 2.4.0 is too old\n" in text
+    assert "Could not be run:\n\n* Python 3.11, torch 2.1.0: no Python 3.11\n" in text
+
+
+def test_pin_changes_of_cells_that_run_are_not_merged_either() -> None:
+    status = {("3.10", torch): CellStatus.CHANGES for torch in TORCH.values}
+    ran = {("3.10", torch): IMPORTED for torch in ("2.1.0", "2.2.0")}
+    ran["3.10", "2.3.0"] = InstallSummary(CellStatus.NO, "it fails")
+    text = markdown(_matrix(status, ran, {"numpy": ("2.0", "1.9")}))
+    assert "| 2.1.0 to 2.2.0 | 1 pin, runs | resolves |" in text
+    assert "| 2.3.0 | 1 pin, does not run | resolves |" in text
+    assert "| 2.4.0 | 1 pin | resolves |" in text
+    assert "* Python 3.10, torch 2.1.0 and 2.2.0: numpy 2.0 -> 1.9: torch is 2.1.0 to 2.2.0\n" in text

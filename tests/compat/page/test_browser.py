@@ -18,8 +18,9 @@ from lockgen.compat.html_page import page
 Open = Callable[..., Page]
 
 NATIVE = "ctranslate2 4.4.0 requires libcudnn_ops_infer.so.8, which no package provides"
+FAILURE = "whisperx cannot be imported: RuntimeError: torch is too old"
 MATRIX = matrix(
-    {"python": ["3.10", "3.11", "3.12"], "torch": ["2.4.1", "2.5.0", "2.5.1"]},
+    {"python": ["3.10", "3.11", "3.12"], "torch": ["2.4.1", "2.5.0", "2.5.1", "2.5.2"]},
     {
         ("3.10", "2.4.1"): [result("no")],
         ("3.11", "2.4.1"): [result("no")],
@@ -30,6 +31,7 @@ MATRIX = matrix(
         ("3.10", "2.5.1"): [result("yes")],
         ("3.11", "2.5.1"): [result("yes", installed={"status": "yes", "reason": "", "native": [NATIVE]})],
         ("3.12", "2.5.1"): [result("unknown")],
+        ("3.10", "2.5.2"): [result("yes", installed={"status": "no", "reason": FAILURE, "native": []})],
     },
 )
 
@@ -81,7 +83,7 @@ def show(tab: Page, word: str) -> Locator:
 def test_the_keyboard_alone_reaches_a_cell_opens_it_and_comes_back(shown: Open) -> None:
     tab = shown()
     tab.keyboard.press("Tab")
-    for _ in range(4):  # past the four filters, into the table's one tab stop
+    for _ in range(6):  # past the six filters, into the table's one tab stop
         tab.keyboard.press("Tab")
     expect(cell(tab, "torch 2.4.1, python 3.10", "no")).to_be_focused()
     tab.keyboard.press("ArrowDown")
@@ -90,19 +92,19 @@ def test_the_keyboard_alone_reaches_a_cell_opens_it_and_comes_back(shown: Open) 
     expect(cell(tab, "torch 2.5.1, python 3.12", "unknown")).to_be_focused()
     tab.keyboard.press("ArrowLeft")
     tab.keyboard.press("Enter")
-    dialog = tab.get_by_role("dialog", name="torch 2.5.1, python 3.11: yes")
+    dialog = tab.get_by_role("dialog", name="torch 2.5.1, python 3.11: runs")
     expect(dialog).to_be_visible()
-    expect(dialog.get_by_role("heading", name="torch 2.5.1, python 3.11: yes")).to_be_focused()
+    expect(dialog.get_by_role("heading", name="torch 2.5.1, python 3.11: runs")).to_be_focused()
     expect(dialog.get_by_role("row", name="torch 2.5.1+cu121")).to_be_visible()
     expect(dialog.get_by_text(NATIVE)).to_be_visible()
     tab.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
-    expect(cell(tab, "torch 2.5.1, python 3.11", "yes")).to_be_focused()
+    expect(cell(tab, "torch 2.5.1, python 3.11", "runs")).to_be_focused()
 
 
 def test_the_focus_is_visible(shown: Open) -> None:
     tab = shown()
-    for _ in range(5):
+    for _ in range(7):
         tab.keyboard.press("Tab")
     style = (
         "getComputedStyle(document.activeElement).outlineStyle + getComputedStyle(document.activeElement).outlineWidth"
@@ -118,7 +120,7 @@ def test_arrow_keys_skip_cells_without_a_dialog(shown: Open) -> None:
     show(tab, "changes").uncheck()
     cell(tab, "torch 2.4.1, python 3.11", "no").focus()
     tab.keyboard.press("ArrowDown")
-    expect(cell(tab, "torch 2.5.1, python 3.11", "yes")).to_be_focused()
+    expect(cell(tab, "torch 2.5.1, python 3.11", "runs")).to_be_focused()
 
 
 def test_a_no_shows_the_reason_and_the_resolver_output(shown: Open) -> None:
@@ -134,6 +136,17 @@ def test_a_no_shows_the_reason_and_the_resolver_output(shown: Open) -> None:
     expect(tab.get_by_role("dialog")).to_have_count(0)
 
 
+def test_a_cell_that_does_not_run_shows_why(shown: Open) -> None:
+    tab = shown()
+    cell(tab, "torch 2.5.2, python 3.10", "does not run").click()
+    dialog = tab.get_by_role("dialog", name="torch 2.5.2, python 3.10: does not run")
+    expect(dialog.get_by_text(FAILURE)).to_be_visible()
+    tab.keyboard.press("Escape")
+    show(tab, "does not run").uncheck()
+    expect(cell(tab, "torch 2.5.2, python 3.10", "does not run")).to_have_count(0)
+    expect(cell(tab, "torch 2.5.1, python 3.11", "runs")).to_have_count(1)
+
+
 def test_changes_show_old_and_new_versions(shown: Open) -> None:
     tab = shown()
     cell(tab, "torch 2.5.0, python 3.10", "changes").click()
@@ -145,21 +158,21 @@ def test_a_filter_hides_cells_and_announces_how_many_are_left(shown: Open) -> No
     expect(tab.get_by_role("status")).to_have_text("")
     show(tab, "no").uncheck()
     expect(cell(tab, "torch 2.4.1, python 3.10", "no")).to_have_count(0)
-    expect(cell(tab, "torch 2.5.1, python 3.10", "yes")).to_have_count(1)
-    expect(tab.get_by_role("status")).to_have_text("6 of 8 results shown")
+    expect(cell(tab, "torch 2.5.1, python 3.10", "resolves")).to_have_count(1)
+    expect(tab.get_by_role("status")).to_have_text("7 of 9 results shown")
     show(tab, "no").check()
     expect(cell(tab, "torch 2.4.1, python 3.10", "no")).to_have_count(1)
 
 
 def test_opening_closing_and_filtering_work_without_a_script(shown: Open) -> None:
     tab = shown(java_script_enabled=False)
-    cell(tab, "torch 2.5.1, python 3.10", "yes").press("Enter")
-    dialog = tab.get_by_role("dialog", name="torch 2.5.1, python 3.10: yes")
+    cell(tab, "torch 2.5.1, python 3.10", "resolves").press("Enter")
+    dialog = tab.get_by_role("dialog", name="torch 2.5.1, python 3.10: resolves")
     expect(dialog.get_by_role("row", name="numpy 2.3.4")).to_be_visible()
     tab.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
-    show(tab, "yes").uncheck()
-    expect(cell(tab, "torch 2.5.1, python 3.10", "yes")).to_have_count(0)
+    show(tab, "resolves").uncheck()
+    expect(cell(tab, "torch 2.5.1, python 3.10", "resolves")).to_have_count(0)
 
 
 def test_a_link_to_a_cell_opens_it(shown: Open) -> None:
@@ -175,14 +188,14 @@ def test_the_accessibility_tree_has_the_table_with_its_headers(shown: Open) -> N
         "3.11",
         "3.12",
     ]
-    assert [head.inner_text() for head in table.get_by_role("rowheader").all()] == ["2.4.1", "2.5.0", "2.5.1"]
+    assert [head.inner_text() for head in table.get_by_role("rowheader").all()] == ["2.4.1", "2.5.0", "2.5.1", "2.5.2"]
     tree = table.aria_snapshot()
     assert 'button "torch 2.4.1, python 3.10: no"' in tree
     assert 'cell "excluded"' in tree
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("opened", ["", "#t1-1", "#t1-3", "#t1-7"])
+@pytest.mark.parametrize("opened", ["", "#t1-1", "#t1-3", "#t1-7", "#t1-9"])
 def test_axe_finds_nothing(shown: Open, scheme: Literal["light", "dark"], opened: str) -> None:
     tab = shown(after=opened, color_scheme=scheme, reduced_motion="reduce")
     assert (tab.get_by_role("dialog").count() == 1) is bool(opened)
@@ -213,7 +226,7 @@ def test_printed_reasons_are_below_the_tables(shown: Open) -> None:
     tab = shown()
     tab.emulate_media(media="print")
     expect(tab.locator("#t1-1").get_by_text("whisperx 3.4.3 requires torch>=2.5.1", exact=True)).to_be_visible()
-    expect(tab.locator(".panel.yes").first).to_be_hidden()
+    expect(tab.locator(".panel.runs").first).to_be_hidden()
     expect(tab.locator(".filter input").first).to_be_hidden()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.matrix import matrix, result
 
-from lockgen.compat.html_page import page, summary, tally, worst
+from lockgen.compat.html_page import STATUSES, page, summary, tally, worst
 
 PYTHON_TORCH = {"python": ["3.10", "3.11"], "torch": ["2.4.1", "2.5.1"]}
 
@@ -68,7 +68,7 @@ def test_torch_makes_rows_and_python_columns_in_any_order_of_axes() -> None:
         ["torch", "python"],
         ["3.10", "3.11"],
         ["2.4.1", "torch 2.4.1, python 3.10:no", "torch 2.4.1, python 3.11:changes 1 pin changes"],
-        ["2.5.1", "torch 2.5.1, python 3.10:yes", "excluded"],
+        ["2.5.1", "torch 2.5.1, python 3.10:resolves", "excluded"],
     ]
 
 
@@ -97,12 +97,54 @@ def test_each_variant_has_its_own_tables_and_only_its_own_cells() -> None:
     }
     text = page(matrix(axes, cells, groups=groups))
     assert re.findall(r"<h2 [^>]*>(.*?)</h2>", text) == ["cuda", "cpu"]
-    assert [row[-1] for row in rows(text) if row[0] == "2.5.1"] == ["torch 2.5.1:no", "torch 2.5.1:yes"]
+    assert [row[-1] for row in rows(text) if row[0] == "2.5.1"] == ["torch 2.5.1:no", "torch 2.5.1:resolves"]
 
 
 def test_a_matrix_of_python_alone_is_a_row() -> None:
     cells: dict[tuple[str, ...], Any] = {("3.10",): [result("yes")], ("3.11",): [result("unknown")]}
-    assert rows(page(matrix({"python": ["3.10", "3.11"]}, cells)))[2] == ["python 3.10:yes", "python 3.11:unknown"]
+    assert rows(page(matrix({"python": ["3.10", "3.11"]}, cells)))[2] == ["python 3.10:resolves", "python 3.11:unknown"]
+
+
+def test_a_cell_that_runs_is_told_from_one_that_only_resolves() -> None:
+    def installed(status: str, reason: str = "", native: tuple[str, ...] = ()) -> dict[str, Any]:
+        return {"status": status, "reason": reason, "native": list(native)}
+
+    cells: dict[tuple[str, ...], Any] = {
+        ("3.8",): [result("yes", installed=installed("unknown", "no Python 3.8"))],
+        ("3.9",): [result("changes", installed=installed("no", "whisperx cannot be imported"))],
+        ("3.10",): [result("yes", installed=installed("yes"))],
+        ("3.11",): [result("yes")],
+        ("3.12",): [result("yes", installed=installed("no", "torch cannot be imported"))],
+        ("3.13",): [result("changes", installed=installed("yes", native=("libcudnn.so.8 is missing",)))],
+    }
+    found = matrix({"python": [python for (python,) in cells]}, cells)
+    text = page(found)
+    assert rows(text)[2] == [
+        "python 3.8:resolves could not be run",
+        "python 3.9:does not run 1 pin changes",
+        "python 3.10:runs",
+        "python 3.11:resolves",
+        "python 3.12:does not run",
+        "python 3.13:changes 1 pin changes, runs, libraries missing",
+    ]
+    assert summary(found) == "6 cells: 1 runs, 2 resolves, 1 changes, 2 does not run"
+    ran = re.findall(r"<h4>Installed and imported</h4>\n<p .*<b>(.*)</b> <span>(.*)</span></p>", text)
+    assert ran == [
+        ("could not be run", "no Python 3.8"),
+        ("does not run", "whisperx cannot be imported"),
+        ("runs", ""),
+        ("does not run", "torch cannot be imported"),
+        ("runs", ""),
+    ]
+
+
+def test_each_kind_of_cell_has_its_word_icon_and_filter() -> None:
+    text = page(matrix({"python": ["3.11"]}, {("3.11",): [result("yes")]}))
+    for status, (label, meaning) in STATUSES.items():
+        assert f'<symbol id="icon-{status}"' in text
+        legend = f'<input type="checkbox" id="show-{status}" checked>'
+        assert f"{legend}<svg" in text
+        assert f"<b>{label}</b> <span>{meaning}</span></label>" in text
 
 
 def test_a_cell_counts_as_the_worst_of_its_groups() -> None:
