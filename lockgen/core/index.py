@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from lockgen.core.urls import Login
+
 
 @dataclass(frozen=True, slots=True)
 class IndexFile:
@@ -57,7 +59,7 @@ class ExplicitIndex:
 
     ``metadata`` maps the name of a file to its Core Metadata; a file without it is not offered to a resolver.
     ``withheld`` maps the name of a file to the reason why it is not offered (no hash, no METADATA). A ``recorded``
-    index is never read over the network.
+    index is never read over the network. uv needs the ``login`` of the index to download its files; it is in no output.
     """
 
     name: str
@@ -66,6 +68,7 @@ class ExplicitIndex:
     metadata: Mapping[str, CoreMetadata]
     withheld: Mapping[str, str] = field(default_factory=dict)
     recorded: bool = False
+    login: Login | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit, urlunsplit
+from typing import NamedTuple
+from urllib.parse import quote, urlsplit, urlunsplit
 
 _USER_INFO = re.compile(r"^([\w+.-]*://)?.*@", re.DOTALL)
 _NOT_IN_VARIABLES = re.compile(r"[^A-Z0-9]")
+
+
+class Login(NamedTuple):
+    """A user and a password."""
+
+    user: str
+    password: str
 
 
 def redacted(url: str) -> str:
@@ -34,6 +42,13 @@ def without_user_info(url: str) -> str:
     """
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rsplit("@", 1)[-1]).geturl()
+
+
+def with_login(url: str, login: Login) -> str:
+    """``url``, which has no user info, with ``login`` as user info."""
+    parts = urlsplit(url)
+    info = f"{quote(login.user, safe='')}:{quote(login.password, safe='')}"
+    return parts._replace(netloc=f"{info}@{parts.netloc}").geturl()
 
 
 def without_password(text: str) -> str:

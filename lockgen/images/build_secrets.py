@@ -10,8 +10,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from lockgen.core.manifest import Manifest
+from lockgen.core.urls import Login
 from lockgen.errors import BadInput
-from lockgen.io.credentials import Login, login_in, login_in_environment
+from lockgen.io.credentials import login_in, login_in_environment
 
 _IN_NETRC = re.compile(r"[^\s\"'\\#]+")
 """What pip's and uv's readers of netrc both take as it is."""

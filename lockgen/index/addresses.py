@@ -1,4 +1,7 @@
-"""The addresses of the indexes of versions.toml. Their credentials go to the HTTP client, and into no other value."""
+"""The addresses of the indexes of versions.toml. Their credentials go to the HTTP client.
+
+`ExplicitIndex.login` is the only other value that has them: uv downloads files itself.
+"""
 
 from __future__ import annotations
 

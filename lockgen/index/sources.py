@@ -48,7 +48,7 @@ def explicit_indexes(
     for name in _used_indexes(manifest):
         index = manifest.indexes[name]
         if index.recorded is not None and not live:
-            found[name] = _from_record(index, index.recorded, manifest, workspace)
+            read = _from_record(index, index.recorded, manifest, workspace)
         elif offline:
             raise ToolFailed(
                 f"index {name} has no record, and --offline forbids reading the index itself",
@@ -58,8 +58,9 @@ def explicit_indexes(
         else:
             progress.step(f"reading index {name}")
             usable = _may_be_chosen(manifest, index) if targets is None else _runs_on_any(targets)
-            found[name] = read_live(http, name, addresses[name], sorted(index.packages), usable, progress)
-            _require_hashes(found[name])
+            read = read_live(http, name, addresses[name], sorted(index.packages), usable, progress)
+            _require_hashes(read)
+        found[name] = replace(read, login=http.login(addresses[name]))
     return found
 
 

@@ -13,6 +13,7 @@ import re
 import threading
 import weakref
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +26,7 @@ from lockgen.core.parsing import parse_lenient_specifiers
 from lockgen.core.resolution import Request
 from lockgen.core.target import Target
 from lockgen.core.target_requirements import decided
-from lockgen.index.explicit_files import listed_files, offered_files
+from lockgen.index.explicit_files import download_url, listed_files, offered_files
 from lockgen.index.wheel_ranking import identity, usable_files
 from lockgen.io.temporary import create_folder, remove_folder
 
@@ -159,7 +160,9 @@ def _write_pages(folder: Path, request: Request) -> None:
     for name in request.blocked:
         _write_page(folder / name, [])
     for name, index_name in request.routes.items():
-        _write_page(folder / name, offered_files(request.indexes[index_name], name))
+        index = request.indexes[index_name]
+        files = [replace(file, url=download_url(file, index)) for file in offered_files(index, name)]
+        _write_page(folder / name, files)
 
 
 def _write_page(folder: Path, files: Iterable[IndexFile]) -> None:

@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from lockgen.core.urls import credential_variables, origin, without_user_info
-
-
-class Login(NamedTuple):
-    """A user and a password."""
-
-    user: str
-    password: str
+from lockgen.core.urls import Login, credential_variables, origin, without_user_info
 
 
 @dataclass(frozen=True)

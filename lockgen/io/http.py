@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from lockgen.core.urls import redacted
+from lockgen.core.urls import Login, redacted
 from lockgen.errors import ToolFailed
 from lockgen.io.credentials import KnownCredentials
 from lockgen.io.http_model import LARGEST, Opened, Response
@@ -43,6 +43,10 @@ class Http:
             return self._credentials.add_index(url, name)
         except ValueError:
             raise ToolFailed(f"{redacted(url)} is not a valid URL", hint="check the URLs of the index") from None
+
+    def login(self, url: str) -> Login | None:
+        """The credentials of the index at ``url``; None if it has none, or if they are in netrc."""
+        return self._credentials.candidates(url)[0]
 
     def access_hint(self, url: str) -> str:
         """Where a user puts credentials for ``url``."""

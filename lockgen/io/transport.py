@@ -19,9 +19,9 @@ from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 from urllib3.util.retry import Retry
 
 from lockgen import __version__
-from lockgen.core.urls import origin, redacted
+from lockgen.core.urls import Login, origin, redacted
 from lockgen.errors import ToolFailed
-from lockgen.io.credentials import KnownCredentials, Login
+from lockgen.io.credentials import KnownCredentials
 from lockgen.io.http_model import LARGEST, AccessForbidden, AccessRefused, Opened, Response
 from lockgen.io.stopping import stoppable
 

@@ -126,7 +126,8 @@ class LocalPlace:
             remove_folder(self.folder / "venv")
         if not (self.folder / "venv").exists():
             self._create()
-        (self.folder / "requirements.txt").write_text(hashed_requirements(rows), encoding="utf-8")
+        requirements = hashed_requirements(rows, self.request.indexes)
+        (self.folder / "requirements.txt").write_text(requirements, encoding="utf-8")
         arguments = [
             "pip",
             "sync",

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from lockgen.core.manifest import Manifest
+from lockgen.core.urls import Login
 from lockgen.errors import BadInput
 from lockgen.images.build_secrets import index_logins, write_secrets
-from lockgen.io.credentials import Login
 from lockgen.manifest.reader import parse_manifest
 
 pytestmark = pytest.mark.usefixtures("own_caches")

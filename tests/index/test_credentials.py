@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support.guarded import Guarded, basic
 from support.hand_server import Answer, Asked, Hand, Shelf, hand, simple_wheel
 from support.index import LocalIndex
 from support.project import Project, Ran
@@ -20,28 +21,6 @@ from lockgen.io.http import Http
 USER, PASSWORD = "mira", "s3cr/t&päss"
 ESCAPED = "s3cr%2Ft%26p%C3%A4ss"
 TORCH, VISION = "torch-2.5.1+one-py3-none-any.whl", "torchvision-0.20.1-py3-none-any.whl"
-
-
-def basic(user: str, password: str) -> str:
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-
-
-@dataclass
-class Guarded:
-    """Indexes /NAME/simple/ on one host, each with its own credentials, which its files in /NAME/files/ need too."""
-
-    shelves: dict[str, Shelf]
-    logins: dict[str, str]
-    refused: list[str] = field(default_factory=list)
-
-    def respond(self, asked: Asked) -> Answer:
-        _, name, rest = asked.path.split("/", 2)
-        if name not in self.shelves:
-            return Answer(404)
-        if asked.headers.get("authorization") != self.logins[name]:
-            self.refused.append(asked.path)
-            return Answer(401, headers={"WWW-Authenticate": 'Basic realm="x"'})
-        return self.shelves[name].respond(Asked(f"/{rest}", asked.headers))
 
 
 VERSIONS = """\
