@@ -1,10 +1,10 @@
-"""The result of a run as JSON, and back: for `--json`, and for the cache."""
+"""The result of a run, and what a change does to it, as JSON, and back: for `--json`, and for the cache."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from lockgen.proof.model import Bound, Duration, ImageRun, Line, Problem
+from lockgen.proof.model import Bound, Duration, ImageRun, Line, Problem, ProofBound, RunChange
 
 
 def as_document(run: ImageRun) -> dict[str, Any]:
@@ -15,13 +15,48 @@ def as_document(run: ImageRun) -> dict[str, Any]:
         "where": run.where,
         "isolated": run.isolated,
         "problems": [_problem(problem) for problem in run.problems],
-        "lines": [{"by": line.by, "kind": line.kind, "text": line.text} for line in run.lines],
+        "lines": [_line(line) for line in run.lines],
         "deprecations": run.deprecations,
         "native": list(run.native),
         "imports": [_duration(duration) for duration in run.imports],
         "tests": [_duration(duration) for duration in run.tests],
         "memory": run.memory,
     }
+
+
+def change_document(change: RunChange) -> dict[str, Any]:
+    """``change`` as data. ``before`` is null if the image is new, or was not run before."""
+    before = change.before
+    return {
+        "image": change.image,
+        "fails": change.fails,
+        "before": _measured(before) if before is not None else None,
+        "after": _measured(change.after),
+        "new-problems": [_problem(problem) for problem in change.new_problems],
+        "solved-problems": [_problem(problem) for problem in change.solved_problems],
+        "new-lines": [_line(line) for line in change.new_lines],
+        "gone-lines": [_line(line) for line in change.gone_lines],
+        "new-native": list(change.new_native),
+    }
+
+
+def bound_document(bound: ProofBound) -> dict[str, Any]:
+    """``bound`` as data. ``newest-that-runs`` is null if no newer version than the current one runs."""
+    return {
+        "package": bound.package,
+        "does-not-run": bound.failed,
+        "newest-that-runs": bound.passed,
+        "image": bound.image,
+        "reason": bound.reason,
+    }
+
+
+def _measured(run: ImageRun) -> dict[str, Any]:
+    return {**as_document(run), "import-seconds": run.import_seconds, "seconds": run.seconds}
+
+
+def _line(line: Line) -> dict[str, Any]:
+    return {"by": line.by, "kind": line.kind, "text": line.text}
 
 
 def _problem(problem: Problem) -> dict[str, Any]:

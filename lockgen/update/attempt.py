@@ -27,7 +27,8 @@ CutOff = Callable[[Mapping[str, Collection[Version]]], str | None]
 class AttemptResult:
     """What was moved; ``done`` is None if nothing can move. ``stuck`` are the packages without their best version.
 
-    ``runs`` are the results of the changed images, ``bounds`` versions with which they do not run.
+    ``runs`` are the results of the changed images; if nothing can move, of the versions that do not run. ``bounds`` are
+    versions with which they do not run.
     """
 
     done: Bumped | None
@@ -76,7 +77,10 @@ class Attempt:
         if self._done is None and self.group.partial and self.group.bases:
             # No package of the group can move, but the base images still can.
             self._done = self._bump_bases()
-        return AttemptResult(self._done, stuck, self._runs, tuple(self._bounds))
+        runs = self._runs
+        if self._done is None and self._failed is not None:
+            runs = self._failed.runs
+        return AttemptResult(self._done, stuck, runs, tuple(self._bounds))
 
     def _bump_bases(self) -> Bumped:
         return bumped(self.app, [], self.options)

@@ -84,7 +84,8 @@ class GroupRun:
         attempt = Attempt(group, app, self.options, self._cut_off_for, self.proof)
         result = attempt.run()
         if result.done is None:
-            return Prepared(None, "\n".join(_stuck_lines(result.stuck)))
+            why = "\n".join(_stuck_lines(result.stuck))
+            return Prepared(None, why, runs=result.runs, bounds=result.bounds)
         # The matrix is part of what `check` compares, so it is written first.
         cells = self._cells(app, result.done)
         findings = check(checkout).findings

@@ -312,7 +312,10 @@ class GroupOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GroupResult:
-    """One entry of the report. ``why`` is an explanation, of several lines for an update that cannot be made."""
+    """One entry of the report. ``why`` is an explanation, of several lines for an update that cannot be made.
+
+    ``runs`` are the changed images, with the update or, if it cannot be made, with the versions that do not run.
+    """
 
     group: str
     outcome: GroupOutcome
@@ -322,3 +325,5 @@ class GroupResult:
     why: str = ""
     body: str = ""
     moves: tuple[MovedPin, ...] = ()
+    runs: tuple[RunChange, ...] = ()
+    bounds: tuple[ProofBound, ...] = ()

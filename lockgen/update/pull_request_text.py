@@ -433,10 +433,10 @@ def _cell(cell: CellChange) -> tuple[str, ...]:
 
 
 def _status(status: str | None) -> str:
-    """The status of a cell. "changes" alone would read as an effect of the update."""
+    """The status of a cell. "changes" alone would read as an effect of the update, and "yes" as if it ran."""
     if status is None:
         return "-"
-    return "with changes" if status == "changes" else status
+    return {"yes": "resolves", "changes": "with changes"}.get(status, status)
 
 
 def _links(links: Iterable[ReleaseNotes]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from lockgen.proof.run_document import bound_document, change_document
 from lockgen.update.model import GroupResult, Waiting
 
 _LISTED = 3
@@ -71,4 +72,6 @@ def _data(result: GroupResult) -> dict[str, object]:
         "why": result.why or None,
         "moves": moves,
         "body": result.body or None,
+        "runs": [change_document(run) for run in sorted(result.runs, key=lambda run: run.image)],
+        "bounds": [bound_document(bound) for bound in result.bounds],
     }

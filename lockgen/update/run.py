@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from lockgen.core.ports import Progress
 from lockgen.core.update_policy import Policy
 from lockgen.errors import LockgenError, Refused, ToolFailed
+from lockgen.proof.model import ProofBound, RunChange
 from lockgen.update import branches
 from lockgen.update import commit_message as commits
 from lockgen.update import plan as planning
@@ -40,12 +41,15 @@ from lockgen.update.report import Report, error_text
 class Prepared:
     """The result of a group in a fresh checkout: the content of its pull request; or None, and ``why``.
 
-    ``why`` is the output of `lockgen explain`; with ``failed`` the findings of `lockgen check`.
+    ``why`` is the output of `lockgen explain`; with ``failed`` the findings of `lockgen check`. ``runs`` and ``bounds``
+    are what was run.
     """
 
     content: PullRequestContent | None
     why: str = ""
     failed: bool = False
+    runs: tuple[RunChange, ...] = ()
+    bounds: tuple[ProofBound, ...] = ()
 
 
 Prepare = Callable[[UpdateGroup, str], Prepared]
@@ -190,7 +194,11 @@ class UpdateRun:
     def _report_unresolved(self, group: UpdateGroup, request: PullRequest | None, prepared: Prepared) -> None:
         """Report why a group does not resolve, also in its open pull request, which still claims that it does."""
         outcome = GroupOutcome.FAILED if prepared.failed else GroupOutcome.UNRESOLVED
-        self.report.add_outcome(group.name, outcome, request, prepared.why)
+        url = request.url if request is not None else None
+        branch = self.policy.prefix + group.name
+        self.report.add(
+            GroupResult(group.name, outcome, branch, url=url, runs=prepared.runs, bounds=prepared.bounds), prepared.why
+        )
         if self.forge is None or self.options.dry_run:
             return
         # Without a marker the text is not lockgen's.
@@ -313,6 +321,8 @@ class _Update:
             title=rendering.title(self.content),
             url=self.request.url if self.request is not None else None,
             moves=self.content.moves,
+            runs=self.content.runs,
+            bounds=self.content.bounds,
         )
 
 

@@ -432,7 +432,7 @@ def test_changed_cells_are_reported_and_the_matrix_is_updated(
     (request,) = forge.requests.values()
     assert request.title == "update numpy 1.0 -> 1.3"
     assert "1 of 2 cells are unchanged." in request.body
-    assert re.search(r"\| python=3.12 variant=cpu \| base:cpu \| yes \| (no|with changes) \|", request.body)
+    assert re.search(r"\| python=3.12 variant=cpu \| base:cpu \| resolves \| (no|with changes) \|", request.body)
     there = tmp_path / "reviewed"
     git(tmp_path, "clone", "-q", "-b", "lockgen/numpy", str(clone.remote), str(there))
     assert clone.project.run("--project", str(there), "check").code == 0
