@@ -14,7 +14,8 @@ from lockgen.core.resolution import Request, Resolved, Resolver
 from lockgen.errors import LockgenError, ToolFailed
 from lockgen.io.temporary import temporary_folder
 from lockgen.lock.requests import declared_requirements
-from lockgen.proof.local_place import CannotRun, LocalPlace
+from lockgen.proof.check_run import CannotRun
+from lockgen.proof.local_place import LocalPlace
 from lockgen.proof.model import Checks, ImageRun, ImportCheck
 from lockgen.proof.native_libraries import missing
 

@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 from lockgen.core.resolution import Request, Resolved
 from lockgen.core.target import Target
-from lockgen.core.templating import render
 from lockgen.errors import ToolFailed
 from lockgen.index.uv_pages import Pages
 from lockgen.index.uv_settings import build_constraints, build_environment
@@ -29,24 +28,26 @@ from lockgen.io.sandbox import Mount, Sandbox, find_sandbox
 from lockgen.io.temporary import remove_folder
 from lockgen.io.uv import clean_environment, default_index
 from lockgen.proof import supervisor
+from lockgen.proof.check_run import (
+    MOST_WRITTEN,
+    CannotRun,
+    Inside,
+    control_files,
+    most_seconds,
+    result_of,
+    supervisor_plan,
+    variables_of_checks,
+)
 from lockgen.proof.elf import binaries
 from lockgen.proof.model import Binary, Checks, ImageRun, Problem
 from lockgen.proof.requirements import hashed_requirements
-from lockgen.proof.verdict import NotReported, image_run, parse_report
 
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
-_MOST_OUTPUT = 50_000_000
 _SCRATCH = "/tmp"  # noqa: S108  # of the sandbox: it is empty, and in memory
-_MOST_WRITTEN = 2_000_000_000
-"""The most bytes that checks may write into a folder."""
 
 # How often uv retried differs from run to run, and does not help the reader.
 _RETRIED = re.compile(r"Request failed after \d+ retries.*")
 _LABEL = re.compile(r"^\W*(error|cause):\s*")
-
-
-class CannotRun(Exception):
-    """This machine cannot run the checks; the text says why."""
 
 
 def platform_mismatch(target: Target) -> str:
@@ -101,12 +102,8 @@ class LocalPlace:
         wrong = self._install(rows)
         if wrong is not None:
             return ImageRun("no", problems=(wrong,))
-        steps_text = self._supervise(checks, files, environment)
-        try:
-            steps = parse_report(steps_text)
-        except NotReported as error:
-            raise CannotRun(f"the checks ended without a report: {error}") from error
-        return image_run(checks, steps, has_gpu=os.path.exists("/dev/nvidiactl"))
+        text = self._supervise(checks, files, environment)
+        return result_of(checks, text, in_image=False)
 
     def binaries(self) -> list[Binary]:
         """The shared objects of the installed packages."""
@@ -180,20 +177,16 @@ class LocalPlace:
 
     def _supervise(self, checks: Checks, files: Sequence[AppFile], environment: Mapping[str, str]) -> str:
         """Run ``checks`` under the supervisor, and return its report."""
-        layout = _Inside("/checks", _SCRATCH, "/app") if self.is_isolated else self._outside(files)
+        layout = self._sandboxed() if self.is_isolated else self._outside(files)
         control = self.folder / "checks"
         control.mkdir(exist_ok=True)
-        (control / "supervisor.py").write_bytes(Path(supervisor.__file__).read_bytes())
-        (control / "importer.py").write_text(render("proof/templates/importer.py.j2"), encoding="utf-8")
-        wanted = [{"name": check.name, "modules": check.modules} for check in checks.imports]
-        (control / "request.json").write_text(json.dumps(wanted), encoding="utf-8")
-        (control / "plan.json").write_text(json.dumps(self._plan(checks, layout, environment)), encoding="utf-8")
-        python = str(self.folder / "venv/bin/python")
-        argv = [python, "-I", "-S", f"{layout.control}/supervisor.py", f"{layout.control}/plan.json"]
-        # The steps have their own limits: this one is for a supervisor that fails.
-        seconds = (len(checks.tests) + 1) * (checks.limits.seconds + 30)
+        plan = supervisor_plan(checks, layout, self._variables(checks, layout) | dict(environment))
+        programs = {**control_files(checks), "supervisor.py": supervisor.source(), "plan.json": json.dumps(plan)}
+        for name, text in programs.items():
+            (control / name).write_text(text, encoding="utf-8")
+        argv = [layout.python, "-I", "-S", f"{layout.control}/supervisor.py", f"{layout.control}/plan.json"]
         try:
-            done = run(self._command(argv, checks, files), cwd=self.folder, env=_BARE, timeout=seconds)
+            done = run(self._command(argv, checks, files), cwd=self.folder, env=_BARE, timeout=most_seconds(checks))
         except ToolFailed as error:
             raise CannotRun(f"running the checks: {error}") from error
         if done.code != 0:
@@ -215,10 +208,17 @@ class LocalPlace:
             *(Mount(file.source, Path("/app", file.path)) for file in files),
         ]
         return self.sandbox.command(
-            argv, mounts=mounts, scratch=(_SCRATCH, "/app"), size=_MOST_WRITTEN, network=checks.limits.network
+            argv, mounts=mounts, scratch=(_SCRATCH, "/app"), size=MOST_WRITTEN, network=checks.limits.network
         )
 
-    def _outside(self, files: Sequence[AppFile]) -> _Inside:
+    @property
+    def _python(self) -> str:
+        return str(self.folder / "venv/bin/python")
+
+    def _sandboxed(self) -> Inside:
+        return Inside("/checks", _SCRATCH, "/app", self._python)
+
+    def _outside(self, files: Sequence[AppFile]) -> Inside:
         """The layout without a sandbox, with copies of ``files``."""
         import shutil
 
@@ -232,43 +232,23 @@ class LocalPlace:
                 shutil.copytree(file.source, target, dirs_exist_ok=True)
             else:
                 shutil.copyfile(file.source, target)
-        return _Inside(str(self.folder / "checks"), str(self.folder / "scratch"), str(self.folder / "app"))
+        control, scratch, app = (str(self.folder / name) for name in ("checks", "scratch", "app"))
+        return Inside(control, scratch, app, self._python)
 
-    def _plan(self, checks: Checks, layout: _Inside, environment: Mapping[str, str]) -> dict[str, object]:
-        python = str(self.folder / "venv/bin/python")
-        variables = self._variables(checks, layout) | dict(environment)
-        events = f"{layout.scratch}/events.jsonl"
-        importing = [python, "-I", f"{layout.control}/importer.py", f"{layout.control}/request.json", events]
-        step = {"cwd": layout.app, "env": variables, "seconds": checks.limits.seconds}
-        steps = [{**step, "argv": importing, "events": events}]
-        steps += [{**step, "argv": list(command)} for command in checks.tests]
-        return {"format": 1, "memory": checks.limits.memory, "output": _MOST_OUTPUT, "steps": steps}
-
-    def _variables(self, checks: Checks, layout: _Inside) -> dict[str, str]:
+    def _variables(self, checks: Checks, layout: Inside) -> dict[str, str]:
         """The environment of the checks: nothing of the caller's, as packages are untrusted code."""
         variables = {
+            **variables_of_checks(checks, layout),
             "PATH": f"{self.folder / 'venv/bin'}:/usr/bin:/bin",
             "VIRTUAL_ENV": str(self.folder / "venv"),
-            "HOME": layout.scratch,
-            "TMPDIR": layout.scratch,
             "LC_ALL": "C.UTF-8",
         }
-        if not checks.limits.network:
-            variables["HF_HUB_OFFLINE"] = "1"
         if self.is_isolated:
             variables["PYTHONPYCACHEPREFIX"] = "/bytecode"
         else:
             # Installed files may be links into uv's cache, which must not change.
             variables["PYTHONDONTWRITEBYTECODE"] = "1"
         return variables
-
-
-class _Inside(NamedTuple):
-    """Paths as the checks see them: the programs that run them, a scratch folder, and the image's working directory."""
-
-    control: str
-    scratch: str
-    app: str
 
 
 def _check_hashes(rows: Sequence[Resolved]) -> None:

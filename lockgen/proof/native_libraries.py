@@ -47,9 +47,14 @@ def _warnings(binary: Binary, provided: set[str]) -> Iterable[str]:
             yield f"{binary.owner} loads {name} at run time, {_NOT_PROVIDED}"
 
 
+def is_of_driver(name: str) -> bool:
+    """Whether a library is a part of NVIDIA's driver, which no image has."""
+    return _DRIVER.fullmatch(name) is not None
+
+
 def _problem(name: str) -> str:
     """Why a library that no wheel provides may be missing in an image; "" if every image has it."""
-    if _EVERYWHERE.fullmatch(name) or _DRIVER.fullmatch(name):
+    if _EVERYWHERE.fullmatch(name) or is_of_driver(name):
         return ""
     if _DESKTOP.fullmatch(name):
         return "which the system must provide: a slim image has it only if apt installs it"

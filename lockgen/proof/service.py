@@ -21,7 +21,8 @@ from lockgen.io.own_code import own_code
 from lockgen.io.temporary import create_folder, remove_folder
 from lockgen.lock.closure import Closures
 from lockgen.lock.requests import request_for
-from lockgen.proof.local_place import AppFile, CannotRun, LocalPlace
+from lockgen.proof.check_run import CannotRun
+from lockgen.proof.local_place import AppFile, LocalPlace
 from lockgen.proof.model import ImageRun
 from lockgen.proof.native_libraries import missing
 from lockgen.proof.packages import checks_of, digest, packages_of, rows_of

@@ -6,8 +6,11 @@ imports only the standard library. PLAN is a JSON file:
     {"format": 1, "memory": BYTES, "output": BYTES, "steps": [STEP, ...]}
 
 A STEP is {"argv": [...], "cwd": FOLDER, "env": {...}, "seconds": SECONDS, "events": FILE}. The report on stdout is
-{"format": 1, "steps": [...]}, with the exit code, wall seconds, peak memory and output of each step. `stopped` names
-the limit that ended a step. A command may write lines to the file `events`; they are returned as text.
+{"format": 1, "gpu": BOOL, "steps": [...]}, with the exit code, wall seconds, peak memory and output of each step.
+`stopped` names the limit that ended a step. A command may write lines to the file `events`; they are returned as text.
+
+If PLAN is "-", the first line of stdin is {"files": {PATH: TEXT, ...}, "plan": {...}}: a container has no file of
+lockgen. Then the program ends as soon as stdin does, because that shows that its caller has ended.
 """
 
 from __future__ import annotations
@@ -21,15 +24,19 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from typing import IO, Any
 
 MARKER = "LOCKGEN_STEP"
 """An environment variable of each step. Its processes inherit it, in whatever process group or session they are."""
 PAUSE = 0.05
+ROUNDS = 100
 MOST_KEPT = 200_000
 """The most bytes of a stream that are reported."""
 MOST_EVENTS = 4_000_000
 """The most bytes that are read of a file with events."""
+GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+"""The devices of NVIDIA's driver, of AMD's, and of WSL."""
 
 
 class Tail:
@@ -92,14 +99,43 @@ def memory_of(processes: list[int]) -> int:
 
 def end_all(mark: str) -> None:
     """Kill all processes of a step. Some may start others meanwhile."""
-    for _ in range(100):
+    stopped: set[int] = set()
+    for _ in range(ROUNDS):
+        # Stop them first: at the limit of processes, another one takes the place of one that is killed.
+        running = set(marked(mark)) - stopped
+        if not running:
+            break
+        send(running, signal.SIGSTOP)
+        stopped |= running
+    for _ in range(ROUNDS):
         processes = marked(mark)
         if not processes:
             return
-        for process in processes:
-            with contextlib.suppress(OSError):
-                os.kill(process, signal.SIGKILL)
+        send(processes, signal.SIGKILL)
         time.sleep(PAUSE / 5)
+
+
+def send(processes: Iterable[int], number: signal.Signals) -> None:
+    for process in processes:
+        with contextlib.suppress(OSError):
+            os.kill(process, number)
+
+
+def reap() -> None:
+    """Forget processes that have ended. In a container, orphans become children of this program."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def out_of_memory() -> int:
+    """How many processes of this container the kernel has ended, because there was no memory left."""
+    # The file of cgroup 2, and that of cgroup 1.
+    for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
+        with contextlib.suppress(OSError, ValueError), open(path) as file:
+            counts = dict(line.split() for line in file)
+            return int(counts.get("oom_kill", "0"))
+    return 0
 
 
 class Step:
@@ -117,6 +153,7 @@ class Step:
 
     def run(self) -> dict[str, Any]:
         started = time.monotonic()
+        killed = out_of_memory()
         try:
             process = subprocess.Popen(
                 self.step["argv"],
@@ -136,17 +173,17 @@ class Step:
         seconds = time.monotonic() - started
         # What runs in the background belongs to the step, too.
         end_all(self.mark)
+        reap()
         for thread in threads:
             thread.join(2)
+        if not stopped and process.returncode and out_of_memory() > killed:
+            stopped = "kernel"
         return self.result(process.returncode, stopped, seconds)
 
     def watch(self, process: subprocess.Popen[bytes], started: float) -> str:
         """Wait for the end of ``process``. Returns the limit that was exceeded; "" for none."""
         while True:
-            found, status, usage = os.wait4(process.pid, os.WNOHANG)
-            if found:
-                self.peak = max(self.peak, usage.ru_maxrss * 1024)
-                process.returncode = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
+            if self.has_ended(process):
                 return ""
             self.peak = max(self.peak, memory_of(marked(self.mark)))
             exceeded = self.exceeded(time.monotonic() - started)
@@ -157,6 +194,16 @@ class Step:
                 process.wait()
                 return exceeded
             time.sleep(PAUSE)
+
+    def has_ended(self, process: subprocess.Popen[bytes]) -> bool:
+        while True:
+            # Any child: in a container, orphans become children of this program.
+            found, status, usage = os.wait4(-1, os.WNOHANG)
+            if found == process.pid:
+                self.peak = max(self.peak, usage.ru_maxrss * 1024)
+                process.returncode = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
+            if found in {0, process.pid}:
+                return found != 0
 
     def exceeded(self, seconds: float) -> str | None:
         if seconds > self.seconds:
@@ -189,11 +236,41 @@ class Step:
             return ""
 
 
+def received() -> dict[str, Any]:
+    """The plan on stdin. Its files are written, and this program ends when stdin does."""
+    document = json.loads(sys.stdin.buffer.readline())
+    for path, text in document["files"].items():
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    threading.Thread(target=end_with_caller, daemon=True).start()
+    plan: dict[str, Any] = document["plan"]
+    return plan
+
+
+def end_with_caller() -> None:
+    while os.read(0, 65536):
+        pass
+    # All processes of a container end with the first.
+    os._exit(1)
+
+
+def read(path: str) -> dict[str, Any]:
+    with open(path) as file:
+        plan: dict[str, Any] = json.load(file)
+    return plan
+
+
+def source() -> str:
+    """The text of this program, to start it elsewhere."""
+    with open(__file__, encoding="utf-8") as file:
+        return file.read()
+
+
 def main() -> None:
-    with open(sys.argv[1]) as file:
-        plan = json.load(file)
+    plan = received() if sys.argv[1] == "-" else read(sys.argv[1])
     steps = [Step(plan, step, number).run() for number, step in enumerate(plan["steps"])]
-    json.dump({"format": 1, "steps": steps}, sys.stdout)
+    has_gpu = any(map(os.path.exists, GPU_DEVICES))
+    json.dump({"format": 1, "gpu": has_gpu, "steps": steps}, sys.stdout)
 
 
 if __name__ == "__main__":

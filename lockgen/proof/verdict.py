@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from lockgen.core.documents import parse_json
 from lockgen.core.text_table import megabytes
 from lockgen.proof.messages import normalized, recognized
 from lockgen.proof.model import Checks, Duration, ImageRun, Line, Problem
+from lockgen.proof.native_libraries import is_of_driver
 
 _MISSING_LIBRARY = re.compile(r"(\S+\.so[\d.]*): cannot open shared object file")
 # What torch, ctranslate2, onnxruntime and numba say where there is no GPU or no driver.
@@ -19,6 +20,7 @@ _NO_GPU = re.compile(
     r"|CUDA_ERROR_NO_DEVICE|libcuda\.so(?:\.1)?[: ]",
     re.IGNORECASE,
 )
+_GPU_IS_MISSING = "needs a GPU, which is not there"
 _OUTPUT_LINES = 12
 
 
@@ -39,8 +41,16 @@ class StepResult:
     events: str
 
 
-def parse_report(text: str) -> list[StepResult]:
-    """The steps of a report.
+@dataclass(frozen=True)
+class Report:
+    """What the supervisor says. ``has_gpu`` is whether the checks could see one."""
+
+    steps: tuple[StepResult, ...]
+    has_gpu: bool
+
+
+def parse_report(text: str) -> Report:
+    """The supervisor's report.
 
     Raises:
         NotReported: it has another shape.
@@ -49,7 +59,7 @@ def parse_report(text: str) -> list[StepResult]:
         document: Any = parse_json(text)
         if document["format"] != 1:
             raise NotReported("it has another format")
-        return [_step(step) for step in document["steps"]]
+        return Report(tuple(map(_step, document["steps"])), bool(document["gpu"]))
     except (ValueError, KeyError, TypeError) as error:
         raise NotReported(str(error)) from error
 
@@ -66,10 +76,13 @@ def _step(step: Mapping[str, Any]) -> StepResult:
     )
 
 
-def image_run(checks: Checks, steps: Sequence[StepResult], *, has_gpu: bool) -> ImageRun:
-    """The result of ``steps``: the imports, then each test."""
-    imports, *tests = steps
-    found = _Imports(checks, imports).result()
+def image_run(checks: Checks, report: Report, *, in_image: bool) -> ImageRun:
+    """The result of the steps of ``report``: the imports, then each test.
+
+    With ``in_image`` they ran in the image itself, so that a library that is missing there is a problem.
+    """
+    imports, *tests = report.steps
+    found = _Imports(checks, imports, has_gpu=report.has_gpu, in_image=in_image).result()
     problems = list(found.problems)
     unknown = [found.reason] if found.reason else []
     durations = []
@@ -79,8 +92,8 @@ def image_run(checks: Checks, steps: Sequence[StepResult], *, has_gpu: bool) -> 
         problem = _test_problem(name, step, checks)
         if problem is None:
             continue
-        if not has_gpu and _NO_GPU.search(step.stdout + step.stderr):
-            unknown.append(f"`{name}` needs a GPU, which is not there")
+        if not report.has_gpu and _NO_GPU.search(step.stdout + step.stderr):
+            unknown.append(f"`{name}` {_GPU_IS_MISSING}")
         else:
             problems.append(problem)
     return replace(
@@ -89,7 +102,7 @@ def image_run(checks: Checks, steps: Sequence[StepResult], *, has_gpu: bool) -> 
         reason="" if problems or not unknown else unknown[0],
         problems=tuple(problems),
         tests=tuple(durations),
-        memory=max(step.memory for step in steps),
+        memory=max(step.memory for step in report.steps),
     )
 
 
@@ -110,6 +123,8 @@ def _exceeded(step: StepResult, checks: Checks) -> str:
             return f"it did not end within {limits.seconds} s"
         case "memory":
             return f"it used more than {megabytes(limits.memory)} of memory"
+        case "kernel":
+            return "it was ended because there was no memory left"
     return "it wrote too much output"
 
 
@@ -121,8 +136,9 @@ def _ending(code: int) -> str:
 class _Imports:
     """Reads the events of the importer."""
 
-    def __init__(self, checks: Checks, step: StepResult) -> None:
+    def __init__(self, checks: Checks, step: StepResult, *, has_gpu: bool, in_image: bool) -> None:
         self.checks, self.step = checks, step
+        self.has_gpu, self.in_image = has_gpu, in_image
         self.problems: list[Problem] = []
         self.unknown = ""
         self.lines: list[Line] = []
@@ -184,16 +200,25 @@ class _Imports:
     def _error(self, name: str, error: Mapping[str, str]) -> None:
         text = normalized(f"{error.get('type')}: {error.get('text')}")
         cause = normalized(error.get("cause", ""))
-        library = _MISSING_LIBRARY.search(f"{text} {cause}")
-        if library is not None:
-            # The image may have a library that this machine lacks.
-            self.unknown = self.unknown or f"{name} needs {library[1]}, which this machine does not have"
+        missing = self._missing(f"{text} {cause}")
+        if missing:
+            self.unknown = self.unknown or f"{name} {missing}"
             return
         by = error.get("by") or name
         known = recognized(text, by) or recognized(cause, by)
         module = error.get("module", name)
         shown = f"{module} cannot be imported: {text}" + (f" ({cause})" if cause and cause not in text else "")
         self.problems.append(Problem("import", by, shown, known.bound if known is not None else None))
+
+    def _missing(self, text: str) -> str:
+        """What the place of the checks lacks, and the image may have; "" for nothing."""
+        library = _MISSING_LIBRARY.search(text)
+        needs_gpu = _NO_GPU.search(text) or (library is not None and is_of_driver(library[1]))
+        if needs_gpu and not self.has_gpu:
+            return _GPU_IS_MISSING
+        if library is not None and not self.in_image:
+            return f"needs {library[1]}, which this machine does not have"
+        return ""
 
 
 def _events(text: str) -> Iterator[Mapping[str, Any]]:

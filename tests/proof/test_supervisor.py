@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,6 +16,9 @@ import pytest
 from lockgen.proof import supervisor
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the supervisor reads /proc")
+
+
+FUTURE = "from __future__ import annotations"
 
 
 def supervised(folder: Path, *programs: str, seconds: float = 20, memory: int = 4_000_000_000) -> list[dict[str, Any]]:
@@ -98,6 +102,63 @@ def test_a_command_that_writes_without_end_is_stopped_and_its_ends_are_kept(tmp_
     assert step["stdout"].startswith("first\n")
     assert "bytes left out]" in step["stdout"]
     assert len(step["stdout"]) < supervisor.MOST_KEPT + 1000
+
+
+def from_stdin(folder: Path, program: str) -> subprocess.Popen[bytes]:
+    """A supervisor without a file, as in a container. Its stdin is open."""
+    path = folder / "program.py"
+    step = {"argv": [sys.executable, str(path)], "cwd": str(folder), "env": {}, "seconds": 60}
+    plan = {"format": 1, "memory": 10**9, "output": 10**6, "steps": [step]}
+    line = json.dumps({"files": {str(path): program}, "plan": plan})
+    command = [sys.executable, "-I", "-S", "-c", supervisor.source(), "-"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(line.encode() + b"\n")
+    process.stdin.flush()
+    return process
+
+
+def test_the_plan_and_its_files_may_come_from_stdin(tmp_path: Path) -> None:
+    with from_stdin(tmp_path, "print('it ran')") as process:
+        assert process.stdout is not None
+        report = json.loads(process.stdout.read())
+        assert process.wait(20) == 0
+    assert [step["stdout"] for step in report["steps"]] == ["it ran\n"]
+
+
+def test_it_ends_when_its_caller_does(tmp_path: Path) -> None:
+    with from_stdin(tmp_path, "import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(50)") as process:
+        assert process.stdin is not None
+        try:
+            while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+                time.sleep(0.05)
+            process.stdin.close()
+            assert process.wait(20) == 1
+        finally:
+            # In a container it ends with the first process.
+            os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+
+
+def test_what_a_step_leaves_is_not_in_the_way_of_the_next(tmp_path: Path) -> None:
+    """The supervisor adopts orphans, as the first process of a container does."""
+    orphan = "import subprocess, sys\nfor _ in range(30): subprocess.Popen([sys.executable, '-c', ''])\n"
+    count = (
+        "import os\n"
+        "def state(name): return open(f'/proc/{name}/stat').read().rpartition(')')[2].split()[:2]\n"
+        "states = [state(name) for name in os.listdir('/proc') if name.isdigit()]\n"
+        "print(sum(one[0] == 'Z' and one[1] == str(os.getppid()) for one in states))"
+    )
+    prctl = "import ctypes; ctypes.CDLL(None).prctl(36, 1)\n"  # PR_SET_CHILD_SUBREAPER
+    steps = [
+        {"argv": [sys.executable, "-c", program], "cwd": str(tmp_path), "env": {}, "seconds": 60}
+        for program in (orphan, count)
+    ]
+    plan = {"format": 1, "memory": 10**9, "output": 10**6, "steps": steps}
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    command = [sys.executable, "-I", "-S", "-c", prctl + supervisor.source().replace(FUTURE, ""), "plan.json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=True)
+    first, second = json.loads(done.stdout)["steps"]
+    assert (first["code"], first["stopped"], second["stdout"]) == (0, "", "0\n")
 
 
 def test_a_program_that_does_not_exist_is_a_failed_step(tmp_path: Path) -> None:
