@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from lockgen.conflicts.known_limits import NOTHING_KNOWN, KnownLimits
 from lockgen.conflicts.model import Conflict, Constraint, Diagnosis, UnmetRequirement
 from lockgen.core.words import counted
 
@@ -14,11 +15,14 @@ ConflictLine = Callable[[Constraint], int | None]
 _MOST_NAMES = 4
 
 
-def text(diagnoses: Sequence[Diagnosis], line: ConflictLine) -> str:
-    """All diagnoses, for a terminal."""
+def text(diagnoses: Sequence[Diagnosis], line: ConflictLine, limits: KnownLimits = NOTHING_KNOWN) -> str:
+    """All diagnoses, for a terminal, then what is known of the versions besides."""
     rows: list[str] = []
     for diagnosis in diagnoses:
         rows += _diagnosis(diagnosis, line)
+    if limits.lines:
+        rows += ["What no metadata says, from earlier runs and [update]:", ""]
+        rows += [f"  {sentence}" for sentence in limits.lines]
     return "\n".join(rows).rstrip("\n")
 
 
@@ -124,9 +128,9 @@ def _list(names: Sequence[str]) -> str:
     return f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
-def as_json(diagnoses: Sequence[Diagnosis], line: ConflictLine) -> dict[str, Any]:
+def as_json(diagnoses: Sequence[Diagnosis], line: ConflictLine, limits: KnownLimits) -> dict[str, Any]:
     """Format 1. Line numbers are those of versions.toml."""
-    return {"format": 1, "solves": [_diagnosis_data(diagnosis, line) for diagnosis in diagnoses]}
+    return {"format": 1, "solves": [_diagnosis_data(diagnosis, line) for diagnosis in diagnoses], **limits.data}
 
 
 def _diagnosis_data(diagnosis: Diagnosis, line: ConflictLine) -> Mapping[str, Any]:

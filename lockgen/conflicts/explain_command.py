@@ -9,13 +9,18 @@ from lockgen.app import App
 from lockgen.conflicts import conflict_render as rendering
 from lockgen.conflicts.conflict_search import merged
 from lockgen.conflicts.diagnose import SearchOptions, conflict_search, constraint_lines, diagnose_family
+from lockgen.conflicts.known_limits import KnownLimits, known_limits
 from lockgen.conflicts.missing_releases import note_missing_releases
-from lockgen.conflicts.model import Diagnosis
+from lockgen.conflicts.model import Conflict, Diagnosis
 from lockgen.core.close_match import close_match
+from lockgen.core.layout import LOCK_PATH
+from lockgen.core.lock import Lock
 from lockgen.errors import BadInput, Exit
 from lockgen.io.output import print_json, print_text
+from lockgen.lock.reader import parse_lock
 from lockgen.lock.requests import order_of_variants
 from lockgen.manifest.fingerprints import Inputs, read_inputs
+from lockgen.proof.known_bounds import KIND, KnownBounds, versions_of
 
 _PATIENCE = 64
 """Tests without a new conflict after which the search ends: half a minute for 400 packages on two cores."""
@@ -43,6 +48,7 @@ def run(app: App, names: tuple[str, ...], options: ExplainOptions) -> int:
     # The lock covers only the reading: the search can take minutes, and it writes nothing.
     with app.folder.shared():
         inputs = read_inputs(app.folder)
+        lock = _lock(app)
         search = conflict_search(app, inputs, _search_options(options))
     if names:
         diagnoses = [search.diagnose([variant]) for variant in _selected(inputs, names)]
@@ -50,13 +56,40 @@ def run(app: App, names: tuple[str, ...], options: ExplainOptions) -> int:
         diagnoses = diagnose_family(search, inputs.manifest)
     lines = constraint_lines(inputs)
     merged_diagnoses = merged(diagnoses)
-    if options.as_json:
-        print_json(rendering.as_json(merged_diagnoses, lines))
-    else:
-        print_text(rendering.text(merged_diagnoses, lines))
     conflicts = [conflict for diagnosis in diagnoses for conflict in diagnosis.conflicts]
+    limits = _known_limits(app, inputs, lock, diagnoses, conflicts, options)
+    if options.as_json:
+        print_json(rendering.as_json(merged_diagnoses, lines, limits))
+    else:
+        print_text(rendering.text(merged_diagnoses, lines, limits))
     note_missing_releases(app, inputs, conflicts, offline=options.offline)
     return _exit_code(diagnoses)
+
+
+def _lock(app: App) -> Lock | None:
+    """The lock; None if there is none, or if it cannot be read: the versions of versions.toml are explained."""
+    data = app.folder.read(LOCK_PATH)
+    if data is None:
+        return None
+    try:
+        return parse_lock(data, LOCK_PATH)
+    except BadInput:
+        return None
+
+
+def _known_limits(
+    app: App,
+    inputs: Inputs,
+    lock: Lock | None,
+    diagnoses: Iterable[Diagnosis],
+    conflicts: Iterable[Conflict],
+    options: ExplainOptions,
+) -> KnownLimits:
+    manifest = inputs.manifest
+    variants = {variant for diagnosis in diagnoses for variant in diagnosis.variants}
+    versions = versions_of(manifest, lock)
+    known = KnownBounds(app.cache(KIND, ignored=options.no_cache), manifest).valid(versions)
+    return known_limits(manifest, variants, versions, known, conflicts)
 
 
 def _search_options(options: ExplainOptions) -> SearchOptions:

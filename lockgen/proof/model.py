@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from packaging.version import Version
+
 from lockgen.core.manifest import CheckLimits
+from lockgen.core.parsing import parse_version
 
 RunStatus = Literal["yes", "no", "unknown"]
 ProblemKind = Literal["install", "import", "message", "test", "limit"]
@@ -165,11 +168,23 @@ class RunChange:
 
 
 @dataclass(frozen=True, slots=True)
+class BoundConditions:
+    """What a bound depends on: the ``versions`` of other packages, by name; and, if a message says so, a requirement.
+
+    With a version that meets ``requirement`` the problem is solved.
+    """
+
+    versions: tuple[tuple[str, str], ...] = ()
+    requirement: Bound | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ProofBound:
     """A version of a package with which an image does not run, although it resolves.
 
     ``passed`` is the newest version with which all images run, None if there is none; ``failed`` the oldest one that
-    was tried and failed. ``image`` and ``reason`` say what failed.
+    was tried and failed. ``image`` and ``reason`` say what failed, ``kind`` and ``by`` are those of the problem.
+    ``refused`` are all versions with which images were run, and failed.
     """
 
     package: str
@@ -177,3 +192,23 @@ class ProofBound:
     failed: str
     image: str
     reason: str
+    kind: ProblemKind = "import"
+    by: str = ""
+    refused: tuple[str, ...] = ()
+    conditions: BoundConditions = BoundConditions()
+
+    def covers(self, version: Version) -> bool:
+        """Whether images do not run with ``version``: it is assumed that all versions after one that fails fail."""
+        return parse_version(version.public) >= parse_version(self.failed)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownBound:
+    """A bound that an earlier run on this machine found, on the day ``found`` (ISO 8601).
+
+    ``modules`` are the `check-imports` of the image at that time.
+    """
+
+    bound: ProofBound
+    found: str
+    modules: tuple[str, ...] = ()

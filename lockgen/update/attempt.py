@@ -9,12 +9,14 @@ from packaging.version import Version
 
 from lockgen.app import App
 from lockgen.errors import BadInput, NoResolution
+from lockgen.manifest.fingerprints import read_inputs
 from lockgen.proof.model import ProofBound, RunChange
 from lockgen.update import plan as planning
 from lockgen.update.model import MovedPin, Stuck, UpdateGroup
 from lockgen.update.report import error_text
 from lockgen.update.update_scan import UpdateScanOptions
 from lockgen.upgrade import bump_render as bumps
+from lockgen.upgrade.bound_memory import remember
 from lockgen.upgrade.bump import Accept, BumpOptions, bumped
 from lockgen.upgrade.bump_model import Bumped, UpgradeRequest, new_versions, unpinned_changes
 from lockgen.upgrade.proving import UpgradeProof
@@ -80,6 +82,9 @@ class Attempt:
         runs = self._runs
         if self._done is None and self._failed is not None:
             runs = self._failed.runs
+        if self.proof is not None:
+            manifest = read_inputs(self.app.folder).manifest
+            remember(self.app, manifest, self._bounds, self._done, self._runs, no_cache=self.options.no_cache)
         return AttemptResult(self._done, stuck, runs, tuple(self._bounds))
 
     def _bump_bases(self) -> Bumped:

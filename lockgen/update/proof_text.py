@@ -149,5 +149,5 @@ def bounds(found: Sequence[ProofBound]) -> list[str]:
 def _entry(bound: ProofBound) -> str:
     # A JSON string is a TOML string.
     package, versions = json.dumps(bound.package), json.dumps(f">={bound.failed}")
-    reason = json.dumps(bound.reason[:250], ensure_ascii=False)
+    reason = json.dumps(f"does not run: {bound.reason}"[:250], ensure_ascii=False)
     return f"{{ package = {package}, versions = {versions}, reason = {reason} }}"

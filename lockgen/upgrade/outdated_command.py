@@ -23,6 +23,7 @@ from lockgen.io.output import print_json, print_text
 from lockgen.manifest.fingerprints import Inputs, read_inputs
 from lockgen.outputs.lock_service import old_lock
 from lockgen.outputs.shortage_search import placed_shortages
+from lockgen.proof.known_bounds import KIND, KnownBounds, versions_of
 from lockgen.registry import base_images as baseimages
 from lockgen.upgrade import outdated_render as rendering
 from lockgen.upgrade.bump import all_pairs
@@ -107,7 +108,8 @@ def survey(app: App, options: OutdatedOptions) -> Survey:
     app.progress.step("resolving the current pins")
     verdicts = search.warm()
     has_solution = all(verdict.answer is Answer.YES for verdict in verdicts)
-    rows = OutdatedSearch(search, releases, conflicts.parallel, app.progress, lock, has_solution).rows()
+    known = KnownBounds(app.cache(KIND, ignored=options.no_cache), manifest).valid(versions_of(manifest, lock))
+    rows = OutdatedSearch(search, releases, conflicts.parallel, app.progress, lock, has_solution, known).rows()
     bases = _bases(manifest, app.http, conflicts.parallel, app.progress, offline=options.offline)
     notes = _notes(manifest, options, verdicts)
     _note_shortages(app, inputs, lock, verdicts, offline=options.offline)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from lockgen.core.index import Release
 from lockgen.core.key_path import KeyPath
+from lockgen.core.parsing import parse_version
+from lockgen.proof.model import KnownBound
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,9 @@ class OutdatedPin:
     ``newest`` the latest one on the index; None if unknown, and ``unknown`` says why. ``allowed`` is the latest version
     that the policy allows, if it does not fit, and ``reason`` why not; ``bar`` is why ``newest`` is not allowed.
 
+    ``bounds`` are versions with which images were found not to run on this machine; ``ignored`` are the reasons why
+    [update] ignores ``newest``, and ``not_ignored`` the latest release that it does not ignore.
+
     ``table`` is the variant whose own pin it is, None for [pins]; ``images`` are those that contain the package.
     """
 
@@ -42,6 +47,25 @@ class OutdatedPin:
     reason: str = ""
     bar: str = ""
     unknown: str = ""
+    bounds: tuple[KnownBound, ...] = ()
+    ignored: tuple[str, ...] = ()
+    not_ignored: str | None = None
+
+    @property
+    def newest_that_runs(self) -> str | None:
+        """The newest version that runs; None if no version was found not to run, or if none is known to run."""
+        if not self.bounds:
+            return None
+        current = parse_version(self.current.version)
+        found = []
+        for known in self.bounds:
+            bound = known.bound
+            if bound.passed is not None:
+                found.append(bound.passed)
+            elif not bound.covers(current):
+                # No newer version ran, so it is the current one.
+                found.append(self.current.version)
+        return min(found, key=parse_version, default=None)
 
     @property
     def label(self) -> str:

@@ -10,6 +10,7 @@ from lockgen.core.index import Release
 from lockgen.core.markdown import plain, table_row
 from lockgen.core.text_table import WIDTH, narrow_table, table
 from lockgen.core.words import counted
+from lockgen.proof.known_bounds import known_document, sentence
 from lockgen.upgrade.outdated_model import FamilyMember, OutdatedBase, OutdatedPin, Survey
 
 FORMAT = 1
@@ -87,6 +88,10 @@ def _row_data(row: OutdatedPin, now: datetime) -> dict[str, Any]:
         "why": row.reason,
         "newest-why": row.bar,
         "unknown": row.unknown,
+        "newest-that-runs": row.newest_that_runs,
+        "bounds": [known_document(known) for known in row.bounds],
+        "ignored": list(row.ignored),
+        "newest-not-ignored": row.not_ignored,
     }
 
 
@@ -171,6 +176,9 @@ def _remarks(survey: Survey) -> list[str]:
     for row in survey.rows:
         if row.allowed:
             lines.append(f"{row.label} {row.allowed} is not compatible: {row.reason}")
+        lines += [sentence(known) for known in row.bounds]
+        if row.ignored and row.newest is not None:
+            lines.append(_ignored(row, row.newest))
         if row.bar and row.newest is not None:
             by_reason.setdefault(row.bar, []).append(f"{row.label} {row.newest.version}")
     # In the order of the file, but after all versions that are not allowed.
@@ -182,6 +190,14 @@ def _remarks(survey: Survey) -> list[str]:
     for reason, names in by_reason.items():
         lines.append(f"{reason}: {', '.join(names)}")
     return lines
+
+
+def _ignored(row: OutdatedPin, newest: Release) -> str:
+    reasons = "; ".join(reason for reason in row.ignored if reason)
+    text = f"{row.label} {newest.version} is ignored by [update]"
+    if reasons:
+        text += f" ({reasons})"
+    return f"{text}; newest that is not ignored: {row.not_ignored}" if row.not_ignored else text
 
 
 def _headline(survey: Survey) -> str:

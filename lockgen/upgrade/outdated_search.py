@@ -11,10 +11,12 @@ from lockgen.core.index import Release
 from lockgen.core.lock import Lock
 from lockgen.core.parsing import parse_version
 from lockgen.core.ports import Parallel, Progress
+from lockgen.core.update_policy import IgnoreRule
 from lockgen.core.words import counted
 from lockgen.errors import LockgenError
 from lockgen.index.ports import Publications
 from lockgen.lock.closure import Closures
+from lockgen.proof.model import KnownBound
 from lockgen.upgrade.bump_model import PinGroup, PinSite, public
 from lockgen.upgrade.bump_search import BumpSearch, Pick
 from lockgen.upgrade.outdated_model import FamilyMember, OutdatedPin
@@ -38,6 +40,7 @@ class OutdatedSearch:
 
     ``lock`` says which images contain which packages; without one only the images that require a package directly are
     known. ``has_solution``: whether the current pins have a solution. Without one no version can be said to fit.
+    ``bounds`` are those that apply to the current versions.
     """
 
     search: BumpSearch
@@ -46,6 +49,7 @@ class OutdatedSearch:
     progress: Progress
     lock: Lock | None
     has_solution: bool = True
+    bounds: Sequence[KnownBound] = ()
 
     def rows(self) -> list[OutdatedPin]:
         """A row for each pin, and one for torch's family in each table, in the order of the file's tables."""
@@ -63,6 +67,9 @@ class OutdatedSearch:
         table = None
         if site.pin.path[0] == "variants":
             table = str(site.pin.path[1])
+        current = by_version.get(site.version) or Release(str(site.version))
+        fits = _fits(site, found.pick, by_version)
+        rules = self._ignoring(site, table, newest)
         return OutdatedPin(
             name=group.name,
             members=tuple(_member(site, found.pick) for site in group.sites),
@@ -70,14 +77,44 @@ class OutdatedSearch:
             variants=group.variants,
             images=tuple(sorted(self._images(group))),
             held=bool(group.held),
-            current=by_version.get(site.version) or Release(str(site.version)),
-            fits=_fits(site, found.pick, by_version),
+            current=current,
+            fits=fits,
             newest=newest,
             allowed=_allowed(found.pick),
             reason=found.pick.reason if found.pick is not None else "",
             bar=self._why_not_allowed(group, found, newest),
             unknown=unpublished or found.unknown,
+            bounds=self._bounds(group, [release for release in (current, fits, newest) if release is not None]),
+            ignored=tuple(rule.reason for rule in rules),
+            not_ignored=self._newest_not_ignored(site, table, published) if rules else None,
         )
+
+    def _bounds(self, group: PinGroup, releases: Sequence[Release]) -> tuple[KnownBound, ...]:
+        """The bounds that concern one of ``releases``."""
+        versions = [parse_version(release.version) for release in releases]
+        found = []
+        for known in self.bounds:
+            _, _, variant = known.bound.image.rpartition(":")
+            is_about = known.bound.package == group.name and variant in group.variants
+            if is_about and any(map(known.bound.covers, versions)):
+                found.append(known)
+        return tuple(found)
+
+    def _ignoring(self, site: PinSite, table: str | None, release: Release | None) -> list[IgnoreRule]:
+        """The rules of [update] that ignore ``release``, if it is newer than the pin."""
+        if release is None:
+            return []
+        version = parse_version(release.version)
+        owners = (table,) if table is not None else ()
+        if public(version) <= public(site.version):
+            return []
+        rules = self.search.manifest.update.ignore
+        return [rule for rule in rules if rule.covers(site.name, version, variants=owners)]
+
+    def _newest_not_ignored(self, site: PinSite, table: str | None, published: Iterable[Release]) -> str | None:
+        left = [release for release in published if not self._ignoring(site, table, release)]
+        newest = _newest(site, left)
+        return newest.version if newest is not None else None
 
     def _latest_fitting(self, group: PinGroup) -> _Found:
         if not self.has_solution:

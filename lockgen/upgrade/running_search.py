@@ -14,7 +14,8 @@ from packaging.version import Version
 from lockgen.core.accelerator import FAMILY
 from lockgen.core.lock import Lock
 from lockgen.proof.bisection import newest_passing
-from lockgen.proof.model import Problem, ProofBound, RunChange
+from lockgen.proof.bound_conditions import conditions_of
+from lockgen.proof.model import BoundConditions, Problem, ProofBound, RunChange
 from lockgen.upgrade.bump_model import Bumped, new_versions
 
 Limits = Mapping[str, Sequence[Version]]
@@ -93,6 +94,7 @@ class RunningSearch:
         target = {problem.by for problem in failed.problems}
         older = sorted(version for version in self.allowed[package] if version < newest)
         refused = [newest]
+        ran = [newest]
 
         def passes(version: Version) -> bool:
             found = self.attempt({**self._limits, package: (version,)}, False)
@@ -101,13 +103,15 @@ class RunningSearch:
             if found is not None and reached and not self._blames(found, package, target):
                 return True
             refused.append(version)
+            if found is not None and reached:
+                ran.append(version)
             return False
 
         passed = newest_passing(older, passes)
         is_named = package in map(self._leading, suspects(failed.problems, new_versions(failed.done)))
         if passed is None and not self.optional:
             if is_named:
-                self.bounds.append(_bound(failed, package, None, min(refused)))
+                self.bounds.append(_bound(failed, package, None, min(refused), ran))
             return None
         limits = {**self._limits, package: (passed,) if passed is not None else ()}
         again = self.attempt(limits, True)
@@ -115,7 +119,7 @@ class RunningSearch:
             # It does not help, so it is not the fault of this package.
             return None
         self._limits = limits
-        self.bounds.append(_bound(failed, package, passed, min(refused)))
+        self.bounds.append(_bound(failed, package, passed, min(refused), ran))
         return again
 
     def _blames(self, found: Tried, package: str, target: Collection[str]) -> bool:
@@ -175,8 +179,24 @@ def _users(lock: Lock, names: Iterable[str]) -> list[str]:
     return queue
 
 
-def _bound(failed: Tried, package: str, passed: Version | None, oldest_failed: Version) -> ProofBound:
+def _bound(
+    failed: Tried, package: str, passed: Version | None, oldest_failed: Version, ran: Iterable[Version]
+) -> ProofBound:
     run = next(run for run in failed.runs if run.fails)
     named = [problem for problem in run.new_problems if problem.by == package]
     problem = (named or list(run.new_problems))[0]
-    return ProofBound(package, str(passed) if passed else None, str(oldest_failed), run.image, problem.text)
+    conditions = BoundConditions()
+    if failed.done.lock is not None:
+        moved = {item.change.name for item in failed.done.changes.packages}
+        conditions = conditions_of(failed.done.lock, run.image, package, problem, moved)
+    return ProofBound(
+        package=package,
+        passed=str(passed) if passed else None,
+        failed=str(oldest_failed),
+        image=run.image,
+        reason=problem.text,
+        kind=problem.kind,
+        by=problem.by,
+        refused=tuple(map(str, sorted(ran))),
+        conditions=conditions,
+    )

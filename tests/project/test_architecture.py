@@ -24,8 +24,8 @@ ORDER = (
     "why",
     "size",
     "pairs",
-    "conflicts",
     "proof",
+    "conflicts",
     "compat",
     "check",
     "registry",
@@ -47,7 +47,7 @@ PURE = {
     "check": """model render""",
     "compat": """cells html_page install_model matrix_search model ranges
     reader render""",
-    "conflicts": """answer_cache conflict_render conflict_search constraints hitting_sets minimize model
+    "conflicts": """answer_cache conflict_render conflict_search constraints hitting_sets known_limits minimize model
     nearest_versions new_pins
     oracle reasons repair_edits repair_problem repair_render repair_search unmet_requirements""",
     "core": """accelerator archives base_image close_match compat_axes documents image_reference index key_path
@@ -68,7 +68,8 @@ PURE = {
     table_reader tables update_policy_reader""",
     "outputs": """generated_files image_files image_plan model requirements shortage_faults unsolved_fault""",
     "pairs": """plan reader render table""",
-    "proof": """bisection check_run messages model native_libraries packages requirements run_document verdict""",
+    "proof": """bisection bound_conditions check_run known_bounds messages model native_libraries packages
+    requirements run_document verdict""",
     "registry": """model tags""",
     "resolvers": """pip_messages pylock_reader url_requirements uv_hints uv_messages""",
     "sbom": """formats.cyclonedx formats.format_type formats.table model plan""",
