@@ -186,7 +186,7 @@ def filled(
         result = _result(run, outcome)
         if options.install and outcome.status in _RESOLVED:
             app.progress.step(f"installing {run.group.name} of {run.cell.name}")
-            installed = _install(run, outcome, resolver, offline=options.offline)
+            installed = _install(app, run, outcome, resolver, options)
             _note_install(app, run, installed)
             result = replace(result, installed=installed)
         results.setdefault(run.cell.name, []).append(result)
@@ -233,11 +233,15 @@ def _result(run: _Run, outcome: CellOutcome) -> CellResult:
     )
 
 
-def _install(run: _Run, outcome: CellOutcome, resolver: Resolver, *, offline: bool) -> InstallSummary:
+def _install(app: App, run: _Run, outcome: CellOutcome, resolver: Resolver, options: CompatOptions) -> InstallSummary:
     # Imported here because it takes long and --install is rare.
     from lockgen.compat.install_check import install_solution
+    from lockgen.proof.known_runs import KIND, KnownRuns
 
-    done = install_solution(run.scenario, outcome.versions, resolver, run.plan.indexes, offline=offline)
+    known = KnownRuns(app.cache(KIND, ignored=options.no_cache))
+    done = install_solution(
+        run.scenario, outcome.versions, resolver, run.plan.indexes, offline=options.offline, known=known
+    )
     return InstallSummary(CellStatus(done.status), done.reason, done.native)
 
 

@@ -97,6 +97,14 @@ class ImageRun:
     memory: int = 0
 
     @property
+    def is_final(self) -> bool:
+        """Whether another run of the same files would have the same result.
+
+        "unknown" is about this machine, a limit of time about how busy it was, and an installation about the index.
+        """
+        return self.status != "unknown" and all(problem.kind not in {"limit", "install"} for problem in self.problems)
+
+    @property
     def import_seconds(self) -> float:
         return sum(item.seconds for item in self.imports)
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lockgen.app import App
-from lockgen.core.documents import parse_json
 from lockgen.core.index import ExplicitIndex
 from lockgen.core.lock import Lock, LockedImage
 from lockgen.core.manifest import Manifest
@@ -22,13 +20,11 @@ from lockgen.io.temporary import create_folder, remove_folder
 from lockgen.lock.closure import Closures
 from lockgen.lock.requests import request_for
 from lockgen.proof.check_run import CannotRun
+from lockgen.proof.known_runs import KIND, KnownRuns
 from lockgen.proof.local_place import AppFile, LocalPlace
 from lockgen.proof.model import ImageRun
 from lockgen.proof.native_libraries import missing
 from lockgen.proof.packages import checks_of, digest, packages_of, rows_of
-from lockgen.proof.run_document import as_document, from_document
-
-_KIND = "runs"
 
 
 @dataclass(frozen=True)
@@ -130,21 +126,18 @@ class Prover:
     def _known(self, key: str) -> ImageRun | None:
         if key in self._runs:
             return self._runs[key]
-        text = self.app.cache(_KIND, ignored=self.no_cache).recall(key)
-        try:
-            found = from_document(parse_json(text)) if text is not None else None
-        except (KeyError, TypeError, ValueError):
-            return None
+        found = self._cache.recall(key)
         if found is not None:
             self._runs[key] = found
         return found
 
     def _keep(self, key: str, found: ImageRun) -> None:
         self._runs[key] = found
-        # "unknown" is about this machine, and a limit of time about how busy it was.
-        is_final = found.status != "unknown" and all(problem.kind != "limit" for problem in found.problems)
-        if is_final:
-            self.app.cache(_KIND, ignored=self.no_cache).keep(key, json.dumps(as_document(found)))
+        self._cache.keep(key, found)
+
+    @property
+    def _cache(self) -> KnownRuns:
+        return KnownRuns(self.app.cache(KIND, ignored=self.no_cache))
 
 
 def _bases_first(lock: Lock, images: Iterable[LockedImage]) -> list[LockedImage]:

@@ -77,3 +77,28 @@ def test_a_cell_that_does_not_run_can_be_an_error(family: Project) -> None:
     assert family.run("compat", "--install", "--fail-on", "does-not-run", "numpy=1.2").code == 1
     ran = family.run("compat", "--fail-on", "does-not-run")
     assert (ran.code, "hint: add --install" in ran.err) == (2, True)
+
+
+def test_the_modules_that_an_image_is_checked_with_are_imported(family: Project) -> None:
+    checked = FAMILY.replace("[bases.base]\n", '[bases.base]\ncheck-imports = ["numpy.linalg"]\n')
+    family.write(checked)
+    found = json.loads(family.ok("compat", "--install", "--json", "numpy=1.0").out)
+    (result,) = found["cells"][0]["results"]
+    assert result["verdict"] == "does-not-run"
+    assert result["installed"]["reason"].startswith("numpy.linalg cannot be imported: ModuleNotFoundError")
+
+
+def test_a_known_run_is_not_repeated(
+    family: Project, index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def verdict(*arguments: str) -> str:
+        found = json.loads(family.ok("compat", "--install", "--json", "numpy=1.0", *arguments).out)
+        word: str = found["cells"][0]["results"][0]["verdict"]
+        return word
+
+    assert verdict() == "runs"
+    # From here on the file cannot be downloaded, and uv has no copy.
+    index.answers["/files/numpy-1.0-py3-none-any.whl"] = (403, {}, b"")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "empty"))
+    assert verdict() == "runs"
+    assert verdict("--no-cache") == "resolves"

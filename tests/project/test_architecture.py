@@ -68,7 +68,7 @@ PURE = {
     table_reader tables update_policy_reader""",
     "outputs": """generated_files image_files image_plan model requirements shortage_faults unsolved_fault""",
     "pairs": """plan reader render table""",
-    "proof": """bisection bound_conditions check_run known_bounds messages model native_libraries packages
+    "proof": """bisection bound_conditions check_run known_bounds known_runs messages model native_libraries packages
     requirements run_document verdict""",
     "registry": """model tags""",
     "resolvers": """pip_messages pylock_reader url_requirements uv_hints uv_messages""",
