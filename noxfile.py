@@ -1,5 +1,5 @@
 """Sessions: `nox -s tests lint types`, `coverage`, `explore`, `fuzz`, `mutation`, `quality`, `bench`, `bench-images`,
-`compat`.
+`replay`, `compat`.
 """
 
 from __future__ import annotations
@@ -113,6 +113,16 @@ def bench_images(session: nox.Session) -> None:
     """
     install(session, "bench")
     session.run("python", "bench/images.py", *session.posargs)
+
+
+@nox.session
+def replay(session: nox.Session) -> None:
+    """Replay a year of updates, and judge whether they work; write bench/REPLAY.md (hours, 15 GB).
+
+    `nox -s replay -- --continue` keeps the recorded months. The judge runs installed packages without a sandbox.
+    """
+    install(session, "test")
+    session.run("python", "bench/replay.py", *session.posargs)
 
 
 lockgen.nox.compat(install=["-e", "."])

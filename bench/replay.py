@@ -1,0 +1,360 @@
+"""`nox -s replay`: a year of updates of the reference family, month by month; writes bench/REPLAY.md.
+
+Each month the cut-off moves, `lockgen update` runs in a clone with a bare remote, and everything that it opens is
+merged. Then a judge that lockgen does not know (replay_judge.py) says whether the images of main work. Each month is
+recorded when it ends, so `--continue` goes on after an interruption. The caches need some 15 GB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from replay_report import Held, Month, write_report
+from uv import find_uv_bin
+
+ROOT = Path(__file__).parent.parent
+SCRATCH = Path.home() / ".cache/lockgen-replay"
+LOCKGEN = [sys.executable, "-m", "lockgen", "--quiet"]
+JUDGE = ROOT / "bench/replay_judge.py"
+MODES = ("resolve", "imports")
+OPENED = {"created", "refreshed", "unchanged"}
+MOST_MERGES = 30
+"""More merges in a month mean that updates go round in circles."""
+
+JUDGED = ("cuda/diarization", "cuda/asr", "cuda/base-ml", "cpu/post-ner")
+"""The images that the judge tries. All others have the packages of base-ml, or a part of those of diarization."""
+
+_HELD = re.compile(r"^\* (?P<package>\S+) (?P<version>\S+): (?P<why>.* does not run: .*)$", re.MULTILINE)
+_CUT_OFF = re.compile(r"exclude-newer = (\d{4})-(\d\d)-(\d\d)T00:00:00Z")
+
+POLICY = """\
+# The sections of [pins] are the groups. One update at a time: the next one is proved on top of it.
+[update]
+base-images = false
+max-open = 1
+prove = "{mode}"
+
+[update.groups.speech]
+packages = ["whisperx", "ctranslate2", "faster-whisper", "whisper-ctranslate2"]
+partial = true
+
+[update.groups.diarization]
+packages = ["pyannote*", "pytorch-lightning", "torchmetrics", "speechbrain"]
+partial = true
+
+[update.groups.language]
+packages = ["spacy", "transformers", "huggingface-hub", "sentencepiece", "protobuf", "rapidfuzz"]
+partial = true
+
+[update.groups.numbers]
+packages = ["numpy", "scipy", "librosa", "soundfile"]
+partial = true
+
+[update.groups.small]
+packages = ["python-dotenv", "tqdm", "rich", "pysubs2", "pysrt", "tmdb*"]
+partial = true
+"""
+
+REPLACED = (
+    (r"\[index\.cu121\]\n(?:.+\n)*\n", ""),
+    (r'index = "cu121"\n', ""),
+    (
+        r'torch = "2\.5\.1\+cu121", torchaudio = "2\.5\.1\+cu121"',
+        'torch = { version = "2.5.1", held = true }, torchaudio = { version = "2.5.1", held = true }',
+    ),
+    (r"# `lockgen compat`(?s:.*)", ""),
+)
+"""What changes in the reference's versions.toml: torch of the default index, held, as 2.5.1 is the last on cu121."""
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def reference(mode: str) -> str:
+    """versions.toml of the reference family, as it is replayed."""
+    text = (ROOT / "versions.toml").read_text()
+    for pattern, replacement in REPLACED:
+        text, count = re.subn(pattern, replacement, text)
+        assert count == 1, f"versions.toml has changed: {pattern} matches {count} times"
+    return f"{text}\n{POLICY.format(mode=mode)}"
+
+
+def months(start: datetime, end: datetime) -> list[datetime]:
+    """The cut-offs: each a month after the one before, the last one is ``end``."""
+    found: list[datetime] = []
+    year, month = start.year, start.month
+    while True:
+        year, month = (year + 1, 1) if month == 12 else (year, month + 1)
+        following = start.replace(year=year, month=month)
+        if following >= end:
+            return [*found, end]
+        found.append(following)
+
+
+def cut_off_of(text: str) -> datetime:
+    found = _CUT_OFF.search(text)
+    assert found is not None
+    year, month, day = map(int, found.groups())
+    return datetime(year, month, day, tzinfo=UTC)
+
+
+@dataclass
+class Replay:
+    """One family that is updated month by month, in a clone of a bare repository."""
+
+    mode: str
+    scratch: Path
+    environment: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.folder = self.scratch / f"main-{self.mode}"
+        self.remote = self.scratch / f"remote-{self.mode}.git"
+        person = {f"GIT_{role}_{part}": "ada" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
+        self.environment = {
+            **os.environ,
+            **person,
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "NO_COLOR": "1",
+            "CI": "1",
+            "UV_CACHE_DIR": str(self.scratch / "uv"),
+            "LOCKGEN_CACHE_DIR": str(self.scratch / "lockgen"),
+            "PYTHONPATH": str(ROOT),
+        }
+
+    # -- commands --------------------------------------------------------------
+
+    def run(self, *command: str, code: int = 0) -> str:
+        """Run a command in the clone. Raises AssertionError with its output if it fails."""
+        done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True)
+        assert done.returncode == code, f"{command}: {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        return done.stdout
+
+    def git(self, *arguments: str) -> str:
+        return self.run("git", "-c", "init.defaultBranch=main", *arguments).strip()
+
+    def lockgen(self, *arguments: str) -> str:
+        return self.run(*LOCKGEN, *arguments)
+
+    # -- main ------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Make the remote and the clone, with the family as it is at the reference's cut-off."""
+        for folder in (self.folder, self.remote):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+        for name in ("scripts", "shared"):
+            # Images copy these folders.
+            (self.folder / name).mkdir()
+            (self.folder / name / "README").touch()
+        self.run("git", "init", "-q", "--bare", "-b", "main", str(self.remote))
+        self.git("init", "-q")
+        self.git("remote", "add", "origin", str(self.remote))
+        (self.folder / "versions.toml").write_text(reference(self.mode))
+        self.lockgen("resolve")
+        self.commit("Add the family")
+
+    def reset(self, commit: str) -> None:
+        """Make ``commit`` the head of main, and remove all other branches of the remote."""
+        self.git("reset", "-q", "--hard", commit)
+        self.git("clean", "-qfd")
+        self.git("push", "-qf", "origin", "HEAD:main")
+        for branch in self.git("ls-remote", "--heads", "origin").splitlines():
+            name = branch.partition("refs/heads/")[2]
+            if name != "main":
+                self.git("push", "-q", "origin", "--delete", name)
+
+    def commit(self, message: str) -> None:
+        self.git("add", "-A")
+        self.git("commit", "-qm", message)
+        self.git("push", "-q", "origin", "HEAD:main")
+
+    @property
+    def head(self) -> str:
+        return self.git("rev-parse", "HEAD")
+
+    # -- a month -----------------------------------------------------------------
+
+    def update(self, cut_off: datetime, texts: Path | None = None) -> Month:
+        """Move the cut-off, merge everything that `lockgen update` opens, and check. Not judged yet."""
+        started = time.monotonic()
+        path = self.folder / "versions.toml"
+        path.write_text(_CUT_OFF.sub(f"exclude-newer = {cut_off:%Y-%m-%dT%H:%M:%SZ}", path.read_text()))
+        self.lockgen("resolve")
+        self.commit(f"Move the cut-off to {cut_off:%Y-%m-%d}")
+        month = Month(self.mode, f"{cut_off:%Y-%m-%d}")
+        held: dict[Held, None] = {}
+        while True:
+            opened = self._opened(held)
+            month.updates += 1
+            if opened is None:
+                break
+            self._merge(opened, month, texts)
+        self.lockgen("check")
+        month.held = list(held)
+        month.seconds = round(time.monotonic() - started, 1)
+        month.commit = self.head
+        month.bytes_installed = self._installed()
+        return month
+
+    def _opened(self, held: dict[Held, None]) -> dict[str, Any] | None:
+        """The first update that `lockgen update` opens; None if there is nothing left. Fills ``held``."""
+        report = json.loads(self.lockgen("update", "--json", "--no-forge", "--no-audit"))
+        groups: list[dict[str, Any]] = report["groups"]
+        for group in groups:
+            held.update(dict.fromkeys(held_of(group)))
+        opened = [group for group in groups if group["outcome"] in OPENED]
+        return opened[0] if opened else None
+
+    def _merge(self, opened: dict[str, Any], month: Month, texts: Path | None) -> None:
+        assert month.updates < MOST_MERGES, f"{opened['title']} is opened again and again"
+        say(f"  {self.mode} {month.cut_off}: {opened['title']}")
+        if texts is not None:
+            _keep_text(opened, texts / f"{month.cut_off}-{self.mode}-{month.updates}-{opened['group']}.md")
+        month.moves += [f"{move['name']} {move['from']} -> {move['to']}" for move in opened["moves"]]
+        self.git("fetch", "-q", "origin", opened["branch"])
+        self.git("merge", "-q", "--ff-only", "FETCH_HEAD")
+        self.git("push", "-q", "origin", "HEAD:main")
+        # As a forge does it after a merge.
+        self.git("push", "-q", "origin", "--delete", opened["branch"])
+
+    def _installed(self) -> int:
+        sizes = json.loads(self.lockgen("size", "--json"))
+        layered = next(layout for layout in sizes["layouts"] if layout["layout"] == "layered")
+        return int(layered["unique"]["installed"])
+
+    # -- the judge ---------------------------------------------------------------
+
+    def judge(self, month: Month) -> None:
+        """Let the judge try the images of main; equal environments once."""
+        started = time.monotonic()
+        for image in JUDGED:
+            requirements = (self.folder / "locks" / f"{image}.txt").read_text()
+            month.judged[image] = self._verdict(requirements)
+        month.judge_seconds = round(time.monotonic() - started, 1)
+
+    def _verdict(self, requirements: str) -> dict[str, str]:
+        known = self.scratch / "judged" / f"{_digest(requirements)}.json"
+        if not known.exists():
+            known.parent.mkdir(parents=True, exist_ok=True)
+            known.write_text(json.dumps(self._try(requirements)))
+        found: dict[str, str] = json.loads(known.read_text())
+        return found
+
+    def _try(self, requirements: str) -> dict[str, str]:
+        """Install ``requirements`` with hashes, and run the judge there."""
+        place = self.scratch / "environment"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "requirements.txt").write_text(requirements)
+        uv = [str(find_uv_bin()), "-q"]
+        if not (place / "venv").exists():
+            self.run(*uv, "venv", "--python", "3.11", str(place / "venv"))
+        python = str(place / "venv/bin/python")
+        self.run(*uv, "pip", "sync", "--python", python, "--require-hashes", str(place / "requirements.txt"))
+        # Bytecode of unchanged packages serves the next month.
+        extra = {"PYTHONPYCACHEPREFIX": str(place / "bytecode"), "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+        plain = {name: value for name, value in self.environment.items() if not name.startswith("PYTHON")}
+        done = subprocess.run([python, str(JUDGE)], env={**plain, **extra}, cwd=place, capture_output=True, text=True)
+        if done.returncode != 0:
+            return {"judge": f"exit code {done.returncode}: {done.stderr[-300:]}"}
+        found: dict[str, str] = json.loads(done.stdout)
+        return found
+
+
+def _keep_text(opened: dict[str, Any], path: Path) -> None:
+    """Write the text of a pull request to ``path``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"# {opened['title']}\n\n{opened['body']}")
+
+
+def _digest(requirements: str) -> str:
+    """A digest of what the judge sees: the packages, and the judge itself."""
+    lines = [line for line in requirements.splitlines() if not line.startswith("#")]
+    text = "\n".join([*lines, JUDGE.read_text()])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def held_of(group: dict[str, Any]) -> Iterable[Held]:
+    """The versions that a group did not move to, with the reason, as its report says it."""
+    if group["why"]:
+        yield Held(group["group"], group["outcome"], " ".join(group["why"].split()))
+    for found in _HELD.finditer(group["body"] or ""):
+        yield Held(found["package"], found["version"], found["why"])
+
+
+# -- records ----------------------------------------------------------------------
+
+
+def records(path: Path) -> list[Month]:
+    if not path.exists():
+        return []
+    return [Month.read(json.loads(line)) for line in path.read_text().splitlines()]
+
+
+def record(path: Path, month: Month) -> None:
+    with path.open("a") as file:
+        file.write(json.dumps(asdict(month)) + "\n")
+
+
+def replay(mode: str, scratch: Path, known: Sequence[Month], last: int | None) -> None:
+    """Go through the months that are not ``known``, at most ``last`` of them."""
+    path = scratch / "months.jsonl"
+    here = Replay(mode, scratch)
+    if known:
+        here.reset(known[-1].commit)
+    else:
+        here.begin()
+        start = Month(mode, f"{cut_off_of(reference(mode)):%Y-%m-%d}", commit=here.head)
+        start.bytes_installed = here._installed()
+        here.judge(start)
+        record(path, start)
+        known = [start]
+    cut_offs = months(cut_off_of(reference(mode)), datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0))
+    for cut_off in cut_offs[len(known) - 1 : last]:
+        before = here.head
+        month = here.update(cut_off, scratch / "texts")
+        here.judge(month)
+        # Once more, with everything in the caches. It must give the same files.
+        here.reset(before)
+        again = here.update(cut_off)
+        month.again_seconds = again.seconds
+        month.is_same_again = again.moves == month.moves
+        here.reset(month.commit)
+        record(path, month)
+        broken = ", ".join(f"{image} {check}" for image, check in month.broken) or "works"
+        say(f"{mode} {month.cut_off}: {len(month.moves)} moves, {month.seconds} s, again {again.seconds} s; {broken}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--continue", action="store_true", dest="goes_on", help="keep the months that are recorded")
+    parser.add_argument("--prove", choices=MODES, action="append", help="only this mode (default: both)")
+    parser.add_argument("--months", type=int, help="only the first months")
+    parser.add_argument("--scratch", type=Path, default=SCRATCH, help="caches, clones and records")
+    options = parser.parse_args()
+    path = options.scratch / "months.jsonl"
+    options.scratch.mkdir(parents=True, exist_ok=True)
+    if not options.goes_on:
+        path.unlink(missing_ok=True)
+    for mode in options.prove or MODES:
+        known = [month for month in records(path) if month.mode == mode]
+        replay(mode, options.scratch, known, options.months)
+    write_report(ROOT / "bench/REPLAY.md", records(path))
+
+
+if __name__ == "__main__":
+    main()
