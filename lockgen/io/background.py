@@ -21,3 +21,20 @@ def begin(work: Callable[[], object]) -> None:
 
     # A daemon: the end of a command does not wait for what it no longer needs.
     threading.Thread(target=quietly, daemon=True).start()
+
+
+_for_waiting: list[Callable[[], object]] = []
+
+
+def begin_when_waiting(work: Callable[[], object]) -> None:
+    """As `begin`, but only when a resolver runs, see `now_waiting`.
+
+    Python runs one thread at a time. Begun earlier, ``work`` would delay the start of the resolver.
+    """
+    _for_waiting.append(work)
+
+
+def now_waiting() -> None:
+    """Begin what was left for this: a resolver was started, in another process, and this one waits for it."""
+    while _for_waiting:
+        begin(_for_waiting.pop(0))

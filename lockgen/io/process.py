@@ -54,8 +54,9 @@ def run(
     env: Mapping[str, str] | None = None,
     timeout: float = 600,
     stdin: str = "",
+    started: Callable[[], None] = lambda: None,
 ) -> Finished:
-    """Run ``argv`` to its end. ``env`` replaces the environment; ``timeout`` in seconds.
+    """Run ``argv`` to its end. ``env`` replaces the environment; ``timeout`` in seconds; ``started`` is called then.
 
     The child leads a separate process group, so that a timeout or Ctrl-C also ends its children.
 
@@ -65,6 +66,7 @@ def run(
     name = os.path.basename(argv[0])
     with _started(argv, cwd, env) as process:
         try:
+            started()
             stdout, stderr = _communicate(process, stdin, timeout)
         except subprocess.TimeoutExpired as error:
             _end(process)

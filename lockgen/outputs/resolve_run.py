@@ -8,7 +8,7 @@ from lockgen.app import App
 from lockgen.core.layout import LOCK_PATH
 from lockgen.core.lock import Lock
 from lockgen.errors import BadInput
-from lockgen.io.background import begin
+from lockgen.io.background import begin_when_waiting
 from lockgen.lock.writer import render_lock
 from lockgen.manifest.fingerprints import Inputs, read_inputs
 from lockgen.manifest.resolvable_file import ResolvableFile
@@ -64,8 +64,7 @@ def _resolve_unless_known(app: App, inputs: Inputs, old: Lock | None, options: R
         for note in result.notes:
             app.progress.note(note)
         return Resolved(old, warning_service.family_warnings(app.folder, inputs, old, result.unknown_extras))
-    # The resolver works in another process.
-    begin(_prepare_report)
+    begin_when_waiting(_prepare_report)
     recorder = RecordedNotes(app.progress)
     resolved = resolve_lock(replace(app, progress=recorder), inputs, old, options)
     if not options.check:

@@ -25,6 +25,7 @@ from lockgen.index.explicit_files import listed_files
 from lockgen.index.uv_pages import Pages, array, quoted
 from lockgen.index.uv_settings import PREVIEW, settings
 from lockgen.index.wheel_ranking import identity, usable_files, wheel_rank
+from lockgen.io.background import now_waiting
 from lockgen.io.find_uv import find_uv
 from lockgen.io.http import Http
 from lockgen.io.process import run
@@ -93,7 +94,8 @@ class _Solve:
     def run(self) -> Solution:
         self._write_inputs()
         environment = clean_environment(os.environ)
-        done = run(self._command(), cwd=self.folder, env=environment, timeout=self.time_limit)
+        command = self._command()
+        done = run(command, cwd=self.folder, env=environment, timeout=self.time_limit, started=now_waiting)
         if done.code != 0:
             # Imported here, because most resolutions succeed.
             from lockgen.resolvers.uv_messages import uv_failure
