@@ -15,7 +15,8 @@ from lockgen.core.manifest import Manifest
 from lockgen.core.parsing import parse_specifiers, parse_version
 from lockgen.core.ports import Cache
 from lockgen.core.words import enumerated
-from lockgen.proof.model import Bound, BoundConditions, KnownBound, ProofBound
+from lockgen.proof.model import BoundConditions, KnownBound, ProofBound
+from lockgen.proof.run_document import bound_document, bound_from_document
 
 KIND = "bounds"
 """The kind of the cache."""
@@ -164,42 +165,14 @@ def surroundings(conditions: BoundConditions) -> str:
 
 def known_document(known: KnownBound) -> dict[str, Any]:
     """A bound as JSON: for `--json`, and for the cache."""
-    bound = known.bound
-    needed = bound.conditions.requirement
-    return {
-        "package": bound.package,
-        "does-not-run": bound.failed,
-        "newest-that-runs": bound.passed,
-        "tried": list(bound.refused),
-        "image": bound.image,
-        "kind": bound.kind,
-        "by": bound.by,
-        "reason": bound.reason,
-        "versions": dict(bound.conditions.versions),
-        "requires": list(needed) if needed is not None else None,
-        "check-imports": list(known.modules),
-        "found": known.found,
-    }
+    return {**bound_document(known.bound), "check-imports": list(known.modules), "found": known.found}
 
 
 def _from_document(entry: Any) -> KnownBound:
-    needed = entry["requires"]
-    others = tuple(sorted((str(name), str(version)) for name, version in entry["versions"].items()))
-    conditions = BoundConditions(others, Bound(*map(str, needed)) if needed is not None else None)
-    passed = entry["newest-that-runs"]
-    bound = ProofBound(
-        package=str(entry["package"]),
-        passed=str(passed) if passed is not None else None,
-        failed=str(entry["does-not-run"]),
-        image=str(entry["image"]),
-        reason=str(entry["reason"]),
-        kind=entry["kind"],
-        by=str(entry["by"]),
-        refused=tuple(map(str, entry["tried"])),
-        conditions=conditions,
-    )
-    for version in (bound.failed, *bound.refused, *dict(others).values()):
+    bound = bound_from_document(entry)
+    # A damaged file is noticed here, not where the versions are compared.
+    for version in (bound.failed, *bound.refused, *dict(bound.conditions.versions).values()):
         parse_version(version)
-    if conditions.requirement is not None:
-        parse_specifiers(conditions.requirement.specifier)
+    if bound.conditions.requirement is not None:
+        parse_specifiers(bound.conditions.requirement.specifier)
     return KnownBound(bound, str(entry["found"]), tuple(map(str, entry["check-imports"])))

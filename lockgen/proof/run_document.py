@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lockgen.proof.model import Bound, Duration, ImageRun, Line, Problem, ProofBound, RunChange
+from lockgen.proof.model import Bound, BoundConditions, Duration, ImageRun, Line, Problem, ProofBound, RunChange
 
 
 def as_document(run: ImageRun) -> dict[str, Any]:
@@ -42,13 +42,47 @@ def change_document(change: RunChange) -> dict[str, Any]:
 
 def bound_document(bound: ProofBound) -> dict[str, Any]:
     """``bound`` as data. ``newest-that-runs`` is null if no newer version than the current one runs."""
+    required = bound.conditions.requirement
     return {
         "package": bound.package,
         "does-not-run": bound.failed,
         "newest-that-runs": bound.passed,
+        "tried": list(bound.refused),
         "image": bound.image,
+        "kind": bound.kind,
+        "by": bound.by,
         "reason": bound.reason,
+        "versions": dict(bound.conditions.versions),
+        "requires": required._asdict() if required is not None else None,
     }
+
+
+def bound_from_document(entry: Any) -> ProofBound:
+    """The bound in a document.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: it has another shape.
+    """
+    required = entry["requires"]
+    versions = {str(name): str(version) for name, version in entry["versions"].items()}
+    passed = entry["newest-that-runs"]
+    return ProofBound(
+        package=str(entry["package"]),
+        passed=str(passed) if passed is not None else None,
+        failed=str(entry["does-not-run"]),
+        image=str(entry["image"]),
+        reason=str(entry["reason"]),
+        kind=entry["kind"],
+        by=str(entry["by"]),
+        refused=tuple(map(str, entry["tried"])),
+        conditions=BoundConditions(tuple(sorted(versions.items())), _parsed_bound(required)),
+    )
+
+
+def _parsed_bound(entry: Any) -> Bound | None:
+    if entry is None:
+        return None
+    return Bound(str(entry["by"]), str(entry["package"]), str(entry["specifier"]))
 
 
 def _measured(run: ImageRun) -> dict[str, Any]:

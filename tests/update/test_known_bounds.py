@@ -80,7 +80,7 @@ def test_a_bound_falls_when_what_its_message_requires_is_there(
     assert groups(clone)["tokens"]["outcome"] == "unresolved"
     found = row(clone.project, "tokens")
     assert found["newest-that-runs"] == "1.0"
-    assert found["bounds"][0]["requires"] == ["tokens", "numpy", ">=1.1"]
+    assert found["bounds"][0]["requires"] == {"by": "tokens", "package": "numpy", "specifier": ">=1.1"}
     assert "valid without numpy>=1.1" in clone.project.ok("outdated").out
     clone.project.write(FAMILY.replace('numpy = "1.0" ', 'numpy = "1.1" '))
     assert row(clone.project, "tokens")["bounds"] == []

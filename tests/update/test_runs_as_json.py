@@ -47,7 +47,12 @@ def test_a_group_that_is_held_back_has_its_bound(clone: Clone, forge: MemoryForg
             "package": "tokens",
             "does-not-run": "1.2",
             "newest-that-runs": "1.1",
+            "tried": ["1.2"],
+            "versions": {},
+            "requires": None,
             "image": "text:cpu",
+            "kind": "import",
+            "by": "tokens",
             "reason": "tokens cannot be imported: RuntimeError: no",
         }
     ]
