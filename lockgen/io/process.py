@@ -55,19 +55,22 @@ def run(
     timeout: float = 600,
     stdin: str = "",
     started: Callable[[], None] = lambda: None,
+    holds_stdin: bool = False,
 ) -> Finished:
     """Run ``argv`` to its end. ``env`` replaces the environment; ``timeout`` in seconds; ``started`` is called then.
 
-    The child leads a separate process group, so that a timeout or Ctrl-C also ends its children.
+    The child leads a separate process group, so that a timeout or Ctrl-C also ends its children. With ``holds_stdin``
+    its input does not end after ``stdin``, but with lockgen.
 
     Raises:
         ToolFailed: it cannot be started, or was still running after ``timeout``.
     """
     name = os.path.basename(argv[0])
     with _started(argv, cwd, env) as process:
+        held = _HeldInput(process, stdin) if holds_stdin else None
         try:
             started()
-            stdout, stderr = _communicate(process, stdin, timeout)
+            stdout, stderr = _communicate(process, stdin if held is None else "", timeout)
         except subprocess.TimeoutExpired as error:
             _end(process)
             message = f"{name} did not finish within {timeout:.0f} s"
@@ -76,7 +79,35 @@ def run(
             # Ctrl-C above all: the child's own group does not receive it.
             _end(process)
             raise
+        finally:
+            if held is not None:
+                held.close()
     return Finished(process.returncode, stdout, hide_credentials(stderr))
+
+
+class _HeldInput:
+    """The input of a process, which stays open until ``close``. A thread writes it, as the process may not read it."""
+
+    def __init__(self, process: subprocess.Popen[str], text: str) -> None:
+        # communicate() would close it.
+        self.pipe, process.stdin = process.stdin, None
+        self.thread = threading.Thread(target=self._write, args=(text,), daemon=True)
+        self.thread.start()
+
+    def _write(self, text: str) -> None:
+        # The process may have ended.
+        with contextlib.suppress(OSError, ValueError):
+            if self.pipe is not None:
+                self.pipe.write(text)
+                self.pipe.flush()
+
+    def close(self) -> None:
+        """Call it after the end of the process."""
+        self.thread.join(_CLOSING_SECONDS)
+        # Closing would wait for a thread that still writes.
+        if self.pipe is not None and not self.thread.is_alive():
+            with contextlib.suppress(OSError):
+                self.pipe.close()
 
 
 def stream(

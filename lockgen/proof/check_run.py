@@ -40,14 +40,30 @@ def control_files(checks: Checks) -> dict[str, str]:
     return {_IMPORTER: render("proof/templates/importer.py.j2"), _REQUEST: json.dumps(wanted)}
 
 
-def supervisor_plan(checks: Checks, inside: Inside, variables: Mapping[str, str]) -> dict[str, object]:
-    """The plan: the imports, then each test. ``variables`` are the whole environment."""
-    step = {"cwd": inside.app, "env": dict(variables), "seconds": checks.limits.seconds}
+def supervisor_plan(
+    checks: Checks, inside: Inside, variables: Mapping[str, str], *, is_alone: bool
+) -> dict[str, object]:
+    """The plan: the imports, then each test. ``variables`` are the whole environment.
+
+    ``is_alone`` is whether the place has its own process ids.
+    """
+    return {
+        "format": 1,
+        "memory": checks.limits.memory,
+        "output": _MOST_OUTPUT,
+        "alone": is_alone,
+        "steps": _steps(checks, inside, variables),
+    }
+
+
+def _steps(checks: Checks, inside: Inside, variables: Mapping[str, str]) -> list[dict[str, object]]:
     events = f"{inside.scratch}/events.jsonl"
     importer = [f"{inside.control}/{name}" for name in (_IMPORTER, _REQUEST)]
-    imports = {**step, "argv": [inside.python, "-I", *importer, events], "events": events}
-    tests = [{**step, "argv": list(command)} for command in checks.tests]
-    return {"format": 1, "memory": checks.limits.memory, "output": _MOST_OUTPUT, "steps": [imports, *tests]}
+    commands: list[dict[str, object]] = [{"argv": [inside.python, "-I", *importer, events], "events": events}]
+    for test in checks.tests:
+        commands.append({"argv": list(test)})
+    shared = {"cwd": inside.app, "env": dict(variables), "seconds": checks.limits.seconds}
+    return [{**shared, **command} for command in commands]
 
 
 def most_seconds(checks: Checks) -> float:

@@ -180,7 +180,8 @@ class LocalPlace:
         layout = self._sandboxed() if self.is_isolated else self._outside(files)
         control = self.folder / "checks"
         control.mkdir(exist_ok=True)
-        plan = supervisor_plan(checks, layout, self._variables(checks, layout) | dict(environment))
+        variables = self._variables(checks, layout) | dict(environment)
+        plan = supervisor_plan(checks, layout, variables, is_alone=self.is_isolated)
         programs = {**control_files(checks), "supervisor.py": supervisor.source(), "plan.json": json.dumps(plan)}
         for name, text in programs.items():
             (control / name).write_text(text, encoding="utf-8")

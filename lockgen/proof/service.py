@@ -1,4 +1,5 @@
-"""Run the images of a lock on this machine. Equal images run once, and a known result is not found again."""
+"""Run the images of a lock on this machine, else built ones on an engine. Equal images run once, and known results are
+not found again."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from lockgen.app import App
@@ -15,14 +17,16 @@ from lockgen.core.manifest import Manifest
 from lockgen.core.words import counted
 from lockgen.errors import LockgenError
 from lockgen.index.sources import explicit_indexes
+from lockgen.io.containers import Engine
 from lockgen.io.own_code import own_code
 from lockgen.io.temporary import create_folder, remove_folder
 from lockgen.lock.closure import Closures
 from lockgen.lock.requests import request_for
+from lockgen.proof.built_images import BuiltImages
 from lockgen.proof.check_run import CannotRun
 from lockgen.proof.known_runs import KIND, KnownRuns
 from lockgen.proof.local_place import AppFile, LocalPlace
-from lockgen.proof.model import ImageRun
+from lockgen.proof.model import Checks, ImageRun
 from lockgen.proof.native_libraries import missing
 from lockgen.proof.packages import checks_of, digest, packages_of, rows_of
 
@@ -38,13 +42,17 @@ class Family:
 
 @dataclass
 class Prover:
-    """Runs images of one or several locks of the same family. Close it to remove its environment."""
+    """Runs images of one or several locks of the same family. Close it to remove its environment.
+
+    ``gpus`` is what containers of built images get.
+    """
 
     app: App
     with_tests: bool
     offline: bool = False
     live: bool = False
     no_cache: bool = False
+    gpus: str | None = None
     _runs: dict[str, ImageRun] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
     _folder: Path | None = None
@@ -91,17 +99,34 @@ class Prover:
         if known is not None:
             return known
         if isinstance(indexes, str):
-            return ImageRun("unknown", indexes)
+            return self._built_image(family, image, checks, indexes)
         request = request_for(manifest, [image.variant], indexes, {}, offline=self.offline)
         place = LocalPlace(self._environment_folder(), request)
         try:
             found = place.run(rows_of(packages, indexes), checks, files, environment)
         except CannotRun as error:
-            return ImageRun("unknown", str(error))
+            return self._built_image(family, image, checks, str(error))
         native = missing(place.binaries())
         found = replace(found, where=place.name, isolated=place.is_isolated, native=native)
         self._keep(key, found)
         return found
+
+    def _built_image(self, family: Family, image: LockedImage, checks: Checks, reason: str) -> ImageRun:
+        """The result of the built image on the current engine. ``reason`` says why this machine has none."""
+        try:
+            place = self._built.place_of_lock(family.manifest, family.lock, image)
+            key = digest([], checks, {"code": own_code(), "image": place.image.identity, "where": place.name})
+            found = self._known(key)
+            if found is None:
+                found = place.run(checks)
+                self._keep(key, found)
+        except CannotRun as error:
+            return ImageRun("unknown", f"{reason}; a built image cannot be run instead: {error}")
+        return found
+
+    @cached_property
+    def _built(self) -> BuiltImages:
+        return BuiltImages(Engine(self.app.root), self.gpus)
 
     def _environment_folder(self) -> Path:
         if self._folder is None:

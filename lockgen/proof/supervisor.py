@@ -3,11 +3,12 @@
 This program runs next to untrusted code: in a sandbox or a container, with any Python from 3.8, without lockgen. So it
 imports only the standard library. PLAN is a JSON file:
 
-    {"format": 1, "memory": BYTES, "output": BYTES, "steps": [STEP, ...]}
+    {"format": 1, "memory": BYTES, "output": BYTES, "alone": BOOL, "steps": [STEP, ...]}
 
-A STEP is {"argv": [...], "cwd": FOLDER, "env": {...}, "seconds": SECONDS, "events": FILE}. The report on stdout is
-{"format": 1, "gpu": BOOL, "steps": [...]}, with the exit code, wall seconds, peak memory and output of each step.
-`stopped` names the limit that ended a step. A command may write lines to the file `events`; they are returned as text.
+`alone` is whether this program and its steps have process ids of their own, as in a sandbox or a container. A STEP is
+{"argv": [...], "cwd": FOLDER, "env": {...}, "seconds": SECONDS, "events": FILE}. The report on stdout is {"format": 1,
+"gpu": BOOL, "steps": [...]}, with the exit code, wall seconds, peak memory and output of each step. `stopped` names the
+limit that ended a step. A command may write lines to the file `events`; they are returned as text.
 
 If PLAN is "-", the first line of stdin is {"files": {PATH: TEXT, ...}, "plan": {...}}: a container has no file of
 lockgen. Then the program ends as soon as stdin does, because that shows that its caller has ended.
@@ -76,16 +77,58 @@ def follow(stream: IO[bytes], tail: Tail) -> threading.Thread:
     return thread
 
 
-def marked(mark: str) -> list[int]:
-    """The processes with ``mark`` in their environment. In a sandbox, no processes of others are visible."""
-    wanted = f"{MARKER}={mark}".encode()
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit() and int(name) != os.getpid():
-            with contextlib.suppress(OSError), open(f"/proc/{name}/environ", "rb") as file:
-                if wanted in file.read().split(b"\0"):
-                    found.append(int(name))
-    return found
+class Processes:
+    """The processes of a step, whoever their parents are.
+
+    They have ``mark`` in their environment. If this program is alone with them, all other processes are theirs.
+    """
+
+    def __init__(self, mark: str, *, is_alone: bool) -> None:
+        self.wanted = f"{MARKER}={mark}".encode()
+        self.is_alone = is_alone
+
+    def running(self) -> list[int]:
+        found = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+        return [process for process in found if process not in {1, os.getpid()} and self.owns(process)]
+
+    def owns(self, process: int) -> bool:
+        """Whether ``process`` belongs to the step, and has not ended."""
+        try:
+            if self.is_alone:
+                with open(f"/proc/{process}/stat", "rb") as file:
+                    return file.read().rpartition(b")")[2].split()[0] not in {b"Z", b"X"}
+            with open(f"/proc/{process}/environ", "rb") as file:
+                return self.wanted in file.read().split(b"\0")
+        except OSError:
+            return False
+
+    def end(self) -> None:
+        """Kill all. Some may start others meanwhile."""
+        if not self.is_alone:
+            self.stop()
+        for _ in range(ROUNDS):
+            processes = self.running()
+            if not processes:
+                return
+            # To all at once, if possible: no process can fork its way out of that.
+            send([-1] if self.is_alone else processes, signal.SIGKILL)
+            time.sleep(PAUSE / 5)
+
+    def stop(self) -> None:
+        """Stop them before they are killed: a process that is killed makes room for another one."""
+        stopped: set[int] = set()
+        for _ in range(ROUNDS):
+            running = set(self.running()) - stopped
+            if not running:
+                return
+            send(running, signal.SIGSTOP)
+            stopped |= running
+
+
+def send(processes: Iterable[int], number: signal.Signals) -> None:
+    for process in processes:
+        with contextlib.suppress(OSError):
+            os.kill(process, number)
 
 
 def memory_of(processes: list[int]) -> int:
@@ -97,35 +140,19 @@ def memory_of(processes: list[int]) -> int:
     return total
 
 
-def end_all(mark: str) -> None:
-    """Kill all processes of a step. Some may start others meanwhile."""
-    stopped: set[int] = set()
-    for _ in range(ROUNDS):
-        # Stop them first: at the limit of processes, another one takes the place of one that is killed.
-        running = set(marked(mark)) - stopped
-        if not running:
-            break
-        send(running, signal.SIGSTOP)
-        stopped |= running
-    for _ in range(ROUNDS):
-        processes = marked(mark)
-        if not processes:
-            return
-        send(processes, signal.SIGKILL)
-        time.sleep(PAUSE / 5)
-
-
-def send(processes: Iterable[int], number: signal.Signals) -> None:
-    for process in processes:
-        with contextlib.suppress(OSError):
-            os.kill(process, number)
-
-
 def reap() -> None:
     """Forget processes that have ended. In a container, orphans become children of this program."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
+
+
+def yield_to_this_program(group: int) -> None:
+    """Let this program run first in its container, however many processes a step starts."""
+    # Only there: a container has its own share of the processors, and niceness counts within it.
+    if os.getpid() == 1:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PGRP, group, 19)
 
 
 def out_of_memory() -> int:
@@ -147,6 +174,7 @@ class Step:
         self.memory: int = plan["memory"]
         self.output: int = plan["output"]
         self.mark = f"{os.getpid()}-{number}-{os.urandom(8).hex()}"
+        self.processes = Processes(self.mark, is_alone=plan["alone"])
         self.peak = 0
         self.stdout = Tail()
         self.stderr = Tail()
@@ -167,12 +195,13 @@ class Step:
         except OSError as error:
             self.stderr.add(f"{self.step['argv'][0]}: {error.strerror}".encode())
             return self.result(127, "", 0.0)
+        yield_to_this_program(process.pid)
         streams = ((process.stdout, self.stdout), (process.stderr, self.stderr))
         threads = [follow(stream, tail) for stream, tail in streams if stream is not None]
         stopped = self.watch(process, started)
         seconds = time.monotonic() - started
         # What runs in the background belongs to the step, too.
-        end_all(self.mark)
+        self.processes.end()
         reap()
         for thread in threads:
             thread.join(2)
@@ -185,12 +214,12 @@ class Step:
         while True:
             if self.has_ended(process):
                 return ""
-            self.peak = max(self.peak, memory_of(marked(self.mark)))
+            self.peak = max(self.peak, memory_of(self.processes.running()))
             exceeded = self.exceeded(time.monotonic() - started)
             if exceeded is not None:
                 with contextlib.suppress(OSError):
                     os.kill(process.pid, signal.SIGKILL)
-                end_all(self.mark)
+                self.processes.end()
                 process.wait()
                 return exceeded
             time.sleep(PAUSE)

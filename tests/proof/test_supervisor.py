@@ -34,7 +34,7 @@ def supervised(folder: Path, *programs: str, seconds: float = 20, memory: int = 
         for program in programs
     ]
     plan = folder / "plan.json"
-    plan.write_text(json.dumps({"format": 1, "memory": memory, "output": 1_000_000, "steps": steps}))
+    plan.write_text(json.dumps({"format": 1, "memory": memory, "output": 1_000_000, "alone": False, "steps": steps}))
     command = [sys.executable, "-I", "-S", supervisor.__file__, str(plan)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)
     report: dict[str, Any] = json.loads(done.stdout)
@@ -108,7 +108,7 @@ def from_stdin(folder: Path, program: str) -> subprocess.Popen[bytes]:
     """A supervisor without a file, as in a container. Its stdin is open."""
     path = folder / "program.py"
     step = {"argv": [sys.executable, str(path)], "cwd": str(folder), "env": {}, "seconds": 60}
-    plan = {"format": 1, "memory": 10**9, "output": 10**6, "steps": [step]}
+    plan = {"format": 1, "memory": 10**9, "output": 10**6, "alone": False, "steps": [step]}
     line = json.dumps({"files": {str(path): program}, "plan": plan})
     command = [sys.executable, "-I", "-S", "-c", supervisor.source(), "-"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -144,16 +144,21 @@ def test_what_a_step_leaves_is_not_in_the_way_of_the_next(tmp_path: Path) -> Non
     orphan = "import subprocess, sys\nfor _ in range(30): subprocess.Popen([sys.executable, '-c', ''])\n"
     count = (
         "import os\n"
-        "def state(name): return open(f'/proc/{name}/stat').read().rpartition(')')[2].split()[:2]\n"
-        "states = [state(name) for name in os.listdir('/proc') if name.isdigit()]\n"
-        "print(sum(one[0] == 'Z' and one[1] == str(os.getppid()) for one in states))"
+        "zombies = 0\n"
+        "for name in filter(str.isdigit, os.listdir('/proc')):\n"
+        "    try:\n"
+        "        state, parent = open(f'/proc/{name}/stat').read().rpartition(')')[2].split()[:2]\n"
+        "    except OSError:\n"
+        "        continue\n"
+        "    zombies += (state, parent) == ('Z', str(os.getppid()))\n"
+        "print(zombies)"
     )
     prctl = "import ctypes; ctypes.CDLL(None).prctl(36, 1)\n"  # PR_SET_CHILD_SUBREAPER
     steps = [
         {"argv": [sys.executable, "-c", program], "cwd": str(tmp_path), "env": {}, "seconds": 60}
         for program in (orphan, count)
     ]
-    plan = {"format": 1, "memory": 10**9, "output": 10**6, "steps": steps}
+    plan = {"format": 1, "memory": 10**9, "output": 10**6, "alone": False, "steps": steps}
     (tmp_path / "plan.json").write_text(json.dumps(plan))
     command = [sys.executable, "-I", "-S", "-c", prctl + supervisor.source().replace(FUTURE, ""), "plan.json"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=True)
@@ -166,6 +171,7 @@ def test_a_program_that_does_not_exist_is_a_failed_step(tmp_path: Path) -> None:
         "format": 1,
         "memory": 10**9,
         "output": 10**6,
+        "alone": False,
         "steps": [{"argv": ["no-such-program"], "cwd": str(tmp_path), "env": {"PATH": "/bin"}, "seconds": 5}],
     }
     (tmp_path / "plan.json").write_text(json.dumps(plan))
