@@ -90,6 +90,10 @@ class BadInput(LockgenError):
     exit_code = Exit.BAD_INPUT
 
 
+class FlatIndex(BadInput):
+    """The URL of an index is a flat list of files: no question about this index has an answer."""
+
+
 class NoResolution(LockgenError):
     """The inputs are valid, but they have no solution."""
 

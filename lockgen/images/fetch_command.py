@@ -10,7 +10,7 @@ from lockgen.app import App
 from lockgen.core.lock import Package
 from lockgen.core.text_table import megabytes
 from lockgen.core.words import counted
-from lockgen.errors import Exit, LockgenError, ToolFailed
+from lockgen.errors import Exit, FlatIndex, LockgenError, ToolFailed
 from lockgen.images.project_images import Family, read_family, select_images
 from lockgen.images.wheelhouse import Wheelhouse, paths_in_files
 from lockgen.index.addresses import locked_addresses
@@ -108,6 +108,7 @@ class _Fetcher:
         """Download what is missing, and return the number of downloaded files.
 
         Raises:
+            FlatIndex: the default index, or one of a listed package, is a flat list of files.
             ToolFailed: with the faults of all files, not only of the first.
         """
         errors: list[LockgenError] = []
@@ -117,6 +118,8 @@ class _Fetcher:
                 for answer in [pool.submit(self._fetch, package) for package in self._packages]:
                     try:
                         fetched += answer.result()
+                    except FlatIndex:
+                        raise
                     except LockgenError as error:
                         errors.append(error)
             except BaseException:

@@ -29,6 +29,9 @@ from lockgen.errors import ToolFailed
 # PEP 691
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
 
+ACCEPT_HTML = "application/vnd.pypi.simple.v1+html, text/html;q=0.5, */*;q=0.1"
+"""For a page of which only the start is read: the start of JSON cannot be parsed."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # Addresses that urljoin returns unchanged, whatever the page's own address. Nearly every link of a large index is one,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from lockgen.core.index import IndexFile
-from lockgen.errors import LockgenError, NoResolution, ToolFailed
+from lockgen.errors import FlatIndex, LockgenError, NoResolution, ToolFailed
 from lockgen.io.stopping import thread_pool
 
 WORKERS = 16
@@ -44,7 +44,11 @@ def read_each(names: Iterable[str], read: Callable[[str], Answer]) -> dict[str, 
 
 
 def try_each(names: Iterable[str], read: Callable[[str], Answer]) -> tuple[dict[str, Answer], dict[str, LockgenError]]:
-    """The results of ``read`` by name, and the error of each name that failed."""
+    """The results of ``read`` by name, and the error of each name that failed.
+
+    Raises:
+        FlatIndex: the same for all names.
+    """
     found: dict[str, Answer] = {}
     failed: dict[str, LockgenError] = {}
     with thread_pool(WORKERS) as pool:
@@ -52,6 +56,8 @@ def try_each(names: Iterable[str], read: Callable[[str], Answer]) -> tuple[dict[
         for name, answer in answers.items():
             try:
                 found[name] = answer.result()
+            except FlatIndex:
+                raise
             except LockgenError as error:
                 failed[name] = error
     return found, failed

@@ -19,7 +19,7 @@ from packaging.version import InvalidVersion, Version
 from lockgen.core.index import IndexFile, ProjectPage, Release
 from lockgen.core.resolution import Request
 from lockgen.core.target import Target
-from lockgen.errors import LockgenError, ToolFailed
+from lockgen.errors import FlatIndex, LockgenError, ToolFailed
 from lockgen.index.explicit_files import listed_files
 from lockgen.index.json_cache import read_cached, write_cached
 from lockgen.index.simple_api import read_page
@@ -94,6 +94,8 @@ class IndexReleases:
             return ()
         try:
             found = _usable_versions(name, self._page(name).files, request)
+        except FlatIndex:
+            raise
         except LockgenError:
             return ()
         if _is_in_the_past(request.exclude_newer):

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 from packaging.utils import canonicalize_name
 
 from lockgen.core.index import ProjectPage
 from lockgen.core.urls import redacted
-from lockgen.errors import BadInput, ToolFailed
-from lockgen.index.page_reader import ACCEPT, lists_files, parse_page
+from lockgen.errors import FlatIndex, ToolFailed
+from lockgen.index.page_reader import ACCEPT, ACCEPT_HTML, lists_files, parse_page
 from lockgen.index.parallel_reads import WORKERS
 from lockgen.io.http import Http
 from lockgen.io.http_model import AccessForbidden
 from lockgen.io.stopping import thread_pool
+
+_START = 256 * 1024
+"""The bytes of an index that are read to see whether it is a flat page: the list of all projects may have 40 MB."""
+
+_flat_lock = threading.Lock()
+_flat: WeakKeyDictionary[Http, dict[str, bool]] = WeakKeyDictionary()
+"""Whether the indexes that lack a project are flat pages, by URL: each is read once in a run."""
 
 
 def read_page(http: Http, url: str, project: str, only: str | None = None) -> ProjectPage:
@@ -23,14 +32,24 @@ def read_page(http: Http, url: str, project: str, only: str | None = None) -> Pr
 
     Raises:
         AccessForbidden: the index answers with 403. It may mean the same as 404, see `read_pages`.
+        FlatIndex: ``url`` is a flat list of files.
         ToolFailed: the index cannot be read.
     """
+    page = _page(http, url, project, only)
+    if page is None:
+        _refuse_flat_page(http, url, [project], http.index_name(url))
+        return ProjectPage(project, ())
+    return page
+
+
+def _page(http: Http, url: str, project: str, only: str | None = None) -> ProjectPage | None:
+    """See `read_page`; None if the index does not have the project."""
     plain = http.add_index(url)
     # With the slash: most servers redirect the address without it.
     address = f"{plain.rstrip('/')}/{project}/"
     answer = http.get(address, accept=ACCEPT)
     if answer.status == 404:
-        return ProjectPage(project, ())
+        return None
     # Relative links count from where the page was found, after redirects.
     return parse_page(answer.body, answer.content_type, answer.url, project, only)
 
@@ -42,7 +61,7 @@ def read_pages(http: Http, url: str, projects: Sequence[str], index: str | None 
     403 is empty if the index answers for another one.
 
     Raises:
-        BadInput: ``url`` is a flat list of files.
+        FlatIndex: ``url`` is a flat list of files.
         ToolFailed: the index cannot be read, or answers with 403 for every page.
     """
     with thread_pool(WORKERS) as pool:
@@ -60,30 +79,47 @@ def read_pages(http: Http, url: str, projects: Sequence[str], index: str | None 
 
 
 def _refuse_flat_page(http: Http, url: str, projects: Sequence[str], index: str | None) -> None:
-    """Raise BadInput if there are files at ``url`` itself: it is the page of one project, or for pip's --find-links."""
-    try:
-        # Without a slash at the end: the page may be a file, such as torch_stable.html.
-        answer = http.get(http.add_index(url), accept=ACCEPT)
-    except ToolFailed:
-        # Why the pages of the projects could not be read is the better message.
-        return
-    if answer.status == 404 or not lists_files(answer.body, answer.content_type, answer.url):
+    """Raise FlatIndex if there are files at ``url`` itself: it is the page of one project, or for pip's --find-links.
+
+    ``index`` is None for an index that versions.toml does not name: the default index.
+    """
+    with _flat_lock:
+        known = _flat.setdefault(http, {})
+    if url not in known:
+        # Two threads may read it: that is not worth a longer lock.
+        known[url] = _is_flat(http, http.add_index(url))
+    if not known[url]:
         return
     plain = redacted(url).rstrip("/")
-    where = f"[index.{index}] url {plain}" if index is not None else plain
+    where = f"[index.{index}] url {plain}" if index is not None else f"the default index {plain}"
     folder, _, last = plain.rpartition("/")
     hint = "give the URL that has a page for each package (PEP 503); a list for --find-links has none"
     if canonicalize_name(last) in projects:
         hint = f"remove the name of the package: {folder}"
-    raise BadInput(
-        f"{where} is a flat list of files and not an index: there is no page at {plain}/{projects[0]}/",
+    if index is None:
+        hint += " (UV_DEFAULT_INDEX, or the settings of uv)"
+    raise FlatIndex(
+        f"{where} is a flat list of files: there is no page at {plain}/{projects[0]}/",
         path=("index", index, "url") if index is not None else None,
         hint=hint,
     )
 
 
+def _is_flat(http: Http, url: str) -> bool:
+    try:
+        # Without a slash at the end: the page may be a file, such as torch_stable.html.
+        with http.opened(url, {"Accept": ACCEPT_HTML}) as answer:
+            if answer.status != 200:
+                return False
+            start = answer.body.read(_START)
+            return lists_files(start, answer.headers.get("content-type", ""), url)
+    except ToolFailed:
+        # Why the pages of the projects could not be read is the better message.
+        return False
+
+
 def _page_or_refusal(http: Http, url: str, project: str) -> ProjectPage | AccessForbidden:
     try:
-        return read_page(http, url, project)
+        return _page(http, url, project) or ProjectPage(project, ())
     except AccessForbidden as refusal:
         return refusal

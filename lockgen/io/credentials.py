@@ -71,6 +71,12 @@ class KnownCredentials:
             found.append(of_links)
         return list(dict.fromkeys(found)) or [None]
 
+    def name(self, url: str) -> str | None:
+        """The name of the index at ``url`` in versions.toml; None for another one."""
+        folders = _folders(url)
+        known = self._indexes.get(origin(url), [])
+        return next((index.name for index in known if index.folders == folders), None)
+
     def hint(self, url: str) -> str:
         """Where to put credentials for ``url``."""
         name = next((index.name for index in self._nearest(url) if index.name is not None), None)

@@ -48,6 +48,10 @@ class Http:
         """The credentials of the index at ``url``; None if it has none, or if they are in netrc."""
         return self._credentials.candidates(url)[0]
 
+    def index_name(self, url: str) -> str | None:
+        """The name of the index at ``url`` in versions.toml; None for another one."""
+        return self._credentials.name(url)
+
     def access_hint(self, url: str) -> str:
         """Where a user puts credentials for ``url``."""
         return self._credentials.hint(url)

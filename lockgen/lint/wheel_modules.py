@@ -19,7 +19,7 @@ from lockgen.core.ports import Progress
 from lockgen.core.resolution import Request
 from lockgen.core.target import Target
 from lockgen.core.words import counted
-from lockgen.errors import LockgenError, ToolFailed
+from lockgen.errors import FlatIndex, LockgenError, ToolFailed
 from lockgen.index.artifacts import ArtifactReader
 from lockgen.index.parallel_reads import WORKERS
 from lockgen.index.remote_wheel import open_wheel
@@ -112,6 +112,8 @@ class ModuleReader:
         """The modules, or the reason why they are unknown."""
         try:
             return self._modules(package)
+        except FlatIndex:
+            raise
         except LockgenError as error:
             return str(error)
         except (BadArchive, ValueError) as error:

@@ -11,7 +11,7 @@ from lockgen.core.index import ProjectPage
 from lockgen.core.lock import Lock
 from lockgen.core.manifest import Index, Manifest
 from lockgen.core.popular_packages import ALIASES, POPULAR
-from lockgen.errors import Fault, LockgenError
+from lockgen.errors import Fault, FlatIndex, LockgenError
 from lockgen.index.addresses import index_addresses
 from lockgen.index.parallel_reads import try_each
 from lockgen.index.shortage import Lack, Limits, Shortage, shortage
@@ -145,9 +145,15 @@ def _similar(name: str, names: Collection[str]) -> list[str]:
 
 
 def shortages(http: Http, manifest: Manifest, old: Lock | None, variants: Sequence[str], reason: str) -> list[Fault]:
-    """See `ShortageSearch.faults`; nothing if the index cannot be asked."""
+    """See `ShortageSearch.faults`; nothing if the index cannot be asked.
+
+    Raises:
+        FlatIndex: the index cannot have any package.
+    """
     try:
         return ShortageSearch(http, manifest, old).faults(variants, reason)
+    except FlatIndex:
+        raise
     except LockgenError:
         return []
 

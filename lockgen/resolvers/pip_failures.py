@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 
 from lockgen.core.parsing import parse_requirement
 from lockgen.core.resolution import Request
-from lockgen.errors import LockgenError, NoResolution, ToolFailed
+from lockgen.errors import FlatIndex, LockgenError, NoResolution, ToolFailed
 from lockgen.io.process import Finished
 from lockgen.resolvers.pip_messages import (
     Cause,
@@ -51,7 +51,10 @@ def pip_failure(done: Finished, index: RoutingIndex, request: Request) -> Lockge
     # First of all: pip takes an unreadable page for an empty one, and reports a missing solution.
     failures = index.failures or (index.forbidden if index.refuses_all else {})
     if failures:
-        errors = failures.values()
+        errors = list(failures.values())
+        flat = next((error for error in errors if isinstance(error, FlatIndex)), None)
+        if flat is not None:
+            return flat
         return ToolFailed.of(fault for error in errors for fault in error.faults)
     if "No space left" in text:
         return ToolFailed("the disk is full", reason=done.last_lines(), hint="free some space. No files were changed.")

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-from support.hand_server import sha256, simple_wheel
+from support.hand_server import Answer, Asked, hand, sha256, simple_wheel
 from support.index import LocalIndex
 from support.index_servers import (
     devpi,
@@ -229,6 +229,102 @@ def test_a_flat_list_of_files_is_refused(
             project.write(VERSIONS.format(url=url, more=more))
             ran = project.run(*command)
             assert ran.code == 2, ran.err
-            assert "is a flat list of files and not an index: there is no page at http://127.0.0.1:" in ran.err
+            assert "is a flat list of files: there is no page at http://127.0.0.1:" in ran.err
             assert hint in ran.err
             assert "[index.cu121] url" in ran.err
+
+
+DEFAULT_ONLY = """\
+[family]
+name = "small"
+python = "3.11"
+
+[variants.cpu]
+from = "python:3.11-slim"
+
+[pins]
+filelock = "3.0"
+
+[bases.base]
+
+[stages.asr]
+from = "base"
+packages = ["filelock"]
+copy = ["app"]
+
+[compat]
+python = ["3.11"]
+"""
+
+
+@pytest.fixture
+def flat_default(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_caches: None) -> Iterator[str]:
+    """The default index is a folder with wheels, without a page for each package."""
+    project.write(DEFAULT_ONLY)
+    folder = tmp_path / "flat"
+    folder.mkdir()
+    name = "filelock-3.0-py3-none-any.whl"
+    (folder / name).write_bytes(simple_wheel(name))
+    with static_folder(folder) as url:
+        monkeypatch.setenv("UV_DEFAULT_INDEX", url)
+        monkeypatch.delenv("PIP_INDEX_URL", raising=False)
+        yield url
+
+
+COMMANDS = [
+    ["resolve"],
+    ["resolve", "--resolver", "pip-compile"],
+    ["bump", "filelock"],
+    ["bump", "filelock==3.1"],
+    ["outdated"],
+    ["compat"],
+    ["explain"],
+    ["repair"],
+    ["pairs", "--refresh"],
+]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_flat_default_index_is_refused(words: list[str], flat_default: str, project: Project) -> None:
+    ran = project.run(*words)
+    assert ran.code == 2, ran.out + ran.err
+    assert f"the default index {flat_default} is a flat list of files: there is no page at {flat_default}/" in ran.err
+    assert "UV_DEFAULT_INDEX" in ran.err
+    assert "no such package" not in ran.err
+    assert ran.err.count("is a flat list of files") == 1
+    assert set(project.tree) == {"versions.toml"}
+
+
+@pytest.mark.parametrize("words", [["fetch", "wheels"], ["lint"], ["audit", "--files"]], ids=" ".join)
+def test_it_is_refused_although_there_is_a_lock(
+    words: list[str], project: Project, index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.add("filelock", "3.0")
+    project.write(DEFAULT_ONLY)
+    project.write("import filelock\n", "app/main.py")
+    project.ok("resolve")
+    monkeypatch.chdir(tmp_path)
+    with flat_folder(tmp_path) as url:
+        monkeypatch.setenv("UV_DEFAULT_INDEX", url)
+        ran = project.run(*words)
+    assert ran.code == 2, ran.out + ran.err
+    assert f"the default index {url} is a flat list of files: there is no page at {url}/" in ran.err
+
+
+def test_the_start_of_a_page_shows_whether_it_is_flat(
+    project: Project, index: LocalIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list of all projects of a large index has 40 MB: lockgen reads only its start, and once."""
+    projects = "".join(f'<a href="/simple/p{number}/">p{number}</a>\n' for number in range(200_000)).encode()
+
+    def respond(asked: Asked) -> Answer:
+        if asked.path == "/simple":
+            return Answer(200, projects, {"Content-Type": "text/html"})
+        return Answer(404)
+
+    project.write(DEFAULT_ONLY)
+    with hand(respond) as server:
+        monkeypatch.setenv("UV_DEFAULT_INDEX", f"{server.url}/simple")
+        ran = project.run("resolve")
+    assert (ran.code, "no such package: filelock" in ran.err) == (3, True), ran.err
+    assert server.paths.count("/simple") == 1
