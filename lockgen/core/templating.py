@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from lockgen.core.layout import MARK
+from lockgen.core.quoting import quoted
 
 
 @cache
@@ -52,7 +53,9 @@ def source(template: str) -> str:
     return environment.loader.get_source(environment, template)[0]
 
 
-def hcl(value: object) -> str:
-    """A value as an HCL literal."""
-    # HCL reads JSON, except that "${" and "%{" in a string begin a template.
-    return json.dumps(value, ensure_ascii=True).replace("${", "$${").replace("%{", "%%{")
+def hcl(value: str | Sequence[str]) -> str:
+    """A string, or an array of strings, as an HCL literal."""
+    if not isinstance(value, str):
+        return f"[{', '.join(map(hcl, value))}]"
+    # "${" and "%{" in a string begin a template.
+    return quoted(value).replace("${", "$${").replace("%{", "%%{")

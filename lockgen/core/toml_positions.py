@@ -5,12 +5,12 @@ Neither tomllib nor tomlkit keeps positions. This does not validate: the input m
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import suppress
 from functools import cached_property
 
 from lockgen.core.key_path import KeyPath
+from lockgen.core.quoting import readable
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _INLINE_SPACE = re.compile(r"[ \t]*")
@@ -59,14 +59,9 @@ def dotted(path: KeyPath) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            key = part if _BARE_KEY.fullmatch(part) else _quoted(part)
+            key = part if _BARE_KEY.fullmatch(part) else readable(part)
             text += f".{key}" if text else key
     return text
-
-
-def _quoted(key: str) -> str:
-    # TOML escapes as JSON does, but it also forbids DEL in a string.
-    return json.dumps(key, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _unescape(text: str) -> str:

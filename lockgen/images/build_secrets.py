@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from lockgen.core.manifest import Manifest
+from lockgen.core.quoting import quoted
 from lockgen.core.urls import Login
 from lockgen.errors import BadInput
 from lockgen.io.credentials import login_in, login_in_environment
@@ -25,7 +25,7 @@ def write_secrets(index: str, logins: Mapping[str, Login], folder: Path) -> list
     BuildKit mounts a secret while a step runs; it never gets into a layer.
     """
     configuration = {
-        "uv.toml": f"[[index]]\nurl = {json.dumps(index)}\ndefault = true\n",
+        "uv.toml": f"[[index]]\nurl = {quoted(index)}\ndefault = true\n",
         # pip's configuration parser interpolates %.
         "pip.conf": f"[global]\nindex-url = {index.replace('%', '%%')}\n",
     }

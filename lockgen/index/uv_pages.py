@@ -8,8 +8,6 @@ queries the default index for such a name.
 from __future__ import annotations
 
 import html
-import json
-import re
 import threading
 import weakref
 from collections.abc import Iterable
@@ -23,14 +21,13 @@ from packaging.version import Version
 
 from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile
 from lockgen.core.parsing import parse_lenient_specifiers
+from lockgen.core.quoting import array, quoted
 from lockgen.core.resolution import Request
 from lockgen.core.target import Target
 from lockgen.core.target_requirements import decided
 from lockgen.index.explicit_files import download_url, listed_files, offered_files
 from lockgen.index.wheel_ranking import identity, usable_files
 from lockgen.io.temporary import create_folder, remove_folder
-
-_NOT_PRINTABLE_ASCII = re.compile(r"[^ -~]")
 
 
 class Routing(NamedTuple):
@@ -112,18 +109,6 @@ class Pages:
         # Keys contain id(index). Python may give the same id to another index once this one is freed.
         if not any(known is index for known in self._indexes):
             self._indexes.append(index)
-
-
-def quoted(value: str) -> str:
-    """A TOML string, in ASCII."""
-    # The escapes of JSON are valid in TOML, except that JSON escapes a character above U+FFFF as two surrogates.
-    text = json.dumps(value, ensure_ascii=False)
-    return _NOT_PRINTABLE_ASCII.sub(lambda found: f"\\U{ord(found[0]):08x}", text)
-
-
-def array(values: Iterable[str]) -> str:
-    """A TOML array of strings."""
-    return "[" + ", ".join(quoted(value) for value in values) + "]"
 
 
 def metadata_table(metadata: CoreMetadata, target: Target) -> str:

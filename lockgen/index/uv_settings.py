@@ -14,8 +14,9 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from lockgen.core.parsing import parse_requirement
+from lockgen.core.quoting import array, quoted
 from lockgen.core.resolution import BUILD_BACKENDS, Request
-from lockgen.index.uv_pages import Pages, array, metadata_table, quoted
+from lockgen.index.uv_pages import Pages, metadata_table
 
 PREVIEW = "index-exclude-newer"
 """The preview feature of uv that the settings need."""

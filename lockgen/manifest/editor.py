@@ -7,7 +7,6 @@ values differs, the edit is refused.
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 
 from lockgen.core.documents import parse_toml
 from lockgen.core.key_path import KeyPath
+from lockgen.core.quoting import readable
 from lockgen.errors import BadInput, Place
 
 Position = Callable[[KeyPath], tuple[int, int] | None]
@@ -86,7 +86,7 @@ def with_pin(text: str, name: str, version: str, position: Position, file: str) 
     pins = wanted.setdefault("pins", {})
     lines = text.split("\n")
     ending = _ending(lines)
-    assignment = f"{name} = {json.dumps(version)}"
+    assignment = f"{name} = {readable(version)}"
     last = _last_direct_pin(lines, pins, position)
     header = _find_line(lines, _PINS_HEADER)
     if last is not None:
@@ -187,17 +187,23 @@ def with_index(text: str, name: str, like: str, url: str, recorded: str | None, 
         raise BadInput(
             f"could not find the table [index.{like}]",
             place=Place(file),
-            hint=f"add [index.{name}] by hand: url = {json.dumps(url)}",
+            hint=f"add [index.{name}] by hand: url = {readable(url)}",
         )
     rows = ["", f"[index.{name}]"]
     for key, value in table.items():
-        rows.append(f"{key} = {json.dumps(value)}")
+        rows.append(f"{key} = {_literal(value)}")
     ending = _ending(lines)
     end = _end_of_table(lines, header)
     # An assignment to an empty slice inserts.
     lines[end:end] = [row + ending for row in rows]
     wanted["index"][name] = table
     return _verified("\n".join(lines), wanted, file)
+
+
+def _literal(value: str | Sequence[str]) -> str:
+    if isinstance(value, str):
+        return readable(value)
+    return f"[{', '.join(map(readable, value))}]"
 
 
 def _index_header(name: str) -> re.Pattern[str]:
@@ -219,7 +225,7 @@ def with_item(text: str, path: KeyPath, item: str, position: Position, file: str
         line = lines[number - 1]
         last = _STRING.match(line, column - 1)
         if last is not None:
-            lines[number - 1] = f"{line[: last.end()]}, {json.dumps(item)}{line[last.end() :]}"
+            lines[number - 1] = f"{line[: last.end()]}, {readable(item)}{line[last.end() :]}"
     array.append(item)
     return _verified("\n".join(lines), wanted, file)
 
@@ -237,7 +243,7 @@ def with_key_beside(text: str, path: KeyPath, key: str, value: str, position: Po
         number, column = where
         line = lines[number - 1]
         before, after = line[: column - 1], line[column - 1 :]
-        assignment = f"{key} = {json.dumps(value)}"
+        assignment = f"{key} = {readable(value)}"
         # Otherwise it is a table in one line, with other keys or a brace before it.
         if not before.strip() or before.endswith("."):
             lines.insert(number - 1, f"{before}{assignment}{_ending(lines)}")
@@ -284,10 +290,15 @@ def _replaced(line: str, column: int, edit: Edit, file: str, number: int) -> str
         if _value(literal) != edit.old:
             continue
         # Keep the kind of quotes.
-        new = f"'{edit.new}'" if literal.startswith("'") else json.dumps(edit.new)
+        new = f"'{edit.new}'" if literal.startswith("'") and _fits_single_quotes(edit.new) else readable(edit.new)
         start, end = found.span()
         return line[:start] + new + line[end:]
     raise _not_found(edit, file, number)
+
+
+def _fits_single_quotes(text: str) -> bool:
+    """Whether ``text`` can be a literal string of TOML, which has no escapes."""
+    return text.isprintable() and "'" not in text
 
 
 def _value(literal: str) -> object:

@@ -18,11 +18,12 @@ from packaging.utils import canonicalize_name
 
 from lockgen.core.index import IndexFile
 from lockgen.core.parsing import parse_requirement
+from lockgen.core.quoting import array, quoted
 from lockgen.core.resolution import Request, Resolved, Solution
 from lockgen.core.target_requirements import decided
 from lockgen.errors import Fault, ToolFailed
 from lockgen.index.explicit_files import listed_files
-from lockgen.index.uv_pages import Pages, array, quoted
+from lockgen.index.uv_pages import Pages
 from lockgen.index.uv_settings import PREVIEW, settings
 from lockgen.index.wheel_ranking import identity, usable_files, wheel_rank
 from lockgen.io.background import now_waiting

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 
 from lockgen.core.markdown import code_block, plain, table_row
+from lockgen.core.quoting import readable
 from lockgen.core.text_table import megabytes
 from lockgen.core.words import counted, enumerated
 from lockgen.proof.model import ImageRun, Line, ProofBound, RunChange
@@ -147,7 +147,6 @@ def bounds(found: Sequence[ProofBound]) -> list[str]:
 
 
 def _entry(bound: ProofBound) -> str:
-    # A JSON string is a TOML string.
-    package, versions = json.dumps(bound.package), json.dumps(f">={bound.failed}")
-    reason = json.dumps(f"does not run: {bound.reason}"[:250], ensure_ascii=False)
+    package, versions = readable(bound.package), readable(f">={bound.failed}")
+    reason = readable(f"does not run: {bound.reason}"[:250])
     return f"{{ package = {package}, versions = {versions}, reason = {reason} }}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from lockgen.core.quoting import readable
 from lockgen.core.sizes import Bytes, Weight
 from lockgen.core.text_table import table
 from lockgen.diff import render as changes
@@ -60,7 +60,7 @@ def place(move: PinMove) -> str:
 
 
 def _key(key: str) -> str:
-    return key if _BARE_KEY.fullmatch(key) else json.dumps(key)
+    return key if _BARE_KEY.fullmatch(key) else readable(key)
 
 
 def stay(one: Stay) -> str:

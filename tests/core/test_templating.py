@@ -25,12 +25,14 @@ from lockgen.core.templating import compile_template, hcl, py, render, source
         ("a\\b", r'"a\\b"'),
         ("a\nb", r'"a\nb"'),
         ("é", r'"\u00e9"'),
+        ("\U0001f600", r'"\U0001f600"'),
+        ("\b\x7f", r'"\u0008\u007f"'),
         (["a", "%{b}"], '["a", "%%{b}"]'),
         (["${a}"], '["$${a}"]'),
         ([], "[]"),
     ],
 )
-def test_hcl_literals(value: object, literal: str) -> None:
+def test_hcl_literals(value: str | list[str], literal: str) -> None:
     assert hcl(value) == literal
 
 

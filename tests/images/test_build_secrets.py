@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import configparser
 import netrc
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,15 @@ def test_credentials_of_urls_and_variables_become_entries_of_netrc(
     }
     assert (folder / "netrc").stat().st_mode & 0o777 == 0o600
     assert own.read_text().startswith("machine one.example login old")
+
+
+def test_every_url_makes_valid_files(tmp_path: Path) -> None:
+    url = 'https://\U0001f600:p%40ss\x7f"@host.example/simple'
+    write_secrets(url, {}, tmp_path)
+    assert tomllib.loads((tmp_path / "uv.toml").read_text("utf-8"))["index"] == [{"url": url, "default": True}]
+    pip = configparser.ConfigParser()
+    pip.read(tmp_path / "pip.conf", "utf-8")
+    assert pip["global"]["index-url"] == url
 
 
 def test_the_users_netrc_is_taken_as_it_is(tmp_path: Path) -> None:

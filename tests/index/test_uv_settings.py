@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 import weakref
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from packaging.version import Version
 from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile, ProjectPage
 from lockgen.core.resolution import Request
 from lockgen.core.target import Target
-from lockgen.index.uv_pages import Pages, array, quoted
+from lockgen.index.uv_pages import Pages
 from lockgen.index.uv_settings import build_constraints, build_environment, build_settings, routing_digest, settings
 
 TARGET = Target("3.11", "linux/amd64", "2.35")
@@ -85,13 +84,6 @@ requires-python = ">=3.12"
 
 def page(text: str) -> str:
     return f"<!DOCTYPE html><html><body>\n{text}\n</body></html>\n"
-
-
-def test_every_text_is_a_string_of_toml() -> None:
-    """Requirements come from METADATA of any index. TOML has no surrogates, and no control characters."""
-    text = "".join(map(chr, range(256))) + "\u202e\uffff\U0001f600"
-    assert tomllib.loads(f"text = {quoted(text)}") == {"text": text}
-    assert tomllib.loads(f"texts = {array([text, '', 'a'])}") == {"texts": [text, "", "a"]}
 
 
 def test_settings_without_listed_packages() -> None:

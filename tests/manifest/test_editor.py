@@ -9,7 +9,7 @@ import pytest
 
 from lockgen.core.toml_positions import TomlPositions
 from lockgen.errors import BadInput
-from lockgen.manifest.editor import with_cut_off, with_index, with_pin
+from lockgen.manifest.editor import Edit, edited, with_cut_off, with_index, with_item, with_pin
 
 
 def pinned(text: str) -> str:
@@ -86,3 +86,14 @@ def test_an_index_is_added_in_any_form_of_the_header(header: str) -> None:
     before = f'{header}\nurl = "https://index.example/cu121"\npackages = ["torch"]\n'
     found = tomllib.loads(with_index(before, "cu124", "cu121", "https://index.example/cu124", None, "versions.toml"))
     assert found["index"]["cu124"] == {"url": "https://index.example/cu124", "packages": ["torch"]}
+
+
+@pytest.mark.parametrize("text", ["plain", "an \U0001f600, é", "it's", 'a "word"', "back\\slash", "\x7f\x1b\u2028"])
+def test_every_text_is_written_as_itself(text: str) -> None:
+    before = '[x]\na = \'old\'\nb = "old"\nc = ["one"]\n'
+    position = TomlPositions(before).find
+    after = edited(before, [Edit(("x", "a"), "old", text), Edit(("x", "b"), "old", text)], position, "versions.toml")
+    after = with_item(after, ("x", "c"), text, TomlPositions(after).find, "versions.toml")
+    assert tomllib.loads(after)["x"] == {"a": text, "b": text, "c": ["one", text]}
+    indexed = with_index(INDEX, "cu124", "old", f"https://i/{text}", None, "versions.toml")
+    assert tomllib.loads(indexed)["index"]["cu124"]["url"] == f"https://i/{text}"

@@ -51,8 +51,8 @@ PURE = {
     nearest_versions new_pins
     oracle reasons repair_edits repair_problem repair_render repair_search unmet_requirements""",
     "core": """accelerator archives base_image close_match compat_axes documents image_reference index key_path
-    layout lock manifest markdown ownership_rules parsing popular_packages ports printable resolution sarif sizes
-    target target_requirements templating text_table toml_positions update_policy urls words""",
+    layout lock manifest markdown ownership_rules parsing popular_packages ports printable quoting resolution sarif
+    sizes target target_requirements templating text_table toml_positions update_policy urls words""",
     "diff": """model plan render""",
     "images": """affected build_faults build_model builder_reader buildkit_progress debian image_documents inspection
     layer_model layer_reader layer_waste""",
