@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
-import lzma
-import struct
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,6 +14,7 @@ from packaging.utils import canonicalize_name
 
 from lockgen.audit.advisory_model import Advisory
 from lockgen.audit.osv_reader import ECOSYSTEM, packages_of, parse_advisory, parse_batch, read_json
+from lockgen.core.archives import BadArchive, open_zip, read_member
 from lockgen.core.ports import Cache, Progress
 from lockgen.core.urls import redacted
 from lockgen.core.words import counted
@@ -34,17 +32,10 @@ _THREADS = 8
 _SHOWN_FAULTS = 20
 _HINT = "the dump is incomplete or contains other files: download it again, or remove this file"
 
-_CORRUPT_ZIP = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    ValueError,
-    EOFError,
-    RuntimeError,
-    NotImplementedError,
-)
-"""What `zipfile` raises for a truncated or changed zip: each compression method has its own exception."""
+_LARGEST_RECORD = 16 * 1024 * 1024
+"""The most bytes of a record in a dump. The largest of PyPI has 2 MB."""
+_LARGEST_DUMP = 8 * 1024 * 1024 * 1024
+"""The most bytes of all records. Those of PyPI have 200 MB."""
 
 Parsed = TypeVar("Parsed")
 
@@ -252,16 +243,21 @@ class OsvDump:
     def _files_in_folder(self, faults: list[Fault]) -> Iterator[tuple[str, bytes]]:
         for file in sorted(file for file in self._path.rglob("*.json") if not file.is_dir()):
             try:
-                yield str(file), file.read_bytes()
+                yield str(file), _content(file)
             except OSError as error:
                 faults.append(Fault(_unreadable(error), place=Place(str(file)), hint=_HINT))
 
     def _files_in_zip(self) -> Iterator[tuple[str, bytes]]:
+        total = 0
         try:
-            with zipfile.ZipFile(self._path) as archive:
+            with self._path.open("rb") as stream, open_zip(stream) as archive:
                 for name in sorted(name for name in archive.namelist() if name.endswith(".json")):
-                    yield f"{self._path}/{name}", archive.read(name)
-        except _CORRUPT_ZIP as error:
+                    data = read_member(archive, name, _LARGEST_RECORD)
+                    total += len(data)
+                    if total > _LARGEST_DUMP:
+                        raise BadArchive(f"it unpacks to more than {_LARGEST_DUMP} bytes")
+                    yield f"{self._path}/{name}", data
+        except BadArchive as error:
             hint = "download it again, or name a folder"
             raise BadInput(f"not a complete zip file: {error}", place=Place(self.source), hint=hint) from error
 
@@ -276,6 +272,20 @@ def _parsed(records: Iterable[_Record], faults: list[Fault]) -> Iterator[Advisor
 
 def _invalid_record(place: str, error: ValueError) -> Fault:
     return Fault(f"not a record of OSV: {error}", place=Place(place), hint=_HINT)
+
+
+def _content(file: Path) -> bytes:
+    """The bytes of a record.
+
+    Raises:
+        OSError: it cannot be read, or is not a regular file of a permitted size.
+    """
+    # A FIFO has no end, and opening one would wait for a writer.
+    if not file.is_file():
+        raise OSError(errno.EINVAL, "not a regular file")
+    if file.stat().st_size > _LARGEST_RECORD:
+        raise OSError(errno.EFBIG, f"it has more than {_LARGEST_RECORD} bytes")
+    return file.read_bytes()
 
 
 def _unreadable(error: OSError) -> str:

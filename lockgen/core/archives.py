@@ -82,6 +82,19 @@ def read_member(archive: zipfile.ZipFile, member: str | zipfile.ZipInfo, largest
     return data
 
 
+def extract_zip(archive: zipfile.ZipFile, folder: str, most_bytes: int) -> None:
+    """Write all members, which unpack to at most ``most_bytes``, to ``folder``.
+
+    Raises:
+        BadArchive: they have more bytes, or one is damaged.
+    """
+    # zipfile writes no member outside of the folder, and stops a member at its declared size.
+    if sum(member.file_size for member in archive.infolist()) > most_bytes:
+        raise BadArchive(f"it unpacks to more than {most_bytes} bytes")
+    with archive_errors():
+        archive.extractall(folder)  # noqa: S202
+
+
 @contextlib.contextmanager
 def archive_errors() -> Iterator[None]:
     """Raise BadArchive for every error of zipfile, tarfile and the modules that they use."""
@@ -114,6 +127,15 @@ class TarMember:
         if stream is None:
             raise BadArchive(f"{self.info.name} is not a file")
         return _Checked(stream)
+
+    def extract(self, folder: str) -> None:
+        """Write the member to ``folder``.
+
+        Raises:
+            BadArchive: it is damaged, leads out of the folder, or is a device.
+        """
+        with archive_errors():
+            self._archive.extract(self.info, folder, filter="data")
 
     def read(self, largest: int) -> bytes:
         """The content of a regular file.

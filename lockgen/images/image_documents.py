@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from lockgen.core.documents import parse_json
 from lockgen.core.image_reference import is_digest
-from lockgen.errors import BadInput
+from lockgen.images.layer_model import InvalidImage
 
 _MOST_LAYERS = 1000
 """The most layers of an image. Engines stop at 127."""
@@ -56,7 +56,7 @@ def parse_saved_images(data: bytes) -> list[SavedImage]:
     """The images in the manifest.json of `docker save`.
 
     Raises:
-        BadInput: it is not as docker writes it.
+        InvalidImage: it is not as docker writes it.
     """
     what = "manifest.json"
     images = []
@@ -76,7 +76,7 @@ def parse_manifest(data: bytes | object, what: str) -> ImageIndex | ImageManifes
     """The index or manifest in ``data``, JSON or already parsed. ``what`` names it in errors.
 
     Raises:
-        BadInput: it is neither.
+        InvalidImage: it is neither.
     """
     table = _document(data, what)
     if "manifests" in table:
@@ -95,7 +95,7 @@ def parse_config(data: bytes | object, what: str) -> ImageConfig:
     """The config of an image in ``data``, JSON or already parsed. Missing fields are empty.
 
     Raises:
-        BadInput: it is not a config.
+        InvalidImage: it is not a config.
     """
     table = _document(data, what)
     settings = _table(table.get("config") or {}, f"config in {what}")
@@ -180,5 +180,5 @@ def _texts(value: object, what: str) -> tuple[str, ...]:
     return tuple(_text(item, what) for item in _list(value, what))
 
 
-def _invalid(reason: str) -> BadInput:
-    return BadInput("this is not an image", reason=reason)
+def _invalid(reason: str) -> InvalidImage:
+    return InvalidImage(reason)

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from lockgen.errors import BadInput
+
+
+class InvalidImage(BadInput):
+    """Something that should be an image is not one. The message is the reason, without the name of the image."""
+
 
 @dataclass(frozen=True)
 class Layer:

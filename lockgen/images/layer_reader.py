@@ -12,8 +12,7 @@ import posixpath
 from dataclasses import dataclass, field
 
 from lockgen.core.archives import BadArchive, Readable, TarMember, tar_members
-from lockgen.errors import BadInput
-from lockgen.images.layer_model import Layer
+from lockgen.images.layer_model import InvalidImage, Layer
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
@@ -45,14 +44,14 @@ def read_layer(stream: Readable, digest: str, budget: FileBudget | None = None) 
     """Read a layer, compressed or not, from start to end. ``budget`` is shared by the layers of an image.
 
     Raises:
-        BadInput: it is not a tar file, or exceeds a bound.
+        InvalidImage: it is not a tar file, or exceeds a bound.
     """
     contents = _Contents(budget or FileBudget())
     try:
         for member in tar_members(stream, _LARGEST_LAYER):
             contents.add(member)
     except BadArchive as error:
-        raise BadInput(f"layer {digest[:19]} cannot be read", reason=str(error)) from error
+        raise InvalidImage(f"layer {digest[:19]} cannot be read: {error}") from error
     return Layer(
         digest,
         contents.files,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
@@ -17,7 +18,7 @@ from lockgen.images.image_documents import (
     parse_manifest,
     parse_saved_images,
 )
-from lockgen.images.layer_model import Layer, LayeredImage
+from lockgen.images.layer_model import InvalidImage, Layer, LayeredImage
 from lockgen.images.layer_reader import FileBudget, read_layer
 from lockgen.io.http import Http
 from lockgen.io.process import reading, run
@@ -44,7 +45,7 @@ def read_images(root: Path, references: list[str]) -> dict[str, LayeredImage]:
     Raises:
         ToolFailed: the engine has no such image, or failed.
     """
-    with reading(["docker", "save", *references], cwd=root) as stream:
+    with _naming("the output of docker save"), reading(["docker", "save", *references], cwd=root) as stream:
         return {image.name: image for image in _read_archive(stream)}
 
 
@@ -57,6 +58,20 @@ def read_image(http: Http, root: Path, name: str) -> LayeredImage:
     """
     # Relative to the current folder, as the user sees it; else to the project.
     path = Path(name) if Path(name).exists() else root / name
+    with _naming(name):
+        return _read_image(http, root, name, path)
+
+
+@contextlib.contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Raise errors of `InvalidImage` with the name of the image."""
+    try:
+        yield
+    except InvalidImage as error:
+        raise BadInput(f"{name} is not an image", reason=str(error), hint=_SOURCES_HINT) from error
+
+
+def _read_image(http: Http, root: Path, name: str, path: Path) -> LayeredImage:
     if (path / "index.json").is_file():
         return _read_layout(path, name)
     if path.is_file():
@@ -112,13 +127,13 @@ class _Archive:
 
     def document(self, name: str) -> bytes:
         if name not in self.small:
-            raise BadInput("this is not an image", reason=f"the archive has no {name[:100]}")
+            raise InvalidImage(f"the archive has no {name[:100]}")
         return self.small[name]
 
     def layer(self, name: str) -> Layer:
         layer = self.layers.get(self.links.get(name, name))
         if layer is None:
-            raise BadInput("this is not an image", reason=f"the archive has no layer {name[:100]}")
+            raise InvalidImage(f"the archive has no layer {name[:100]}")
         return layer
 
 
@@ -129,13 +144,13 @@ def _read_archive(stream: Readable) -> list[LayeredImage]:
         for member in tar_members(stream, _LARGEST):
             contents.add(member)
     except BadArchive as error:
-        raise BadInput("this is not an image", reason=str(error), hint=_SOURCES_HINT) from error
+        raise InvalidImage(str(error)) from error
     # `docker save` writes both files; only manifest.json has the tags.
     if "manifest.json" in contents.small:
         return _images_of_docker(contents)
     if "index.json" in contents.small:
         return _images_of_layout(contents)
-    raise BadInput("this is not an image: it has neither manifest.json nor index.json", hint=_SOURCES_HINT)
+    raise InvalidImage("it has neither manifest.json nor index.json")
 
 
 def _is_layer(head: bytes) -> bool:
@@ -181,7 +196,7 @@ def _manifests(data: bytes, read: Callable[[str], bytes]) -> list[ImageManifest]
             continue
         seen.add(digest)
         if len(seen) > _MOST_DOCUMENTS:
-            raise BadInput("this is not an image", reason=f"its index leads to more than {_MOST_DOCUMENTS} documents")
+            raise InvalidImage(f"its index leads to more than {_MOST_DOCUMENTS} documents")
         document = parse_manifest(read(digest), digest[:19])
         if isinstance(document, ImageIndex):
             pending += document.manifests
@@ -233,7 +248,7 @@ def _read_small(folder: Path, inner: str, name: str) -> bytes:
     with _opened(folder, inner, name) as stream:
         data = stream.read(_SMALL + 1)
     if len(data) > _SMALL:
-        raise BadInput(f"{name} is not an image", reason=f"{inner} has more than {_SMALL} bytes")
+        raise InvalidImage(f"{inner} has more than {_SMALL} bytes")
     return data
 
 
@@ -241,7 +256,7 @@ def _read_remote(http: Http, name: str) -> LayeredImage:
     registry = Registry(http, name)
     manifest = parse_manifest(registry.manifest(), "the manifest")
     if isinstance(manifest, ImageIndex):
-        raise BadInput(f"{name} is not an image", reason="its index leads to another index")
+        raise InvalidImage("its index leads to another index")
     budget = FileBudget()
     layers = []
     for digest in manifest.layers:

@@ -12,16 +12,17 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tarfile
 import tempfile
-import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import IO
 
 from build import ProjectBuilder
 from packaging.requirements import InvalidRequirement
 
+from lockgen.core.archives import BadArchive, extract_zip, open_zip, tar_members
 from lockgen.core.parsing import parse_requirement
+from lockgen.index.sdist_reader import MOST_UNPACKED
 from lockgen.io.process import run
 
 
@@ -103,13 +104,24 @@ def _answer(wanted: str, archive: Path, out: str, uv: str, python: str) -> dict[
 def _unpacked(archive: Path, folder: Path) -> Path:
     """The top folder of the source distribution, unpacked to ``folder``."""
     folder.mkdir()
-    if archive.name.endswith(".zip"):
-        with zipfile.ZipFile(archive) as packed:
-            packed.extractall(folder)  # noqa: S202 - zipfile keeps members inside
-    else:
-        with tarfile.open(archive) as tar:
-            tar.extractall(folder, filter="data")
-    return next(path for path in sorted(folder.iterdir()) if path.is_dir())
+    try:
+        with archive.open("rb") as stream:
+            _extract(stream, folder, is_zip=archive.name.endswith(".zip"))
+    except BadArchive as error:
+        sys.exit(f"{archive.name} is not a source distribution: {error}")
+    found = [path for path in sorted(folder.iterdir()) if path.is_dir()]
+    if not found:
+        sys.exit(f"{archive.name} is not a source distribution: it has no folder")
+    return found[0]
+
+
+def _extract(stream: IO[bytes], folder: Path, *, is_zip: bool) -> None:
+    if is_zip:
+        with open_zip(stream) as packed:
+            extract_zip(packed, str(folder), MOST_UNPACKED)
+        return
+    for member in tar_members(stream, MOST_UNPACKED):
+        member.extract(str(folder))
 
 
 if __name__ == "__main__":

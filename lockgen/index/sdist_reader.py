@@ -14,7 +14,8 @@ from lockgen.io.http import Http
 
 _LARGEST = 500 * 1024 * 1024
 _TOP_PKG_INFO = re.compile(r"[^/]+/PKG-INFO")
-_UNPACKED = 20 * _LARGEST
+MOST_UNPACKED = 20 * _LARGEST
+"""The most bytes that a source distribution unpacks to."""
 _LARGEST_TEXT = 5 * 1024 * 1024
 
 
@@ -66,7 +67,7 @@ def _find_in_zip(archive: bytes, wanted: re.Pattern[str]) -> bytes | None:
 
 
 def _find_in_tar(archive: bytes, wanted: re.Pattern[str]) -> bytes | None:
-    for member in tar_members(BytesIO(archive), _UNPACKED):
+    for member in tar_members(BytesIO(archive), MOST_UNPACKED):
         if member.info.isreg() and wanted.fullmatch(member.info.name):
             return member.read(_LARGEST_TEXT)
     return None

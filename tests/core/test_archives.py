@@ -10,6 +10,7 @@ import tarfile
 import tracemalloc
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgen.core import archives
-from lockgen.core.archives import BadArchive, TarMember, open_zip, read_member, tar_members
+from lockgen.core.archives import BadArchive, TarMember, extract_zip, open_zip, read_member, tar_members
 
 MB = 1024 * 1024
 
@@ -209,3 +210,72 @@ def test_any_damage_of_a_zip(noise: bytes, where: int) -> None:
     except BadArchive:
         return
     assert set(names) <= {"a", "b"} or noise
+
+
+def test_extracting_a_zip(tmp_path: Path) -> None:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as packed:
+        packed.writestr("a/b.txt", b"b" * 100)
+        packed.writestr("../out.txt", b"out")
+    with open_zip(data) as archive:
+        extract_zip(archive, str(tmp_path / "folder"), 103)
+        assert (tmp_path / "folder/a/b.txt").read_bytes() == b"b" * 100
+        assert not (tmp_path / "out.txt").exists()
+        with pytest.raises(BadArchive, match="unpacks to more than 102 bytes"):
+            extract_zip(archive, str(tmp_path / "other"), 102)
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_zip_that_lies_about_a_size_does_not_fill_the_disk(tmp_path: Path) -> None:
+    data = zip_of(("big.bin", bytes(5_000_000)))
+    # The declared sizes, in the header of the member and in the directory.
+    true_size = (5_000_000).to_bytes(4, "little")
+    assert data.count(true_size) == 2
+    data = data.replace(true_size, (10).to_bytes(4, "little"))
+    with open_zip(io.BytesIO(data)) as archive, pytest.raises(BadArchive):
+        extract_zip(archive, str(tmp_path), 1000)
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) <= 1000
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "link"),
+    [
+        (tarfile.SYMTYPE, "a/link", "/etc/passwd"),
+        (tarfile.SYMTYPE, "a/link", "../../out"),
+        (tarfile.LNKTYPE, "a/link", "../out"),
+        (tarfile.REGTYPE, "../out", ""),
+        (tarfile.CHRTYPE, "a/device", ""),
+        (tarfile.FIFOTYPE, "a/fifo", ""),
+    ],
+)
+def test_a_member_that_leads_out_or_is_no_file_is_not_extracted(
+    kind: bytes, name: str, link: str, tmp_path: Path
+) -> None:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, link
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as archive:
+        archive.addfile(info, io.BytesIO())
+    data.seek(0)
+    member = next(tar_members(data, 100_000))
+    with pytest.raises(BadArchive):
+        member.extract(str(tmp_path / "folder"))
+    assert not [path for path in tmp_path.rglob("*") if not path.is_dir()]
+
+
+def test_extracting_a_tar_with_links(tmp_path: Path) -> None:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:gz") as archive:
+        for name, content in (("a/one.txt", b"1" * 70_000), ("a/two.txt", b"2")):
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+        for kind, name, link in ((tarfile.LNKTYPE, "a/hard", "a/one.txt"), (tarfile.SYMTYPE, "a/soft", "two.txt")):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, link
+            archive.addfile(info)
+    data.seek(0)
+    for member in tar_members(data, 1_000_000):
+        member.extract(str(tmp_path))
+    assert (tmp_path / "a/hard").read_bytes() == (tmp_path / "a/one.txt").read_bytes() == b"1" * 70_000
+    assert (tmp_path / "a/soft").read_bytes() == b"2"
