@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from functools import lru_cache
 from typing import Any
 
 
@@ -35,3 +36,12 @@ def parse_toml(text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except RecursionError as error:
         raise ValueError("arrays or tables are nested too deeply") from error
+
+
+@lru_cache(maxsize=1)
+def parse_toml_once(text: str) -> dict[str, Any]:
+    """As `parse_toml`, but the same text gives the same document again, so it must not be changed.
+
+    A command reads versions.toml for its snapshot and for its manifest, and large files take long.
+    """
+    return parse_toml(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
 from lockgen.core.layout import MARK
 from lockgen.core.quoting import quoted
@@ -22,6 +22,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        auto_reload=False,
     )
     environment.filters["hcl"] = hcl
     environment.filters["py"] = py
@@ -29,12 +30,18 @@ def _environment() -> Environment:
 
 
 def render(template: str, **values: object) -> str:
-    return _environment().get_template(template).render(mark=MARK, **values)
+    return _template(template).render(mark=MARK, **values)
 
 
 def compile_template(template: str) -> None:
     """Compile ``template``, which later renderings use."""
-    _environment().get_template(template)
+    _template(template)
+
+
+# Jinja has a cache, too, but checks each time whether the file has changed.
+@cache
+def _template(name: str) -> Template:
+    return _environment().get_template(name)
 
 
 def py(value: str) -> str:

@@ -37,7 +37,7 @@ from lockgen.core.documents import parse_json
 from lockgen.core.layout import LOCK_PATH
 from lockgen.core.ownership_rules import is_removable, is_writable
 from lockgen.errors import BadInput, Place, ToolFailed
-from lockgen.io.safe_paths import STATE, located, status_of
+from lockgen.io.safe_paths import STATE, Locator, located, status_of
 
 _FORMAT = 3
 _ARCHIVE = "archive"
@@ -146,8 +146,9 @@ def stage(root: str, contents: Mapping[str, bytes | None]) -> Journal:
     _make_stage(root)
     files = _lock_last(contents)
     write: list[NewFile] = []
+    locator = Locator(root)
     for path, data in files:
-        mode = _mode_at(located(root, path)) or _new_mode(data)
+        mode = _mode_at(locator.located(path)) or _new_mode(data)
         _write(_staged(root, len(write)), data, mode)
         write.append(NewFile(path, hashlib.sha256(data).hexdigest(), len(data), mode))
     _write(_archive_path(root), b"".join(data for _, data in files), 0o600)
@@ -216,8 +217,9 @@ def restage(root: str, journal: Journal) -> None:
 
 def roll_forward(root: str, journal: Journal) -> None:
     """Does what is left to do of a committed journal, then drops it. May be cut off and done again."""
+    locator = Locator(root)
     for number, new in enumerate(journal.write):
-        _place(_staged(root, number), located(root, new.path), number)
+        _place(_staged(root, number), locator.located(new.path), number)
     for path in journal.remove:
         _remove(root, located(root, path))
     if any(new.path == LOCK_PATH for new in journal.write):

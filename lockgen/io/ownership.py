@@ -34,20 +34,21 @@ def foreign_files(folder: Folder, wanted: Mapping[str, bytes | None], records: O
     """By path, what lies in the way of ``wanted`` and is not lockgen's. What has the wanted bytes is never refused."""
     blocked: dict[str, Fault] = {}
     unowned: dict[str, Fault] = {}
+    look = folder.look()
     for path, data in sorted(wanted.items()):
         try:
-            there = folder.read(path)
+            there = look.read(path)
         except BadInput as error:  # a folder, a device, or a link that leads out of the project
             blocked[path] = error.faults[0]
             continue
         if there is not None:
             if there != data and not has_header(there):
                 unowned[path] = _not_ours("this file is not lockgen's, and would be replaced", path)
-        elif data is not None and (above := folder.file_above(path)) is not None:
+        elif data is not None and (above := look.file_above(path)) is not None:
             blocked[path] = Fault(
                 f"{above} is a file, but lockgen needs a folder there", place=Place(above), hint=_MOVE
             )
-        elif folder.is_link(path):
+        elif look.is_link(path):
             unowned[path] = _not_ours("this broken symlink is not lockgen's, and would be replaced", path)
     for record in records:
         if not unowned:

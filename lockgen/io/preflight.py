@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 
 from lockgen.errors import BadInput, Place
-from lockgen.io.safe_paths import located, read_file, read_target, require_file, status_of
+from lockgen.io.safe_paths import Locator, read_file, read_target, require_file, status_of
 
 
 def changes(root: str, tree: Mapping[str, bytes | None]) -> dict[str, bytes | None]:
@@ -17,13 +17,14 @@ def changes(root: str, tree: Mapping[str, bytes | None]) -> dict[str, bytes | No
     BadInput for a path that leads out of ``root``, or where a file or a folder is in the way; OSError where
     nothing can be read or written.
     """
-    targets = {path: located(root, path) for path in sorted(tree)}
+    locator = Locator(root)
+    targets = {path: locator.located(path) for path in sorted(tree)}
     _refuse_clashes(targets, tree)
     statuses = {path: status_of(target) for path, target in targets.items()}
     links = [path for path, status in statuses.items() if status is not None and stat.S_ISLNK(status.st_mode)]
     differing = []
     for path, status in statuses.items():
-        if not _is_there(root, path, targets[path], status, tree[path]):
+        if not _is_there(locator, path, targets[path], status, tree[path]):
             differing.append(path)
     if differing:
         # This write may change the file that a link leads to. So each link becomes a file, whatever it reads now.
@@ -34,20 +35,20 @@ def changes(root: str, tree: Mapping[str, bytes | None]) -> dict[str, bytes | No
     return changed
 
 
-def _is_there(root: str, path: str, target: str, status: os.stat_result | None, wanted: bytes | None) -> bool:
+def _is_there(locator: Locator, path: str, target: str, status: os.stat_result | None, wanted: bytes | None) -> bool:
     """Whether ``target``, the place of ``path``, has the ``wanted`` bytes. ``status`` is that of ``target``."""
     if status is None:
         return wanted is None
     if stat.S_ISLNK(status.st_mode):
-        return _leads_to(root, path, wanted)
+        return _leads_to(locator, path, wanted)
     require_file(status, path)
     return read_target(target, path) == wanted
 
 
-def _leads_to(root: str, path: str, wanted: bytes | None) -> bool:
+def _leads_to(locator: Locator, path: str, wanted: bytes | None) -> bool:
     """Whether the link at ``path`` leads to a file with the ``wanted`` bytes."""
     try:
-        return wanted is not None and read_file(root, path) == wanted
+        return wanted is not None and read_file(locator, path) == wanted
     except (BadInput, OSError):
         # The link leads nowhere, or out of the root.
         return False

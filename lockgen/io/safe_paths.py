@@ -56,14 +56,36 @@ def within(root: str, real: str, path: str) -> str:
     return real
 
 
-def located(root: str, path: str) -> str:
-    """The absolute path of ``path``, links in its folders resolved; a link in its last part is not followed.
+class Locator:
+    """Finds where many paths are, one after the other. It looks at each folder once, so keep it for one step only."""
 
-    BadInput if it is not a relative path with forward slashes, or if a symlinked folder leads out of ``root``.
-    """
-    _require_name(path)
-    folder, _, name = path.rpartition("/")
-    return os.path.join(_resolved(root, folder), name)
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self._folders: dict[str, str] = {}
+        self._files_above: dict[str, str | None] = {}
+
+    def located(self, path: str) -> str:
+        """The absolute path of ``path``, links in its folders resolved; a link in its last part is not followed.
+
+        BadInput if it is not a relative path with forward slashes, or if a symlinked folder leads out of ``root``.
+        """
+        _require_name(path)
+        folder, _, name = path.rpartition("/")
+        if folder not in self._folders:
+            self._folders[folder] = _resolved(self.root, folder)
+        return f"{self._folders[folder].rstrip('/')}/{name}"
+
+    def file_above(self, path: str) -> str | None:
+        """The first part of ``path`` that exists and is not a folder (or a link to one); None if there is none."""
+        folder = path.rpartition("/")[0]
+        if folder not in self._files_above:
+            self._files_above[folder] = _file_above(self.root, path)
+        return self._files_above[folder]
+
+
+def located(root: str, path: str) -> str:
+    """See `Locator.located`."""
+    return Locator(root).located(path)
 
 
 def located_folder(root: str, path: str) -> str:
@@ -103,8 +125,7 @@ def status_of(target: str) -> os.stat_result | None:
         return None
 
 
-def file_above(root: str, path: str) -> str | None:
-    """The first part of ``path`` that exists and is not a folder (or a link to one); None if there is none."""
+def _file_above(root: str, path: str) -> str | None:
     parts = path.split("/")[:-1]
     for end in range(1, len(parts) + 1):
         folder = "/".join(parts[:end])
@@ -115,17 +136,17 @@ def file_above(root: str, path: str) -> str | None:
     return None
 
 
-def read_file(root: str, path: str) -> bytes | None:
+def read_file(locator: Locator, path: str) -> bytes | None:
     """The bytes of a regular file, through a symlink if that stays in ``root``; None if nothing is there.
 
     BadInput for a folder or a device, or a link that leads out; OSError if it cannot be read.
     """
-    target = located(root, path)
+    target = locator.located(path)
     status = status_of(target)
     if status is None:
         return None
     if stat.S_ISLNK(status.st_mode):
-        target = within(root, os.path.realpath(target), path)
+        target = within(locator.root, os.path.realpath(target), path)
     return read_target(target, path)
 
 

@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from lockgen.core.documents import parse_toml
+from lockgen.core.documents import parse_toml_once
 from lockgen.core.layout import IGNORE
 from lockgen.errors import LockgenError
 from lockgen.io.own_code import own_code
@@ -86,7 +86,7 @@ def read_snapshot(folder: Folder, known: Mapping[str, str] | None = None) -> Sna
 def _named_folders(versions: bytes) -> tuple[list[str], list[str]]:
     """The folders of recorded indexes, which may be anywhere in the project, and those in `copy`."""
     try:
-        document = parse_toml(versions.decode())
+        document = parse_toml_once(versions.decode())
         recorded = [table["recorded"] for table in _tables(document, "index") if "recorded" in table]
         copied = [name for kind in ("bases", "stages") for table in _tables(document, kind) for name in _copy(table)]
         return sorted(set(map(str, recorded))), sorted(set(map(str, copied)))

@@ -8,11 +8,40 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from lockgen.io.folder_locks import NOTHING_CHANGED, FolderLocks
-from lockgen.io.safe_paths import failure, file_above, is_name, located, located_folder, read_file
+from lockgen.io.safe_paths import Locator, failure, is_name, located_folder, read_file
 
 if TYPE_CHECKING:  # the journal needs json and hashlib: it is imported only where something is written
     from lockgen.core.ports import Progress
     from lockgen.io.journal import Journal
+
+
+class Look:
+    """The files of a project at one time: the folders above them are looked at once, so keep it for one step only."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._locator = Locator(root)
+
+    def read(self, path: str) -> bytes | None:
+        """A file's bytes; None if it does not exist. A symlink is followed as long as it stays in the root.
+
+        BadInput for a folder or a link that leads out, ToolFailed if it cannot be read.
+        """
+        try:
+            return read_file(self._locator, path)
+        except OSError as error:
+            raise failure(error, self._root, f"could not read {path}") from error
+
+    def is_link(self, path: str) -> bool:
+        """Whether a symlink is at ``path``, wherever it leads."""
+        return os.path.islink(self._locator.located(path))
+
+    def file_above(self, path: str) -> str | None:
+        """The first part of ``path`` that should be a folder but is not; None if there is none."""
+        try:
+            return self._locator.file_above(path)
+        except OSError as error:
+            raise failure(error, self._root, f"could not access {path}") from error
 
 
 class Folder:
@@ -33,25 +62,16 @@ class Folder:
         return os.path.isdir(os.path.join(self.root, path))
 
     def read(self, path: str) -> bytes | None:
-        """A file's bytes; None if it does not exist. A symlink is followed as long as it stays in the root.
-
-        BadInput for a folder or a link that leads out, ToolFailed if it cannot be read.
-        """
-        try:
-            return read_file(self.root, path)
-        except OSError as error:
-            raise failure(error, self.root, f"could not read {path}") from error
+        """See `Look.read`."""
+        return self.look().read(path)
 
     def is_link(self, path: str) -> bool:
-        """Whether a symlink is at ``path``, wherever it leads."""
-        return os.path.islink(located(self.root, path))
+        """See `Look.is_link`."""
+        return self.look().is_link(path)
 
-    def file_above(self, path: str) -> str | None:
-        """The first part of ``path`` that should be a folder but is not; None if there is none."""
-        try:
-            return file_above(self.root, path)
-        except OSError as error:
-            raise failure(error, self.root, f"could not access {path}") from error
+    def look(self) -> Look:
+        """One look at many paths."""
+        return Look(self.root)
 
     def listing(self, folder: str, pattern: str = "*") -> list[str]:
         """The files at any depth under ``folder`` whose own name matches ``pattern``, sorted. "" is the root.

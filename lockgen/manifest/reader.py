@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from lockgen.core.close_match import close_match
-from lockgen.core.documents import parse_toml
+from lockgen.core.documents import parse_toml_once
 from lockgen.core.key_path import KeyPath
 from lockgen.core.layout import variable
 from lockgen.core.manifest import IgnoredAdvisory, Index, Manifest, Unimported, User, Variant
@@ -84,7 +84,7 @@ def _decode(data: bytes, file: str) -> str:
 
 def _load(text: str, file: str) -> dict[str, object]:
     try:
-        return parse_toml(text)
+        return parse_toml_once(text)
     except tomllib.TOMLDecodeError as error:
         message = str(error).partition(" (at ")[0]
         message = message[:1].lower() + message[1:]

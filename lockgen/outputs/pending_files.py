@@ -8,7 +8,7 @@ from lockgen.core.lock import Lock
 from lockgen.core.manifest import Manifest
 from lockgen.errors import BadInput
 from lockgen.io.ownership import may_remove, refuse_foreign
-from lockgen.io.workspace import Folder
+from lockgen.io.workspace import Folder, Look
 from lockgen.outputs.extra_files import extra_files
 from lockgen.outputs.generated_files import GeneratedFiles, Tree
 from lockgen.outputs.lock_records import lock_records
@@ -26,7 +26,8 @@ class PendingFiles(NamedTuple):
 
     def changed(self, folder: Folder) -> list[str]:
         """The paths of ``wanted`` that differ from the disk."""
-        return sorted(path for path, data in self.wanted.items() if folder.read(path) != data)
+        look = folder.look()
+        return sorted(path for path, data in self.wanted.items() if look.read(path) != data)
 
 
 def pending_files(folder: Folder, manifest: Manifest, lock: Lock) -> PendingFiles:
@@ -40,7 +41,8 @@ def pending_files(folder: Folder, manifest: Manifest, lock: Lock) -> PendingFile
     # A stage's program is generated once; from then on it is the team's.
     starters = files.starters()
     wanted: dict[str, bytes | None] = dict(tree)
-    wanted.update({path: starters[path] for path in starters if not _exists(folder, path)})
+    look = folder.look()
+    wanted.update({path: starters[path] for path in starters if not _exists(look, path)})
     # Before the files to remove: those are lockgen's, by their header.
     refuse_foreign(folder, wanted, lock_records(folder))
     extra = extra_files(folder, tree)
@@ -49,9 +51,9 @@ def pending_files(folder: Folder, manifest: Manifest, lock: Lock) -> PendingFile
     return PendingFiles(tree, wanted, [path for path in extra if path not in wanted])
 
 
-def _exists(folder: Folder, path: str) -> bool:
+def _exists(look: Look, path: str) -> bool:
     """Whether there is a file. False also for anything else at ``path``, which `refuse_foreign` then refuses."""
     try:
-        return folder.read(path) is not None
+        return look.read(path) is not None
     except BadInput:
         return False

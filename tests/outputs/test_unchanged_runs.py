@@ -13,6 +13,8 @@ import pytest
 from support.families import SMALL
 from support.project import Project, Ran
 
+from lockgen.core.documents import parse_toml_once
+
 WARNED = SMALL.replace('packages = ["speech[fast]"]', 'packages = ["speech[fst]"]\ncopy = ["shared"]')
 """A family with two warnings."""
 
@@ -146,3 +148,14 @@ def test_the_cache_keeps_the_latest_runs(resolved: Project, tmp_path: Path) -> N
     assert len(kept) == 200
     assert f"{249:064x}" in kept
     assert f"{50:064x}" not in kept
+
+
+@pytest.mark.parametrize("command", ["resolve", "check"])
+def test_versions_toml_is_parsed_once(small: Project, command: str) -> None:
+    small.ok("resolve")
+    small.write(f"{SMALL}\n# another file for the caches\n")
+    parse_toml_once.cache_clear()
+    small.ok(command)
+    parses = parse_toml_once.cache_info()
+    assert parses.misses == 1
+    assert parses.hits >= 1
