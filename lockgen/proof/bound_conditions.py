@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from packaging.utils import canonicalize_name
 
 from lockgen.core.lock import Dependency, Lock, Package
-from lockgen.lock.closure import Graph
+from lockgen.lock.closure import Graph, image_closure
 from lockgen.proof.model import BoundConditions, Problem
 
 _WORD = re.compile(r"[A-Za-z0-9][\w.-]*")
@@ -23,19 +23,29 @@ def conditions_of(lock: Lock, image: str, package: str, problem: Problem, moved:
 
     ``lock`` has the versions with the problem. Packages that ``moved`` with it are not part of the surroundings.
     """
-    _, _, variant = image.rpartition(":")
-    packages = lock.by_variant.get(variant, {})
+    packages = _packages(lock, image)
     stable = {name: found for name, found in packages.items() if name != package and name not in moved}
     bound = problem.bound
-    if bound is not None and bound.specifier and bound.package in packages:
+    if bound is not None and bound.by != bound.package and bound.specifier and bound.package in packages:
         # The message says what is missing, so only the distribution that wrote it counts.
         return BoundConditions(_versions(stable, [problem.by]), bound if bound.package != package else None)
-    if problem.kind == "test":
-        # A test may use anything.
+    is_about_others = bound is not None and bound.by == bound.package
+    if problem.kind == "test" or is_about_others:
+        # A test may use anything, and a message that blames its own distribution does not say whom it is about.
         return BoundConditions(_versions(stable, stable))
-    required = _required(packages, [package, problem.by])
+    _, _, variant = image.rpartition(":")
+    # An extra may need packages of other images only.
+    required = _required(lock.by_variant[variant], [package, problem.by])
     named = _named(f"{problem.text} {problem.output}", packages)
     return BoundConditions(_versions(stable, [*required, *named]))
+
+
+def _packages(lock: Lock, image: str) -> dict[str, Package]:
+    """The packages of ``image`` and of the images below it."""
+    name, _, variant = image.rpartition(":")
+    locked = lock.by_tag[name, variant]
+    table = lock.by_variant[variant]
+    return {package: table[package] for package in image_closure(lock, locked)}
 
 
 def _versions(packages: Mapping[str, Package], names: Iterable[str]) -> tuple[tuple[str, str], ...]:

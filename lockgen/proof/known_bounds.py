@@ -148,7 +148,7 @@ def sentence(known: KnownBound) -> str:
         details.append(f"valid {others}")
     details.append(f"found on this machine on {known.found}")
     text += f" ({'; '.join(details)})"
-    return f"{text}; newest that runs: {bound.passed}" if bound.passed else f"{text}; no newer version runs"
+    return f"{text}; newest that runs: {bound.newest}" if bound.newest is not None else text
 
 
 def surroundings(conditions: BoundConditions) -> str:
@@ -171,7 +171,12 @@ def known_document(known: KnownBound) -> dict[str, Any]:
 def _from_document(entry: Any) -> KnownBound:
     bound = bound_from_document(entry)
     # A damaged file is noticed here, not where the versions are compared.
-    for version in (bound.failed, *bound.refused, *dict(bound.conditions.versions).values()):
+    for version in (
+        bound.failed,
+        bound.newest or bound.failed,
+        *bound.refused,
+        *dict(bound.conditions.versions).values(),
+    ):
         parse_version(version)
     if bound.conditions.requirement is not None:
         parse_specifiers(bound.conditions.requirement.specifier)

@@ -47,6 +47,8 @@ class Recognized(NamedTuple):
 
     text: str
     bound: Bound | None = None
+    by: str = ""
+    """The distribution that it is about, if that is not the writer."""
 
 
 _Read = Callable[[re.Match[str], str], Recognized]
@@ -55,15 +57,17 @@ _DISTRIBUTIONS = {"pytorch": "torch", "sklearn": "scikit-learn", "pil": "pillow"
 """Names that messages use instead of those of distributions."""
 
 
-def recognized(text: str, by: str) -> Recognized | None:
+def recognized(text: str, by: str, user: str = "") -> Recognized | None:
     """What the normalized ``text``, which the distribution ``by`` wrote, means for it; None if it is not known.
 
-    Only messages that mean that something does not work are known.
+    ``user`` is the distribution that used it then. Only messages that mean that something does not work are known.
     """
     for pattern, read in _KNOWN:
         found = pattern.search(text)
         if found is not None:
-            return read(found, by)
+            # NumPy writes about the module that imports it.
+            about = user if read is _old_numpy and user else by
+            return read(found, about)
     return None
 
 
@@ -86,7 +90,10 @@ def _disabled(found: re.Match[str], by: str) -> Recognized:
 
 
 def _old_numpy(found: re.Match[str], by: str) -> Recognized:
-    return Recognized("a module that was compiled for NumPy 1 does not work with NumPy 2", Bound(by, "numpy", "<2"))
+    module = "a module" if by == "numpy" else by
+    return Recognized(
+        f"{module} was compiled for NumPy 1, and does not work with NumPy 2", Bound(by, "numpy", "<2"), by
+    )
 
 
 def _supported_range(found: re.Match[str], by: str) -> Recognized:

@@ -192,7 +192,7 @@ class ProofBound:
 
     ``passed`` is the newest version with which all images run, None if there is none; ``failed`` the oldest one that
     was tried and failed. ``image`` and ``reason`` say what failed, ``kind`` and ``by`` are those of the problem.
-    ``refused`` are all versions with which images were run, and failed.
+    ``refused`` are all versions with which images were run, and failed; ``before`` is the version before the change.
     """
 
     package: str
@@ -204,6 +204,12 @@ class ProofBound:
     by: str = ""
     refused: tuple[str, ...] = ()
     conditions: BoundConditions = BoundConditions()
+    before: str = ""
+
+    @property
+    def newest(self) -> str | None:
+        """The newest version that runs: the one before the change if no newer one does; None if there was none."""
+        return self.passed or self.before or None
 
     def covers(self, version: Version) -> bool:
         """Whether images do not run with ``version``: it is assumed that all versions after one that fails fail."""

@@ -47,6 +47,7 @@ def bound_document(bound: ProofBound) -> dict[str, Any]:
         "package": bound.package,
         "does-not-run": bound.failed,
         "newest-that-runs": bound.passed,
+        "before": bound.before,
         "tried": list(bound.refused),
         "image": bound.image,
         "kind": bound.kind,
@@ -75,6 +76,7 @@ def bound_from_document(entry: Any) -> ProofBound:
         kind=entry["kind"],
         by=str(entry["by"]),
         refused=tuple(map(str, entry["tried"])),
+        before=str(entry["before"]),
         conditions=BoundConditions(tuple(sorted(versions.items())), _parsed_bound(required)),
     )
 

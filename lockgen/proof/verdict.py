@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from lockgen.core.documents import parse_json
 from lockgen.core.text_table import megabytes
@@ -186,16 +186,17 @@ class _Imports:
 
     def _line(self, line: object) -> None:
         match line:
-            case {"by": str(by), "kind": "stderr" | "warning" | "native" as kind, "text": str(text)}:
-                self._known_line(by, kind, normalized(text))
+            case {"by": str(by), "kind": "stderr" | "warning" | "native" as kind, "text": str(text), **more}:
+                self._known_line(Line(by, kind, normalized(text)), str(more.get("user", by)))
 
-    def _known_line(self, by: str, kind: Literal["stderr", "warning", "native"], text: str) -> None:
-        if not text:
+    def _known_line(self, line: Line, user: str) -> None:
+        """Add ``line``. ``user`` is the distribution that used the writer: the message may be about it."""
+        if not line.text:
             return
-        self.lines.append(Line(by, kind, text))
-        known = recognized(text, by)
+        self.lines.append(line)
+        known = recognized(line.text, line.by, user)
         if known is not None:
-            self.problems.append(Problem("message", by, known.text, known.bound, output=text))
+            self.problems.append(Problem("message", known.by or line.by, known.text, known.bound, output=line.text))
 
     def _error(self, name: str, error: Mapping[str, str]) -> None:
         text = normalized(f"{error.get('type')}: {error.get('text')}")

@@ -56,16 +56,8 @@ class OutdatedPin:
         """The newest version that runs; None if no version was found not to run, or if none is known to run."""
         if not self.bounds:
             return None
-        current = parse_version(self.current.version)
-        found = []
-        for known in self.bounds:
-            bound = known.bound
-            if bound.passed is not None:
-                found.append(bound.passed)
-            elif not bound.covers(current):
-                # No newer version ran, so it is the current one.
-                found.append(self.current.version)
-        return min(found, key=parse_version, default=None)
+        newest = [known.bound.newest for known in self.bounds]
+        return min((version for version in newest if version is not None), key=parse_version, default=None)
 
     @property
     def label(self) -> str:

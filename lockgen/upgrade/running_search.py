@@ -186,8 +186,9 @@ def _bound(
     named = [problem for problem in run.new_problems if problem.by == package]
     problem = (named or list(run.new_problems))[0]
     conditions = BoundConditions()
+    changes = [item.change for item in failed.done.changes.packages]
     if failed.done.lock is not None:
-        moved = {item.change.name for item in failed.done.changes.packages}
+        moved = {change.name for change in changes}
         conditions = conditions_of(failed.done.lock, run.image, package, problem, moved)
     return ProofBound(
         package=package,
@@ -199,4 +200,5 @@ def _bound(
         by=problem.by,
         refused=tuple(map(str, sorted(ran))),
         conditions=conditions,
+        before=next((change.old or "" for change in changes if change.name == package), ""),
     )

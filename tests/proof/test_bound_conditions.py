@@ -29,7 +29,9 @@ LOCK = Lock(
     inputs={},
     indexes={},
     own_pins={},
-    images=(LockedImage("asr", "cuda", None, (Dependency("models"),)),),
+    images=(
+        LockedImage("asr", "cuda", None, (Dependency("models", ("audio",)), Dependency("torch"), Dependency("ct2"))),
+    ),
     packages=(
         package("models", "5.0", "tokens", "hub", audio="sound"),
         package("tokens", "2.0"),
@@ -39,6 +41,7 @@ LOCK = Lock(
         package("torch", "2.5.1+cu121"),
         package("numpy", "2.3"),
         package("ct2", "4.4", "numpy"),
+        package("elsewhere", "1.0"),
     ),
 )
 
@@ -57,6 +60,11 @@ def test_a_message_about_the_package_in_question_depends_on_who_wrote_it() -> No
     """numpy 2 does not run beside ct2 4.4, and may beside 4.5."""
     found = conditions(Problem("message", "ct2", "compiled for NumPy 1", Bound("ct2", "numpy", "<2")), "numpy")
     assert found == BoundConditions((("ct2", "4.4"),))
+
+
+def test_a_message_that_blames_its_own_package_depends_on_everything() -> None:
+    found = conditions(Problem("message", "numpy", "a module does not work", Bound("numpy", "numpy", "<2")), "numpy")
+    assert [name for name, _ in found.versions] == ["ct2", "hub", "models", "requests", "sound", "tokens", "torch"]
 
 
 def test_an_error_depends_on_all_that_is_required_with_extras_but_not_on_what_moved_too() -> None:
@@ -90,6 +98,7 @@ def test_a_bound_is_the_same_after_writing_and_reading(needed: Bound | None) -> 
         kind="message",
         by="models",
         refused=("5.0", "5.1"),
+        before="4.9",
         conditions=BoundConditions((("hub", "1.0"),), needed),
     )
     assert bound_from_document(bound_document(bound)) == bound

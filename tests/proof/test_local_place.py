@@ -19,7 +19,7 @@ from lockgen.core.resolution import Request, Resolved
 from lockgen.core.target import MACHINES, Target
 from lockgen.io.sandbox import find_sandbox
 from lockgen.proof.local_place import AppFile, LocalPlace
-from lockgen.proof.model import Checks, ImageRun, ImportCheck, Line
+from lockgen.proof.model import Bound, Checks, ImageRun, ImportCheck, Line
 
 MACHINE = subprocess.run(["uname", "-m"], capture_output=True, text=True, check=True).stdout.strip()
 PLATFORM = {machine: name for name, machine in MACHINES.items()}[MACHINE]
@@ -190,3 +190,13 @@ assert len(others) < 10, others
     allowed = Checks((), (("python", "-c", code),), CheckLimits(network=True))
     (problem,) = isolated.run([row], allowed, (), {}).problems
     assert "AssertionError: network" in problem.output
+
+
+def test_a_message_of_numpy_is_about_the_package_that_uses_it(each: LocalPlace, index: LocalIndex) -> None:
+    message = "A module that was compiled using NumPy 1.x cannot be run in"
+    code = f"import sys\ndef load():\n    sys.stderr.write('{message}\\n')\n"
+    numpy = added(index, "numpy", {"numpy/__init__.py": code})
+    shapely = added(index, "shapely", {"shapely/__init__.py": "import numpy\nnumpy.load()\n"})
+    found = imported(each, numpy, shapely)
+    assert [(problem.by, problem.bound) for problem in found.problems] == [("shapely", Bound("shapely", "numpy", "<2"))]
+    assert [line.by for line in found.lines] == ["numpy"]

@@ -57,6 +57,14 @@ def test_a_known_message_names_what_it_requires(text: str, package: str, specifi
     assert found.bound == Bound("writer", package, specifier)
 
 
+def test_numpy_writes_about_the_module_that_uses_it() -> None:
+    text = "A module that was compiled using NumPy 1.x cannot be run in"
+    found = recognized(text, "numpy", "shapely")
+    assert found is not None
+    assert (found.by, found.bound) == ("shapely", Bound("shapely", "numpy", "<2"))
+    assert found.text == "shapely was compiled for NumPy 1, and does not work with NumPy 2"
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -47,6 +47,7 @@ def test_a_group_that_is_held_back_has_its_bound(clone: Clone, forge: MemoryForg
             "package": "tokens",
             "does-not-run": "1.2",
             "newest-that-runs": "1.1",
+            "before": "1.0",
             "tried": ["1.2"],
             "versions": {},
             "requires": None,
