@@ -313,13 +313,18 @@ def fetch(context: click.Context, folder: Path, images: tuple[str, ...]) -> int:
 @cli.command()
 @click.argument("images", nargs=-1, shell_complete=_names("images"))
 @registry_option
+@click.option("--run", is_flag=True, help="Also run the checks of matching images in containers, without a network.")
+@click.option("--gpus", metavar="VALUE", help="GPUs for --run, as for docker run: all.")
 @json_option("the verdicts")
 @click.pass_context
-def verify(context: click.Context, images: tuple[str, ...], registry: str | None, as_json: bool) -> int:
-    """Verify that built images contain exactly what is locked."""
-    from lockgen.images.verify_command import run
+def verify(context: click.Context, /, images: tuple[str, ...], **flags: Any) -> int:
+    """Verify that built images contain exactly what is locked.
 
-    return _with_app(context, lambda app: run(app, images, registry, as_json=as_json))
+    With --run, also import their packages and run their tests: check-imports and tests of versions.toml.
+    """
+    from lockgen.images.verify_command import VerifyOptions, run
+
+    return _with_app(context, lambda app: run(app, images, VerifyOptions(**flags)))
 
 
 @cli.command()

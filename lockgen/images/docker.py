@@ -131,11 +131,6 @@ class Docker:
         command += ["--entrypoint", entrypoint] if entrypoint else []
         return run([*command, reference, *arguments], cwd=self.root, timeout=timeout)
 
-    def config(self, reference: str) -> dict[str, object] | None:
-        """The output of `docker image inspect`; None if the image does not exist."""
-        found = self._docker("image", "inspect", reference)
-        return dict(parse_json(found.stdout)[0]) if not found.code else None
-
     def layers(self, reference: str) -> list[str]:
         """The digests of an image's layers, from the bottom up; empty if the engine has no such image."""
         found = self._docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", reference)

@@ -15,6 +15,7 @@ from lockgen.images.layer_model import LayeredImage
 from lockgen.images.layer_waste import wasted
 from lockgen.images.project_images import Family, SelectedImage
 from lockgen.lock.closure import image_closure
+from lockgen.proof.built_images import LOCK_LABEL
 
 SITE = "opt/venv/lib/"
 _ENVIRONMENT = "opt/venv/"
@@ -201,7 +202,7 @@ def _config_faults(selected: SelectedImage, built: LayeredImage) -> list[str]:
     # An image without a user runs as root.
     if user in {"", "0", "root"}:
         faults.append("it runs as root")
-    if built.labels.get("dev.lockgen.lock") != selected.variant.fingerprint:
+    if built.labels.get(LOCK_LABEL) != selected.variant.fingerprint:
         faults.append("its label shows that it was built from another lock")
     entrypoint = selected.image.entrypoint
     if entrypoint is not None and not any(entrypoint in part for part in built.entrypoint):

@@ -57,13 +57,15 @@ def supervisor_plan(
 
 
 def _steps(checks: Checks, inside: Inside, variables: Mapping[str, str]) -> list[dict[str, object]]:
+    tests: list[dict[str, object]] = [{"argv": list(test)} for test in checks.tests]
+    shared = {"cwd": inside.app, "env": dict(variables), "seconds": checks.limits.seconds}
+    return [{**shared, **command} for command in (_importing(inside), *tests)]
+
+
+def _importing(inside: Inside) -> dict[str, object]:
     events = f"{inside.scratch}/events.jsonl"
     importer = [f"{inside.control}/{name}" for name in (_IMPORTER, _REQUEST)]
-    commands: list[dict[str, object]] = [{"argv": [inside.python, "-I", *importer, events], "events": events}]
-    for test in checks.tests:
-        commands.append({"argv": list(test)})
-    shared = {"cwd": inside.app, "env": dict(variables), "seconds": checks.limits.seconds}
-    return [{**shared, **command} for command in commands]
+    return {"argv": [inside.python, "-I", *importer, events], "events": events}
 
 
 def most_seconds(checks: Checks) -> float:
