@@ -200,7 +200,7 @@ def _started(process: int) -> str:
 
 
 def _is_left(owner: str, *, is_running: bool) -> bool:
-    """Whether the process that started a container has ended, as far as this one can tell."""
+    """Whether the process that started a container has ended, as far as this one knows."""
     match owner.split():
         case [boot, namespace, process, started, _] if (boot, namespace) == _machine() != ("-", "-"):
             return _started(int(process)) != started

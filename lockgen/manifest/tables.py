@@ -290,7 +290,7 @@ class ChecksTable:
 
     seconds: int = key("Wall time in seconds", default=300, least=1, most=86400)
     memory: Size = key("Memory of all its processes", default="8 GB")
-    network: bool = key("Allow the network; else the checks of update and compat have none", default=False)
+    network: bool = key("Allow the network; else checks have none", default=False)
 
 
 @_table

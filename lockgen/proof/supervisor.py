@@ -78,7 +78,7 @@ def follow(stream: IO[bytes], tail: Tail) -> threading.Thread:
 
 
 class Processes:
-    """The processes of a step, whoever their parents are.
+    """The processes of a step, also those whose parents have ended.
 
     They have ``mark`` in their environment. If this program is alone with them, all other processes are theirs.
     """
@@ -156,7 +156,7 @@ def yield_to_this_program(group: int) -> None:
 
 
 def out_of_memory() -> int:
-    """How many processes of this container the kernel has ended, because there was no memory left."""
+    """How many processes of this container the kernel has ended, as memory ran out."""
     # The file of cgroup 2, and that of cgroup 1.
     for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
         with contextlib.suppress(OSError, ValueError), open(path) as file:

@@ -124,7 +124,7 @@ def _exceeded(step: StepResult, checks: Checks) -> str:
         case "memory":
             return f"it used more than {megabytes(limits.memory)} of memory"
         case "kernel":
-            return "it was ended because there was no memory left"
+            return "the kernel ended it, as memory ran out"
     return "it wrote too much output"
 
 

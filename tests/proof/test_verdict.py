@@ -50,7 +50,7 @@ def test_a_gpu_that_is_there_and_does_not_work_is_a_problem() -> None:
 def test_a_process_that_the_kernel_ended_for_memory_is_a_limit() -> None:
     (problem,) = result_of(CHECKS, report(stopped="kernel", code=-9), in_image=True).problems
     assert problem.kind == "limit"
-    assert problem.text == "importing one: it was ended because there was no memory left"
+    assert problem.text == "importing one: the kernel ended it, as memory ran out"
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 2, "gpu": false, "steps": []}', report()[:-9]])
