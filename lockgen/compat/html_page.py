@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple
 
+from lockgen.core.printable import printable
 from lockgen.core.templating import render, source
 from lockgen.core.words import counted
 
@@ -82,7 +83,7 @@ def page(matrix: Mapping[str, Any]) -> str:
     """One self-contained HTML file. ``matrix`` is the parsed JSON of format 1."""
     tables = list(_tables(matrix))
     style, script = source("compat/templates/compat.css"), source("compat/templates/compat.js")
-    return render(
+    document = render(
         "compat/templates/compat.html.j2",
         family=matrix["family"],
         summary=summary(matrix),
@@ -93,6 +94,8 @@ def page(matrix: Mapping[str, Any]) -> str:
         style_hash=_hash(style),
         script_hash=_hash(script),
     )
+    # Bidirectional controls would change the order of letters, and browsers do not show other controls.
+    return printable(document)
 
 
 def summary(matrix: Mapping[str, Any]) -> str:

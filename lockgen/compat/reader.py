@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from lockgen.compat.model import Axis, Cell, CellResult, CellStatus, ImageGroup, InstallSummary, Matrix
+from lockgen.core.compat_axes import PYTHON, VARIANT
 from lockgen.core.documents import parse_json
+from lockgen.core.printable import one_line
 from lockgen.errors import BadInput, Place
 
 
@@ -28,11 +30,13 @@ def _matrix(document: dict[str, Any]) -> Matrix:
         raise ValueError(f"this lockgen does not support format {document['format']!r}")
     axes = [_axis(entry) for entry in document["axes"]]
     axis_names = [axis.name for axis in axes]
+    if not {PYTHON, VARIANT} <= set(axis_names):
+        raise ValueError("it has no axis of Pythons, or none of variants")
     groups = [_group(entry) for entry in document["groups"]]
     groups_by_name = {group.name: group for group in groups}
     cells = [_cell(entry, axis_names, groups_by_name) for entry in document["cells"]]
     return Matrix(
-        family=str(document["family"]),
+        family=_name(document["family"]),
         inputs=str(document["inputs"]),
         axes=tuple(axes),
         groups=tuple(groups_by_name.values()),
@@ -41,15 +45,27 @@ def _matrix(document: dict[str, Any]) -> Matrix:
 
 
 def _axis(entry: dict[str, Any]) -> Axis:
-    return Axis(str(entry["name"]), _texts(entry["values"]))
+    return Axis(_name(entry["name"]), _names(entry["values"]))
 
 
 def _texts(values: list[Any]) -> tuple[str, ...]:
     return tuple(str(value) for value in values)
 
 
+def _name(value: Any) -> str:
+    """A name or a version. Other characters could change the output, and lockgen writes none."""
+    text = str(value)
+    if not text.isprintable():
+        raise ValueError(f"{one_line(text)!r} has characters that no name has")
+    return text
+
+
+def _names(values: list[Any]) -> tuple[str, ...]:
+    return tuple(_name(value) for value in values)
+
+
 def _group(entry: dict[str, Any]) -> ImageGroup:
-    return ImageGroup(str(entry["name"]), str(entry["variant"]), _texts(entry["images"]))
+    return ImageGroup(_name(entry["name"]), _name(entry["variant"]), _names(entry["images"]))
 
 
 def _cell(entry: dict[str, Any], axes: list[str], groups: dict[str, ImageGroup]) -> Cell:
@@ -75,12 +91,12 @@ def _result(entry: dict[str, Any], groups: dict[str, ImageGroup]) -> CellResult:
 def _changes(entry: dict[str, Any]) -> dict[str, tuple[str, str]]:
     changes: dict[str, tuple[str, str]] = {}
     for name, (old, new) in entry.items():
-        changes[str(name)] = (str(old), str(new))
+        changes[_name(name)] = (_name(old), _name(new))
     return changes
 
 
 def _versions(entry: dict[str, Any]) -> dict[str, str]:
-    return {str(name): str(version) for name, version in entry.items()}
+    return {_name(name): _name(version) for name, version in entry.items()}
 
 
 def _installed(entry: dict[str, Any] | None) -> InstallSummary | None:

@@ -12,6 +12,7 @@ from lockgen.compat.ranges import ANY, Block, Coordinates, blocks, label, merged
 from lockgen.core.compat_axes import PYTHON, VARIANT
 from lockgen.core.layout import COMPAT_MARK
 from lockgen.core.markdown import plain, table_row
+from lockgen.core.printable import one_line
 from lockgen.core.text_table import table
 from lockgen.core.words import counted
 
@@ -145,7 +146,8 @@ def _explanations(matrix: Matrix, group: ImageGroup, section: _Section) -> Itera
     axes = [axis for axis in matrix.axes if axis.name != VARIANT]
     results = _results(matrix, group, section, axes)
     for explanation, ranges in _ranges(results, section, axes).items():
-        yield f"{'; '.join(ranges)}: {explanation}"
+        # A reason comes from a resolver or a package: a line break in it must not look like a line of the report.
+        yield one_line(f"{'; '.join(ranges)}: {explanation}")
 
 
 def _ranges(results: Mapping[Coordinates, CellResult], section: _Section, axes: Sequence[Axis]) -> dict[str, list[str]]:
@@ -285,10 +287,10 @@ def markdown(matrix: Matrix) -> str:
 
 def _body(matrix: Matrix) -> Iterable[str]:
     legend = _LEGEND[0].upper() + _LEGEND[1:]
-    yield from ("", f"# Compatibility of {matrix.family}", "", f"{legend}.")
+    yield from ("", f"# Compatibility of {plain(matrix.family)}", "", f"{legend}.")
     for group in matrix.groups:
-        images = ", ".join(group.images)
-        yield from ("", f"## {group.name}", "", f"{images}.", "")
+        images = plain(f"{', '.join(group.images)}.")
+        yield from ("", f"## {plain(group.name)}", "", images, "")
         yield from _markdown_table(matrix, group)
         yield from _markdown_lists(matrix, group)
 
@@ -351,7 +353,9 @@ def statuses_of(data: bytes, matrix: Matrix) -> dict[tuple[str, str], CellStatus
     statuses: dict[tuple[str, str], CellStatus] = {}
     tables = _parse_tables(data.decode("utf-8", "replace"))
     for group in matrix.groups:
-        symbols_by_row = _parse_symbols(tables.get(group.name, []), _row_axes(matrix))
+        # An older lockgen wrote names of groups as they are.
+        rows = tables.get(plain(group.name)) or tables.get(group.name, [])
+        symbols_by_row = _parse_symbols(rows, _row_axes(matrix))
         for cell in _cells(matrix, group):
             row = symbols_by_row.get(_row_values(cell), {})
             column = plain(_python_column(cell.at[PYTHON]))

@@ -21,6 +21,8 @@ _CUT_NOTE = 100
 _URL_LENGTH = 500
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<#|~@&]|(?<!-)>)")
+# At the start of a line these begin a list, or make a heading of the line above. Only digits stand before "." and ")".
+_BLOCK = re.compile(r"^([0-9]{1,9})?([-+=](?=[\s=-])|(?<=[0-9])[.)](?=\s|$))")
 # An arrow, as in "1.0 -> 1.1", is not markup: only ">" at the start of a line is.
 _AUTOLINK = re.compile(r"(?i)(?<=[a-z]):(?=//)|(?<=\bwww)\.")
 _FENCE = re.compile(r"`{3,}")
@@ -33,6 +35,7 @@ _ZERO_WIDTH_SPACE = "&#8203;"
 def plain(text: str) -> str:
     """``text`` on one line without any markup: no Markdown, no mention, no border of a table."""
     escaped = _SPECIAL.sub(r"\\\1", one_line(text))
+    escaped = _BLOCK.sub(r"\1\\\2", escaped)
     # GitHub ignores a backslash before @name and #1; only a zero-width space prevents the link.
     for sign in "@#":
         escaped = escaped.replace(f"\\{sign}", f"{sign}{_ZERO_WIDTH_SPACE}")
