@@ -60,6 +60,14 @@ class OutdatedPin:
         return min((version for version in newest if version is not None), key=parse_version, default=None)
 
     @property
+    def fits_but_does_not_run(self) -> bool:
+        """Whether the version that fits was found not to run."""
+        if self.fits is None:
+            return False
+        version = parse_version(self.fits.version)
+        return any(known.bound.covers(version) for known in self.bounds)
+
+    @property
     def label(self) -> str:
         """The leading package, with the variant whose own pin it is."""
         return f"{self.name} ({self.table})" if self.table else self.name

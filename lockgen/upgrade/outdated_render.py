@@ -24,8 +24,8 @@ def text(survey: Survey, now: datetime) -> str:
     """The tables, then a line for each version that does not fit or is not known."""
     blocks = []
     if survey.rows:
-        rows = [_cells(row, now) for row in survey.rows]
-        blocks.append(_pins_table(rows))
+        head, rows = _grid(survey, now)
+        blocks.append(_pins_table(head, rows))
     if survey.bases:
         bases = [_base_cells(base) for base in survey.bases]
         blocks.append(narrow_table(_BASE_HEAD, bases, left=(0, 1, 2, 3), broken=(0, 1, 3)))
@@ -36,21 +36,39 @@ def text(survey: Survey, now: datetime) -> str:
     return "\n\n".join(blocks)
 
 
-def _pins_table(rows: Sequence[Sequence[str]]) -> str:
-    """Numbers to the right, names to the left. If it is too wide, the images get lines of their own."""
-    wide = table(_HEAD, rows, left=(0, 7))
+def _grid(survey: Survey, now: datetime) -> tuple[list[str], list[list[str]]]:
+    """The head and the rows of the table of pins, with a column for what runs if some version does not."""
+    head = list(_HEAD)
+    rows = [_cells(row, now) for row in survey.rows]
+    if any(row.bounds for row in survey.rows):
+        place = head.index("newest")
+        head.insert(place, "runs")
+        for row, cells in zip(survey.rows, rows, strict=True):
+            cells.insert(place, _runs(row))
+    return head, rows
+
+
+def _runs(row: OutdatedPin) -> str:
+    if not row.bounds:
+        return ""
+    return "=" if row.newest_that_runs == row.current.version else row.newest_that_runs or "unknown"
+
+
+def _pins_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Numbers to the right, names to the left. If it is too wide, the images get lines below their rows."""
+    wide = table(head, rows, left=(0, len(head) - 1))
     if max(map(len, wide.splitlines())) <= WIDTH:
         return wide
-    images = [f"{_HEAD[-1]}: {row[-1]}" if row[-1] else "" for row in rows]
-    return narrow_table(_HEAD[:-1], [row[:-1] for row in rows], below=images)
+    images = [f"{head[-1]}: {row[-1]}" if row[-1] else "" for row in rows]
+    return narrow_table(head[:-1], [row[:-1] for row in rows], below=images)
 
 
 def markdown(survey: Survey, now: datetime) -> str:
     """The same in Markdown, with a final newline."""
     blocks = [_headline(survey)]
     if survey.rows:
-        rows = [_cells(row, now) for row in survey.rows]
-        blocks.append(_table(_HEAD, rows))
+        head, rows = _grid(survey, now)
+        blocks.append(_table(head, rows))
     if survey.bases:
         bases = [_base_cells(base) for base in survey.bases]
         blocks.append(_table(_BASE_HEAD, bases))
@@ -203,8 +221,10 @@ def _ignored(row: OutdatedPin, newest: Release) -> str:
 def _headline(survey: Survey) -> str:
     pins = sum(row.outdated for row in survey.rows)
     bases = sum(base.outdated for base in survey.bases)
+    held_back = sum(row.outdated and row.fits_but_does_not_run for row in survey.rows)
+    but = f" ({held_back} not to the version that fits, as that does not run)" if held_back else ""
     return (
-        f"{pins} of {counted(len(survey.rows), 'pin')} can be upgraded on their own, "
+        f"{pins} of {counted(len(survey.rows), 'pin')} can be upgraded on their own{but}, "
         f"{bases} of {counted(len(survey.bases), 'base image is', 'base images are')} outdated"
     )
 
