@@ -222,7 +222,7 @@ def _headline(survey: Survey) -> str:
     pins = sum(row.outdated for row in survey.rows)
     bases = sum(base.outdated for base in survey.bases)
     held_back = sum(row.outdated and row.fits_but_does_not_run for row in survey.rows)
-    but = f" ({held_back} not to the version that fits, as that does not run)" if held_back else ""
+    but = f" (for {held_back}, the version that fits does not run)" if held_back else ""
     return (
         f"{pins} of {counted(len(survey.rows), 'pin')} can be upgraded on their own{but}, "
         f"{bases} of {counted(len(survey.bases), 'base image is', 'base images are')} outdated"

@@ -48,7 +48,7 @@ def test_outdated_shows_the_newest_that_runs(bound: Clone) -> None:
     out = bound.project.ok("outdated").out
     assert "pin     current  days  fits  runs  newest  days" in out
     assert "numpy       1.0" in out
-    assert "1 of 3 pins can be upgraded on their own (1 not to the version that fits, as that does not run), 0" in out
+    assert "1 of 3 pins can be upgraded on their own (for 1, the version that fits does not run), 0" in out
     text = " ".join(out.split())
     assert "numpy >=1.3 does not run: base:cpu: numpy cannot be imported: RuntimeError: no (tried 1.3 and 1.4;" in text
     assert "newest that runs: 1.2" in text
