@@ -404,7 +404,7 @@ def _parse_status(word: str) -> CellStatus | None:
 
 
 _STATUS_OF_WORD = {
-    # Files of lockgen before it told these apart have "yes".
+    # Older versions of lockgen wrote "yes" for all that resolve.
     "yes": CellStatus.YES,
     Verdict.RUNS.words: CellStatus.YES,
     Verdict.RESOLVES.words: CellStatus.YES,

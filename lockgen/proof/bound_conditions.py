@@ -1,7 +1,7 @@
 """What a bound depends on: pure.
 
-A release that does not run beside some versions may run beside others. So a bound names the versions that can matter:
-those of the distribution with the problem and of everything that it requires, and those that the message names.
+A release that does not run with some versions of other packages may run with others. So a bound names those that can
+matter: the distribution with the problem, everything that it requires, and what the message names.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def conditions_of(lock: Lock, image: str, package: str, problem: Problem, moved:
         return BoundConditions(_versions(stable, [problem.by]), bound if bound.package != package else None)
     is_about_others = bound is not None and bound.by == bound.package
     if problem.kind == "test" or is_about_others:
-        # A test may use anything, and a message that blames its own distribution does not say whom it is about.
+        # A test may use anything, and a message that blames its own distribution does not say which one it means.
         return BoundConditions(_versions(stable, stable))
     _, _, variant = image.rpartition(":")
     # An extra may need packages of other images only.

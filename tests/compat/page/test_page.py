@@ -105,7 +105,7 @@ def test_a_matrix_of_python_alone_is_a_row() -> None:
     assert rows(page(matrix({"python": ["3.10", "3.11"]}, cells)))[2] == ["python 3.10:resolves", "python 3.11:unknown"]
 
 
-def test_a_cell_that_runs_is_told_from_one_that_only_resolves() -> None:
+def test_a_cell_that_runs_looks_different_from_one_that_only_resolves() -> None:
     def installed(status: str, reason: str = "", native: tuple[str, ...] = ()) -> dict[str, Any]:
         return {"status": status, "reason": reason, "native": list(native)}
 
