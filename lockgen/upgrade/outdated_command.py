@@ -23,7 +23,7 @@ from lockgen.io.output import print_json, print_text
 from lockgen.manifest.fingerprints import Inputs, read_inputs
 from lockgen.outputs.lock_service import old_lock
 from lockgen.outputs.shortage_search import placed_shortages
-from lockgen.proof.known_bounds import KIND, KnownBounds, versions_of
+from lockgen.proof.known_bounds import KIND, KnownBounds, sentence, versions_of
 from lockgen.registry import base_images as baseimages
 from lockgen.upgrade import outdated_render as rendering
 from lockgen.upgrade.bump import all_pairs
@@ -111,7 +111,10 @@ def survey(app: App, options: OutdatedOptions) -> Survey:
     known = KnownBounds(app.cache(KIND, ignored=options.no_cache), manifest).valid(versions_of(manifest, lock))
     rows = OutdatedSearch(search, releases, conflicts.parallel, app.progress, lock, has_solution, known).rows()
     bases = _bases(manifest, app.http, conflicts.parallel, app.progress, offline=options.offline)
-    notes = _notes(manifest, options, verdicts)
+    names = {member.name for row in rows for member in row.members}
+    # Packages without a pin have no row, but `update` moves them, too.
+    unpinned = [sentence(one) for one in known if one.bound.package not in names]
+    notes = [*unpinned, *_notes(manifest, options, verdicts)]
     _note_shortages(app, inputs, lock, verdicts, offline=options.offline)
     return Survey(tuple(rows), tuple(bases), tuple(notes))
 

@@ -14,6 +14,11 @@ from support.remotes import Clone, MemoryForge
 from update.conftest import FAMILY
 from update.test_proving import groups, plant
 
+from lockgen.io.cache import FileCache
+from lockgen.manifest.reader import parse_manifest
+from lockgen.proof.known_bounds import KIND, KnownBounds
+from lockgen.proof.model import ProofBound
+
 FAILS = "raise RuntimeError('no')"
 
 
@@ -72,6 +77,20 @@ def test_explain_names_the_bound_of_a_package_in_a_conflict(bound: Clone, index:
     ran = bound.project.run("explain")
     assert ran.code == 3
     assert "numpy >=1.3 does not run" in ran.out
+
+
+def test_a_package_without_a_pin_is_in_the_notes(clone: Clone) -> None:
+    """`update` moves it for a security fix."""
+    text = FAMILY.replace('tokens = "1.0"\n', "")
+    clone.project.write(text)
+    clone.project.ok("resolve")
+    bound = ProofBound("tokens", None, "1.1", "text:cpu", "it says no", refused=("1.1",), before="1.0")
+    KnownBounds(FileCache(KIND), parse_manifest(text.encode(), "versions.toml")).keep([bound], "2026-01-02")
+    notes = json.loads(clone.project.ok("outdated", "--json").out)["notes"]
+    assert (
+        "tokens >=1.1 does not run: text:cpu: it says no (tried 1.1; found on this machine on 2026-01-02);"
+        " newest that runs: 1.0"
+    ) in notes
 
 
 DISABLES = 'import sys\nsys.stderr.write("Disabling Numpy because numpy >= 1.1 is required but found 1.0\\n")\n'
