@@ -313,7 +313,7 @@ def fetch(context: click.Context, folder: Path, images: tuple[str, ...]) -> int:
 @cli.command()
 @click.argument("images", nargs=-1, shell_complete=_names("images"))
 @registry_option
-@click.option("--run", is_flag=True, help="Also run the checks of matching images in containers, without a network.")
+@click.option("--run", is_flag=True, help="Also run the checks of matching images, in containers.")
 @click.option("--gpus", metavar="VALUE", help="GPUs for --run, as for docker run: all.")
 @json_option("the verdicts")
 @click.pass_context

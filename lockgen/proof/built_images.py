@@ -70,4 +70,4 @@ def _planned(manifest: Manifest, lock: Lock, image: LockedImage) -> ImageVariant
 
 def _with_reason(error: ToolFailed) -> str:
     (fault,) = error.faults
-    return f"{fault.message} ({fault.reason})" if fault.reason else fault.message
+    return f"{fault.message} ({' '.join(fault.reason.split())})" if fault.reason else fault.message

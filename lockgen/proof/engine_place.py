@@ -21,6 +21,7 @@ from lockgen.proof.check_run import (
     variables_of_checks,
 )
 from lockgen.proof.model import Checks, ImageRun
+from lockgen.proof.verdict import ending
 
 PYTHON = "/opt/venv/bin/python"
 """The interpreter of every generated image."""
@@ -108,7 +109,7 @@ class EnginePlace:
             return f"the image has no {PYTHON}: build it with `lockgen build`"
         if done.code == 125:
             return f"the engine does not start the image: {_reason(text)}"
-        return f"the checks ended without a report, with exit code {done.code}: {_reason(text)}"
+        return f"docker ended with {ending(done.code)} and without a report: {done.last_lines(1) or 'no message'}"
 
 
 def _reason(text: str) -> str:

@@ -289,6 +289,14 @@ def read(path: str) -> dict[str, Any]:
     return plan
 
 
+def hide() -> None:
+    """Do not let steps, which have the same user, write to the report or read the environment of this program."""
+    import ctypes
+
+    pr_set_dumpable = 4
+    ctypes.CDLL(None).prctl(pr_set_dumpable, 0, 0, 0, 0)
+
+
 def source() -> str:
     """The text of this program, to start it elsewhere."""
     with open(__file__, encoding="utf-8") as file:
@@ -296,6 +304,9 @@ def source() -> str:
 
 
 def main() -> None:
+    # A Python may have been built without ctypes.
+    with contextlib.suppress(ImportError, AttributeError, OSError):
+        hide()
     plan = received() if sys.argv[1] == "-" else read(sys.argv[1])
     steps = [Step(plan, step, number).run() for number, step in enumerate(plan["steps"])]
     has_gpu = any(map(os.path.exists, GPU_DEVICES))

@@ -113,7 +113,7 @@ def _test_problem(name: str, step: StepResult, checks: Checks) -> Problem | None
         return None
     output = (step.stdout.strip() + "\n" + step.stderr.strip()).strip()
     lines = [normalized(line) for line in output.splitlines() if line.strip()]
-    return Problem("test", name, f"it ended with {_ending(step.code)}", output="\n".join(lines[-_OUTPUT_LINES:]))
+    return Problem("test", name, f"it ended with {ending(step.code)}", output="\n".join(lines[-_OUTPUT_LINES:]))
 
 
 def _exceeded(step: StepResult, checks: Checks) -> str:
@@ -128,7 +128,8 @@ def _exceeded(step: StepResult, checks: Checks) -> str:
     return "it wrote too much output"
 
 
-def _ending(code: int) -> str:
+def ending(code: int) -> str:
+    """How a process ended, for a sentence."""
     # A signal is a negative code.
     return f"signal {-code}" if code < 0 else f"exit code {code}"
 
@@ -173,7 +174,7 @@ class _Imports:
         by = self.begun or "the packages"
         if self.step.stopped:
             return Problem("limit", by, f"importing {by}: {_exceeded(self.step, self.checks)}")
-        return Problem("import", by, f"importing {by} ended the process with {_ending(self.step.code)}")
+        return Problem("import", by, f"importing {by} ended the process with {ending(self.step.code)}")
 
     def _end(self, name: str, event: Mapping[str, Any]) -> None:
         self.durations.append(Duration(name, _number(event.get("seconds"))))

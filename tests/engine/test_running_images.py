@@ -202,11 +202,17 @@ import os
 assert os.environ['MODE'] == 'fast'
 assert os.environ['https_proxy'] == 'http://of-the-image'
 assert os.environ['HF_HUB_OFFLINE'] == '1'
-supervisor = open('/proc/1/environ').read()
-assert 'secret' not in supervisor + str(os.environ), 'secret'
+assert 'secret' not in str(os.environ), 'secret'
 """
     found = run_tests(place, program)
     assert (found.status, found.problems) == ("yes", ())
+
+
+def test_a_test_cannot_write_into_the_report(place: EnginePlace) -> None:
+    program = "open('/proc/1/{name}')"
+    for name in ("fd/1", "environ", "mem"):
+        problem = only(run_tests(place, program.replace("{name}", name)))
+        assert problem.output.splitlines()[-1].startswith("PermissionError")
 
 
 def test_an_image_that_is_not_there_and_an_engine_that_does_not_answer(
