@@ -38,11 +38,10 @@ _NETWORK_SETTINGS = ("resolv.conf", "hosts")
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A folder or file of this machine, ``source``, at ``target`` inside."""
+    """A folder or file of this machine, ``source``, at ``target`` inside. It is read-only there."""
 
     source: Path
     target: Path
-    writable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +71,7 @@ class Sandbox:
         for path in (_SHARED_MEMORY, *scratch):
             command += ["--size", str(size), "--tmpfs", path]
         for mount in mounts:
-            option = "--bind" if mount.writable else "--ro-bind"
-            command += [option, str(mount.source), str(mount.target)]
+            command += ["--ro-bind", str(mount.source), str(mount.target)]
         return [*command, "--", *argv]
 
 

@@ -33,6 +33,15 @@ class Inside(NamedTuple):
     app: str
     python: str
 
+    @property
+    def bytecode(self) -> str:
+        """Where the steps of one run keep bytecode, so that only the first compiles.
+
+        Not longer: a second image would seem to be faster, could get bytecode from the first, and Python mistakes two
+        versions of a file of one size and second for each other.
+        """
+        return f"{self.scratch}/bytecode"
+
 
 def control_files(checks: Checks) -> dict[str, str]:
     """The files that the plan needs, by name."""
@@ -65,7 +74,9 @@ def _steps(checks: Checks, inside: Inside, variables: Mapping[str, str]) -> list
 def _importing(inside: Inside) -> dict[str, object]:
     events = f"{inside.scratch}/events.jsonl"
     importer = [f"{inside.control}/{name}" for name in (_IMPORTER, _REQUEST)]
-    return {"argv": [inside.python, "-I", *importer, events], "events": events}
+    # With -I, Python ignores PYTHONPYCACHEPREFIX.
+    options = ["-I", "-X", f"pycache_prefix={inside.bytecode}"]
+    return {"argv": [inside.python, *options, *importer, events], "events": events}
 
 
 def most_seconds(checks: Checks) -> float:
@@ -75,7 +86,7 @@ def most_seconds(checks: Checks) -> float:
 
 def variables_of_checks(checks: Checks, inside: Inside) -> dict[str, str]:
     """The variables that every place sets."""
-    variables = {"HOME": inside.scratch, "TMPDIR": inside.scratch}
+    variables = {"HOME": inside.scratch, "TMPDIR": inside.scratch, "PYTHONPYCACHEPREFIX": inside.bytecode}
     if not checks.limits.network:
         variables["HF_HUB_OFFLINE"] = "1"
     return variables

@@ -198,14 +198,11 @@ class LocalPlace:
         if self.sandbox is None:
             return list(argv)
         venv = self.folder / "venv"
-        (self.folder / "bytecode").mkdir(exist_ok=True)
         interpreter = (venv / "bin/python").resolve()
         mounts = [
             Mount(interpreter.parent.parent, interpreter.parent.parent),
             Mount(venv, venv),
             Mount(self.folder / "checks", Path("/checks")),
-            # Bytecode of one image serves the next: compiling takes longer than importing.
-            Mount(self.folder / "bytecode", Path("/bytecode"), writable=True),
             *(Mount(file.source, Path("/app", file.path)) for file in files),
         ]
         return self.sandbox.command(
@@ -238,18 +235,12 @@ class LocalPlace:
 
     def _variables(self, checks: Checks, layout: Inside) -> dict[str, str]:
         """The environment of the checks: nothing of the caller's, as packages are untrusted code."""
-        variables = {
+        return {
             **variables_of_checks(checks, layout),
             "PATH": f"{self.folder / 'venv/bin'}:/usr/bin:/bin",
             "VIRTUAL_ENV": str(self.folder / "venv"),
             "LC_ALL": "C.UTF-8",
         }
-        if self.is_isolated:
-            variables["PYTHONPYCACHEPREFIX"] = "/bytecode"
-        else:
-            # Installed files may be links into uv's cache, which must not change.
-            variables["PYTHONDONTWRITEBYTECODE"] = "1"
-        return variables
 
 
 def _check_hashes(rows: Sequence[Resolved]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -200,3 +201,34 @@ def test_a_message_of_numpy_is_about_the_package_that_uses_it(each: LocalPlace, 
     found = imported(each, numpy, shapely)
     assert [(problem.by, problem.bound) for problem in found.problems] == [("shapely", Bound("shapely", "numpy", "<2"))]
     assert [line.by for line in found.lines] == ["numpy"]
+
+
+def test_bytecode_of_another_version_is_not_used(each: LocalPlace, index: LocalIndex) -> None:
+    """Two versions of a file may have the same size and time: Python would take the bytecode of one for the other."""
+    good = added(index, "thing", {"thing/__init__.py": "", "thing/part.py": "x = 1\n"})
+    bad = added(index, "thing", {"thing/__init__.py": "", "thing/part.py": "x / 0\n"}, "2.0")
+    checks = Checks((ImportCheck("thing.part", ("thing.part",)),))
+
+    def status(row: Resolved) -> str:
+        found = each.run([row], checks, (), {})
+        (path,) = each.folder.glob("venv/lib/python3.*/site-packages/thing/part.py")
+        # The file is a link into uv's cache, so the time stays.
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+        return found.status
+
+    assert [status(row) for row in (good, bad, good, bad, good)] == ["yes", "no", "yes", "no", "yes"]
+
+
+def test_the_steps_of_a_run_share_bytecode_and_the_next_run_has_none_of_it(each: LocalPlace, index: LocalIndex) -> None:
+    thing = added(index, "thing", {"thing/__init__.py": "x = 1\n"})
+    code = (
+        "import importlib.util, os, sys\n"
+        "found = os.path.exists(importlib.util.find_spec('thing').cached)\n"
+        "sys.exit(0 if found else 7)"
+    )
+    command = ("python", "-c", code)
+    imports = (ImportCheck("thing"),)
+    assert each.run([thing], Checks(imports, (command,)), (), {}).status == "yes"
+    (problem,) = each.run([thing], Checks((), (command,)), (), {}).problems
+    assert problem.text == "it ended with exit code 7"
+    assert not list((each.folder / "venv").rglob("thing/__pycache__"))
