@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, replace
+from pathlib import Path
 
 from lockgen.compat.cells import Scenario
 from lockgen.compat.install_model import Installed
@@ -16,12 +18,33 @@ from lockgen.core.resolution import Request, Resolved, Resolver
 from lockgen.core.target import Target
 from lockgen.errors import LockgenError, ToolFailed
 from lockgen.io.own_code import own_code
-from lockgen.io.temporary import temporary_folder
+from lockgen.io.temporary import create_folder, remove_folder
 from lockgen.proof.check_run import CannotRun
 from lockgen.proof.known_runs import KnownRuns
 from lockgen.proof.local_place import LocalPlace
 from lockgen.proof.model import Checks, ImageRun, ImportCheck
 from lockgen.proof.native_libraries import missing
+
+
+class Environments:
+    """Folders for environments, one for each target: uv changes only the difference between two cells."""
+
+    def __init__(self) -> None:
+        self._folders: dict[tuple[str, str], Path] = {}
+
+    def __enter__(self) -> Environments:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for folder in self._folders.values():
+            remove_folder(folder)
+
+    def folder(self, target: Target) -> Path:
+        """The folder for ``target``."""
+        key = (target.release, target.platform)
+        if key not in self._folders:
+            self._folders[key] = create_folder("install-")
+        return self._folders[key]
 
 
 def install(
@@ -34,6 +57,7 @@ def install(
     limits: CheckLimits | None = None,
     seconds: float = 900,
     known: KnownRuns | None = None,
+    environments: Environments | None = None,
 ) -> Installed:
     """Whether ``rows`` install on the target of ``request``, and ``imports`` and ``modules`` can be imported there.
 
@@ -48,8 +72,10 @@ def install(
     found = known.recall(key) if known is not None else None
     if found is not None:
         return _installed(found)
-    with temporary_folder("install-") as folder:
-        place = LocalPlace(folder, request, seconds)
+    with ExitStack() as stack:
+        if environments is None:
+            environments = stack.enter_context(Environments())
+        place = LocalPlace(environments.folder(request.target), request, seconds)
         try:
             found = place.run(rows, checks, (), {})
             found = replace(found, native=missing(place.binaries(), system))
@@ -90,6 +116,7 @@ def install_solution(
     *,
     offline: bool = False,
     known: KnownRuns | None = None,
+    environments: Environments | None = None,
 ) -> Installed:
     """Install ``versions``, the solution of ``scenario``, and import what its images are checked with."""
     manifest = scenario.manifest
@@ -110,6 +137,7 @@ def install_solution(
         modules=sorted(modules),
         limits=manifest.checks,
         known=known,
+        environments=environments,
     )
 
 

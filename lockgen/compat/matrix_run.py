@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -179,17 +180,16 @@ def filled(
     runs = [_Run(plan, cell, group) for cell in cells for group in _groups_in(cell, plan)]
     outcomes = search.outcomes([run.scenario for run in runs])
     results: dict[str, list[CellResult]] = {}
-    for run, outcome in zip(runs, outcomes, strict=True):
-        # Without an outcome Ctrl-C came first.
-        if outcome is None:
-            continue
-        result = _result(run, outcome)
-        if options.install and outcome.status in _RESOLVED:
-            app.progress.step(f"installing {run.group.name} of {run.cell.name}")
-            installed = _install(app, run, outcome, resolver, options)
-            _note_install(app, run, installed)
-            result = replace(result, installed=installed)
-        results.setdefault(run.cell.name, []).append(result)
+    with ExitStack() as stack:
+        install = _installer(app, resolver, options, stack) if options.install else None
+        for run, outcome in zip(runs, outcomes, strict=True):
+            # Without an outcome Ctrl-C came first.
+            if outcome is None:
+                continue
+            result = _result(run, outcome)
+            if install is not None and outcome.status in _RESOLVED:
+                result = replace(result, installed=install(run, outcome))
+            results.setdefault(run.cell.name, []).append(result)
     app.progress.note(f"{counted(len(cells), 'cell')}, {counted(search.asked, 'resolver call')}")
     done = []
     for cell in cells:
@@ -233,16 +233,34 @@ def _result(run: _Run, outcome: CellOutcome) -> CellResult:
     )
 
 
-def _install(app: App, run: _Run, outcome: CellOutcome, resolver: Resolver, options: CompatOptions) -> InstallSummary:
+_Install = Callable[[_Run, CellOutcome], InstallSummary]
+
+
+def _installer(app: App, resolver: Resolver, options: CompatOptions, stack: ExitStack) -> _Install:
+    """A function that installs a cell. Its environments end with ``stack``."""
     # Imported here because it takes long and --install is rare.
-    from lockgen.compat.install_check import install_solution
+    from lockgen.compat.install_check import Environments, install_solution
     from lockgen.proof.known_runs import KIND, KnownRuns
 
     known = KnownRuns(app.cache(KIND, ignored=options.no_cache))
-    done = install_solution(
-        run.scenario, outcome.versions, resolver, run.plan.indexes, offline=options.offline, known=known
-    )
-    return InstallSummary(CellStatus(done.status), done.reason, done.native)
+    environments = stack.enter_context(Environments())
+
+    def install(run: _Run, outcome: CellOutcome) -> InstallSummary:
+        app.progress.step(f"installing {run.group.name} of {run.cell.name}")
+        done = install_solution(
+            run.scenario,
+            outcome.versions,
+            resolver,
+            run.plan.indexes,
+            offline=options.offline,
+            known=known,
+            environments=environments,
+        )
+        installed = InstallSummary(CellStatus(done.status), done.reason, done.native)
+        _note_install(app, run, installed)
+        return installed
+
+    return install
 
 
 def _note_install(app: App, run: _Run, installed: InstallSummary) -> None:

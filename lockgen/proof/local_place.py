@@ -99,7 +99,12 @@ class LocalPlace:
         Raises:
             CannotRun: the environment cannot be created here.
         """
-        wrong = self._install(rows)
+        try:
+            wrong = self._install(rows)
+        except CannotRun:
+            # The next image must not get what was left half installed.
+            remove_folder(self.folder / "venv")
+            raise
         if wrong is not None:
             return ImageRun("no", problems=(wrong,))
         text = self._supervise(checks, files, environment)
