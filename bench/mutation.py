@@ -13,6 +13,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -53,6 +54,8 @@ def main() -> int:
     parser.add_argument("--operators", default="", metavar="REGEX", help="run only mutants of these operators")
     parser.add_argument("--list", action="store_true", help="only count the mutants")
     options = parser.parse_args()
+    # As Ctrl-C: the total is printed, and the folder removed.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     table = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["lockgen-mutation"]
     cosmic_ray.plugins.OPERATOR_PROVIDERS[PROVIDER] = OPERATORS
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
@@ -91,21 +94,33 @@ def report(module: str, tests: list[str], mutants: Iterable[Mutation]) -> None:
     if done.returncode != 0:
         raise SystemExit(f"{module}: the tests fail without a mutation\n{done.stdout}")
     limit = 10 + 3 * (time.monotonic() - began)
-    killed = survived = 0
-    for mutation in mutants:
-        operator, occurrence = mutation.operator, mutation.occurrence
-        spec = MutationSpec(module, operator, occurrence, mutation.start, mutation.end)
-        result = mutate_and_test([spec], command, limit)
-        if result.test_outcome is TestOutcome.SURVIVED:
-            survived += 1
-            print(f"{module}:{mutation.start[0]}: survived {operator}\n{changed_lines(result.diff)}", flush=True)
-        elif result.test_outcome is TestOutcome.KILLED:
-            killed += 1
-        else:
-            print(f"{module}:{mutation.start[0]}: not run {operator}\n{result.output}", flush=True)
-    total = killed + survived
-    minutes = (time.monotonic() - began) / 60
-    print(f"{module}: {killed} of {total} killed ({killed / max(total, 1):.1%}) in {minutes:.1f} min", flush=True)
+    outcomes: list[TestOutcome] = []
+    try:
+        for mutation in mutants:
+            outcome = run_one(module, mutation, command, limit)
+            outcomes.append(outcome)
+    finally:
+        # A run that is stopped has a total too.
+        print(f"{total(module, outcomes)} in {(time.monotonic() - began) / 60:.1f} min", flush=True)
+
+
+def run_one(module: str, mutation: Mutation, command: str, limit: float) -> TestOutcome:
+    """Run the tests with ``mutation``, and print it unless it is killed."""
+    operator, line = mutation.operator, mutation.start[0]
+    spec = MutationSpec(module, operator, mutation.occurrence, mutation.start, mutation.end)
+    result = mutate_and_test([spec], command, limit)
+    if result.test_outcome is TestOutcome.SURVIVED:
+        print(f"{module}:{line}: survived {operator}\n{changed_lines(result.diff)}", flush=True)
+    elif result.test_outcome is not TestOutcome.KILLED:
+        print(f"{module}:{line}: not run {operator}\n{result.output}", flush=True)
+    return result.test_outcome
+
+
+def total(module: str, outcomes: list[TestOutcome]) -> str:
+    """How many mutations were killed, of those that ran."""
+    killed = outcomes.count(TestOutcome.KILLED)
+    ran = killed + outcomes.count(TestOutcome.SURVIVED)
+    return f"{module}: {killed} of {ran} killed ({killed / max(ran, 1):.1%})"
 
 
 def changed_lines(diff: str) -> str:
