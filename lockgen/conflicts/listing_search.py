@@ -44,13 +44,18 @@ def listed_family(app: App, inputs: Inputs, conflicts: Iterable[Conflict], *, li
 
 
 def _listings(app: App, manifest: Manifest, conflicts: Iterable[Conflict]) -> list[Listing]:
-    alone = [conflict for conflict in conflicts if len({each.name for each in conflict.constraints}) == 1]
-    names = {each.name for conflict in alone for each in conflict.constraints}
-    reason = "\n".join(conflict.reason for conflict in alone)
+    names: set[str] = set()
+    reasons: list[str] = []
+    for conflict in conflicts:
+        involved = {constraint.name for constraint in conflict.constraints}
+        if len(involved) == 1:
+            # The package has no solution by itself: this index may not have it.
+            names |= involved
+            reasons.append(conflict.reason)
     if not names or not manifest.indexes:
         return []
-    variants = order_of_variants(manifest)
-    owners = ShortageSearch(app.http, manifest, None).owners(variants, reason, names)
+    search = ShortageSearch(app.http, manifest, None)
+    owners = search.owners(order_of_variants(manifest), "\n".join(reasons), names)
     return sorted({_listing(manifest, demand, index) for demand, index in owners.items()})
 
 

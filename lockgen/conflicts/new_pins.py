@@ -7,7 +7,7 @@ It stops at a release that does not build, or that requires another package by U
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -41,20 +41,31 @@ class _Stop(NamedTuple):
 
 def new_pins(problem: RepairProblem, found: Repairs) -> Proposal | None:
     """A proposal that pins the packages at whose releases the resolver stops; None if that does not help."""
-    stops: dict[tuple[str, str], _Stop] = {}
+    stops: dict[str, _Stop] = {}
     reasons = [*found.unknown, *(conflict.reason for conflict in found.conflicts)]
     while True:
-        new = [stop for reason in reasons for stop in _stops(reason) if (stop.name, stop.version) not in stops]
+        new = _new_stops(reasons, stops)
         if not new or len(stops) + len(new) > _MOST_RELEASES:
             return None
-        stops |= {(stop.name, stop.version): stop for stop in new}
-        if any(_is_pinned(problem, stop.name) for stop in new):
+        if any(_is_pinned(problem, stop.name) for stop in new.values()):
             return None
-        verdicts = _ask(problem, [f"{name}!={version}" for name, version in stops])
-        failed = [verdict for verdict in verdicts.values() if verdict.answer is not Answer.YES]
-        if not failed:
+        stops |= new
+        # Each key excludes the release.
+        verdicts = _ask(problem, stops)
+        reasons = [verdict.reason for verdict in verdicts.values() if verdict.answer is not Answer.YES]
+        if not reasons:
             return _proposal(problem, stops.values(), verdicts)
-        reasons = [verdict.reason for verdict in failed]
+
+
+def _new_stops(reasons: Iterable[str], known: Collection[str]) -> dict[str, _Stop]:
+    """The releases that ``reasons`` name, without ``known``, by the constraint that excludes each: "torch!=2.0"."""
+    found: dict[str, _Stop] = {}
+    for reason in reasons:
+        for stop in _stops(reason):
+            constraint = f"{stop.name}!={stop.version}"
+            if constraint not in known:
+                found[constraint] = stop
+    return found
 
 
 def _stops(reason: str) -> Iterable[_Stop]:

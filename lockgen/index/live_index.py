@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile, ProjectPage
 from lockgen.core.ports import Progress
 from lockgen.core.urls import redacted
 from lockgen.core.words import counted
-from lockgen.errors import LockgenError, ToolFailed
+from lockgen.errors import Fault, LockgenError, ToolFailed
 from lockgen.index.metadata import MetadataReader
 from lockgen.index.parallel_reads import try_each
 from lockgen.index.simple_api import read_pages
@@ -39,19 +39,28 @@ def read_live(
         ToolFailed: a page cannot be read, or every file fails.
     """
     pages = read_pages(http, url, packages, name)
-    wanted = _wanted_files(pages, usable)
-    hashed = [file for file in wanted if file.sha256 is not None]
+    withheld: dict[str, str] = {}
+    hashed: list[IndexFile] = []
+    for file in _wanted_files(pages, usable):
+        if file.sha256 is None:
+            withheld[file.name] = reason_without_hash(file)
+        else:
+            hashed.append(file)
     progress.step(f"reading the metadata of {counted(len(hashed), 'file')} of {name}")
     metadata, failed = read_wheels(MetadataReader(http), hashed)
-    # Some files of an index may be broken. If all are, the index or the network is at fault.
     if failed and not metadata:
-        errors = failed.values()
-        raise ToolFailed.of(fault for error in errors for fault in error.faults)
-    withheld = {file.name: reason_without_hash(file) for file in wanted if file.sha256 is None}
-    withheld |= {file: str(error) for file, error in failed.items()}
+        # Some files of an index may be broken. If all are, the index or the network is at fault.
+        raise ToolFailed.of(_faults_of(failed.values()))
+    for file_name, error in failed.items():
+        withheld[file_name] = str(error)
     _report_withheld(name, withheld, progress)
     kept = {page.project: _with_metadata_only(page, metadata) for page in pages}
     return ExplicitIndex(name, redacted(url), kept, metadata, withheld)
+
+
+def _faults_of(errors: Iterable[LockgenError]) -> Iterator[Fault]:
+    for error in errors:
+        yield from error.faults
 
 
 def _report_withheld(index: str, withheld: Mapping[str, str], progress: Progress) -> None:

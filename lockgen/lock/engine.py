@@ -214,13 +214,17 @@ class _LockRun:
 
     def _check_agreement(self, lead: str, first: Solution, variant: str, second: Solution) -> None:
         """Check that the variants differ only in packages where a pin of one of them is the cause (guarantee 2)."""
-        differing = self._unpinned_differences(lead, first, variant, second)
-        mine = {name: versions[0] for name, versions in differing.items()}
-        others = {name: versions[1] for name, versions in differing.items()}
+        of_lead: dict[str, str] = {}
+        of_variant: dict[str, str] = {}
+        for name, versions in self._unpinned_differences(lead, first, variant, second).items():
+            of_lead[name], of_variant[name] = versions
+        seen_by_variant = self._seen_by(variant, of_lead)
+        seen_by_lead = self._seen_by(lead, of_variant)
         faults = []
-        for name in unexplained(list(differing), self._seen_by(variant, mine), self._seen_by(lead, others)):
-            hint = f'to allow both: [variants.{variant}] pins = {{ {name} = "{others[name]}" }}'
-            message = f"{lead} needs {name} {mine[name]}, {variant} needs {name} {others[name]}"
+        for name in unexplained(list(of_lead), seen_by_variant, seen_by_lead):
+            own, other = of_variant[name], of_lead[name]
+            message = f"{lead} needs {name} {other}, {variant} needs {name} {own}"
+            hint = f'to allow both: [variants.{variant}] pins = {{ {name} = "{own}" }}'
             faults.append(Fault(message, hint=hint, path=("variants", variant)))
         if faults:
             raise NoResolution.of(faults)

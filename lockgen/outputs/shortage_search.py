@@ -50,13 +50,27 @@ class ShortageSearch:
             demanded = [demand for demand in demanded if demand.name in only]
         found, known = self._shortages(demanded)
         if found and only is None:
-            # Something else is missing, so the resolver may not have reached these pins.
-            others = demands(self._manifest, variants, self._pinned(variants))
-            absent, more = self._shortages([demand for demand in others if demand not in demanded])
-            found += [(demand, lacking) for demand, lacking in absent if lacking.lack in _NEVER_RIGHT]
-            known |= more
+            # Something else is missing, so the resolver may not have reached the pins.
+            more, more_known = self._wrong_pins(variants, demanded)
+            found += more
+            known |= more_known
         missing = [demand.name for demand, lacking in found if lacking.lack is Lack.PROJECT]
-        return ShortageFaults(self._manifest, self._spellings(missing, known), self._owners(found)).of(found)
+        spellings = self._spellings(missing, known)
+        owners = self._owners(found)
+        return ShortageFaults(self._manifest, spellings, owners).of(found)
+
+    def _wrong_pins(
+        self, variants: Sequence[str], demanded: Collection[Demand]
+    ) -> tuple[list[tuple[Demand, Shortage]], set[str]]:
+        """As `_shortages`, for the pins of ``variants`` that are wrong whatever needs them, without ``demanded``."""
+        names = self._pinned(variants)
+        others = [demand for demand in demands(self._manifest, variants, names) if demand not in demanded]
+        found, known = self._shortages(others)
+        wrong: list[tuple[Demand, Shortage]] = []
+        for demand, lacking in found:
+            if lacking.lack in _NEVER_RIGHT:
+                wrong.append((demand, lacking))
+        return wrong, known
 
     def owners(self, variants: Sequence[str], reason: str, only: Collection[str]) -> dict[Demand, Index]:
         """What ``variants`` demand of the packages ``only`` that another index of versions.toml has, and that index."""

@@ -57,10 +57,17 @@ def _runs(row: OutdatedPin) -> str:
 def _pins_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Numbers to the right, names to the left. If it is too wide, the images get lines below their rows."""
     wide = table(head, rows, left=(0, len(head) - 1))
-    if max(map(len, wide.splitlines())) <= WIDTH:
+    width = max(map(len, wide.splitlines()))
+    if width <= WIDTH:
         return wide
-    images = [f"{head[-1]}: {row[-1]}" if row[-1] else "" for row in rows]
-    return narrow_table(head[:-1], [row[:-1] for row in rows], below=images)
+    *shown, images_head = head
+    narrow: list[Sequence[str]] = []
+    below: list[str] = []
+    for row in rows:
+        *fields, images = row
+        narrow.append(fields)
+        below.append(f"{images_head}: {images}" if images else "")
+    return narrow_table(shown, narrow, below=below)
 
 
 def markdown(survey: Survey, now: datetime) -> str:

@@ -37,22 +37,29 @@ def shared_files(context: WarningContext) -> Iterator[FamilyWarning]:
 
     These are packages whose files are known, and builds of one project, such as opencv-python-headless.
     """
-    closures = Closures(context.lock)
-    builds = {variant: list(_builds(packages)) for variant, packages in context.lock.by_variant.items()}
-    images: dict[tuple[str, ...], list[str]] = defaultdict(list)
     examples: dict[tuple[str, ...], str] = {}
-    for image in context.lock.images:
-        names = closures.of(image)
-        together = {*_among(builds[image.variant], names), *_owners(context, image, names, examples)}
-        for group in together:
-            # One line for each set of packages.
-            if not any(set(group) < set(other) for other in together):
-                images[group].append(image.tag)
+    images = _images_by_group(context, examples)
     for group, tags in sorted(images.items()):
         example = f" ({examples[group]})" if group in examples else ""
         message = f"{' and '.join(group)} install the same files{example} in {_shown(tags)}"
         hint = "which of them an import finds depends on the order: require one, and see `lockgen why` for the other"
         yield FamilyWarning("shared-files", message, (), hint)
+
+
+def _images_by_group(context: WarningContext, examples: dict[tuple[str, ...], str]) -> dict[tuple[str, ...], list[str]]:
+    """The tags of the images that contain each group of packages with the same files. Adds to ``examples``."""
+    closures = Closures(context.lock)
+    builds = {variant: list(_builds(packages)) for variant, packages in context.lock.by_variant.items()}
+    images: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for image in context.lock.images:
+        names = closures.of(image)
+        together = {*_among(builds[image.variant], names), *_owners(context, image, names, examples)}
+        for group in together:
+            # One line for each set of packages.
+            is_part = any(set(group) < set(other) for other in together)
+            if not is_part:
+                images[group].append(image.tag)
+    return images
 
 
 def _builds(names: Collection[str]) -> Iterator[tuple[str, ...]]:
