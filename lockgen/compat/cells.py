@@ -337,7 +337,7 @@ class _ScenarioBuilder:
         compat = self.manifest.compat
         if compat is not None:
             for name in compat.held & pins.keys():
-                pins[name] = replace(pins[name], held=True)
+                pins[name] = pins[name]._replace(held=True)
         return pins
 
     def _cell_pins(self, known: set[str]) -> tuple[dict[str, Version], list[Gap]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from packaging.version import Version
@@ -15,8 +15,7 @@ INDEX_OF_BUILDS = "https://download.pytorch.org/whl/{}"
 """Where the builds of that family for one accelerator are published."""
 
 
-@dataclass(frozen=True)
-class AcceleratorKind:
+class AcceleratorKind(NamedTuple):
     """One kind of accelerator, and how labels and base images name it. A new kind is one entry of `KINDS`."""
 
     name: str

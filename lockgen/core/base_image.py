@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lockgen.core.image_reference import parse_reference
 
 
-@dataclass(frozen=True)
-class UnsupportedSystem:
+class UnsupportedSystem(NamedTuple):
     """A kind of system that lockgen's Dockerfiles do not work on, and why. A new kind is one entry of `SYSTEMS`."""
 
     reason: str
@@ -93,8 +92,7 @@ def platform_of(reference: str) -> str | None:
     return None
 
 
-@dataclass(frozen=True)
-class ImagePython:
+class ImagePython(NamedTuple):
     """The Python of a base image. ``is_official``: its name is python, so the image is made for this Python.
 
     ``version`` is MAJOR.MINOR, "" if an official image does not say which. ``implementation`` is "python" or "pypy".

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from lockgen.core.key_path import KeyPath
 
 PYTHON, VARIANT, TORCH = "python", "variant", "torch"
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(NamedTuple):
     """An axis as written: its values, or a specifier for the versions on the index. ``path`` is where it is written."""
 
     name: str
@@ -26,8 +26,7 @@ class Declared:
         return self.path
 
 
-@dataclass(frozen=True, slots=True)
-class Exclusion:
+class Exclusion(NamedTuple):
     """Cells to leave out: those within all of ``bounds`` (axis to bound, as written)."""
 
     bounds: Mapping[str, str]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from lockgen.core.urls import Login
 
@@ -71,8 +72,7 @@ class ExplicitIndex:
     login: Login | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(NamedTuple):
     """A version and the upload time of its first file; None if the index does not give it."""
 
     version: str

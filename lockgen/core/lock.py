@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from packaging.version import Version
 
@@ -28,8 +29,7 @@ class File:
         return self.name.endswith(".whl")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Dependency:
+class Dependency(NamedTuple):
     """A requirement of a package or an image: canonical name, extras, and the specifier as text ("" for any)."""
 
     name: str
@@ -101,8 +101,7 @@ class LockedImage:
         return f"{self.name}:{self.variant}"
 
 
-@dataclass(frozen=True, slots=True)
-class ToolSet:
+class ToolSet(NamedTuple):
     """Build tools for the packages in ``builds`` (as NAME==VERSION) that cannot use the tools of the others."""
 
     builds: tuple[str, ...]

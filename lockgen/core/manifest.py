@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -40,8 +40,7 @@ class DeclaredRequirement:
         return render_requirement(self.requirement)
 
 
-@dataclass(frozen=True, slots=True)
-class Pin:
+class Pin(NamedTuple):
     """The exact version of one package, and the path of keys where it is written.
 
     No command changes a ``held`` pin.
@@ -94,8 +93,7 @@ class Budget:
     layer: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unimported:
+class Unimported(NamedTuple):
     """Why a package is needed although no code imports it, and the path of keys where that is written."""
 
     reason: str
@@ -209,8 +207,7 @@ def render_requirement(requirement: Requirement) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class IgnoredAdvisory:
+class IgnoredAdvisory(NamedTuple):
     """An advisory, by any of its identifiers, that is ignored. ``until`` is the last such day; None: no end."""
 
     id: str

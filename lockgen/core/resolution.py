@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from lockgen.core.index import CoreMetadata, ExplicitIndex, IndexFile
 
@@ -56,8 +56,7 @@ class Resolved:
     files: tuple[IndexFile, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Solution:
+class Solution(NamedTuple):
     """The answer of a resolver: every package that the request needs, by name."""
 
     packages: Mapping[str, Resolved]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -19,8 +18,7 @@ BASES_GROUP = "base-images"
 """The group of the base images that are in no other group."""
 
 
-@dataclass(frozen=True, slots=True)
-class GroupPolicy:
+class GroupPolicy(NamedTuple):
     """Pins that move together, in one pull request.
 
     ``patterns`` match names of packages, ``images`` names of base images; both may contain ``*`` and ``?``.
@@ -42,8 +40,7 @@ class GroupPolicy:
         return any(fnmatchcase(name, pattern) for pattern in self.images)
 
 
-@dataclass(frozen=True, slots=True)
-class IgnoreRule:
+class IgnoreRule(NamedTuple):
     """Releases to ignore: of every package that ``pattern`` matches, those within ``versions`` (None: all).
 
     With ``image`` it applies to base images, and the version is the number in the tag. With ``variant`` it applies
@@ -68,8 +65,7 @@ class IgnoreRule:
         return self.versions.contains(version.public, prereleases=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """[update].
 
     ``cooldown`` is in days. ``base`` is the base branch of pull requests, None for the default branch of the remote.

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 ChangeKind = Literal["added", "removed", "up", "down", "moved", "refreshed"]
 KINDS: tuple[ChangeKind, ...] = ("added", "removed", "up", "down", "moved", "refreshed")
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One package, before and after. The version is None where the package is missing.
 
     ``up`` and ``down`` compare public versions. ``moved`` has the same public version with another local part or
@@ -30,16 +28,14 @@ class Change:
         return self.name, KINDS.index(self.kind), self.old or "", self.new or ""
 
 
-@dataclass(frozen=True, slots=True)
-class PackageChange:
+class PackageChange(NamedTuple):
     """A change, and the variants that it applies to."""
 
     change: Change
     variants: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ImageChange:
+class ImageChange(NamedTuple):
     """An image whose closure or base changed. ``changes`` are those within its closure.
 
     A package can be new to an image although its variant had it before. ``old_base`` and ``new_base`` are the images
@@ -57,8 +53,7 @@ class ImageChange:
         return f"{self.name}:{self.variant}"
 
 
-@dataclass(frozen=True, slots=True)
-class WholeImage:
+class WholeImage(NamedTuple):
     """An added or removed image, with the number of packages in its closure."""
 
     name: str
@@ -70,8 +65,7 @@ class WholeImage:
         return f"{self.name}:{self.variant}"
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """A setting of the lock, by its dotted name: the family, part of the target, or the URL of an index."""
 
     name: str
@@ -79,8 +73,7 @@ class Setting:
     new: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(NamedTuple):
     """All differences, sorted by name. ``first``: the old lock is missing."""
 
     packages: tuple[PackageChange, ...] = ()

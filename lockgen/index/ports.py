@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from lockgen.core.index import CoreMetadata, IndexFile
 from lockgen.core.resolution import Request
@@ -26,8 +25,7 @@ class MetadataSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class BuildNeeds:
+class BuildNeeds(NamedTuple):
     """The requirements for building a source distribution (PEP 508), and the installed size of its wheel in bytes.
 
     The size is None if no wheel was built.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import IO
+from typing import IO, NamedTuple
 
 from lockgen.errors import ToolFailed
 
@@ -19,8 +18,7 @@ class AccessForbidden(AccessRefused):
     """A server answered with 403."""
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """An answer with status 200, 206 or 404. ``headers`` have lower-case names; ``url`` is that after redirects."""
 
     url: str
@@ -33,8 +31,7 @@ class Response:
         return self.headers.get("content-type", "")
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """An answer whose body is still to be read; any status. ``headers`` have lower-case names."""
 
     status: int

@@ -30,7 +30,6 @@ import json
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from lockgen.core.documents import parse_json
@@ -45,8 +44,7 @@ _NO_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO})
 _NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF})
 
 
-@dataclass(frozen=True, slots=True)
-class Checkout:
+class Checkout(NamedTuple):
     """What distinguishes this checkout from every copy of it; see the module docstring."""
 
     inode: int
@@ -62,8 +60,7 @@ class NewFile(NamedTuple):
     mode: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Journal:
+class Journal(NamedTuple):
     """What is to be done. The n-th file of ``write`` is staged under the name n."""
 
     checkout: Checkout

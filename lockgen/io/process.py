@@ -16,9 +16,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from lockgen.errors import TimedOut, ToolFailed
 from lockgen.io import orphans
@@ -29,8 +28,7 @@ _CLOSING_SECONDS = 5
 _USERINFO = re.compile(r"(?<=://)[^\s/@]*@")
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     """A process that ended. Its texts are decoded leniently, with URL credentials hidden in ``stderr``."""
 
     code: int

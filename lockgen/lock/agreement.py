@@ -7,13 +7,12 @@ difference. Each such question is a solve, which takes pip-compile several secon
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 Names = tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class OtherVersions:
+class OtherVersions(NamedTuple):
     """The versions of the other variant, as seen by one variant without its own pins.
 
     A requirement of its images excludes those of ``excluded``. ``solve`` returns whether the variant can have all

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lockgen.core.lock import Dependency, Lock, LockedImage
 from lockgen.lock.closure import Closures, closure
 
 
-@dataclass(frozen=True, slots=True)
-class Layers:
+class Layers(NamedTuple):
     """The layers of one image: its delta, the common layer if it is a root base, and its closure; names sorted."""
 
     image: LockedImage

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC
+from typing import NamedTuple
 
 from lockgen.core.index import ExplicitIndex
 from lockgen.core.lock import Lock, Package
@@ -49,16 +50,14 @@ class ToolPurpose:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedTools:
+class ResolvedTools(NamedTuple):
     """A set of tools: its purpose, and its packages sorted by name."""
 
     purpose: ToolPurpose
     packages: tuple[Resolved, ...]
 
 
-@dataclass(frozen=True)
-class ToolRequests:
+class ToolRequests(NamedTuple):
     """Makes requests for tools. Build requirements come from the same indexes as the packages of the images."""
 
     manifest: Manifest

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
 from lockgen.core.close_match import close_match
 from lockgen.core.key_path import KeyPath
@@ -47,8 +47,7 @@ _TYPE_HINTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class SchemaError:
+class SchemaError(NamedTuple):
     """One error of pydantic: its type, location, context and input."""
 
     kind: str

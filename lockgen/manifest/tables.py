@@ -7,9 +7,7 @@ Only the shape is described here. What needs more than one value (references, cy
 from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, field, fields
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
-
-Table = TypeVar("Table")
+from typing import Annotated, Any, Literal, NamedTuple, NoReturn, dataclass_transform
 
 # Patterns avoid look-around: they are published in the JSON schema, and pydantic's regex engine has none.
 _IMAGE = r"^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*$"
@@ -87,8 +85,7 @@ MEANING = {
 }
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(NamedTuple):
     """Limits of a string: what it has to match, and its length."""
 
     pattern: str | None = None
@@ -97,23 +94,20 @@ class Text:
     description: str | None = None
 
 
-@dataclass(frozen=True)
-class Number:
+class Number(NamedTuple):
     """The limits of an integer."""
 
     least: int
     most: int
 
 
-@dataclass(frozen=True)
-class Length:
+class Length(NamedTuple):
     """The least length of an array."""
 
     least: int
 
 
-@dataclass(frozen=True)
-class Shapes:
+class Shapes(NamedTuple):
     """A value that may be a string (``text``) or something else (``other``): ``shape`` returns "=text" or ``tag``."""
 
     shape: Callable[[object], str]
@@ -149,8 +143,7 @@ RequirementText = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """What is declared about a key besides its type. ``is_rest`` stands for all keys that are not declared."""
 
     description: str
@@ -175,9 +168,42 @@ def key(
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(key,))
-def _table(cls: type[Table]) -> type[Table]:
-    """A table of the file: unknown keys and loose types are errors."""
-    return dataclass(frozen=True, kw_only=True)(cls)
+class _Table:
+    """A table of the file: unknown keys and loose types are errors.
+
+    The methods are here, because `dataclass` compiles them for each class, whenever the module is imported.
+    """
+
+    def __init_subclass__(cls) -> None:
+        dataclass(init=False, eq=False, repr=False, kw_only=True)(cls)
+
+    def __init__(self, **values: Any) -> None:
+        this: Any = self
+        for item in fields(this):
+            vars(self)[item.name] = values.pop(item.name) if item.name in values else _default(item)
+        if values:
+            raise TypeError(f"{type(self).__name__} has no {', '.join(values)}")
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        # Equal tables have equal hashes; the values may be lists.
+        return hash(type(self))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({vars(self)})"
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{name} of {type(self).__name__} cannot be changed")
+
+
+def _default(item: Field[Any]) -> Any:
+    if item.default_factory is not MISSING:
+        return item.default_factory()
+    if item.default is MISSING:
+        raise TypeError(f"{item.name} is missing")
+    return item.default
 
 
 def spelling(name: str) -> str:
@@ -205,8 +231,7 @@ def _axis_shape(value: object) -> str:
     return "=text" if isinstance(value, str) else "=list"
 
 
-@_table
-class PinEntry:
+class PinEntry(_Table):
     """A pin with options."""
 
     version: str = key('An exact version, as in "2.5.1+cu121"')
@@ -225,8 +250,7 @@ PinValue = Annotated[
 PinTable = dict[str, PinValue]
 
 
-@_table
-class FamilyTable:
+class FamilyTable(_Table):
     """Settings of the whole family."""
 
     name: ImageName = key("Images are {registry}/{name}-{image}:{variant}")
@@ -246,8 +270,7 @@ class FamilyTable:
     uid: int = key("The user ID of that user", default=1000, least=1, most=60000)
 
 
-@_table
-class IndexTable:
+class IndexTable(_Table):
     """An index in addition to the default one."""
 
     url: Annotated[str, Text(_URL)] = key("The URL of the index (PEP 503)")
@@ -257,8 +280,7 @@ class IndexTable:
     )
 
 
-@_table
-class VariantTable:
+class VariantTable(_Table):
     """A flavour of images with its own index, base image and pins."""
 
     from_: ImageReferenceText = key("The base image of this variant")
@@ -269,23 +291,20 @@ class VariantTable:
     )
 
 
-@_table
-class CommonTable:
+class CommonTable(_Table):
     """Packages that every root base installs first, from docker/requirements-common.txt."""
 
     packages: list[RequirementText] = key("Requirements; pins decide their versions", default=[])
 
 
-@_table
-class BudgetsTable:
+class BudgetsTable(_Table):
     """Size limits of images, in installed bytes of Python packages. `lockgen check` fails if they are exceeded."""
 
     max_image: Size | None = key("The limit for all layers of an image", default=None)
     max_layer: Size | None = key("The limit for one layer", default=None)
 
 
-@_table
-class ChecksTable:
+class ChecksTable(_Table):
     """Limits of each command that checks an image: its imports together, and each of its tests."""
 
     seconds: int = key("Wall time in seconds", default=300, least=1, most=86400)
@@ -293,8 +312,7 @@ class ChecksTable:
     network: bool = key("Allow the network; else checks have none", default=False)
 
 
-@_table
-class BaseTable:
+class BaseTable(_Table):
     """A base: an image that others build on."""
 
     from_: str | None = key("The base to build on; default: the base image of the variant", default=None)
@@ -319,7 +337,6 @@ class BaseTable:
     max_layer: Size | None = key("The limit for the layers of this image; overrides [budgets]", default=None)
 
 
-@_table
 class StageTable(BaseTable):
     """A stage: an image that no other image builds on."""
 
@@ -327,8 +344,7 @@ class StageTable(BaseTable):
     entrypoint: Annotated[str, Text(_PROGRAM)] | None = key("The stage's program, next to its Dockerfile", default=None)
 
 
-@_table
-class PairEntry:
+class PairEntry(_Table):
     """The packages that match one torch release."""
 
     torchaudio: str | None = key("The matching torchaudio", default=None)
@@ -348,8 +364,7 @@ AxisValue = Annotated[
 ]
 
 
-@_table
-class CompatTable:
+class CompatTable(_Table):
     """The compatibility matrix of `lockgen compat`. Any pinned package may be an axis, by its name."""
 
     python: list[PythonVersion] | None = key("Python versions to try; default: the family's", default=None, least=1)
@@ -362,8 +377,7 @@ class CompatTable:
     axes: dict[str, AxisValue] = key("All other keys", default={}, is_rest=True)
 
 
-@_table
-class GroupTable:
+class GroupTable(_Table):
     """Pins that move together, in one pull request."""
 
     packages: list[NamePattern] = key(
@@ -377,8 +391,7 @@ class GroupTable:
     partial: bool = key("Move the group without the pins that cannot move; else all or nothing", default=False)
 
 
-@_table
-class LeftOutEntry:
+class LeftOutEntry(_Table):
     """Releases to ignore."""
 
     package: NamePattern | None = key("The name of a package; `*` matches any characters", default=None)
@@ -388,8 +401,7 @@ class LeftOutEntry:
     reason: str = key("The reason, in one line", default="", most=300)
 
 
-@_table
-class UpdateTable:
+class UpdateTable(_Table):
     """The policy of `lockgen update`."""
 
     groups: dict[GroupName, GroupTable] = key("Pins that move together, by the name of the group", default={})
@@ -417,8 +429,7 @@ class UpdateTable:
     )
 
 
-@_table
-class IgnoreEntry:
+class IgnoreEntry(_Table):
     """An advisory to ignore."""
 
     id: AdvisoryId = key("An identifier of the advisory: CVE-…, GHSA-… or PYSEC-…")
@@ -426,15 +437,13 @@ class IgnoreEntry:
     until: date | None = key("The last day on which it is ignored; default: no end", default=None)
 
 
-@_table
-class AuditTable:
+class AuditTable(_Table):
     """Settings of `lockgen audit`."""
 
     ignore: list[IgnoreEntry] = key("Advisories to ignore, each with a reason", default=[])
 
 
-@_table
-class LintTable:
+class LintTable(_Table):
     """Settings of `lockgen lint`."""
 
     unimported: dict[str, Reason] = key(
@@ -442,8 +451,7 @@ class LintTable:
     )
 
 
-@_table
-class VersionsFile:
+class VersionsFile(_Table):
     """versions.toml, format 1: one file for a family of images."""
 
     format: Literal[1] = key("The version of this format", default=1)

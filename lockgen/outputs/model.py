@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class InstallLayer:
+class InstallLayer(NamedTuple):
     """A requirement file that an image installs as one layer: its path by variant."""
 
     paths: tuple[tuple[str, str], ...]
@@ -19,8 +18,7 @@ class InstallLayer:
         return len({path for _, path in self.paths}) == 1
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
+class Tools(NamedTuple):
     """One set of tools that install or build packages: its number and its requirement file.
 
     ``pages`` are the pages of those packages in it that an explicit index lists.
@@ -36,8 +34,7 @@ class Tools:
         return "TOOL_PAGES" if self.number == 1 else f"TOOL_PAGES_{self.number}"
 
 
-@dataclass(frozen=True, slots=True)
-class BuildLayer:
+class BuildLayer(NamedTuple):
     """The packages that an image builds from source with one set of tools."""
 
     tools: Tools
@@ -48,8 +45,7 @@ class BuildLayer:
         return self.tools.number
 
 
-@dataclass(frozen=True, slots=True)
-class ImageVariant:
+class ImageVariant(NamedTuple):
     """One image in one variant. ``base_image`` is its FROM reference; ``fingerprint`` is a digest of its closure.
 
     ``pages`` are the pages of those packages in its own layers that an explicit index lists; ``root`` is the target of
@@ -68,8 +64,7 @@ class ImageVariant:
     ppa: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ImagePlan:
+class ImagePlan(NamedTuple):
     """One image of the family, with one Dockerfile. ``layers`` are installed; ``built`` is built from source.
 
     ``tools`` is the first set of the family's tools; ``routed`` is whether any image or any set of tools of the family
@@ -109,8 +104,7 @@ class ImagePlan:
         return any(variant.pages for variant in self.variants)
 
 
-@dataclass(frozen=True, slots=True)
-class FamilyPlan:
+class FamilyPlan(NamedTuple):
     """All images, bases before the images built on them. ``base_images`` is by variant."""
 
     family: str

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from lockgen.core.key_path import KeyPath
 from lockgen.core.lock import Lock
 from lockgen.core.manifest import Manifest
 
 
-@dataclass(frozen=True, slots=True)
-class FamilyWarning:
+class FamilyWarning(NamedTuple):
     """Something that probably is not meant. ``path`` are the keys in versions.toml that it is about."""
 
     rule: str
