@@ -44,6 +44,7 @@ def run(app: App, folder: Path, names: tuple[str, ...]) -> int:
         wheelhouse.refuse_foreign(folders)
         with disk_errors(folder):
             (folder / "files").mkdir(exist_ok=True)
+        wheelhouse.write_plan()
         addresses = locked_addresses(app.http, family.manifest, family.lock.indexes)
         fetched = _Fetcher(app, folder, paths, addresses, packages.values()).run()
         for name, of_folder in folders.items():

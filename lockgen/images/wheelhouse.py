@@ -19,6 +19,8 @@ from lockgen.index.download import disk_errors, is_downloaded, link
 from lockgen.io.export import write_files
 
 INDEX = "wheelhouse.json"
+_PLAN = "wheelhouse.json.part"
+"""The files that a run downloads. After power loss, it shows that damaged ones among them are lockgen's."""
 
 
 def paths_in_files(files: Iterable[File]) -> dict[str, str]:
@@ -40,8 +42,8 @@ def paths_in_files(files: Iterable[File]) -> dict[str, str]:
 class Wheelhouse:
     """A folder that lockgen fills, and that may contain the user's files too (guarantee 11).
 
-    A file in it is lockgen's if wheelhouse.json names it, or if it is the locked file, or has the bytes of the file of
-    its name in `files/`.
+    A file in it is lockgen's if wheelhouse.json or the plan of an interrupted run names it, or if it is the locked
+    file, or has the bytes of the file of its name in `files/`.
     """
 
     def __init__(self, folder: Path, paths: Mapping[str, str]) -> None:
@@ -50,6 +52,7 @@ class Wheelhouse:
         self._files = folder / "files"
         with disk_errors(folder / INDEX):
             self._recorded = _recorded(folder / INDEX)
+            self._planned = _recorded(folder / _PLAN)
 
     def refuse_foreign(self, folders: Mapping[str, Iterable[Package]]) -> None:
         """Raise BadInput with every file of the user's that would be replaced."""
@@ -62,11 +65,19 @@ class Wheelhouse:
         foreign = [path for path, sha256 in sorted(wanted.items()) if self._is_foreign(path, sha256)]
         if self._recorded is None:
             foreign.append(self._folder / INDEX)
+        if self._planned is None:
+            foreign.append(self._folder / _PLAN)
         if foreign:
             message = "this file is not lockgen's, and would be replaced"
             hint = "move it away, or name another folder"
             faults = [Fault(message, place=Place(str(path)), hint=hint) for path in foreign]
             raise BadInput.of(faults)
+
+    def write_plan(self) -> None:
+        """Record what will be downloaded. This is the only file that is synced: others are not named before it is."""
+        # Those of an earlier run that was interrupted may still be damaged.
+        earlier = dict.fromkeys(sorted(self._planned or ()), "")
+        write_files(self._folder, {_PLAN: self._document(earlier)}, lambda _: True, synced=True)
 
     def link_packages(self, name: str, packages: Iterable[Package]) -> None:
         """Link ``packages`` into the folder of one target, and remove what lockgen put there earlier."""
@@ -86,12 +97,16 @@ class Wheelhouse:
 
     def write_index(self) -> None:
         """Record the files. Call it last: the index means that the wheelhouse is complete."""
-        digests = {path: digest for digest, path in self._paths.items()}
-        listed = dict(sorted(digests.items()))
-        document = {"format": 1, "files": listed}
-        text = json.dumps(document, indent=1) + "\n"
         # `refuse_foreign` has tested the file that is there.
-        write_files(self._folder, {INDEX: text.encode()}, lambda _: True)
+        write_files(self._folder, {INDEX: self._document()}, lambda _: True)
+        with disk_errors(self._folder / _PLAN):
+            (self._folder / _PLAN).unlink(missing_ok=True)
+
+    def _document(self, earlier: Mapping[str, str] | None = None) -> bytes:
+        digests = {path: digest for digest, path in self._paths.items()}
+        listed = dict(sorted({**(earlier or {}), **digests}.items()))
+        document = {"format": 1, "files": listed}
+        return (json.dumps(document, indent=1) + "\n").encode()
 
     def _is_foreign(self, path: Path, sha256: str) -> bool:
         # A dangling link is a user's file as well, and `exists` would miss it.
@@ -104,7 +119,7 @@ class Wheelhouse:
         """Whether lockgen wrote ``path``. Never true for a folder or a symbolic link: lockgen creates none there."""
         if path.is_symlink() or not path.is_file():
             return False
-        if path.name in (self._recorded or ()):
+        if path.name in (self._recorded or ()) or path.name in (self._planned or ()):
             return True
         original = self._files / path.name
         if path == original or not original.is_file():

@@ -140,8 +140,7 @@ class _PartialFile:
                     file.flush()
                 self._add(chunk)
                 self._got(len(chunk))
-            with _permanent_failures(self.path):
-                os.fsync(file.fileno())
+            # Not synced: waiting for the disk takes longer than many downloads, and each use of a file checks its hash.
         finally:
             # A failed write was reported above: close() would only repeat it.
             with contextlib.suppress(OSError):

@@ -10,8 +10,12 @@ from pathlib import Path
 from lockgen.errors import BadInput, Fault, Place, ToolFailed
 
 
-def write_files(folder: Path, files: Mapping[str, bytes], is_lockgens: Callable[[bytes], bool]) -> list[Path]:
+def write_files(
+    folder: Path, files: Mapping[str, bytes], is_lockgens: Callable[[bytes], bool], *, synced: bool = False
+) -> list[Path]:
     """Write ``files`` (name to bytes) into ``folder``, which is made if missing; other files in it stay.
+
+    ``synced`` waits until each file is on the disk.
 
     Raises:
         BadInput: files of these names exist that are not lockgen's, by ``is_lockgens``; nothing was written.
@@ -24,6 +28,9 @@ def write_files(folder: Path, files: Mapping[str, bytes], is_lockgens: Callable[
         for name, data in sorted(files.items()):
             with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".tmp", delete=False) as draft:
                 draft.write(data)
+                if synced:
+                    draft.flush()
+                    os.fsync(draft.fileno())
             # Temporary files are private, these are for other tools.
             os.chmod(draft.name, 0o644)
             os.replace(draft.name, folder / name)

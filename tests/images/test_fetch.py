@@ -304,3 +304,69 @@ def test_two_runs_wait_for_each_other(project: Project, index: LocalIndex) -> No
     assert sum("another lockgen process is downloading" in err for err in outputs) == 1
     assert sum("0 fetched" in err for err in outputs) == 1
     assert (folder / "files" / SPEECH).read_bytes() == LARGE
+
+
+COUNTED = """\
+import json, os, sys
+calls, sync = [], os.fsync
+def counted(handle):
+    calls.append(os.readlink(f"/proc/self/fd/{handle}"))
+    sync(handle)
+os.fsync = counted
+from lockgen.cli import guarded
+code = guarded(["-q", "-C", sys.argv[1], "fetch", sys.argv[2]])
+print(json.dumps(calls))
+sys.exit(code)
+"""
+
+
+def synced(project: Project, folder: Path) -> list[str]:
+    """The files that `fetch` waits for the disk with."""
+    command = [sys.executable, "-c", COUNTED, str(project.root), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [str(path) for path in json.loads(done.stdout.splitlines()[-1])]
+
+
+def resolved(project: Project, index: LocalIndex) -> None:
+    index.add("numpy", "2.0.0")
+    index.add("speech", "1.0", ["numpy"])
+    project.write(FAMILY)
+    project.ok("resolve")
+
+
+def test_fetch_waits_once_for_the_disk_however_many_files_there_are(
+    project: Project, index: LocalIndex, tmp_path: Path
+) -> None:
+    resolved(project, index)
+    folder = tmp_path / "wheels"
+    found = synced(project, folder)
+    assert len(found) == 1
+    assert found[0].startswith(f"{folder}/.")
+    assert len(list((folder / "files").iterdir())) > 1
+    assert not (folder / "wheelhouse.json.part").exists()
+
+
+def test_files_that_power_loss_damaged_are_fetched_again(project: Project, index: LocalIndex, tmp_path: Path) -> None:
+    """Names may be on the disk, and contents not. Only the plan was synced: wheelhouse.json is not there."""
+    resolved(project, index)
+    folder = tmp_path / "wheels"
+    project.ok("fetch", str(folder))
+    (folder / "wheelhouse.json").rename(folder / "wheelhouse.json.part")
+    files = sorted((folder / "files").iterdir())
+    whole = {path: path.read_bytes() for path in files}
+    for path in files:
+        path.write_bytes(b"")
+    project.ok("fetch", str(folder))
+    assert {path: path.read_bytes() for path in files} == whole
+    assert sorted(path.name for path in folder.glob("wheelhouse*")) == ["wheelhouse.json"]
+
+
+def test_a_plan_that_is_not_lockgens_is_not_replaced(project: Project, index: LocalIndex, tmp_path: Path) -> None:
+    resolved(project, index)
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    (folder / "wheelhouse.json.part").write_text("mine\n")
+    ran = project.run("fetch", str(folder))
+    assert ran.code == 2
+    assert "this file is not lockgen's, and would be replaced" in ran.err
+    assert (folder / "wheelhouse.json.part").read_text() == "mine\n"
