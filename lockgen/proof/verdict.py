@@ -84,26 +84,28 @@ def image_run(checks: Checks, report: Report, *, in_image: bool) -> ImageRun:
     imports, *tests = report.steps
     found = _Imports(checks, imports, has_gpu=report.has_gpu, in_image=in_image).result()
     problems = list(found.problems)
-    unknown = [found.reason] if found.reason else []
-    durations = []
-    for command, step in zip(checks.tests, tests, strict=True):
-        name = " ".join(command)
-        durations.append(Duration(name, step.seconds, step.memory))
+    reason = found.reason
+    names = [" ".join(command) for command in checks.tests]
+    for name, step in zip(names, tests, strict=True):
         problem = _test_problem(name, step, checks)
-        if problem is None:
-            continue
-        if not report.has_gpu and _NO_GPU.search(step.stdout + step.stderr):
-            unknown.append(f"`{name}` {_GPU_IS_MISSING}")
-        else:
+        if problem is not None and not report.has_gpu and _needs_gpu(step):
+            reason = reason or f"`{name}` {_GPU_IS_MISSING}"
+        elif problem is not None:
             problems.append(problem)
+    if problems:
+        reason = ""
     return replace(
         found,
-        status="no" if problems else "unknown" if unknown else "yes",
-        reason="" if problems or not unknown else unknown[0],
+        status="no" if problems else "unknown" if reason else "yes",
+        reason=reason,
         problems=tuple(problems),
-        tests=tuple(durations),
+        tests=tuple(Duration(name, step.seconds, step.memory) for name, step in zip(names, tests, strict=True)),
         memory=max(step.memory for step in report.steps),
     )
+
+
+def _needs_gpu(step: StepResult) -> bool:
+    return _NO_GPU.search(step.stdout + step.stderr) is not None
 
 
 def _test_problem(name: str, step: StepResult, checks: Checks) -> Problem | None:
