@@ -34,37 +34,20 @@ OPENED = {"created", "refreshed", "unchanged"}
 MOST_MERGES = 30
 """More merges in a month mean that updates go round in circles."""
 
-JUDGED = ("cuda/diarization", "cuda/asr", "cuda/base-ml", "cpu/post-ner")
-"""The images that the judge tries. All others have the packages of base-ml, or a part of those of diarization."""
+JUDGED = {"all of cuda": "cuda/*.txt", "base-ml:cuda": "cuda/base-ml.txt", "all of cpu": "cpu/*.txt"}
+"""The environments that the judge tries, with the files of their locks. A variant has one version of each package."""
 
 _HELD = re.compile(r"^\* (?P<package>\S+) (?P<version>\S+): (?P<why>.* does not run: .*)$", re.MULTILINE)
 _CUT_OFF = re.compile(r"exclude-newer = (\d{4})-(\d\d)-(\d\d)T00:00:00Z")
 
 POLICY = """\
-# The sections of [pins] are the groups. One update at a time: the next one is proved on top of it.
+# One update a month: the latest versions with which everything resolves, and runs.
 [update]
 base-images = false
-max-open = 1
 prove = "{mode}"
 
-[update.groups.speech]
-packages = ["whisperx", "ctranslate2", "faster-whisper", "whisper-ctranslate2"]
-partial = true
-
-[update.groups.diarization]
-packages = ["pyannote*", "pytorch-lightning", "torchmetrics", "speechbrain"]
-partial = true
-
-[update.groups.language]
-packages = ["spacy", "transformers", "huggingface-hub", "sentencepiece", "protobuf", "rapidfuzz"]
-partial = true
-
-[update.groups.numbers]
-packages = ["numpy", "scipy", "librosa", "soundfile"]
-partial = true
-
-[update.groups.small]
-packages = ["python-dotenv", "tqdm", "rich", "pysubs2", "pysrt", "tmdb*"]
+[update.groups.all]
+packages = ["*"]
 partial = true
 """
 
@@ -84,13 +67,32 @@ def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
-def reference(mode: str) -> str:
-    """versions.toml of the reference family, as it is replayed."""
+def reference(mode: str, only: Sequence[str] = ()) -> str:
+    """versions.toml of the reference family, as it is replayed; with ``only``, without all other stages."""
     text = (ROOT / "versions.toml").read_text()
     for pattern, replacement in REPLACED:
         text, count = re.subn(pattern, replacement, text)
         assert count == 1, f"versions.toml has changed: {pattern} matches {count} times"
+    if only:
+        parts = re.split(r"(?=^\[stages\.)", text, flags=re.MULTILINE)
+        text = "".join(part for part in parts if not part.startswith("[stages.") or _stage(part) in only)
+        text = _without_unused(text)
     return f"{text}\n{POLICY.format(mode=mode)}"
+
+
+def _stage(part: str) -> str:
+    return part.partition("[stages.")[2].partition("]")[0]
+
+
+def _without_unused(text: str) -> str:
+    """Without the pins of packages that no image requires: they would not move."""
+    head, pins, rest = re.split(r"^(?=\[pins\])|^(?=\[common\])", text, flags=re.MULTILINE)
+    kept = []
+    for line in pins.splitlines(keepends=True):
+        name = line.partition(" = ")[0].strip('"') if " = " in line else ""
+        if not name or f'"{name}' in rest:
+            kept.append(line)
+    return head + "".join(kept) + rest
 
 
 def months(start: datetime, end: datetime) -> list[datetime]:
@@ -118,11 +120,13 @@ class Replay:
 
     mode: str
     scratch: Path
+    only: Sequence[str] = ()
     environment: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.folder = self.scratch / f"main-{self.mode}"
-        self.remote = self.scratch / f"remote-{self.mode}.git"
+        self.key = f"{self.mode}-{len(self.only) or 'all'}"
+        self.folder = self.scratch / f"main-{self.key}"
+        self.remote = self.scratch / f"remote-{self.key}.git"
         person = {f"GIT_{role}_{part}": "ada" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
         self.environment = {
             **os.environ,
@@ -164,7 +168,7 @@ class Replay:
         self.run("git", "init", "-q", "--bare", "-b", "main", str(self.remote))
         self.git("init", "-q")
         self.git("remote", "add", "origin", str(self.remote))
-        (self.folder / "versions.toml").write_text(reference(self.mode))
+        (self.folder / "versions.toml").write_text(reference(self.mode, self.only))
         self.lockgen("resolve")
         self.commit("Add the family")
 
@@ -196,7 +200,7 @@ class Replay:
         path.write_text(_CUT_OFF.sub(f"exclude-newer = {cut_off:%Y-%m-%dT%H:%M:%SZ}", path.read_text()))
         self.lockgen("resolve")
         self.commit(f"Move the cut-off to {cut_off:%Y-%m-%d}")
-        month = Month(self.mode, f"{cut_off:%Y-%m-%d}")
+        month = Month(self.mode, f"{cut_off:%Y-%m-%d}", only=list(self.only))
         held: dict[Held, None] = {}
         while True:
             opened = self._opened(held)
@@ -224,7 +228,7 @@ class Replay:
         assert month.updates < MOST_MERGES, f"{opened['title']} is opened again and again"
         say(f"  {self.mode} {month.cut_off}: {opened['title']}")
         if texts is not None:
-            _keep_text(opened, texts / f"{month.cut_off}-{self.mode}-{month.updates}-{opened['group']}.md")
+            _keep_text(opened, texts / f"{month.cut_off}-{self.key}-{month.updates}-{opened['group']}.md")
         month.moves += [f"{move['name']} {move['from']} -> {move['to']}" for move in opened["moves"]]
         self.git("fetch", "-q", "origin", opened["branch"])
         self.git("merge", "-q", "--ff-only", "FETCH_HEAD")
@@ -242,10 +246,17 @@ class Replay:
     def judge(self, month: Month) -> None:
         """Let the judge try the images of main; equal environments once."""
         started = time.monotonic()
-        for image in JUDGED:
-            requirements = (self.folder / "locks" / f"{image}.txt").read_text()
-            month.judged[image] = self._verdict(requirements)
+        for name, files in JUDGED.items():
+            month.judged[name] = self._verdict(self._requirements(files))
         month.judge_seconds = round(time.monotonic() - started, 1)
+
+    def _requirements(self, files: str) -> str:
+        """The requirements of all ``files``, each once."""
+        found: dict[str, None] = {}
+        for path in sorted((self.folder / "locks").glob(files)):
+            text = "\n".join(line for line in path.read_text().splitlines() if not line.startswith("#"))
+            found.update(dict.fromkeys(text.replace("\\\n", "").splitlines()))
+        return "\n".join(found) + "\n"
 
     def _verdict(self, requirements: str) -> dict[str, str]:
         known = self.scratch / "judged" / f"{_digest(requirements)}.json"
@@ -257,7 +268,7 @@ class Replay:
 
     def _try(self, requirements: str) -> dict[str, str]:
         """Install ``requirements`` with hashes, and run the judge there."""
-        place = self.scratch / "environment"
+        place = self.scratch / f"environment-{self.key}"
         place.mkdir(parents=True, exist_ok=True)
         (place / "requirements.txt").write_text(requirements)
         uv = [str(find_uv_bin()), "-q"]
@@ -283,9 +294,7 @@ def _keep_text(opened: dict[str, Any], path: Path) -> None:
 
 def _digest(requirements: str) -> str:
     """A digest of what the judge sees: the packages, and the judge itself."""
-    lines = [line for line in requirements.splitlines() if not line.startswith("#")]
-    text = "\n".join([*lines, JUDGE.read_text()])
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256((requirements + JUDGE.read_text()).encode()).hexdigest()[:32]
 
 
 def held_of(group: dict[str, Any]) -> Iterable[Held]:
@@ -310,15 +319,15 @@ def record(path: Path, month: Month) -> None:
         file.write(json.dumps(asdict(month)) + "\n")
 
 
-def replay(mode: str, scratch: Path, known: Sequence[Month], last: int | None) -> None:
+def replay(mode: str, scratch: Path, only: Sequence[str], known: Sequence[Month], last: int | None) -> None:
     """Go through the months that are not ``known``, at most ``last`` of them."""
     path = scratch / "months.jsonl"
-    here = Replay(mode, scratch)
+    here = Replay(mode, scratch, only)
     if known:
         here.reset(known[-1].commit)
     else:
         here.begin()
-        start = Month(mode, f"{cut_off_of(reference(mode)):%Y-%m-%d}", commit=here.head)
+        start = Month(mode, f"{cut_off_of(reference(mode)):%Y-%m-%d}", commit=here.head, only=list(only))
         start.bytes_installed = here._installed()
         here.judge(start)
         record(path, start)
@@ -344,6 +353,7 @@ def main() -> None:
     parser.add_argument("--continue", action="store_true", dest="goes_on", help="keep the months that are recorded")
     parser.add_argument("--prove", choices=MODES, action="append", help="only this mode (default: both)")
     parser.add_argument("--months", type=int, help="only the first months")
+    parser.add_argument("--stages", nargs="+", default=[], help="only these stages, with a record of their own")
     parser.add_argument("--scratch", type=Path, default=SCRATCH, help="caches, clones and records")
     options = parser.parse_args()
     path = options.scratch / "months.jsonl"
@@ -351,8 +361,8 @@ def main() -> None:
     if not options.goes_on:
         path.unlink(missing_ok=True)
     for mode in options.prove or MODES:
-        known = [month for month in records(path) if month.mode == mode]
-        replay(mode, options.scratch, known, options.months)
+        known = [month for month in records(path) if month.mode == mode and month.only == options.stages]
+        replay(mode, options.scratch, options.stages, known, options.months)
     write_report(ROOT / "bench/REPLAY.md", records(path))
 
 

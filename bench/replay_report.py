@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +32,7 @@ class Month:
     mode: str
     cut_off: str
     commit: str = ""
+    only: list[str] = field(default_factory=list)
     updates: int = 0
     seconds: float = 0.0
     again_seconds: float = 0.0
@@ -47,6 +48,11 @@ class Month:
         return cls(**{**data, "held": [Held(*one) for one in data["held"]]})
 
     @property
+    def title(self) -> str:
+        """The mode, and the stages if not all are there."""
+        return f"`{self.mode}`, {', '.join(self.only)}" if self.only else f"`{self.mode}`, all images"
+
+    @property
     def broken(self) -> list[tuple[str, str]]:
         """The checks that fail: images and checks."""
         found = []
@@ -60,15 +66,17 @@ def write_report(path: Path, months: Sequence[Month]) -> None:
 
 
 def _report(months: Sequence[Month]) -> Iterator[str]:
-    modes = list(dict.fromkeys(month.mode for month in months))
+    found: dict[str, list[Month]] = {}
+    for month in months:
+        found.setdefault(month.title, []).append(month)
     yield from _HEAD.splitlines()
     yield ""
     yield f"Measured on commit {_commit()}; machine: {machine()}, shared with other work."
     yield ""
-    yield from _totals({mode: [month for month in months if month.mode == mode] for mode in modes})
-    for mode in modes:
+    yield from _totals(found)
+    for title, of_title in found.items():
         yield ""
-        yield from _mode(mode, [month for month in months if month.mode == mode])
+        yield from _mode(title, of_title)
 
 
 def _commit() -> str:
@@ -78,14 +86,14 @@ def _commit() -> str:
     ).stdout.strip()
 
 
-def _totals(by_mode: dict[str, Sequence[Month]]) -> Iterator[str]:
+def _totals(found: Mapping[str, Sequence[Month]]) -> Iterator[str]:
     yield "| prove | months | moves | held | broken mains | seconds, first run | seconds, again | most in a month, again |"
     yield "|---|---:|---:|---:|---:|---:|---:|---:|"
-    for mode, months in by_mode.items():
+    for title, months in found.items():
         steps = months[1:]
         held = {(one.name, one.version) for month in steps for one in month.held}
         cells = [
-            f"`{mode}`",
+            title,
             str(len(steps)),
             str(sum(len(month.moves) for month in steps)),
             str(len(held)),
@@ -97,9 +105,9 @@ def _totals(by_mode: dict[str, Sequence[Month]]) -> Iterator[str]:
         yield _row(cells)
 
 
-def _mode(mode: str, months: Sequence[Month]) -> Iterator[str]:
+def _mode(title: str, months: Sequence[Month]) -> Iterator[str]:
     first, *steps = months
-    yield f'## `prove = "{mode}"`'
+    yield f"## {title}"
     yield ""
     known = _named(first.broken) or "nothing"
     yield f"At the reference's cut-off ({first.cut_off}) the judge finds broken: {known}."
@@ -161,11 +169,11 @@ Written by `nox -s replay`: from the reference family's cut-off, a step for each
 runs `lockgen update` in a clone with a bare remote, merges what it opens, and runs it again until nothing is open. Then `lockgen check`
 must pass. This is done once with `[update] prove = "resolve"` and once with `prove = "imports"`.
 
-* Then a judge that lockgen does not know (`bench/replay_judge.py`) installs the locks of four images with their hashes, and
-  uses the packages: it builds and runs a tiny BERT and a tiny Whisper model, trains one step, resamples a generated sound, and
+* Then a judge that lockgen does not know (`bench/replay_judge.py`) installs locks with their hashes: those of all images of
+  a variant together, and that of base-ml, on which most images are built. It uses the packages: it builds and runs a tiny BERT and a tiny Whisper model, trains one step, resamples a generated sound, and
   more. A main is *broken* if a check fails that passed at the start.
-* The five groups of the policy are the sections of `[pins]`, with `partial = true`, and `max-open = 1`: each update is
-  proved on top of the one before. Nobody adds an `ignore` that a pull request proposes, so that each month finds its bounds again.
+* The policy has one group with all packages, and `partial = true`: what can move moves together. Nobody adds an `ignore` that a
+  pull request proposes, so each month finds its bounds again.
 * The CUDA index of the reference is replaced by the default index: its torch 2.5.1 stands in for torch 2.5.1+cu121, with CUDA 12.4
   instead of 12.1. torch and torchaudio are held, because 2.5.1 is the last version on cu121. There is no GPU.
 * There is no `[compat]`. Base images stay, and no advisories are read.

@@ -149,7 +149,7 @@ class Attempt:
         if found is not None:
             self._done, self._runs = found.done, found.runs
 
-    def _try_limits(self, limits: Limits, write: bool) -> Tried | None:
+    def _try_limits(self, limits: Limits, images: Collection[str] | None) -> Tried | None:
         """See TryLimits."""
         among = {candidate.name: candidate.allowed for candidate in self.group.candidates} | dict(limits)
         among = {name: versions for name, versions in among.items() if versions}
@@ -159,9 +159,9 @@ class Attempt:
         found: list[Tried] = []
 
         def accept(done: Bumped) -> bool:
-            runs = self.proof.changes(self.app, done) if self.proof is not None else ()
+            runs = self.proof.changes(self.app, done, images) if self.proof is not None else ()
             found.append(Tried(done, runs))
-            return write and found[-1].runs_well
+            return images is None and found[-1].runs_well
 
         try:
             done = self._bump(requests, among, accept)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from lockgen.app import App
@@ -22,15 +22,15 @@ class UpgradeProof:
     base: Family
     prover: Prover
 
-    def changes(self, app: App, done: Bumped) -> tuple[RunChange, ...]:
-        """What ``done`` does to each image that it changes. Images that do not change are not run.
+    def changes(self, app: App, done: Bumped, images: Collection[str] | None = None) -> tuple[RunChange, ...]:
+        """What ``done`` does to each image that it changes; with ``images``, only to those of these tags.
 
-        A new base image alone changes no package, so nothing is run.
+        Images that do not change are not run. A new base image alone changes no package, so nothing is run.
         """
         if done.lock is None:
             return ()
         after = Family(app, parse_manifest(done.text.encode(), VERSIONS), done.lock)
-        tags = _changed(done.changes)
+        tags = [tag for tag in _changed(done.changes) if images is None or ":".join(tag) in images]
         old = self.prover.run(self.base, _images(self.base.lock, tags))
         new = self.prover.run(after, _images(done.lock, tags))
         return tuple(RunChange(tag, old.get(tag), run) for tag, run in new.items())

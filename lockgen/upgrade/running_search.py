@@ -37,10 +37,15 @@ class Tried:
     def problems(self) -> list[Problem]:
         return [problem for run in self.runs for problem in run.new_problems]
 
+    @property
+    def failing(self) -> frozenset[str]:
+        """The tags of the images that do not run."""
+        return frozenset(run.image for run in self.runs if run.fails)
 
-TryLimits = Callable[[Limits, bool], Tried | None]
-"""Resolves within the limits and runs the images; None if nothing resolves. The second argument is whether the result
-is written if it runs well."""
+
+TryLimits = Callable[[Limits, Collection[str] | None], Tried | None]
+"""Resolves within the limits and runs the images; None if nothing resolves. The second argument are the tags of the
+only images to run. If it is None, all images run, and the result is written if they run well."""
 
 
 @dataclass
@@ -93,11 +98,13 @@ class RunningSearch:
         """The result with the newest version of ``package`` that does not have its problems."""
         target = {problem.by for problem in failed.problems}
         older = sorted(version for version in self.allowed[package] if version < newest)
+        images = failed.failing
         refused = [newest]
         ran = [newest]
 
         def passes(version: Version) -> bool:
-            found = self.attempt({**self._limits, package: (version,)}, False)
+            # Only where it failed, as most of the time is needed to run images.
+            found = self.attempt({**self._limits, package: (version,)}, images)
             # A package that cannot move to the version stays, and then the images run.
             reached = found is not None and new_versions(found.done).get(package) == version
             if found is not None and reached and not self._blames(found, package, target):
@@ -107,17 +114,27 @@ class RunningSearch:
                 ran.append(version)
             return False
 
-        passed = newest_passing(older, passes)
-        is_named = package in map(self._leading, suspects(failed.problems, new_versions(failed.done)))
-        if passed is None and not self.optional:
-            if is_named:
-                self.bounds.append(_bound(failed, package, None, min(refused), ran))
-            return None
-        limits = {**self._limits, package: (passed,) if passed is not None else ()}
-        again = self.attempt(limits, True)
-        if again is None or (passed is None and self._blames(again, package, target)):
-            # It does not help, so it is not the fault of this package.
-            return None
+        while True:
+            passed = newest_passing(older, passes)
+            if passed is None and not self.optional:
+                is_named = package in map(self._leading, suspects(failed.problems, new_versions(failed.done)))
+                if is_named:
+                    self.bounds.append(_bound(failed, package, None, min(refused), ran))
+                return None
+            limits = {**self._limits, package: (passed,) if passed is not None else ()}
+            again = self.attempt(limits, None)
+            if again is None:
+                return None
+            if not self._blames(again, package, target):
+                break
+            if passed is None:
+                # It does not help, so it is not the fault of this package.
+                return None
+            # Another image does not run with it.
+            images |= again.failing
+            refused.append(passed)
+            ran.append(passed)
+            older = [version for version in older if version < passed]
         self._limits = limits
         self.bounds.append(_bound(failed, package, passed, min(refused), ran))
         return again

@@ -138,3 +138,20 @@ def test_the_other_members_of_a_partial_group_move_without_one_that_does_not_run
     request = _request(forge, "lockgen/models")
     assert request.title == "update tokens 1.0 -> 1.1"
     assert "no newer version runs" in request.body
+
+
+def test_a_version_that_fails_in_another_image_than_the_newest_one_is_not_opened(
+    clone: Clone, forge: MemoryForge, index: LocalIndex
+) -> None:
+    plant(index, "reader", "1.0", "import numpy\nassert getattr(numpy, 'V', 0) < 3, 'too new'")
+    plant(index, "writer", "1.0", "import numpy\nassert getattr(numpy, 'V', 0) != 2, 'not this one'")
+    text = FAMILY.replace('["speech"]', '["speech", "reader"]').replace('["tokens"]', '["tokens", "writer"]')
+    _grouped(clone, text)
+    clone.project.ok("resolve")
+    clone.commit("with reader and writer")
+    for number in (1, 2, 3):
+        plant(index, "numpy", f"1.{number + 1}", f"V = {number}")
+    assert groups(clone)["numpy"]["outcome"] == "created"
+    request = _request(forge, "lockgen/numpy")
+    assert request.title == "update numpy 1.0 -> 1.2"
+    assert "too new" in request.body
