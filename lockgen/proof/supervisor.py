@@ -291,10 +291,12 @@ def read(path: str) -> dict[str, Any]:
 
 def hide() -> None:
     """Do not let steps, which have the same user, write to the report or read the environment of this program."""
-    import ctypes
-
     pr_set_dumpable = 4
-    ctypes.CDLL(None).prctl(pr_set_dumpable, 0, 0, 0, 0)
+    # A Python may have been built without ctypes.
+    with contextlib.suppress(ImportError, AttributeError, OSError):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(pr_set_dumpable, 0, 0, 0, 0)
 
 
 def source() -> str:
@@ -304,13 +306,15 @@ def source() -> str:
 
 
 def main() -> None:
-    # A Python may have been built without ctypes.
-    with contextlib.suppress(ImportError, AttributeError, OSError):
-        hide()
+    hide()
     plan = received() if sys.argv[1] == "-" else read(sys.argv[1])
-    steps = [Step(plan, step, number).run() for number, step in enumerate(plan["steps"])]
+    steps = []
+    for number, step in enumerate(plan["steps"]):
+        done = Step(plan, step, number).run()
+        steps.append(done)
     has_gpu = any(map(os.path.exists, GPU_DEVICES))
-    json.dump({"format": 1, "gpu": has_gpu, "steps": steps}, sys.stdout)
+    report = {"format": 1, "gpu": has_gpu, "steps": steps}
+    json.dump(report, sys.stdout)
 
 
 if __name__ == "__main__":

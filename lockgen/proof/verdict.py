@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -81,27 +81,37 @@ def image_run(checks: Checks, report: Report, *, in_image: bool) -> ImageRun:
 
     With ``in_image`` they ran in the image itself, so that a library that is missing there is a problem.
     """
-    imports, *tests = report.steps
+    imports = report.steps[0]
     found = _Imports(checks, imports, has_gpu=report.has_gpu, in_image=in_image).result()
-    problems = list(found.problems)
-    reason = found.reason
+    tests = _named_tests(checks, report)
+    found = _with_failures(found, list(_test_failures(checks, tests, has_gpu=report.has_gpu)))
+    durations = [Duration(name, step.seconds, step.memory) for name, step in tests]
+    memory = max(step.memory for step in report.steps)
+    return replace(found, tests=tuple(durations), memory=memory)
+
+
+def _named_tests(checks: Checks, report: Report) -> list[tuple[str, StepResult]]:
     names = [" ".join(command) for command in checks.tests]
-    for name, step in zip(names, tests, strict=True):
-        problem = _test_problem(name, step, checks)
-        if problem is not None and not report.has_gpu and _needs_gpu(step):
-            reason = reason or f"`{name}` {_GPU_IS_MISSING}"
-        elif problem is not None:
-            problems.append(problem)
+    return list(zip(names, report.steps[1:], strict=True))
+
+
+def _with_failures(found: ImageRun, failures: Sequence[Problem | str]) -> ImageRun:
+    problems = (*found.problems, *(failure for failure in failures if isinstance(failure, Problem)))
     if problems:
-        reason = ""
-    return replace(
-        found,
-        status="no" if problems else "unknown" if reason else "yes",
-        reason=reason,
-        problems=tuple(problems),
-        tests=tuple(Duration(name, step.seconds, step.memory) for name, step in zip(names, tests, strict=True)),
-        memory=max(step.memory for step in report.steps),
-    )
+        return replace(found, status="no", reason="", problems=problems)
+    reasons = [found.reason, *(failure for failure in failures if isinstance(failure, str))]
+    reason = next(filter(None, reasons), "")
+    return replace(found, status="unknown" if reason else "yes", reason=reason)
+
+
+def _test_failures(
+    checks: Checks, tests: Sequence[tuple[str, StepResult]], *, has_gpu: bool
+) -> Iterator[Problem | str]:
+    """The problem of each test that failed; a text if it is unknown whether the test would pass elsewhere."""
+    for name, step in tests:
+        problem = _test_problem(name, step, checks)
+        if problem is not None:
+            yield problem if has_gpu or not _needs_gpu(step) else f"`{name}` {_GPU_IS_MISSING}"
 
 
 def _needs_gpu(step: StepResult) -> bool:

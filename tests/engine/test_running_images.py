@@ -153,7 +153,9 @@ def test_a_full_disk_is_the_disk_of_the_container(place: EnginePlace) -> None:
 def test_too_much_memory_is_a_limit(place: EnginePlace) -> None:
     hungry = "import time\nheld = bytearray({size})\nfor at in range(0, len(held), 4096): held[at] = 1\ntime.sleep(60)"
     limits = CheckLimits(seconds=60, memory=100_000_000)
-    watched = run_tests(place, hungry.replace("{size}", "110_000_000"), limits=limits)
+    # With room for more in memory, so that the supervisor is the first to stop it.
+    roomy = replace(place, size=5 * SMALL)
+    watched = run_tests(roomy, hungry.replace("{size}", "110_000_000"), limits=limits)
     assert (only(watched).kind, only(watched).text) == ("limit", "it used more than 100.0 MB of memory")
     # The kernel may be faster than the supervisor.
     at_once = run_tests(place, hungry.replace("{size}", "2_000_000_000"), limits=limits)
