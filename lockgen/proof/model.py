@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -76,12 +77,24 @@ class Duration:
     memory: int = 0
 
 
+class LazyModule(NamedTuple):
+    """A module that its package loads on first use. ``error`` is why it cannot be imported, "" if it can.
+
+    ``by`` is the distribution with the error.
+    """
+
+    name: str
+    by: str = ""
+    error: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class ImageRun:
     """The result for one image.
 
     ``reason`` says why the status is "unknown". ``where`` says where the checks ran; ``isolated``, whether they had no
-    network and no access to other files. ``native`` are warnings about libraries that nothing provides.
+    network and no access to other files. ``native`` are warnings about libraries that nothing provides. ``lazy`` are
+    modules that no check asks for. One that fails is no problem of the image, but one of a change that makes it fail.
     """
 
     status: RunStatus
@@ -95,6 +108,7 @@ class ImageRun:
     imports: tuple[Duration, ...] = ()
     tests: tuple[Duration, ...] = ()
     memory: int = 0
+    lazy: tuple[LazyModule, ...] = ()
 
     @property
     def is_final(self) -> bool:
@@ -140,7 +154,16 @@ class RunChange:
     def new_problems(self) -> tuple[Problem, ...]:
         """Problems that the run before did not have. Those that it had are not the fault of the change."""
         known = {problem.key for problem in self.before.problems} if self.before is not None else set()
-        return tuple(problem for problem in self.after.problems if problem.key not in known)
+        own = [problem for problem in self.after.problems if problem.key not in known]
+        return (*own, *self._lazy_problems())
+
+    def _lazy_problems(self) -> Iterator[Problem]:
+        """The modules that could be imported before, on their first use, and cannot be any more."""
+        before = self.before.lazy if self.before is not None else ()
+        worked = {module.name for module in before if not module.error}
+        for module in self.after.lazy:
+            if module.error and module.name in worked:
+                yield Problem("import", module.by, f"{module.name} cannot be imported any more: {module.error}")
 
     @property
     def solved_problems(self) -> tuple[Problem, ...]:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from lockgen.proof.model import Bound, BoundConditions, Duration, ImageRun, Line, Problem, ProofBound, RunChange
+from lockgen.proof.model import (
+    Bound,
+    BoundConditions,
+    Duration,
+    ImageRun,
+    LazyModule,
+    Line,
+    Problem,
+    ProofBound,
+    RunChange,
+)
 
 
 def as_document(run: ImageRun) -> dict[str, Any]:
@@ -21,6 +31,7 @@ def as_document(run: ImageRun) -> dict[str, Any]:
         "imports": [_duration(duration) for duration in run.imports],
         "tests": [_duration(duration) for duration in run.tests],
         "memory": run.memory,
+        "lazy": [module._asdict() for module in run.lazy],
     }
 
 
@@ -128,6 +139,7 @@ def from_document(document: Any) -> ImageRun:
         imports=tuple(_parsed_duration(entry) for entry in document["imports"]),
         tests=tuple(_parsed_duration(entry) for entry in document["tests"]),
         memory=int(document["memory"]),
+        lazy=tuple(LazyModule(str(e["name"]), str(e["by"]), str(e["error"])) for e in document["lazy"]),
     )
 
 

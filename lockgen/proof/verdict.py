@@ -10,7 +10,7 @@ from typing import Any
 from lockgen.core.documents import parse_json
 from lockgen.core.text_table import megabytes
 from lockgen.proof.messages import normalized, recognized
-from lockgen.proof.model import Checks, Duration, ImageRun, Line, Problem
+from lockgen.proof.model import Checks, Duration, ImageRun, LazyModule, Line, Problem
 from lockgen.proof.native_libraries import is_of_driver
 
 _MISSING_LIBRARY = re.compile(r"(\S+\.so[\d.]*): cannot open shared object file")
@@ -158,6 +158,7 @@ class _Imports:
         self.deprecations = 0
         self.durations: list[Duration] = []
         self.begun = ""
+        self.lazy: list[LazyModule] = []
 
     def result(self) -> ImageRun:
         is_done = False
@@ -169,6 +170,10 @@ class _Imports:
                     self._end(name, event)
                 case {"event": "done"}:
                     is_done = True
+                case {"event": "lazy", "module": str(module), "error": None}:
+                    self.lazy.append(LazyModule(module))
+                case {"event": "lazy", "module": str(module), "error": {"text": str(text), **more}} if text:
+                    self._lazy_error(module, f"{more.get('type')}: {text}", str(more.get("by")))
         if not is_done:
             self.problems.append(self._ended())
         problems = tuple(dict.fromkeys(self.problems))
@@ -180,7 +185,13 @@ class _Imports:
             deprecations=self.deprecations,
             imports=tuple(self.durations),
             memory=self.step.memory,
+            lazy=tuple(self.lazy),
         )
+
+    def _lazy_error(self, module: str, text: str, by: str) -> None:
+        text = normalized(text)
+        if not self._missing(text):
+            self.lazy.append(LazyModule(module, by or module.partition(".")[0], text))
 
     def _ended(self) -> Problem:
         by = self.begun or "the packages"

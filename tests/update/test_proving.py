@@ -98,6 +98,36 @@ def test_a_module_of_an_image_is_what_must_be_imported(clone: Clone, forge: Memo
     assert "No module named" in request.body
 
 
+LAZY = """\
+def __getattr__(name):
+    import importlib
+
+    return importlib.import_module(f"tokens.{name}")
+"""
+
+
+def test_a_module_that_is_loaded_on_first_use_must_still_load(
+    clone: Clone, forge: MemoryForge, index: LocalIndex
+) -> None:
+    _grouped(clone, FAMILY.replace('tokens = "1.0"', 'tokens = "1.1"'))
+    plant(index, "tokens", "1.1", LAZY, models="", extra="import nowhere", old="1 / 0")
+    clone.project.ok("resolve")
+    clone.commit("a package that loads its modules on first use")
+    # Not every module worked before, and one may lack what only an extra brings.
+    plant(index, "tokens", "1.2", LAZY, models="", extra="import elsewhere", old="2 / 0", new="import nowhere")
+    plant(index, "tokens", "1.3", LAZY, models="import sys\nsys.trapz", extra="import elsewhere", old="2 / 0")
+    assert groups(clone)["tokens"]["outcome"] == "created"
+    request = _request(forge, "lockgen/tokens")
+    assert request.title == "update tokens 1.1 -> 1.2"
+    assert "tokens.models cannot be imported any more: AttributeError" in request.body
+
+
+def test_a_module_on_first_use_may_end_the_process(clone: Clone, forge: MemoryForge, index: LocalIndex) -> None:
+    plant(index, "tokens", "1.1", LAZY, program="import os\nos._exit(3)")
+    assert groups(clone)["tokens"]["outcome"] == "created"
+    assert _request(forge, "lockgen/tokens").title == "update tokens 1.0 -> 1.1"
+
+
 def test_a_release_that_hangs_is_not_opened(clone: Clone, forge: MemoryForge, index: LocalIndex) -> None:
     _grouped(clone, FAMILY + "[checks]\nseconds = 2\n")
     plant(index, "tokens", "1.1", "import time\ntime.sleep(600)")
