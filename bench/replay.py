@@ -37,7 +37,7 @@ MOST_MERGES = 30
 JUDGED = {"all of cuda": "cuda/*.txt", "base-ml:cuda": "cuda/base-ml.txt", "all of cpu": "cpu/*.txt"}
 """The environments that the judge tries, with the files of their locks. A variant has one version of each package."""
 
-_HELD = re.compile(r"^\* (?P<package>\S+) (?P<version>\S+): (?P<why>.* does not run: .*)$", re.MULTILINE)
+_STUCK = re.compile(r"(\S+) (\d\S*): (.*)")
 _CUT_OFF = re.compile(r"exclude-newer = (\d{4})-(\d\d)-(\d\d)T00:00:00Z")
 
 POLICY = """\
@@ -299,10 +299,17 @@ def _digest(requirements: str) -> str:
 
 def held_of(group: dict[str, Any]) -> Iterable[Held]:
     """The versions that a group did not move to, with the reason, as its report says it."""
-    if group["why"]:
-        yield Held(group["group"], group["outcome"], " ".join(group["why"].split()))
-    for found in _HELD.finditer(group["body"] or ""):
-        yield Held(found["package"], found["version"], found["why"])
+    found: list[Held] = []
+    for line in (group["why"] or "").splitlines():
+        named = _STUCK.match(line)
+        if named is not None:
+            found.append(Held(*named.groups()))
+        elif found:
+            found[-1] = found[-1]._replace(why=f"{found[-1].why} {line.strip()}")
+        else:
+            found.append(Held(group["group"], group["outcome"], line))
+    found += [Held(bound["package"], bound["does-not-run"], bound["reason"]) for bound in group["bounds"]]
+    return found
 
 
 # -- records ----------------------------------------------------------------------

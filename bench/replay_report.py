@@ -71,7 +71,7 @@ def _report(months: Sequence[Month]) -> Iterator[str]:
         found.setdefault(month.title, []).append(month)
     yield from _HEAD.splitlines()
     yield ""
-    yield f"Measured on commit {_commit()}; machine: {machine()}, shared with other work."
+    yield f"Code: commit {_commit()}; machine: {machine()}, shared with other work."
     yield ""
     yield from _totals(found)
     for title, of_title in found.items():
@@ -97,7 +97,7 @@ def _totals(found: Mapping[str, Sequence[Month]]) -> Iterator[str]:
             str(len(steps)),
             str(sum(len(month.moves) for month in steps)),
             str(len(held)),
-            str(sum(bool(_new(months[0], month)) for month in steps)),
+            str(sum(bool(_new(months[: at + 1], month)) for at, month in enumerate(steps))),
             f"{sum(month.seconds for month in steps):.0f}",
             f"{sum(month.again_seconds for month in steps):.0f}",
             f"{max((month.again_seconds for month in steps), default=0):.0f}",
@@ -115,8 +115,8 @@ def _mode(title: str, months: Sequence[Month]) -> Iterator[str]:
     yield "| cut-off | moves | runs of `update` | main | seconds | again | installed |"
     yield "|---|---:|---:|---|---:|---:|---:|"
     yield _row([first.cut_off, "-", "-", "start", "-", "-", _gigabytes(first.bytes_installed)])
-    for month in steps:
-        new = _new(first, month)
+    for at, month in enumerate(steps):
+        new = _new(months[: at + 1], month)
         main = "works" if not new else f"**broken**: {_named(new)}"
         again = f"{month.again_seconds:.0f}" + ("" if month.is_same_again else " (other moves)")
         numbers = [str(len(month.moves)), str(month.updates), main, f"{month.seconds:.0f}", again]
@@ -126,20 +126,28 @@ def _mode(title: str, months: Sequence[Month]) -> Iterator[str]:
 
 
 def _details(first: Month, steps: Sequence[Month]) -> Iterator[str]:
-    for month in steps:
+    known: set[tuple[str, str]] = set()
+    for at, month in enumerate(steps):
         yield f"* {month.cut_off}: {', '.join(month.moves) or 'no moves'}"
-        for one in month.held:
+        # Most versions are held for months: each is listed once.
+        fresh = [one for one in month.held if (one.name, one.version) not in known]
+        known.update((one.name, one.version) for one in month.held)
+        for one in fresh:
             yield f"  * held: {one.name} {one.version}: {_short(one.why)}"
-        for image, check in _new(first, month):
+        for image, check in _new([first, *steps[:at]], month):
             yield f"  * broken: {image}: `{check}`: {_short(month.judged[image][check])}"
         mended = [pair for pair in first.broken if month.judged and pair not in month.broken]
         if mended:
             yield f"  * works, unlike at the start: {_named(mended)}"
 
 
-def _new(first: Month, month: Month) -> list[tuple[str, str]]:
-    """The checks that fail, and did not fail at the reference's cut-off."""
-    return [pair for pair in month.broken if pair not in first.broken]
+def _new(before: Sequence[Month], month: Month) -> list[tuple[str, str]]:
+    """The checks that fail, and passed in a month before."""
+    return [
+        (image, check)
+        for image, check in month.broken
+        if any(one.judged.get(image, {}).get(check) == "" for one in before)
+    ]
 
 
 def _named(broken: Iterable[tuple[str, str]]) -> str:
@@ -171,11 +179,13 @@ must pass. This is done once with `[update] prove = "resolve"` and once with `pr
 
 * Then a judge that lockgen does not know (`bench/replay_judge.py`) installs locks with their hashes: those of all images of
   a variant together, and that of base-ml, on which most images are built. It uses the packages: it builds and runs a tiny BERT and a tiny Whisper model, trains one step, resamples a generated sound, and
-  more. A main is *broken* if a check fails that passed at the start.
+  more. A main is *broken* if a check fails that passed in a month before.
 * The policy has one group with all packages, and `partial = true`: what can move moves together. Nobody adds an `ignore` that a
   pull request proposes, so each month finds its bounds again.
 * The CUDA index of the reference is replaced by the default index: its torch 2.5.1 stands in for torch 2.5.1+cu121, with CUDA 12.4
   instead of 12.1. torch and torchaudio are held, because 2.5.1 is the last version on cu121. There is no GPU.
+* Which images are there stands in the first column: with `--stages`, a part of the family is replayed (CPU time for running images is
+  most of the cost). What both columns of a mode share can be compared, seconds of different parts cannot.
 * There is no `[compat]`. Base images stay, and no advisories are read.
 * *Seconds* are wall time of the first run, with downloads and the first run of each image; *again* is the same month repeated with
   everything in the caches. The judge's time is not included. *Installed* are the bytes of all layers of the family (`lockgen size`)."""
