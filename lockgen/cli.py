@@ -473,6 +473,9 @@ def outdated(context: click.Context, /, **flags: Any) -> int:
 @click.option("--exclude-newer", metavar="WHEN", help="Change exclude-newer too, such as 2025-11-04T00:00:00Z.")
 @click.option("--add-pin", is_flag=True, help="Add a pin to [pins] for packages without one.")
 @click.option("--dry-run", is_flag=True, help="Show the result; write nothing.")
+@click.option(
+    "--prove", is_flag=True, help="Run the changed images before writing: import their packages, run their tests."
+)
 @offline_option
 @live_option
 @resolver_option("The resolver that makes the lock.")
@@ -488,6 +491,8 @@ def bump(context: click.Context, /, packages: tuple[str, ...], **flags: Any) -> 
 
     NAME alone takes the latest compatible version. torch, torchaudio and torchvision change together and keep their
     accelerator. Without a solution, the conflict is explained and nothing changes.
+
+    With --prove, NAME takes the latest version with which the images run as before. Exits with 1 if there is none.
     """
     from lockgen.upgrade.bump import BumpOptions
     from lockgen.upgrade.bump_command import run

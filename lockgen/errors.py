@@ -100,6 +100,12 @@ class NoResolution(LockgenError):
     exit_code = Exit.NO_RESOLUTION
 
 
+class DoesNotRun(LockgenError):
+    """Versions resolve, but images do not run with them."""
+
+    exit_code = Exit.FOUND
+
+
 class ToolFailed(LockgenError):
     """A tool, the network, an index or the disk failed; the inputs may be fine."""
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from lockgen.core.markdown import code_block, plain, table_row
 from lockgen.core.quoting import readable
-from lockgen.core.text_table import megabytes
 from lockgen.core.words import counted, enumerated
+from lockgen.proof.change_text import images_by_line, memory, seconds
 from lockgen.proof.model import ImageRun, Line, ProofBound, RunChange
 
 _MOST_LINES = 20
@@ -68,24 +68,15 @@ def _cells(change: RunChange) -> list[str]:
     if after.reason:
         result += f": {plain(after.reason)}"
     cells = [f"`{plain(change.image)}`", result]
-    cells += [_seconds(before), _seconds(after)]
-    cells += [_memory(before), _memory(after)]
+    cells += [seconds(before), seconds(after)]
+    cells += [memory(before), memory(after)]
     return [*cells, _tests(before, after)]
-
-
-def _seconds(run: ImageRun | None) -> str:
-    return f"{run.import_seconds:.1f} s" if run is not None and run.imports else "-"
-
-
-def _memory(run: ImageRun | None) -> str:
-    return megabytes(run.memory) if run is not None and run.memory else "-"
 
 
 def _tests(before: ImageRun | None, after: ImageRun) -> str:
     if not after.tests:
         return "-"
-    seconds = sum(test.seconds for test in after.tests)
-    text = f"{len(after.tests)} in {seconds:.1f} s"
+    text = f"{len(after.tests)} in {sum(test.seconds for test in after.tests):.1f} s"
     if before is not None and before.tests:
         text += f" (before {sum(test.seconds for test in before.tests):.1f} s)"
     return text
@@ -112,14 +103,9 @@ def _item(image: str, text: str) -> str:
 
 
 def _messages(found: Iterable[tuple[str, Sequence[Line]]]) -> list[str]:
-    """Each line once, with the images that write it."""
-    images: dict[Line, list[str]] = {}
-    for image, lines in found:
-        for line in lines:
-            images.setdefault(line, []).append(image)
     rows = [
         f"* {plain(line.by)} ({enumerated([f'`{plain(name)}`' for name in names])}): {plain(line.text)}"
-        for line, names in images.items()
+        for line, names in images_by_line(found).items()
     ]
     more = len(rows) - _MOST_LINES
     return rows if more <= 0 else [*rows[:_MOST_LINES], f"* … and {more} more"]

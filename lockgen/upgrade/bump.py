@@ -71,6 +71,7 @@ class BumpOptions:
     jobs: int | None = None
     no_cache: bool = False
     as_json: bool = False
+    prove: bool = False
     whole: bool = False
 
 
@@ -226,7 +227,7 @@ class _Bump:
                 group, choice = chosen[0]
                 available = available.with_only_below(group, choice.version)
             else:
-                return self._written(inputs, lock, self._result(plan, picks, moves, inputs, lock, available))
+                return self._written(inputs, lock, self._result(plan, picks, moves, inputs, lock, search, available))
 
     def _require_solution(self) -> None:
         """Raise NoResolution if nothing can move because the present pins have no solution."""
@@ -242,6 +243,7 @@ class _Bump:
         moves: tuple[PinMove, ...],
         inputs: Inputs,
         lock: Lock,
+        search: BumpSearch,
         available: AvailableVersions,
     ) -> Bumped:
         changes = compare(self.old, lock)
@@ -253,7 +255,20 @@ class _Bump:
             opened=plan.opened,
             weights=_weights(self.old, lock, changes),
             text=inputs.text,
+            newer=self._newer(plan, search, available),
         )
+
+    def _newer(self, plan: _Plan, search: BumpSearch, available: AvailableVersions) -> dict[str, tuple[Version, ...]]:
+        """See Bumped.newer."""
+        found = {}
+        for group in plan.open_groups:
+            found[group.name] = tuple(choice.version for choice in available.choices(group))
+        packages = self.old.packages if self.old is not None else ()
+        for name in plan.opened:
+            known = _known_versions(name, search)
+            old = max((parse_version(package.version) for package in packages if package.name == name), default=None)
+            found[name] = tuple(sorted(version for version in known if _is_upgrade(version, old)))
+        return found
 
     def _stays(self, picks: Iterable[Pick], available: AvailableVersions) -> tuple[Stay, ...]:
         """The pins that do not change, with the variants that could change alone."""
@@ -453,10 +468,7 @@ def _exact_versions(group: PinGroup, named: NamedVersions) -> dict[str, Version]
 
 def _bound(name: str, allowed: Sequence[Version], search: BumpSearch) -> str:
     """A requirement that only ``allowed`` meets, of all versions on the index: for a package without a pin."""
-    known: set[Version] = set()
-    for variant in search.variants:
-        usable = search.releases.usable(name, search.request(variant))
-        known.update(public(parse_version(text)) for text in usable)
+    known = _known_versions(name, search)
     low = min(allowed)
     high = max(allowed)
     # A specifier has no "or", so everything else in between is excluded one by one.
@@ -465,6 +477,21 @@ def _bound(name: str, allowed: Sequence[Version], search: BumpSearch) -> str:
     for version in sorted(excluded):
         bound += f",!={version}"
     return bound
+
+
+def _known_versions(name: str, search: BumpSearch) -> set[Version]:
+    """The public versions of ``name`` with a file for the target, on the indexes of all variants."""
+    known: set[Version] = set()
+    for variant in search.variants:
+        usable = search.releases.usable(name, search.request(variant))
+        known.update(public(parse_version(text)) for text in usable)
+    return known
+
+
+def _is_upgrade(version: Version, old: Version | None) -> bool:
+    if old is None:
+        return not version.is_prerelease
+    return version > public(old) and (old.is_prerelease or not version.is_prerelease)
 
 
 def _pin_moves(plan: _Plan, picks: Iterable[Pick]) -> list[PinMove]:

@@ -14,6 +14,7 @@ from lockgen.io.output import print_json, print_text
 from lockgen.upgrade import bump_render as rendering
 from lockgen.upgrade.bump import BumpOptions, bumped
 from lockgen.upgrade.bump_model import UpgradeRequest
+from lockgen.upgrade.proved_bump import proved_bump
 
 
 def run(app: App, words: Sequence[str], options: BumpOptions) -> int:
@@ -22,10 +23,11 @@ def run(app: App, words: Sequence[str], options: BumpOptions) -> int:
     Raises:
         BadInput: a word cannot be read, or names a package that cannot change.
         NoResolution: no solution was found; the reason is the output of `lockgen explain`.
+        DoesNotRun: images do not run with the versions, and ``options.prove`` is set.
         LockgenError: nothing was written.
     """
     requests = [read_request(word) for word in words]
-    done = bumped(app, requests, options)
+    done = proved_bump(app, requests, options) if options.prove else bumped(app, requests, options)
     app.progress.step("")
     if options.as_json:
         data = rendering.as_json(done, dry_run=options.dry_run)

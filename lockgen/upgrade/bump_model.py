@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from packaging.version import Version
@@ -13,6 +14,7 @@ from lockgen.core.manifest import Pin
 from lockgen.core.parsing import parse_version
 from lockgen.core.sizes import Weight
 from lockgen.diff.model import Change, Changes
+from lockgen.proof.model import ProofBound, RunChange
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,10 @@ class Bumped:
     ``changes`` is the difference of the two locks, as `lockgen diff` shows it; ``weights`` are the sizes of the changed
     images. ``text`` is the new versions.toml; ``files`` are the paths that were written, or would be. ``lock`` is the
     new lock; None if nothing changes.
+
+    ``newer`` are the versions that each requested package without an exact version could move to, by name; torch stands
+    for its family. ``runs`` are the results of the changed images, if they were run, and ``bounds`` the versions that
+    were found not to run.
     """
 
     moves: tuple[PinMove, ...]
@@ -144,6 +150,9 @@ class Bumped:
     text: str = ""
     files: tuple[str, ...] = ()
     lock: Lock | None = None
+    newer: Mapping[str, tuple[Version, ...]] = field(default_factory=dict)
+    runs: tuple[RunChange, ...] = ()
+    bounds: tuple[ProofBound, ...] = ()
 
 
 def new_versions(done: Bumped) -> dict[str, Version]:

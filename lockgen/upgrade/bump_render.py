@@ -10,6 +10,9 @@ from lockgen.core.quoting import readable
 from lockgen.core.sizes import Bytes, Weight
 from lockgen.core.text_table import table
 from lockgen.diff import render as changes
+from lockgen.proof import change_text
+from lockgen.proof.model import ProofBound
+from lockgen.proof.run_document import bound_document, change_document
 from lockgen.size.render import download, installed
 from lockgen.upgrade.bump_model import Bumped, PinMove, Stay
 
@@ -18,6 +21,23 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 def text(bumped: Bumped, *, dry_run: bool) -> str:
     """The changes in versions.toml, what did not change and why, the difference and size of each image, the files."""
+    blocks = _pins(bumped)
+    if bumped.moves or bumped.opened:
+        blocks.append(changes.text(bumped.changes).rstrip("\n"))
+    if bumped.weights:
+        blocks.append(weights(bumped.weights))
+    if bumped.runs:
+        blocks.append(change_text.changes(bumped.runs))
+    if bumped.files:
+        verb = "would be written" if dry_run else "written"
+        blocks.append("\n".join(f"{path} {verb}" for path in bumped.files))
+    if not blocks:
+        return "nothing to change: everything is already as requested"
+    return "\n\n".join(blocks)
+
+
+def _pins(bumped: Bumped) -> list[str]:
+    """What happens to the requests, in blocks."""
     blocks: list[str] = []
     if bumped.moves:
         blocks.append(_moves(bumped.moves))
@@ -25,18 +45,11 @@ def text(bumped: Bumped, *, dry_run: bool) -> str:
         blocks.append("\n".join(stay(one) for one in bumped.stays))
     if bumped.short:
         blocks.append("\n".join(not_newest(one) for one in bumped.short))
+    if bumped.bounds:
+        blocks.append("\n".join(bound(one) for one in bumped.bounds))
     if bumped.opened:
         blocks.append(f"without a pin, upgraded to the latest compatible version: {', '.join(bumped.opened)}")
-    if bumped.moves or bumped.opened:
-        blocks.append(changes.text(bumped.changes).rstrip("\n"))
-    if bumped.weights:
-        blocks.append(weights(bumped.weights))
-    if bumped.files:
-        verb = "would be written" if dry_run else "written"
-        blocks.append("\n".join(f"{path} {verb}" for path in bumped.files))
-    if not blocks:
-        return "nothing to change: everything is already as requested"
-    return "\n\n".join(blocks)
+    return blocks
 
 
 def _moves(moves: Sequence[PinMove]) -> str:
@@ -83,6 +96,12 @@ def not_newest(one: Stay) -> str:
     return f"{one.name} does not change to {one.newest}{why}"
 
 
+def bound(one: ProofBound) -> str:
+    """A version that does not run, in one line."""
+    rest = f"{one.passed} is the newest version that runs" if one.passed else "no newer version runs"
+    return f"{one.package} {one.failed}: {one.image} does not run: {one.reason}; {rest}"
+
+
 def weights(images: Sequence[Weight]) -> str:
     """The size of each image before and after: of the download, and once installed."""
     head = ["image", "download before", "after", "installed before", "after"]
@@ -112,6 +131,8 @@ def as_json(bumped: Bumped, *, dry_run: bool) -> dict[str, Any]:
         "changes": changes.as_json(bumped.changes),
         "sizes": [_weight_data(image) for image in bumped.weights],
         "files": list(bumped.files),
+        "runs": [change_document(change) for change in bumped.runs],
+        "bounds": [bound_document(one) for one in bumped.bounds],
     }
 
 

@@ -17,9 +17,9 @@ from lockgen.upgrade.bump_model import Bumped
 
 @dataclass(frozen=True)
 class UpgradeProof:
-    """Compares images with those of ``base``, the family before the change."""
+    """Compares images with those of ``base``, the family before the change; None without a lock."""
 
-    base: Family
+    base: Family | None
     prover: Prover
 
     def changes(self, app: App, done: Bumped, images: Collection[str] | None = None) -> tuple[RunChange, ...]:
@@ -31,7 +31,7 @@ class UpgradeProof:
             return ()
         after = Family(app, parse_manifest(done.text.encode(), VERSIONS), done.lock)
         tags = [tag for tag in _changed(done.changes) if images is None or ":".join(tag) in images]
-        old = self.prover.run(self.base, _images(self.base.lock, tags))
+        old = self.prover.run(self.base, _images(self.base.lock, tags)) if self.base is not None else {}
         new = self.prover.run(after, _images(done.lock, tags))
         return tuple(RunChange(tag, old.get(tag), run) for tag, run in new.items())
 

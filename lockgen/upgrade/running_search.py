@@ -84,15 +84,8 @@ class RunningSearch:
 
     def _open(self, names: Iterable[str]) -> list[str]:
         """``names`` as packages that can have a limit, and have none yet."""
-        found = dict.fromkeys(self._leading(name) for name in names)
+        found = dict.fromkeys(leading(name, self.allowed) for name in names)
         return [name for name in found if name in self.allowed and name not in self._limits]
-
-    def _leading(self, name: str) -> str:
-        # torch's family moves together, and its leading package decides.
-        return next(one for one in FAMILY if one in self.allowed) if self._follows(name) else name
-
-    def _follows(self, name: str) -> bool:
-        return name in FAMILY and any(one in self.allowed for one in FAMILY)
 
     def _limited(self, failed: Tried, package: str, newest: Version) -> Tried | None:
         """The result with the newest version of ``package`` that does not have its problems."""
@@ -117,8 +110,7 @@ class RunningSearch:
         while True:
             passed = newest_passing(older, passes)
             if passed is None and not self.optional:
-                is_named = package in map(self._leading, suspects(failed.problems, new_versions(failed.done)))
-                if is_named:
+                if self._is_named(failed, package):
                     self.bounds.append(_bound(failed, package, None, min(refused), ran))
                 return None
             limits = {**self._limits, package: (passed,) if passed is not None else ()}
@@ -139,13 +131,23 @@ class RunningSearch:
         self.bounds.append(_bound(failed, package, passed, min(refused), ran))
         return again
 
+    def _is_named(self, tried: Tried, package: str) -> bool:
+        names = suspects(tried.problems, new_versions(tried.done))
+        return any(leading(name, self.allowed) == package for name in names)
+
     def _blames(self, found: Tried, package: str, target: Collection[str]) -> bool:
         """Whether a problem of ``found`` is one of ``package``, or one that it had to solve."""
-        names = suspects(found.problems, new_versions(found.done))
-        if package in map(self._leading, names):
+        if self._is_named(found, package):
             return True
         named_others = {problem.by for problem in found.problems if _suspect(problem, new_versions(found.done))}
         return any(problem.by in target and problem.by not in named_others for problem in found.problems)
+
+
+def leading(name: str, known: Collection[str]) -> str:
+    """The package that decides about ``name``: torch's family moves together, with the first that is ``known``."""
+    if name not in FAMILY:
+        return name
+    return next((one for one in FAMILY if one in known), name)
 
 
 def suspects(problems: Iterable[Problem], moved: Collection[str]) -> list[str]:

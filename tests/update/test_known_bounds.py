@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from support.index import LocalIndex
+from support.planted import plant
 from support.project import Project
 from support.remotes import Clone, MemoryForge
 from update.conftest import FAMILY
-from update.test_proving import groups, plant
+from update.test_proving import groups
 
 from lockgen.io.cache import FileCache
 from lockgen.manifest.reader import parse_manifest

@@ -6,20 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from support.index import LocalIndex, metadata, wheel
+from support.index import LocalIndex
+from support.planted import DISABLES, plant
 from support.remotes import Clone, MemoryForge
 from update.conftest import FAMILY
 
 from lockgen.update.model import PullRequest
-
-
-def plant(index: LocalIndex, name: str, version: str, code: str, requires: tuple[str, ...] = (), **more: str) -> None:
-    """Add a release whose module ``name`` has ``code``; ``more`` are its submodules."""
-    text = metadata(name, version, list(requires), [], None)
-    files = {f"{name}/__init__.py": code.encode()}
-    files |= {f"{name}/{module}.py": body.encode() for module, body in more.items()}
-    filename, data = wheel(name, version, "py3-none-any", text, files=files)
-    index.add_file(name, filename, data, text)
 
 
 @pytest.fixture(autouse=True)
@@ -33,9 +25,6 @@ def groups(clone: Clone, *arguments: str) -> dict[str, dict[str, Any]]:
     ran = clone.update("--json", *arguments)
     assert ran.code == 0, ran.err
     return {group["group"]: group for group in json.loads(ran.out)["groups"]}
-
-
-DISABLES = 'import sys\nsys.stderr.write("Disabling Numpy because numpy >= 3 is required but found 1.0\\n")\n'
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from support.index import LocalIndex
+from support.planted import plant
 from support.remotes import Clone, MemoryForge
 from update.conftest import FAMILY
-from update.test_proving import groups, plant
+from update.test_proving import groups
 
 
 @pytest.fixture(autouse=True)
