@@ -69,7 +69,7 @@ PURE = {
     "outputs": """generated_files image_files image_plan model requirements shortage_faults unsolved_fault""",
     "pairs": """plan reader render table""",
     "proof": """bisection bound_conditions check_run known_bounds known_runs messages model native_libraries packages
-    requirements run_document run_text verdict""",
+    change_text requirements run_document run_text verdict""",
     "registry": """model tags""",
     "resolvers": """pip_messages pylock_reader url_requirements uv_hints uv_messages""",
     "sbom": """formats.cyclonedx formats.format_type formats.table model plan""",
