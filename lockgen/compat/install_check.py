@@ -102,9 +102,9 @@ def _installed(run: ImageRun) -> Installed:
     """The result as in the matrix. A limit says nothing about the packages: another machine may be faster."""
     wrong = [problem for problem in run.problems if problem.kind != "limit"]
     if wrong:
-        return Installed("no", wrong[0].text, run.native)
+        return Installed("no", wrong[0].title, run.native)
     if run.problems:
-        return Installed("unknown", run.problems[0].text, run.native)
+        return Installed("unknown", run.problems[0].title, run.native)
     return Installed(run.status, run.reason, run.native)
 
 

@@ -21,7 +21,8 @@ def changes(found: Sequence[RunChange]) -> str:
         new = {problem.key for problem in change.new_problems}
         for problem in change.after.problems:
             before = "" if problem.key in new else ", as before"
-            lines.append(f"{change.image} does not run{before}: {problem.text}")
+            lines.append(f"{change.image} does not run{before}: {problem.title}")
+            lines += [f"    {line}" for line in problem.output.splitlines()]
     lines += _messages("new message", ((change.image, change.new_lines) for change in found))
     lines += _messages("message that is gone", ((change.image, change.gone_lines) for change in found))
     for change in found:

@@ -63,6 +63,11 @@ class Problem:
     output: str = ""
 
     @property
+    def title(self) -> str:
+        """``text``, with the distribution or the test that it is about."""
+        return self.text if self.by in self.text else f"{self.by}: {self.text}"
+
+    @property
     def key(self) -> tuple[str, str, str]:
         """Two runs with the same key have the same problem."""
         return self.kind, self.by, self.text

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lockgen.core.text_table import megabytes
 from lockgen.core.words import counted
-from lockgen.proof.model import ImageRun, Problem
+from lockgen.proof.model import ImageRun
 
 
 def run_lines(run: ImageRun) -> list[str]:
@@ -31,10 +31,6 @@ def _measured(run: ImageRun) -> str:
 
 def _problems(run: ImageRun) -> Iterator[str]:
     for problem in run.problems:
-        yield f"    {_title(problem)}"
+        yield f"    {problem.title}"
         if problem.kind == "test":
             yield from (f"        {line}" for line in problem.output.splitlines())
-
-
-def _title(problem: Problem) -> str:
-    return problem.text if problem.by in problem.text else f"{problem.by}: {problem.text}"

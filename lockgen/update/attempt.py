@@ -175,7 +175,7 @@ class Attempt:
         if self._done is None and self._failed is not None and not self._bounds:
             # The problem names no package of the group, so no other version of one is tried.
             run = next(run for run in self._failed.runs if run.fails)
-            why = f"{run.image} does not run: {run.new_problems[0].text}"
+            why = f"{run.image} does not run: {run.new_problems[0].title}"
             return [Stuck(name, wanted, why) for name, wanted in best.items()]
         return [
             Stuck(bound.package, best[bound.package], f"{bound.image} does not run: {bound.reason}", bound.passed)

@@ -86,12 +86,12 @@ def _old_problems(changes: Iterable[RunChange]) -> list[str]:
     lines = []
     for change in changes:
         new = set(change.new_problems)
-        lines += [_item(change.image, problem.text) for problem in change.after.problems if problem not in new]
+        lines += [_item(change.image, problem.title) for problem in change.after.problems if problem not in new]
     return lines
 
 
 def _solved(changes: Iterable[RunChange]) -> list[str]:
-    return [_item(change.image, problem.text) for change in changes for problem in change.solved_problems]
+    return [_item(change.image, problem.title) for change in changes for problem in change.solved_problems]
 
 
 def _native(changes: Iterable[RunChange]) -> list[str]:

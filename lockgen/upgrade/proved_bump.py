@@ -95,7 +95,7 @@ def _does_not_run(failed: Tried) -> DoesNotRun:
     faults = []
     for run in failed.runs:
         message = f"{run.image} does not run"
-        faults += [Fault(f"{message}: {problem.text}", reason=problem.output or None) for problem in run.new_problems]
+        faults += [Fault(f"{message}: {problem.title}", reason=problem.output or None) for problem in run.new_problems]
     moves = [move for move in failed.done.moves if move.kind == "pin"]
     exact = [move.name for move in moves if move.name not in failed.done.newer]
     versions = ", ".join(f"{move.name} {move.new}" for move in moves)

@@ -214,7 +214,7 @@ def _bound(
         passed=str(passed) if passed else None,
         failed=str(oldest_failed),
         image=run.image,
-        reason=problem.text,
+        reason=problem.title,
         kind=problem.kind,
         by=problem.by,
         refused=tuple(map(str, sorted(ran))),
