@@ -33,7 +33,11 @@ def _files(package: Package, indexes: Mapping[str, ExplicitIndex]) -> tuple[Inde
     urls = {file.name: file.url for file in listed}
     # The installed file is the first.
     others = [file for file in package.files if file != package.chosen]
-    return tuple(IndexFile(file.name, urls.get(file.name, ""), file.sha256) for file in (package.chosen, *others))
+    found = []
+    for file in (package.chosen, *others):
+        url = urls.get(file.name, "")
+        found.append(IndexFile(file.name, url, file.sha256))
+    return tuple(found)
 
 
 def checks_of(manifest: Manifest, lock: Lock, image: LockedImage, *, with_tests: bool) -> Checks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from lockgen.app import App
@@ -10,7 +10,7 @@ from lockgen.core.layout import VERSIONS
 from lockgen.core.lock import Lock, LockedImage
 from lockgen.diff.model import Changes
 from lockgen.manifest.reader import parse_manifest
-from lockgen.proof.model import RunChange
+from lockgen.proof.model import ImageRun, RunChange
 from lockgen.proof.service import Family, Prover
 from lockgen.upgrade.bump_model import Bumped
 
@@ -29,11 +29,19 @@ class UpgradeProof:
         """
         if done.lock is None:
             return ()
-        after = Family(app, parse_manifest(done.text.encode(), VERSIONS), done.lock)
-        tags = [tag for tag in _changed(done.changes) if images is None or ":".join(tag) in images]
-        old = self.prover.run(self.base, _images(self.base.lock, tags)) if self.base is not None else {}
-        new = self.prover.run(after, _images(done.lock, tags))
+        manifest = parse_manifest(done.text.encode(), VERSIONS)
+        after = Family(app, manifest, done.lock)
+        tags = _changed(done.changes)
+        if images is not None:
+            tags = [tag for tag in tags if ":".join(tag) in images]
+        old = self._run(self.base, tags)
+        new = self._run(after, tags)
         return tuple(RunChange(tag, old.get(tag), run) for tag, run in new.items())
+
+    def _run(self, family: Family | None, tags: Iterable[tuple[str, str]]) -> Mapping[str, ImageRun]:
+        if family is None:
+            return {}
+        return self.prover.run(family, _images(family.lock, tags))
 
 
 def _changed(changes: Changes) -> list[tuple[str, str]]:
